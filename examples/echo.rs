@@ -1,0 +1,106 @@
+//! Echoes WebSocket messages at every path, and the bodies of POST requests.
+//!
+//! `cargo run --release --example echo -- 127.0.0.1:9001`
+
+use std::io::ErrorKind;
+use std::process::ExitCode;
+
+use switchboard::http::Method;
+use switchboard::{Conn, Handler, Message, Reactor, Reply, Request, Response, Upgrade};
+
+const USAGE: &str = "\
+usage: echo [ADDRESS]
+
+Echoes text and binary WebSocket messages at every path (subprotocol `echo` if offered),
+and the bodies of POST requests up to 1 MiB. GET is answered with a short text.
+
+  ADDRESS     where to listen (default 127.0.0.1:9001)
+  -h, --help  this text";
+
+struct Echo;
+
+impl Handler for Echo {
+    fn request(&mut self, _conn: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
+        if request.is_websocket() {
+            return Upgrade::new().subprotocols(["echo"]).into();
+        }
+        match *request.method() {
+            Method::POST => Reply::Body(1 << 20),
+            Method::GET | Method::HEAD => "This is a WebSocket echo server; POST is echoed as well.\n".into(),
+            _ => Response::method_not_allowed(&[Method::GET, Method::HEAD, Method::POST]).into(),
+        }
+    }
+
+    fn body(&mut self, _conn: &mut Conn<'_>, request: &mut Request<'_>, body: &[u8]) -> Reply {
+        let content_type = request.header("content-type").unwrap_or("application/octet-stream");
+        Response::bytes(content_type, body.to_vec()).into()
+    }
+
+    fn message(&mut self, conn: &mut Conn<'_>, message: Message<'_>) {
+        conn.send(message);
+    }
+}
+
+/// The address to listen at; `Err` ends the program at once.
+fn arguments() -> Result<String, ExitCode> {
+    let mut address = None;
+    let mut parser = lexopt::Parser::from_env();
+    loop {
+        match parser.next() {
+            Ok(None) => return Ok(address.unwrap_or_else(|| "127.0.0.1:9001".into())),
+            Ok(Some(lexopt::Arg::Short('h') | lexopt::Arg::Long("help"))) => {
+                println!("{USAGE}");
+                return Err(ExitCode::SUCCESS);
+            }
+            Ok(Some(lexopt::Arg::Value(value))) if address.is_none() => {
+                address = Some(value.to_string_lossy().into_owned());
+            }
+            Ok(Some(argument)) => return Err(usage(&argument.unexpected().to_string())),
+            Err(error) => return Err(usage(&error.to_string())),
+        }
+    }
+}
+
+fn usage(error: &str) -> ExitCode {
+    eprintln!("echo: {error}; try --help");
+    ExitCode::from(2)
+}
+
+fn failed(address: &str, error: &std::io::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::InvalidInput => usage(&format!("{address:?} is no address: give HOST:PORT, such as 127.0.0.1:9001")),
+        ErrorKind::AddrInUse => {
+            eprintln!("echo: {address} is in use: end what listens there, or give another port");
+            ExitCode::FAILURE
+        }
+        _ => {
+            eprintln!(
+                "echo: cannot listen on {address} ({error}): give an address of this machine, such as 127.0.0.1:9001"
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let address = match arguments() {
+        Ok(address) => address,
+        Err(code) => return code,
+    };
+    // One descriptor a connection: take as many as we may.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        eprintln!("echo: the descriptor limit stays as it is ({error})");
+    }
+    match serve(&address) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&address, &error),
+    }
+}
+
+fn serve(address: &str) -> std::io::Result<()> {
+    let mut reactor = Reactor::new()?;
+    reactor.server.zone("/", Echo);
+    let listener = reactor.server.listen(address)?;
+    println!("listening on {}", reactor.server.local_addr(listener)?);
+    reactor.run()
+}

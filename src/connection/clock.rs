@@ -1,0 +1,85 @@
+//! Time as the layers below the loop see it: an argument, read once a turn. Deadlines are counted in coarse ticks.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::http1::Date;
+
+/// The length of a tick. Deadlines of connections are whole ticks; timers are exact.
+pub(crate) const TICK: Duration = Duration::from_millis(250);
+
+/// No deadline.
+pub(crate) const NEVER: u32 = u32::MAX;
+
+/// A duration in ticks, rounded up; [`NEVER`] for more than 34 years.
+pub(crate) fn ticks(duration: Duration) -> u32 {
+    let ticks = duration.as_nanos().div_ceil(TICK.as_nanos());
+    u32::try_from(ticks).unwrap_or(NEVER)
+}
+
+/// The turn's time.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    epoch: Instant,
+    now: Instant,
+    tick: u32,
+    date: Date,
+}
+
+impl Clock {
+    pub(crate) fn new(now: Instant) -> Clock {
+        Clock { epoch: now, now, tick: 0, date: Date::default() }
+    }
+
+    /// Time never goes back: an earlier `now` is taken for the same moment.
+    pub(crate) fn set(&mut self, now: Instant) {
+        if now > self.now {
+            self.now = now;
+            let passed = now - self.epoch;
+            self.tick = (passed.as_secs() * 4 + u64::from(passed.subsec_nanos() / 250_000_000)) as u32;
+        }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
+    pub(crate) fn tick(&self) -> u32 {
+        self.tick
+    }
+
+    /// The tick by which `after` more have certainly passed: the current one is partly over, hence one more.
+    pub(crate) fn deadline(&self, after: u32) -> u32 {
+        self.tick.saturating_add(after).saturating_add(1)
+    }
+
+    /// When a tick begins.
+    pub(crate) fn instant(&self, tick: u32) -> Instant {
+        self.epoch + TICK * tick
+    }
+
+    /// The `Date` header's value, made anew once a second.
+    pub(crate) fn date(&mut self) -> [u8; 29] {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        *self.date.at(since.map_or(0, |since| since.as_secs()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clock_never_strikes_early() {
+        let start = Instant::now();
+        let mut clock = Clock::new(start);
+        for millis in [0, 1, 249, 250, 251, 999] {
+            clock.set(start + Duration::from_millis(millis));
+            let deadline = clock.deadline(ticks(Duration::from_secs(1)));
+            let strikes = clock.instant(deadline);
+            assert!(strikes >= clock.now() + Duration::from_secs(1));
+            assert!(strikes <= clock.now() + Duration::from_millis(1250));
+        }
+        assert_eq!(ticks(Duration::MAX), NEVER);
+        assert_eq!(clock.deadline(NEVER), NEVER);
+    }
+}

@@ -1,0 +1,42 @@
+//! What a handler may touch: connections, their output, topics and timers. No handler is called from here, and
+//! nothing here knows of `Poll`.
+
+mod clock;
+mod conn;
+mod conn_map;
+#[expect(clippy::module_inception)]
+mod connection;
+mod context;
+mod exchange;
+mod id;
+mod options;
+mod outbox;
+mod outgoing;
+mod output;
+mod phase;
+mod remote;
+mod reply;
+mod slots;
+mod stats;
+mod timeouts;
+mod timer;
+mod topics;
+
+pub(crate) use clock::NEVER;
+pub use conn::Conn;
+pub use conn_map::ConnMap;
+pub(crate) use connection::Flags;
+pub(crate) use context::Answer;
+pub use context::Context;
+pub(crate) use exchange::{Exchange, Framing, Incoming, Progress, Terms};
+pub use id::{ConnId, ZoneId};
+pub(crate) use id::{MAX_LISTENERS, Source};
+pub use options::{Backpressure, Options, OptionsId};
+pub(crate) use outbox::Kind;
+pub use outgoing::{Close, Outgoing};
+pub(crate) use phase::Phase;
+pub(crate) use remote::RemoteCall;
+pub use remote::{Refused, Remote};
+pub use reply::{EventStream, Reply, Stream, Upgrade};
+pub use stats::Stats;
+pub use timer::TimerId;

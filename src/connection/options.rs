@@ -1,0 +1,163 @@
+//! What a connection may cost and how long it may take: limits and deadlines, each with a safe default. A server
+//! numbers its sets of options; a connection holds a number.
+
+use std::time::Duration;
+
+use super::clock::ticks;
+use crate::http1::HeadLimits;
+use crate::websocket::{Role, Rules};
+
+/// What happens to a connection whose peer does not take what is sent to it, once more than
+/// [`Options::max_buffered`] bytes wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Backpressure {
+    /// The connection is closed with 1013 (try again later); what waited is dropped.
+    #[default]
+    Close,
+}
+
+/// Names a set of [`Options`] registered with a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OptionsId(pub(crate) u16);
+
+/// Limits and deadlines of connections.
+///
+/// Every limit is in bytes and every deadline a [`Duration`], kept in steps of 250 ms, rounded up: a deadline never
+/// strikes early, and at most one step late.
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard::{Options, Server};
+///
+/// let mut server = Server::detached();
+/// server.options(Options::new().max_message(64 << 10).idle_timeout(Duration::from_secs(30)));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(crate) head: HeadLimits,
+    pub(crate) rules: Rules,
+    pub(crate) legacy_versions: bool,
+    pub(crate) max_buffered: usize,
+    pub(crate) backpressure: Backpressure,
+    pub(crate) keep_alive_timeout: u32,
+    pub(crate) head_timeout: u32,
+    pub(crate) body_timeout: u32,
+    pub(crate) answer_timeout: u32,
+    pub(crate) write_timeout: u32,
+    pub(crate) idle_timeout: u32,
+    pub(crate) pong_timeout: u32,
+    pub(crate) close_timeout: u32,
+    pub(crate) linger_timeout: u32,
+    pub(crate) event_stream_interval: u32,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        let seconds = |seconds| ticks(Duration::from_secs(seconds));
+        Options {
+            head: HeadLimits::default(),
+            rules: Rules { role: Role::Server, max_message: 16 << 20, compression: false },
+            legacy_versions: false,
+            max_buffered: 17 << 20,
+            backpressure: Backpressure::Close,
+            keep_alive_timeout: seconds(60),
+            head_timeout: seconds(10),
+            body_timeout: seconds(30),
+            answer_timeout: seconds(60),
+            write_timeout: seconds(30),
+            idle_timeout: seconds(120),
+            pong_timeout: seconds(20),
+            close_timeout: seconds(5),
+            linger_timeout: seconds(2),
+            event_stream_interval: seconds(15),
+        }
+    }
+}
+
+/// One chained setter per deadline; they differ in nothing but what they are about.
+macro_rules! deadlines {
+    ($($(#[$doc:meta])* $name:ident)*) => {
+        $(
+            $(#[$doc])*
+            pub fn $name(mut self, duration: Duration) -> Options {
+                self.$name = ticks(duration);
+                self
+            }
+        )*
+    };
+}
+
+impl Options {
+    /// The defaults.
+    pub fn new() -> Options {
+        Options::default()
+    }
+
+    /// The longest request head, request line included (default 16 KiB). A longer one is answered 431.
+    pub fn max_head(mut self, bytes: usize) -> Options {
+        self.head.head = bytes;
+        self
+    }
+
+    /// The most header fields in a request (default 100; at most 128). More are answered 431.
+    pub fn max_headers(mut self, fields: usize) -> Options {
+        self.head.headers = fields.min(crate::http1::MAX_HEADERS);
+        self
+    }
+
+    /// The longest request target (default 8 KiB). A longer one is answered 414.
+    pub fn max_target(mut self, bytes: usize) -> Options {
+        self.head.target = bytes;
+        self
+    }
+
+    /// The longest WebSocket message, all its fragments together (default 16 MiB). A longer one is refused with 1009
+    /// as soon as its declared length is known; a declared length allocates nothing.
+    pub fn max_message(mut self, bytes: usize) -> Options {
+        self.rules.max_message = bytes;
+        self
+    }
+
+    /// Whether WebSocket versions 7 and 8, the last drafts (same frames), are accepted beside 13 (default: no).
+    pub fn legacy_versions(mut self, yes: bool) -> Options {
+        self.legacy_versions = yes;
+        self
+    }
+
+    /// The most bytes that may wait for one peer (default 17 MiB, which holds one message of the default size).
+    /// What the kernel takes at once does not count.
+    pub fn max_buffered(mut self, bytes: usize) -> Options {
+        self.max_buffered = bytes;
+        self
+    }
+
+    /// What happens beyond [`max_buffered`](Options::max_buffered) (default [`Backpressure::Close`]).
+    pub fn backpressure(mut self, policy: Backpressure) -> Options {
+        self.backpressure = policy;
+        self
+    }
+
+    deadlines! {
+        /// How long a connection may wait for the first byte of a request (default 60 s); then it is closed.
+        keep_alive_timeout
+        /// How long a request head may take from its first byte to its last (default 10 s); then it is answered 408.
+        head_timeout
+        /// How long a request body may pause between two arrivals (default 30 s); then it is answered 408.
+        body_timeout
+        /// How long a deferred answer may be owed (default 60 s); then it is answered 503 and `cancelled` is called.
+        answer_timeout
+        /// How long a peer may take nothing of a response that waits for it (default 30 s); then it is closed.
+        write_timeout
+        /// How long a WebSocket may be silent before it is pinged (default 120 s).
+        idle_timeout
+        /// How long a pinged WebSocket may stay silent (default 20 s); then it is closed, which is heard of as 1006.
+        pong_timeout
+        /// How long a Close frame may stay unanswered (default 5 s); then the connection is closed.
+        close_timeout
+        /// How long, after the last response or Close frame, the peer's own end is waited for (default 2 s).
+        linger_timeout
+        /// How often an event stream is sent a comment to keep it alive (default 15 s).
+        event_stream_interval
+    }
+}

@@ -1,0 +1,315 @@
+//! Output on its way to one peer: a queue of segments, own bytes or pointers to frames shared with other peers.
+//! The cork is one of these. It knows what leaves before what; it does not know why anything was sent.
+
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+
+use crate::net::Transport;
+use crate::websocket::{Decoded, Header};
+
+/// A frame encoded once for many receivers.
+pub(crate) type Shared = Rc<Vec<u8>>;
+
+/// What a segment is, which decides what may leave before it and what may be dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Whole WebSocket frames; control frames may go between them.
+    Frames,
+    /// Bytes of HTTP, of an event stream or of a takeover: they leave in their order.
+    Bytes,
+}
+
+#[derive(Debug)]
+enum Segment {
+    /// A run of `len` bytes of `Outbox::own`, of which `sent` have left.
+    Own {
+        len: usize,
+        sent: usize,
+        kind: Kind,
+    },
+    Shared {
+        frame: Shared,
+        sent: usize,
+    },
+}
+
+impl Segment {
+    fn rest(&self) -> usize {
+        match self {
+            Segment::Own { len, sent, .. } => len - sent,
+            Segment::Shared { frame, sent } => frame.len() - sent,
+        }
+    }
+}
+
+/// Segments in the order they will leave. Empty, it owns no memory worth keeping.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    /// The bytes of all own segments, one after the other; those before `left` are gone.
+    own: Vec<u8>,
+    left: usize,
+    segments: VecDeque<Segment>,
+    /// Control frames, which leave at the next frame boundary, and where the last pong lies in them.
+    control: Vec<u8>,
+    control_sent: usize,
+    pong: Option<(usize, usize)>,
+    /// Bytes waiting in all of it.
+    len: usize,
+    /// While a message is being sent in fragments, what must not come between them.
+    behind: Option<Box<Outbox>>,
+}
+
+/// How far one attempt to write came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// Everything left.
+    Drained,
+    /// The transport took this much and is full.
+    Blocked { n: usize },
+}
+
+/// Own bytes beyond this capacity are given back once the outbox is empty.
+const KEPT: usize = 4 << 10;
+/// Shared frames up to this size are gathered into one write rather than written one by one.
+const GATHERED: usize = 16 << 10;
+/// How much is gathered for one write.
+const WRITE: usize = 64 << 10;
+
+impl Outbox {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes that have not left yet.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Appends a whole message, or bytes: `write` puts them at the end of the buffer it is lent. While a fragmented message
+    /// is under way they wait behind it.
+    #[inline]
+    pub(crate) fn push(&mut self, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) {
+        match &mut self.behind {
+            None => self.push_now(kind, write),
+            Some(behind) => behind.push_now(kind, write),
+        }
+    }
+
+    /// Appends what may come between the fragments of a message: the next of them, or a control frame.
+    #[inline]
+    pub(crate) fn push_now(&mut self, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) {
+        let before = self.own.len();
+        write(&mut self.own);
+        let added = self.own.len() - before;
+        if added == 0 {
+            return;
+        }
+        self.len += added;
+        match self.segments.back_mut() {
+            Some(Segment::Own { len, kind: same, .. }) if *same == kind => *len += added,
+            _ => self.segments.push_back(Segment::Own { len: added, sent: 0, kind }),
+        }
+    }
+
+    /// Appends a pointer to a frame that others send as well.
+    pub(crate) fn push_shared(&mut self, frame: &Shared) {
+        if let Some(behind) = &mut self.behind {
+            return behind.push_shared(frame);
+        }
+        self.len += frame.len();
+        self.segments.push_back(Segment::Shared { frame: Rc::clone(frame), sent: 0 });
+    }
+
+    /// Queues a control frame before all data that has not begun. Of several pongs only the latest waits (RFC 6455 5.5.3).
+    pub(crate) fn push_control(&mut self, is_pong: bool, frame: &[u8]) {
+        if is_pong
+            && let Some((start, end)) = self.pong.take()
+            && start >= self.control_sent
+        {
+            self.control.drain(start..end);
+            self.len -= end - start;
+        }
+        let start = self.control.len();
+        self.control.extend_from_slice(frame);
+        self.len += frame.len();
+        if is_pong {
+            self.pong = Some((start, start + frame.len()));
+        }
+    }
+
+    /// Appends one fragment of a message. Until the final one, whole messages wait behind it.
+    pub(crate) fn push_fragment(&mut self, is_final: bool, write: impl FnOnce(&mut Vec<u8>)) {
+        self.push_now(Kind::Frames, write);
+        if !is_final {
+            self.behind.get_or_insert_default();
+        } else if let Some(behind) = self.behind.take() {
+            self.append(*behind);
+        }
+    }
+
+    /// Whether a fragmented message is under way.
+    pub(crate) fn is_fragmented(&self) -> bool {
+        self.behind.is_some()
+    }
+
+    fn append(&mut self, mut other: Outbox) {
+        self.len += other.len;
+        self.own.append(&mut other.own);
+        self.segments.append(&mut other.segments);
+    }
+
+    /// Bytes waiting, those held back behind a fragmented message included.
+    pub(crate) fn buffered(&self) -> usize {
+        self.len + self.behind.as_deref().map_or(0, Outbox::len)
+    }
+
+    /// Forgets everything that has not left, but for the rest of a frame that has begun: a frame cut short would
+    /// make the next one unreadable. Used before a Close frame that must still arrive.
+    pub(crate) fn clear_to_boundary(&mut self) {
+        let rest = match self.control_sent {
+            0 => self.front()[..self.begun()].to_vec(),
+            sent => self.control[sent..].to_vec(),
+        };
+        *self = Outbox::default();
+        self.push(Kind::Bytes, |own| own.extend_from_slice(&rest));
+    }
+
+    /// Writes until it is empty or the transport is full. `scratch` is where small frames are gathered.
+    pub(crate) fn write_to(&mut self, transport: &mut Transport, scratch: &mut Vec<u8>) -> io::Result<Written> {
+        let mut written = 0;
+        while self.len > 0 {
+            let (is_control, piece) = self.next_piece(scratch);
+            let asked = piece.len();
+            let n = transport.write(piece)?;
+            written += n;
+            self.len -= n;
+            if is_control {
+                self.control_left(n)
+            } else {
+                self.segments_left(n)
+            }
+            if n < asked {
+                return Ok(Written::Blocked { n: written });
+            }
+        }
+        self.release();
+        Ok(Written::Drained)
+    }
+
+    /// The bytes to write next: a control frame at a frame boundary, else as much data as lies or can be brought together.
+    fn next_piece<'a>(&'a self, scratch: &'a mut Vec<u8>) -> (bool, &'a [u8]) {
+        if !self.control.is_empty() {
+            return match self.begun() {
+                0 => (true, &self.control[self.control_sent..]),
+                begun => (false, &self.front()[..begun]),
+            };
+        }
+        let first = self.front();
+        if first.len() >= GATHERED || self.segments.len() == 1 {
+            return (false, first);
+        }
+        scratch.clear();
+        let mut at = self.left;
+        for segment in &self.segments {
+            if !scratch.is_empty() && scratch.len() + segment.rest() > WRITE {
+                break;
+            }
+            match segment {
+                Segment::Own { .. } => {
+                    scratch.extend_from_slice(&self.own[at..at + segment.rest()]);
+                    at += segment.rest();
+                }
+                Segment::Shared { frame, sent } => scratch.extend_from_slice(&frame[*sent..]),
+            }
+        }
+        (false, scratch)
+    }
+
+    fn front(&self) -> &[u8] {
+        match self.segments.front() {
+            Some(segment @ Segment::Own { .. }) => &self.own[self.left..self.left + segment.rest()],
+            Some(Segment::Shared { frame, sent }) => &frame[*sent..],
+            None => &[],
+        }
+    }
+
+    /// How many bytes are left of a frame that has begun to leave. Own frames are merged into runs, so the boundary is
+    /// found by walking the headers that we wrote ourselves.
+    fn begun(&self) -> usize {
+        match self.segments.front() {
+            Some(Segment::Own { sent, len, kind: Kind::Frames }) if *sent > 0 => {
+                let start = self.left - sent;
+                let run = &self.own[start..start + len];
+                let mut at = 0;
+                while at < *sent {
+                    at = match Header::decode(&run[at..]) {
+                        Decoded::Header(header, head) => at + head + header.len as usize,
+                        Decoded::Partial | Decoded::Violation(_) => *len,
+                    };
+                }
+                at.min(*len) - sent
+            }
+            Some(segment @ Segment::Own { kind: Kind::Bytes, .. }) => segment.rest(),
+            Some(segment @ Segment::Shared { sent, .. }) if *sent > 0 => segment.rest(),
+            _ => 0,
+        }
+    }
+
+    fn control_left(&mut self, n: usize) {
+        self.control_sent += n;
+        if self.control_sent == self.control.len() {
+            self.control = Vec::new();
+            self.control_sent = 0;
+            self.pong = None;
+        }
+    }
+
+    fn segments_left(&mut self, mut n: usize) {
+        while n > 0 {
+            let Some(segment) = self.segments.front_mut() else { return };
+            let rest = segment.rest();
+            let taken = rest.min(n);
+            match segment {
+                Segment::Own { sent, .. } => {
+                    *sent += taken;
+                    self.left += taken;
+                }
+                Segment::Shared { sent, .. } => *sent += taken,
+            }
+            n -= taken;
+            if taken == rest {
+                self.segments.pop_front();
+                self.compact();
+            }
+        }
+    }
+
+    /// Between segments, gives back own bytes that have left once they are the larger part.
+    fn compact(&mut self) {
+        if self.left == self.own.len() {
+            self.own.clear();
+            self.left = 0;
+        } else if self.left > KEPT && self.left > self.own.len() / 2 {
+            self.own.drain(..self.left);
+            self.left = 0;
+        }
+    }
+
+    /// Keeps no more memory than an outbox in steady use needs.
+    fn release(&mut self) {
+        self.own.clear();
+        self.left = 0;
+        self.segments.clear();
+    }
+
+    /// Gives back memory beyond what is worth keeping, once empty.
+    pub(crate) fn shrink(&mut self, keep: usize) {
+        if self.own.capacity() > keep {
+            self.own = Vec::new();
+        }
+        if self.segments.capacity() > 16 {
+            self.segments = VecDeque::new();
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! The way out: where output goes, how it is offered to the transport, and what follows when it has left, was refused
+//! or cannot leave at all. It calls no handler: what one must hear of goes into a list.
+
+use std::rc::Rc;
+
+use super::connection::{Connection, Farewell, Flags};
+use super::context::{Context, NOBODY};
+use super::outbox::{Kind, Outbox, Shared, Written};
+use super::outgoing::Outgoing;
+use super::phase::Phase;
+use crate::http1;
+use crate::websocket::{self, CloseCode, State};
+
+/// Corked output beyond this goes to the kernel without waiting for the end of the input.
+const CORKED_AT_MOST: usize = 128 << 10;
+/// What the cork keeps of its memory between turns.
+const CORK_KEPT: usize = 2 << 20;
+
+/// A message in the forms that receivers may want, each encoded at most once.
+pub(crate) struct Frames<'m> {
+    outgoing: Outgoing<'m>,
+    websocket: Option<Shared>,
+    event: Option<Shared>,
+}
+
+impl<'m> Frames<'m> {
+    pub(crate) fn new(outgoing: Outgoing<'m>) -> Frames<'m> {
+        Frames { outgoing, websocket: None, event: None }
+    }
+
+    /// The form for a phase; `None` where nothing may be sent, or not this.
+    fn of(&mut self, phase: Phase) -> Option<&Shared> {
+        let outgoing = self.outgoing;
+        match phase {
+            Phase::WebSocket(State::Open) => Some(self.websocket.get_or_insert_with(|| {
+                let mut frame = Vec::new();
+                websocket::encode_message(&mut frame, outgoing.message);
+                Rc::new(frame)
+            })),
+            Phase::Streaming => {
+                let websocket::Message::Text(data) = outgoing.message else { return None };
+                Some(self.event.get_or_insert_with(|| {
+                    let mut event = Vec::new();
+                    http1::event_stream::encode(&mut event, outgoing.event, outgoing.id, data);
+                    Rc::new(event)
+                }))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Context {
+    /// Where output for a connection goes now: into the cork while its input is being handled, else into its outbox.
+    #[inline]
+    pub(crate) fn output(&mut self, slot: u32) -> Option<&mut Outbox> {
+        if slot == self.corked {
+            return Some(&mut self.cork);
+        }
+        self.outbox(slot)
+    }
+
+    fn outbox(&mut self, slot: u32) -> Option<&mut Outbox> {
+        let answers = slot == self.driven;
+        let connection = self.slots.at_mut(slot)?;
+        if answers {
+            connection.flags.insert(Flags::ANSWERED);
+        }
+        if !connection.flags.has(Flags::BLOCKED) && connection.flags.mark(Flags::DIRTY) {
+            self.dirty.push(slot);
+        }
+        self.held(slot).map(|held| &mut held.outbox)
+    }
+
+    /// Sends one message to one connection, whose exchange is known to last.
+    #[inline]
+    pub(crate) fn send_to(&mut self, slot: u32, outgoing: Outgoing<'_>) {
+        let Some(connection) = self.slots.at(slot) else { return };
+        match connection.phase {
+            Phase::WebSocket(State::Open) => {
+                let Some(output) = self.output(slot) else { return };
+                output.push(Kind::Frames, |own| websocket::encode_message(own, outgoing.message));
+            }
+            Phase::Streaming => {
+                let websocket::Message::Text(data) = outgoing.message else { return };
+                let Some(output) = self.output(slot) else { return };
+                output.push(Kind::Bytes, |own| http1::event_stream::encode(own, outgoing.event, outgoing.id, data));
+            }
+            _ => return,
+        }
+        self.bound(slot);
+    }
+
+    /// Sends a message that goes to many.
+    pub(crate) fn deliver(&mut self, slot: u32, frames: &mut Frames<'_>) {
+        let Some(connection) = self.slots.at(slot) else { return };
+        let Some(frame) = frames.of(connection.phase) else { return };
+        let kind = if connection.phase == Phase::Streaming { Kind::Bytes } else { Kind::Frames };
+        let corked = slot == self.corked;
+        let Some(output) = self.output(slot) else { return };
+        match corked {
+            true => output.push(kind, |own| own.extend_from_slice(frame)),
+            false => output.push_shared(frame),
+        }
+        self.bound(slot);
+    }
+
+    /// After output was added: a cork that has grown leaves at once, an outbox beyond its limit meets its policy.
+    #[inline]
+    pub(crate) fn bound(&mut self, slot: u32) {
+        if slot == self.corked {
+            if self.cork.buffered() < CORKED_AT_MOST {
+                return;
+            }
+            self.uncork();
+        }
+        let Some(connection) = self.slots.at(slot) else { return };
+        let max = self.options_of(connection).max_buffered;
+        if buffered(connection) > max && connection.phase.is_open() {
+            // The kernel is asked once before the policy is, so that a burst never hurts a fast reader.
+            self.offer(slot);
+            if self.slots.at(slot).is_some_and(|connection| buffered(connection) > max) {
+                self.stats.overflowed += 1;
+                self.overflow(slot);
+            }
+        }
+    }
+
+    /// `Backpressure::Close`: what waits is dropped and the peer is told 1013, if it still listens.
+    fn overflow(&mut self, slot: u32) {
+        if let Some(held) = self.held(slot) {
+            held.outbox.clear_to_boundary();
+        }
+        self.fail(slot, CloseCode::TRY_AGAIN, "too slow");
+    }
+
+    /// Fails a connection: its peer is told why, its handler will be, and it ends (RFC 6455 7.1.7).
+    pub(crate) fn fail(&mut self, slot: u32, code: CloseCode, reason: &'static str) {
+        let Some(connection) = self.slots.at(slot) else { return };
+        if connection.phase == Phase::WebSocket(State::Open) {
+            self.push_close(slot, code, reason);
+        }
+        self.farewell(slot, code, reason, false);
+        self.linger(slot);
+    }
+
+    /// Queues a Close frame behind what was sent before it (RFC 6455 5.5.1).
+    pub(crate) fn push_close(&mut self, slot: u32, code: CloseCode, reason: &str) {
+        if let Some(output) = self.output(slot) {
+            output.push_now(Kind::Frames, |own| websocket::encode_close(own, code, reason));
+        }
+    }
+
+    /// Notes how an open exchange ended; its handler is told in `flush`. The first account stands.
+    pub(crate) fn farewell(&mut self, slot: u32, code: CloseCode, reason: &str, by_peer: bool) {
+        if !self.slots.at(slot).is_some_and(|connection| connection.flags.has(Flags::OPENED)) {
+            return;
+        }
+        let Some(held) = self.held(slot) else { return };
+        if held.farewell.is_none() {
+            held.farewell = Some(Farewell { code, reason: reason.into(), by_peer });
+        }
+        self.list_ended(slot);
+    }
+
+    /// A whole response is on its way: the next request may come, or this was the last.
+    pub(crate) fn after_response(&mut self, slot: u32) {
+        let Some(connection) = self.slots.at_mut(slot) else { return };
+        if !connection.flags.has(Flags::LAST) {
+            return self.enter(slot, Phase::Head);
+        }
+        if !connection.flags.has(Flags::BLOCKED) && connection.flags.mark(Flags::DIRTY) {
+            self.dirty.push(slot);
+        }
+        self.enter(slot, Phase::Responding);
+    }
+
+    /// The exchange is over but for bytes on their way.
+    pub(crate) fn linger(&mut self, slot: u32) {
+        self.enter(slot, Phase::Lingering);
+        // With nothing to be written, `offer` still ends our side.
+        if let Some(connection) = self.slots.at_mut(slot)
+            && !connection.flags.has(Flags::BLOCKED)
+            && connection.flags.mark(Flags::DIRTY)
+        {
+            self.dirty.push(slot);
+        }
+    }
+
+    /// The connection is over: `flush` frees it.
+    pub(crate) fn gone(&mut self, slot: u32) {
+        self.farewell(slot, CloseCode::ABNORMAL, "", false);
+        if let Some(connection) = self.slots.at_mut(slot) {
+            connection.flags.insert(Flags::GONE);
+        }
+        self.list_ended(slot);
+    }
+
+    fn list_ended(&mut self, slot: u32) {
+        if let Some(connection) = self.slots.at_mut(slot)
+            && connection.flags.mark(Flags::ENDED)
+        {
+            self.ended.push(slot);
+        }
+    }
+
+    /// Begins a callback or a piece of input: output for this connection goes into the cork, unless earlier output waits.
+    pub(crate) fn drive(&mut self, slot: u32) {
+        self.driven = slot;
+        let Some(connection) = self.slots.at(slot) else { return };
+        let waits = connection.held.as_ref().is_some_and(|held| !held.outbox.is_empty() || held.outbox.is_fragmented());
+        self.corked = if waits { NOBODY } else { slot };
+    }
+
+    /// Ends what `drive` began: the cork leaves in one write.
+    #[inline]
+    pub(crate) fn rest(&mut self, slot: u32) {
+        if self.corked == slot {
+            self.uncork();
+        }
+        self.driven = NOBODY;
+        self.tidy(slot);
+    }
+
+    /// Writes the cork; what is refused is swapped into the connection's outbox, not copied.
+    fn uncork(&mut self) {
+        let slot = std::mem::replace(&mut self.corked, NOBODY);
+        if self.cork.is_empty() && !self.cork.is_fragmented() {
+            return;
+        }
+        let Some(connection) = self.slots.at_mut(slot) else { return };
+        if connection.flags.has(Flags::GONE) {
+            self.cork = Outbox::default();
+            return;
+        }
+        match self.cork.write_to(&mut connection.transport, &mut self.scratch) {
+            Ok(Written::Drained) => {
+                self.cork.shrink(CORK_KEPT);
+                if self.cork.is_fragmented() {
+                    self.swap_cork(slot);
+                }
+                self.drained(slot);
+            }
+            Ok(Written::Blocked { .. }) => {
+                connection.flags.insert(Flags::BLOCKED | Flags::ANSWERED);
+                self.swap_cork(slot);
+                self.blocked(slot);
+            }
+            Err(_) => {
+                self.cork = Outbox::default();
+                self.gone(slot);
+            }
+        }
+    }
+
+    fn swap_cork(&mut self, slot: u32) {
+        let cork = std::mem::take(&mut self.cork);
+        if let Some(held) = self.held(slot) {
+            self.cork = std::mem::replace(&mut held.outbox, cork);
+        }
+    }
+
+    /// Offers a connection's outbox to its transport.
+    pub(crate) fn offer(&mut self, slot: u32) {
+        let Some(connection) = self.slots.at_mut(slot) else { return };
+        if connection.flags.has(Flags::GONE) {
+            return;
+        }
+        let Some(held) = &mut connection.held else { return self.drained(slot) };
+        match held.outbox.write_to(&mut connection.transport, &mut self.scratch) {
+            Ok(Written::Drained) => self.drained(slot),
+            Ok(Written::Blocked { n }) => {
+                connection.flags.insert(Flags::BLOCKED);
+                if n > 0 && connection.phase != Phase::Lingering {
+                    self.touch(slot);
+                }
+                self.blocked(slot);
+            }
+            Err(_) => self.gone(slot),
+        }
+    }
+
+    /// A response that waits for its reader has a deadline of its own.
+    fn blocked(&mut self, slot: u32) {
+        if self.slots.at(slot).is_some_and(|connection| connection.phase == Phase::Head) {
+            self.enter(slot, Phase::Responding);
+        }
+    }
+
+    /// Everything has left.
+    #[inline]
+    fn drained(&mut self, slot: u32) {
+        let Some(connection) = self.slots.at(slot) else { return };
+        let waited = Flags::BLOCKED | Flags::ANSWERED | Flags::WANT_WRITABLE | Flags::READABLE;
+        if connection.flags.has(waited) || !matches!(connection.phase, Phase::WebSocket(_) | Phase::Head) {
+            self.go_on(slot);
+        }
+    }
+
+    /// What could not go on before its output had left.
+    fn go_on(&mut self, slot: u32) {
+        let Some(connection) = self.slots.at_mut(slot) else { return };
+        let wanted = connection.flags.has(Flags::WANT_WRITABLE | Flags::BLOCKED);
+        let unread = connection.flags.has(Flags::READABLE | Flags::ANSWERED);
+        connection.flags.remove(Flags::BLOCKED | Flags::ANSWERED | Flags::READABLE);
+        let streamed = connection.held.as_ref().is_some_and(|held| held.exchange.is_some());
+        if wanted && connection.flags.mark(Flags::WRITABLE) {
+            self.writable.push(slot);
+        }
+        match connection.phase {
+            Phase::Responding if streamed => {}
+            Phase::Responding if connection.flags.has(Flags::LAST) => {
+                self.enter(slot, Phase::Lingering);
+                self.end_our_side(slot);
+            }
+            Phase::Responding => {
+                self.enter(slot, Phase::Head);
+                self.read_later(slot);
+            }
+            Phase::Lingering => self.end_our_side(slot),
+            _ if unread => self.read_later(slot),
+            _ => {}
+        }
+    }
+
+    /// The last byte has left: the peer is told, and if it has nothing more to say either, that was all.
+    fn end_our_side(&mut self, slot: u32) {
+        let Some(connection) = self.slots.at_mut(slot) else { return };
+        if connection.flags.has(Flags::READ_CLOSED) {
+            return self.gone(slot);
+        }
+        if connection.flags.mark(Flags::SHUT) {
+            connection.transport.shutdown();
+            self.read_later(slot);
+        }
+    }
+}
+
+/// Bytes that wait for a connection's peer.
+pub(crate) fn buffered(connection: &Connection) -> usize {
+    connection.held.as_ref().map_or(0, |held| held.outbox.buffered())
+}

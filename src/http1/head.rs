@@ -1,0 +1,132 @@
+//! Where a request head ends, however its bytes arrive, and the limits it has to keep.
+//! Knows lines and forbidden bytes, not what any line means: that is [`Request::parse`](super::Request::parse).
+
+use super::Refusal;
+
+/// The most headers that any limit can allow.
+pub const MAX_HEADERS: usize = 128;
+
+/// What a request line may need beside its target: a skipped CRLF, the method, two spaces, the version, its CRLF.
+const REQUEST_LINE_SLACK: usize = 64;
+
+/// How large a request head may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Bytes of the whole head with its final CRLF; more is [`Refusal::HeadTooLarge`] (431). Default 16 KiB.
+    pub head: usize,
+    /// Header lines; more is [`Refusal::TooManyHeaders`] (431). Default 100, never beyond [`MAX_HEADERS`].
+    pub headers: usize,
+    /// Bytes of the request target; more is [`Refusal::TargetTooLong`] (414). Default 8 KiB.
+    pub target: usize,
+}
+
+impl Default for HeadLimits {
+    fn default() -> HeadLimits {
+        HeadLimits { head: 16 << 10, headers: 100, target: 8 << 10 }
+    }
+}
+
+/// What [`scan`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scan {
+    /// The head is whole and is this many bytes long, a skipped leading CRLF included.
+    Complete(usize),
+    /// More bytes are needed; pass the number back as `resume`.
+    Partial(usize),
+    /// No continuation of these bytes can be a request.
+    Refused(Refusal),
+}
+
+/// Looks for the end of a request head in everything that has arrived of it so far.
+///
+/// `resume` is 0 at first and then what the last [`Scan::Partial`] said. No byte before it is looked at again (but
+/// once, when the request line outgrows its limit), so the work is linear however the bytes arrive. A forbidden
+/// byte is refused when it arrives, not when the head is whole. One CRLF before the request line is skipped
+/// (RFC 9112 section 2.2).
+///
+/// ```
+/// use switchboard::proto::{HeadLimits, Refusal, Scan, scan};
+///
+/// let limits = HeadLimits::default();
+/// let Scan::Partial(resume) = scan(b"GET / HTTP/1.1\r\n", 0, &limits) else { panic!() };
+/// let input = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nand what follows";
+/// assert_eq!(scan(input, resume, &limits), Scan::Complete(27));
+/// assert_eq!(scan(b"GET / HTTP/1.1\n", 0, &limits), Scan::Refused(Refusal::BareLineFeed));
+/// ```
+pub fn scan(input: &[u8], resume: usize, limits: &HeadLimits) -> Scan {
+    let mut resume = resume;
+    let line_limit = limits.target.saturating_add(REQUEST_LINE_SLACK);
+    if resume <= line_limit && line_limit < input.len().min(limits.head) {
+        match walk(&input[..line_limit], resume) {
+            Scan::Partial(_) if !input[2..line_limit].contains(&b'\n') => {
+                return Scan::Refused(Refusal::TargetTooLong);
+            }
+            Scan::Partial(seen) => resume = seen,
+            verdict => return verdict,
+        }
+    }
+    let verdict = walk(&input[..input.len().min(limits.head)], resume);
+    match verdict {
+        Scan::Partial(_) if input.len() >= limits.head => Scan::Refused(Refusal::HeadTooLarge),
+        verdict => verdict,
+    }
+}
+
+/// Goes from line end to line end.
+///
+/// A `Partial` names the first byte whose meaning is open: the first CR of what may become the end of the head, or
+/// the end of the input. So wherever a later call resumes, the byte before is inside a line, and the position alone
+/// says all there is to know.
+fn walk(input: &[u8], resume: usize) -> Scan {
+    let mut position = resume;
+    // Where the current line begins; after a resumption all that counts is that it holds a byte already.
+    let mut line_start = resume.saturating_sub(1);
+    // The CR of the line before, unless that is the skipped CRLF.
+    let mut line_end = 0;
+    loop {
+        position = next_control(input, position);
+        let empty = line_start == position;
+        match input.get(position..).unwrap_or_default() {
+            [] | [b'\r'] => return Scan::Partial(if empty { line_end } else { position }),
+            [b'\r', b'\n', ..] => {}
+            [b'\t', ..] => {
+                position += 1;
+                continue;
+            }
+            [b'\r', ..] => return Scan::Refused(Refusal::BareCarriageReturn),
+            [b'\n', ..] => return Scan::Refused(Refusal::BareLineFeed),
+            _ => return Scan::Refused(Refusal::ControlCharacter),
+        }
+        match (empty, position) {
+            (true, 0) => {}
+            (true, 2) => return Scan::Refused(Refusal::MissingRequestLine),
+            (true, _) => return Scan::Complete(position + 2),
+            (false, _) => line_end = position,
+        }
+        position += 2;
+        line_start = position;
+    }
+}
+
+/// The place of the next control character at or after `from`, or the end of the input: eight bytes at a time.
+fn next_control(input: &[u8], from: usize) -> usize {
+    const LOW: u64 = u64::from_ne_bytes([0x7F; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    const TO_SPACE: u64 = u64::from_ne_bytes([0x80 - 0x20; 8]);
+    const TO_DEL: u64 = u64::from_ne_bytes([0x80 - 0x7F; 8]);
+    let Some(rest) = input.get(from..) else {
+        return input.len();
+    };
+    let (words, tail) = rest.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // Without its high bit no byte can carry into the next, so both sums are exact for each byte.
+        let low = word & LOW;
+        let controls = (!(low + TO_SPACE) | (low + TO_DEL)) & !word & HIGH;
+        if controls != 0 {
+            return from + index * 8 + controls.trailing_zeros() as usize / 8;
+        }
+    }
+    let tail_start = input.len() - tail.len();
+    tail.iter().position(u8::is_ascii_control).map_or(input.len(), |index| tail_start + index)
+}

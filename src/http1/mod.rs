@@ -1,0 +1,32 @@
+//! HTTP/1.1 (RFC 9110, RFC 9112) as functions over bytes: what a head means, how long a body is, what an answer
+//! looks like on the wire. Knows no socket, no clock and no zone; time and bytes are arguments.
+//!
+//! The reading side is [`scan`], which finds the end of a head however its bytes arrive, then [`Request::parse`],
+//! which judges it, then [`Chunked`] where the body is chunked. The writing side is [`Response`], [`encode_chunk`]
+//! and [`event_stream`]. A fault is a [`Refusal`], which converts to the `Response` that the peer has earned.
+
+mod body;
+mod date;
+pub mod event_stream;
+mod extensions;
+mod fields;
+mod head;
+mod host;
+mod parse;
+mod percent;
+mod query;
+mod refusal;
+mod request;
+mod response;
+mod target;
+
+pub use body::{Chunked, LAST_CHUNK, Progress, encode_chunk};
+pub use date::Date;
+pub use extensions::Extensions;
+pub use fields::BodyLength;
+pub use head::{HeadLimits, MAX_HEADERS, Scan, scan};
+pub use parse::HeaderSlots;
+pub use query::QueryPairs;
+pub use refusal::Refusal;
+pub use request::{Request, Version};
+pub use response::{Encoding, Framing, Response};

@@ -1,0 +1,346 @@
+//! An answer and its bytes on the wire: status line, `Date`, the framing and connection headers, body.
+//! Knows no socket and no clock; framing and connection headers are written here alone, so a handler cannot contradict them.
+
+use std::borrow::Cow;
+use std::io::Write;
+
+use http::{Method, StatusCode};
+
+use super::fields::is_token;
+use super::{Refusal, Version};
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// A complete answer: a status, headers and a body in memory.
+///
+/// Building one never fails and never panics. A header that may not be sent (a name that is no token, a CR, LF or
+/// NUL in the value, or one of `Content-Length`, `Transfer-Encoding` and `Connection`, which belong to the server)
+/// turns the whole response into a 500 whose text names the header, so nothing can be injected and the mistake shows.
+///
+/// ```
+/// use switchboard::proto::Response;
+///
+/// let response = Response::json(r#"{"ok":true}"#).header("Cache-Control", "no-store");
+/// assert_eq!(response.status(), 200);
+/// assert_eq!(Response::text("nothing here").with_status(404).body_bytes(), b"nothing here");
+/// assert_eq!(Response::text("hello").header("X-Name", "a\r\nb: c").status(), 500);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Response {
+    status: StatusCode,
+    /// The media type of text, pages and JSON, apart from `lines` so that those allocate nothing.
+    media_type: Option<&'static str>,
+    /// Header lines as they go out, each with its CRLF.
+    lines: Vec<u8>,
+    body: Cow<'static, [u8]>,
+    close: bool,
+    /// A `Date` was set, so none is added.
+    dated: bool,
+    /// An `Upgrade` was set, so `Connection` has to name it (RFC 9110 section 7.8).
+    upgrade: bool,
+    /// It became a 500 through a bad header; later setters change nothing.
+    spoiled: bool,
+}
+
+/// What a response's encoding depends on beside the response: the request it answers and the time.
+#[derive(Clone, Copy, Debug)]
+pub struct Encoding<'a> {
+    /// The value of `Date`; see [`Date`](super::Date).
+    pub date: &'a [u8; 29],
+    /// The version that the client speaks.
+    pub version: Version,
+    /// Whether the connection stays open, as far as client and server are concerned; the response may still close it.
+    pub keep_alive: bool,
+    /// The request was a `HEAD`: headers as for `GET`, no body (RFC 9110 section 9.3.2).
+    pub head_only: bool,
+}
+
+/// How the end of a streamed body is told (RFC 9112 section 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// `Content-Length`, in bytes.
+    Length(u64),
+    /// `Transfer-Encoding: chunked`; for HTTP/1.1 clients only.
+    Chunked,
+    /// The body ends when the connection does.
+    UntilClose,
+    /// No body follows and nothing is said about one: 101 and what it leads to.
+    None,
+}
+
+impl Framing {
+    /// The framing of a body of unknown length: chunked where the client knows that.
+    pub fn streamed(version: Version) -> Framing {
+        match version {
+            Version::Http10 => Framing::UntilClose,
+            Version::Http11 => Framing::Chunked,
+        }
+    }
+}
+
+impl Response {
+    /// An empty response with this status: a number or a [`StatusCode`]. What is no status becomes 500.
+    pub fn new<S: TryInto<StatusCode>>(status: S) -> Response {
+        Response {
+            status: status.try_into().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            media_type: None,
+            lines: Vec::new(),
+            body: Cow::Borrowed(&[]),
+            close: false,
+            dated: false,
+            upgrade: false,
+            spoiled: false,
+        }
+    }
+
+    /// An empty response with this status, as [`Response::new`]; reads better as a whole answer.
+    pub fn empty<S: TryInto<StatusCode>>(status: S) -> Response {
+        Response::new(status)
+    }
+
+    /// 200 with plain text in UTF-8.
+    pub fn text(text: impl Into<Cow<'static, str>>) -> Response {
+        Response::of(TEXT, text.into())
+    }
+
+    /// 200 with a page in UTF-8.
+    pub fn html(page: impl Into<Cow<'static, str>>) -> Response {
+        Response::of(HTML, page.into())
+    }
+
+    /// 200 with a JSON text that is already encoded.
+    pub fn json(json: impl Into<Cow<'static, str>>) -> Response {
+        Response::of(JSON, json.into())
+    }
+
+    /// 200 with bytes of the named media type.
+    pub fn bytes(content_type: &str, body: impl Into<Cow<'static, [u8]>>) -> Response {
+        Response::new(StatusCode::OK).header("Content-Type", content_type).body(body)
+    }
+
+    fn of(media_type: &'static str, text: Cow<'static, str>) -> Response {
+        let body = match text {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        };
+        Response { media_type: Some(media_type), body, ..Response::new(StatusCode::OK) }
+    }
+
+    /// A redirection: 301, 302, 303, 307 or 308 with `Location`.
+    pub fn redirect<S: TryInto<StatusCode>>(status: S, location: &str) -> Response {
+        Response::new(status).header("Location", location)
+    }
+
+    /// 405 with the methods that are allowed (RFC 9110 section 15.5.6).
+    pub fn method_not_allowed(allowed: &[Method]) -> Response {
+        let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
+        Response::text("method not allowed")
+            .with_status(StatusCode::METHOD_NOT_ALLOWED)
+            .header("Allow", names.join(", "))
+    }
+
+    /// The same response with another status; what is no status becomes 500.
+    pub fn with_status<S: TryInto<StatusCode>>(mut self, status: S) -> Response {
+        if !self.spoiled {
+            self.status = status.try_into().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        }
+        self
+    }
+
+    /// Adds a header line; a name may be added more than once, but `Content-Type`, `Date` and `Location` are replaced.
+    ///
+    /// White space around the value is dropped. What may not be sent makes the response a 500: see [`Response`].
+    pub fn header(mut self, name: &str, value: impl AsRef<str>) -> Response {
+        if self.spoiled {
+            return self;
+        }
+        let value = value.as_ref().trim_matches([' ', '\t']);
+        if !is_token(name.as_bytes()) || !value.bytes().all(is_value_byte) || is_framing(name) {
+            return Response::spoiled(name);
+        }
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        if is("content-type") {
+            self.media_type = None;
+        }
+        if is("content-type") || is("date") || is("location") {
+            self.remove(name);
+        }
+        self.dated |= is("date");
+        self.upgrade |= is("upgrade");
+        push_line(&mut self.lines, name, value);
+        self
+    }
+
+    fn remove(&mut self, name: &str) {
+        let mut kept = Vec::with_capacity(self.lines.len());
+        for line in self.lines.split_inclusive(|&byte| byte == b'\n') {
+            let line_name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+            if !line_name.eq_ignore_ascii_case(name.as_bytes()) {
+                kept.extend_from_slice(line);
+            }
+        }
+        self.lines = kept;
+    }
+
+    /// Sets the body.
+    pub fn body(mut self, body: impl Into<Cow<'static, [u8]>>) -> Response {
+        if !self.spoiled {
+            self.body = body.into();
+        }
+        self
+    }
+
+    /// Closes the connection after this response.
+    pub fn close(mut self) -> Response {
+        self.close = true;
+        self
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The body.
+    pub fn body_bytes(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The header lines that were added, as they go on the wire.
+    pub(crate) fn lines(&self) -> &[u8] {
+        &self.lines
+    }
+
+    /// Whether the connection closes after this response.
+    pub fn is_close(&self) -> bool {
+        self.close
+    }
+}
+
+impl Response {
+    /// Appends the whole response to `out`.
+    pub fn encode(&self, out: &mut Vec<u8>, encoding: &Encoding<'_>) {
+        let has_content = has_content(self.status);
+        let len = if has_content { self.body.len() } else { 0 };
+        self.encode_head(out, encoding, Framing::Length(len as u64));
+        if has_content && !encoding.head_only {
+            out.extend_from_slice(&self.body);
+        }
+    }
+
+    /// Appends status line and headers to `out`, for a body that follows piece by piece or for another protocol.
+    ///
+    /// The response's own body is not sent. 1xx, 204 and 304 say nothing about a length, whatever `framing` is.
+    pub fn encode_head(&self, out: &mut Vec<u8>, encoding: &Encoding<'_>, framing: Framing) {
+        self.status_line(out);
+        if !self.dated {
+            out.extend_from_slice(b"Date: ");
+            out.extend_from_slice(encoding.date);
+            out.extend_from_slice(b"\r\n");
+        }
+        if has_length(self.status) {
+            match framing {
+                // Writing to a Vec cannot fail.
+                Framing::Length(len) => drop(write!(out, "Content-Length: {len}\r\n")),
+                Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+                Framing::UntilClose | Framing::None => {}
+            }
+        }
+        out.extend_from_slice(self.connection_line(encoding, framing));
+        if let Some(media_type) = self.media_type {
+            push_line(out, "Content-Type", media_type);
+        }
+        out.extend_from_slice(&self.lines);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn status_line(&self, out: &mut Vec<u8>) {
+        if self.status == StatusCode::OK {
+            return out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        }
+        out.extend_from_slice(b"HTTP/1.1 ");
+        out.extend_from_slice(self.status.as_str().as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(self.status.canonical_reason().unwrap_or_default().as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// RFC 9112 section 9.3: HTTP/1.1 stays open unless told, HTTP/1.0 closes unless told.
+    fn connection_line(&self, encoding: &Encoding<'_>, framing: Framing) -> &'static [u8] {
+        let keep_alive = encoding.keep_alive && !self.close && framing != Framing::UntilClose;
+        // What 1xx leads to is no longer ours to keep or close.
+        let interim = self.status.is_informational();
+        match (keep_alive, encoding.version, self.upgrade) {
+            (_, _, true) if interim => b"Connection: upgrade\r\n",
+            _ if interim => b"",
+            (true, Version::Http11, false) => b"",
+            (true, Version::Http11, true) => b"Connection: upgrade\r\n",
+            (true, Version::Http10, false) => b"Connection: keep-alive\r\n",
+            (true, Version::Http10, true) => b"Connection: keep-alive, upgrade\r\n",
+            (false, _, false) => b"Connection: close\r\n",
+            (false, _, true) => b"Connection: close, upgrade\r\n",
+        }
+    }
+
+    /// The 500 that a header which may not be sent leads to. The name is the program's own, not the peer's.
+    fn spoiled(name: &str) -> Response {
+        let shown: String = name.chars().take(64).flat_map(char::escape_default).collect();
+        let text = format!("the response has a header that may not be sent: {shown}");
+        Response { spoiled: true, ..Response::text(text).with_status(StatusCode::INTERNAL_SERVER_ERROR) }
+    }
+}
+
+impl From<Refusal> for Response {
+    fn from(refusal: Refusal) -> Response {
+        let response = Response::text(refusal.as_str()).with_status(refusal.status()).close();
+        match refusal {
+            // RFC 6455 section 4.4, RFC 9110 section 15.5.22.
+            Refusal::UnsupportedWebSocketVersion => {
+                response.header("Upgrade", "websocket").header("Sec-WebSocket-Version", "13")
+            }
+            _ => response,
+        }
+    }
+}
+
+impl From<&'static str> for Response {
+    fn from(text: &'static str) -> Response {
+        Response::text(text)
+    }
+}
+
+impl From<String> for Response {
+    fn from(text: String) -> Response {
+        Response::text(text)
+    }
+}
+
+fn push_line(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// RFC 9110 section 6.4.1.
+fn has_content(status: StatusCode) -> bool {
+    has_length(status) && status != StatusCode::RESET_CONTENT
+}
+
+/// RFC 9110 section 8.6: what has no body by its nature says nothing of a length. 205 says 0.
+fn has_length(status: StatusCode) -> bool {
+    !status.is_informational() && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// What is the encoder's to say (RFC 9112 sections 6 and 9).
+fn is_framing(name: &str) -> bool {
+    ["content-length", "transfer-encoding", "connection"].iter().any(|framing| name.eq_ignore_ascii_case(framing))
+}
+
+/// RFC 9110 section 5.5.
+fn is_value_byte(byte: u8) -> bool {
+    byte == b'\t' || !byte.is_ascii_control()
+}

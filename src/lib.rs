@@ -1,0 +1,70 @@
+//! A single-threaded event-loop reactor over [mio] that serves HTTP/1.1, WebSocket and event streams from per-connection
+//! state machines, and hands what happens to handlers registered by URI prefix.
+//!
+//! ```no_run
+//! use switchboard::Reactor;
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let mut reactor = Reactor::new()?;
+//!     reactor.server.websocket("/", |conn, message| conn.send(message));
+//!     reactor.server.listen("127.0.0.1:9001")?;
+//!     reactor.run()
+//! }
+//! ```
+//!
+//! # Six words
+//! A [`Reactor`] is a `Poll` and a server. A [`Server`] is zones and a context. A [`Context`] is connections, topics and
+//! timers: all that a handler may touch. A [`Conn`] is the context and one connection. A [`Zone`] is a URI prefix and its
+//! handler. A [`Handler`] is your code.
+//!
+//! # Four rules
+//! They hold for every callback.
+//! 1. A handler runs to completion; none is ever called from inside another.
+//! 2. Nothing that a handler calls fails, blocks, or calls a handler. Bytes may leave at once or later; a broken socket is
+//!    heard of only through [`Handler::close`].
+//! 3. A [`ConnId`] may be kept for ever; using it after its exchange ended does nothing.
+//! 4. What a callback is lent (request, body, message, bytes) lives for the call.
+//!
+//! # The walk
+//! A request is offered to the zones whose prefix matches its path, in the order of their registration, until one
+//! [replies](Reply) something else than [`Reply::Pass`]. What a zone puts into the request's [`Extensions`] travels on, and
+//! reaches [`Handler::open`]: an authentication zone at `/` guards pages and WebSockets alike.
+//!
+//! # What an idle connection costs
+//! A descriptor and at most 64 bytes: no buffer, no box. One read buffer and one write buffer, the cork, belong to the server. A
+//! connection keeps bytes only while something is unfinished.
+//!
+//! # Where it runs
+//! Tested on Linux x86-64. Other Unix systems are intended to work and are untested. Windows is not supported.
+
+#![forbid(unsafe_code)]
+
+#[cfg(not(unix))]
+compile_error!("switchboard runs on Unix systems only: it is built on edge-triggered readiness of file descriptors");
+
+mod connection;
+mod http1;
+mod net;
+mod reactor;
+mod server;
+mod websocket;
+
+pub use http;
+pub use mio;
+
+pub use connection::{
+    Backpressure, Close, Conn, ConnId, ConnMap, Context, EventStream, Options, OptionsId, Outgoing, Refused, Remote,
+    Reply, Stats, Stream, TimerId, Upgrade, ZoneId,
+};
+pub use http1::{Extensions, Refusal, Request, Response, Version};
+pub use net::{Listener, Memory, Peer, Readiness, Transport};
+pub use reactor::Reactor;
+pub use server::{Handler, ListenerId, Server, Zone};
+pub use websocket::{CloseCode, Message, Violation};
+
+/// The protocols by themselves, as functions over bytes: no sockets, no clock. For programs that bring a loop and connections of
+/// their own.
+pub mod proto {
+    pub use crate::http1::*;
+    pub use crate::websocket::*;
+}

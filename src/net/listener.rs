@@ -1,0 +1,209 @@
+//! Accepting connections: where to listen, and what to do when descriptors run out. It does not know what
+//! becomes of an accepted socket.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Where and how a server listens.
+///
+/// Connections inherit `TCP_NODELAY` from the listening socket, so accepting one costs no further system call.
+///
+/// ```
+/// use switchboard::Listener;
+///
+/// let listener = Listener::from("127.0.0.1:0").backlog(4096).reuse_port(true);
+/// # let _ = listener;
+/// ```
+#[derive(Debug)]
+pub struct Listener {
+    place: Place,
+    backlog: i32,
+    reuse_port: bool,
+}
+
+#[derive(Debug)]
+enum Place {
+    Address(String),
+    Bound(StdListener),
+}
+
+impl Listener {
+    /// How many connections the kernel may hold ready to be accepted (default 4,096; the kernel's own limit applies).
+    pub fn backlog(mut self, connections: u16) -> Listener {
+        self.backlog = i32::from(connections);
+        self
+    }
+
+    /// Whether several sockets may listen at this address, the kernel spreading connections over them
+    /// (`SO_REUSEPORT`; off by default). This is how one reactor per core shares a port.
+    pub fn reuse_port(mut self, yes: bool) -> Listener {
+        self.reuse_port = yes;
+        self
+    }
+
+    fn bind(self) -> io::Result<StdListener> {
+        let text = match self.place {
+            Place::Bound(listener) => return Ok(listener),
+            Place::Address(text) => text,
+        };
+        let mut last = io::Error::new(ErrorKind::InvalidInput, format!("no address in {text:?}"));
+        for address in text.to_socket_addrs()? {
+            match Self::bind_one(address, self.backlog, self.reuse_port) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn bind_one(address: SocketAddr, backlog: i32, reuse_port: bool) -> io::Result<StdListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(reuse_port)?;
+        socket.set_tcp_nodelay(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(backlog)?;
+        Ok(socket.into())
+    }
+}
+
+impl From<&str> for Listener {
+    fn from(address: &str) -> Listener {
+        Listener { place: Place::Address(address.to_owned()), backlog: 4096, reuse_port: false }
+    }
+}
+
+impl From<String> for Listener {
+    fn from(address: String) -> Listener {
+        Listener { place: Place::Address(address), backlog: 4096, reuse_port: false }
+    }
+}
+
+impl From<SocketAddr> for Listener {
+    fn from(address: SocketAddr) -> Listener {
+        Listener::from(address.to_string())
+    }
+}
+
+/// A socket that listens already, e.g. one inherited from a supervisor.
+impl From<StdListener> for Listener {
+    fn from(listener: StdListener) -> Listener {
+        Listener { place: Place::Bound(listener), backlog: 0, reuse_port: false }
+    }
+}
+
+/// What came of one attempt to accept.
+#[derive(Debug)]
+pub(crate) enum Accepted {
+    Connection(TcpStream),
+    /// Nobody waits; readiness will be told.
+    Drained,
+    /// No descriptor or memory is left; nothing will be told, so come back at [`Acceptor::retry_at`].
+    Exhausted,
+}
+
+/// A listening socket and its way out when descriptors run out.
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    socket: TcpListener,
+    /// A descriptor held in reserve: giving it up lets us accept one connection and tell it why it is turned away.
+    reserve: Option<File>,
+    pause: Duration,
+    retry_at: Option<Instant>,
+}
+
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How many waiting connections one back-off turns away, so that they need not wait for a server that is full.
+const TURNED_AWAY_AT_ONCE: usize = 64;
+
+impl Acceptor {
+    pub(crate) fn bind(listener: Listener, registry: &Registry, token: Token) -> io::Result<Acceptor> {
+        let listener = listener.bind()?;
+        listener.set_nonblocking(true)?;
+        let mut socket = TcpListener::from_std(listener);
+        registry.register(&mut socket, token, Interest::READABLE)?;
+        Ok(Acceptor { socket, reserve: reserve(), pause: SHORTEST_PAUSE, retry_at: None })
+    }
+
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    /// Accepts one connection. `refusal` is written to those who are turned away for want of descriptors.
+    pub(crate) fn accept(&mut self, now: Instant, refusal: &[u8]) -> Accepted {
+        if self.retry_at.is_some_and(|at| now < at) {
+            return Accepted::Exhausted;
+        }
+        self.retry_at = None;
+        loop {
+            match self.socket.accept() {
+                Ok((socket, _)) => {
+                    self.pause = SHORTEST_PAUSE;
+                    if self.reserve.is_none() {
+                        self.reserve = reserve();
+                    }
+                    return Accepted::Connection(socket);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Accepted::Drained,
+                Err(error) if is_exhaustion(&error) => {
+                    self.turn_away(refusal);
+                    self.retry_at = Some(now + self.pause);
+                    self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                    return Accepted::Exhausted;
+                }
+                // ECONNABORTED, EPROTO, EINTR and the like concern one connection that is gone: the next one may be well.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// A descriptor was closed: try again at once.
+    pub(crate) fn hurry(&mut self, now: Instant) {
+        if self.retry_at.is_some() {
+            self.retry_at = Some(now);
+        }
+    }
+
+    fn turn_away(&mut self, refusal: &[u8]) {
+        for _ in 0..TURNED_AWAY_AT_ONCE {
+            if self.reserve.take().is_none() {
+                break;
+            }
+            let accepted = self.socket.accept();
+            let more = accepted.is_ok();
+            if let Ok((mut socket, _)) = accepted {
+                // Reading first: closing over unread bytes would reset the connection and lose the answer.
+                let _ = socket.read(&mut [0; 4 << 10]);
+                let _ = socket.write(refusal);
+            }
+            self.reserve = reserve();
+            if !more {
+                break;
+            }
+        }
+    }
+}
+
+fn reserve() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    const ENOMEM: i32 = 12;
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    // ENOBUFS differs between Linux and the BSDs.
+    const ENOBUFS: i32 = if cfg!(target_os = "linux") { 105 } else { 55 };
+    matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE | ENOBUFS))
+}

@@ -1,0 +1,150 @@
+//! One connection's bytes: read, write, shut down, whatever carries them. It alone judges whether a
+//! socket is drained. It knows no message boundary and keeps no bytes of its own.
+
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr};
+
+use mio::net::{TcpStream, UnixStream};
+use mio::{Interest, Registry, Token};
+
+use super::memory::{Memory, Peer};
+
+/// What carries a connection's bytes.
+///
+/// ```
+/// use switchboard::Transport;
+///
+/// let (transport, mut peer) = Transport::memory();
+/// peer.send(b"GET / HTTP/1.1\r\n");
+/// assert!(matches!(transport, Transport::Memory(_)));
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Transport {
+    /// A TCP socket in non-blocking mode.
+    Tcp(TcpStream),
+    /// A Unix stream socket in non-blocking mode.
+    Unix(UnixStream),
+    /// The near end of an in-memory pipe: no descriptor, readiness told by hand.
+    Memory(Memory),
+}
+
+/// What is known to be possible on a connection's transport, without blocking.
+///
+/// ```
+/// use switchboard::Readiness;
+///
+/// let readiness = Readiness { read_closed: true, ..Readiness::READABLE };
+/// assert!(readiness.readable && !readiness.writable);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// Bytes, or the end of file, may be read.
+    pub readable: bool,
+    /// Bytes may be written.
+    pub writable: bool,
+    /// The peer will send nothing more; what it sent before may still be unread.
+    pub read_closed: bool,
+}
+
+impl Readiness {
+    /// Readable and nothing else.
+    pub const READABLE: Readiness = Readiness { readable: true, writable: false, read_closed: false };
+    /// Writable and nothing else.
+    pub const WRITABLE: Readiness = Readiness { readable: false, writable: true, read_closed: false };
+}
+
+/// The outcome of one read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// This many bytes arrived; `more` says that the transport may hold further ones.
+    Bytes { n: usize, more: bool },
+    /// Nothing now; readiness will be told.
+    Blocked,
+    /// The peer has ended its side.
+    End,
+}
+
+impl Transport {
+    /// An in-memory connection: the end a server adopts, and the peer that a test or a simulation holds.
+    pub fn memory() -> (Transport, Peer) {
+        let (memory, peer) = Memory::pair();
+        (Transport::Memory(memory), peer)
+    }
+
+    /// Reads once. A buffer that came back full may have left bytes behind.
+    pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<Read> {
+        loop {
+            let result = match self {
+                Transport::Tcp(socket) => socket.read(buf),
+                Transport::Unix(socket) => socket.read(buf),
+                Transport::Memory(memory) => return memory.read(buf),
+            };
+            return match result {
+                Ok(0) => Ok(Read::End),
+                Ok(n) => Ok(Read::Bytes { n, more: n == buf.len() }),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Read::Blocked),
+                Err(error) => Err(error),
+            };
+        }
+    }
+
+    /// Writes once and says how many bytes were taken; fewer than given means that it is full.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            let result = match self {
+                Transport::Tcp(socket) => socket.write(bytes),
+                Transport::Unix(socket) => socket.write(bytes),
+                Transport::Memory(memory) => memory.write(bytes),
+            };
+            return match result {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
+                other => other,
+            };
+        }
+    }
+
+    /// Ends our side: the peer reads end of file after what was written. A socket that is gone already is no fault.
+    pub(crate) fn shutdown(&mut self) {
+        let _already_gone = match self {
+            Transport::Tcp(socket) => socket.shutdown(Shutdown::Write),
+            Transport::Unix(socket) => socket.shutdown(Shutdown::Write),
+            Transport::Memory(memory) => {
+                memory.shutdown();
+                Ok(())
+            }
+        };
+    }
+
+    /// The peer's address, where the transport has one.
+    pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Transport::Tcp(socket) => socket.peer_addr().ok(),
+            Transport::Unix(_) | Transport::Memory(_) => None,
+        }
+    }
+
+    /// Registers for both directions, once and for all: mio is edge-triggered, so interest never changes.
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        match self {
+            Transport::Tcp(socket) => registry.register(socket, token, interest),
+            Transport::Unix(socket) => registry.register(socket, token, interest),
+            Transport::Memory(_) => Ok(()),
+        }
+    }
+}
+
+impl From<TcpStream> for Transport {
+    fn from(socket: TcpStream) -> Transport {
+        Transport::Tcp(socket)
+    }
+}
+
+impl From<UnixStream> for Transport {
+    fn from(socket: UnixStream) -> Transport {
+        Transport::Unix(socket)
+    }
+}

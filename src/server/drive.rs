@@ -1,0 +1,190 @@
+//! From readiness to phases: reads a connection's bytes once a turn and hands them to whatever its phase says, within
+//! a budget. What they mean is the business of `request` and `frames`.
+
+use super::server::Server;
+use crate::connection::{Conn, Flags, Phase};
+use crate::net::Read;
+use crate::websocket::CloseCode;
+
+/// Messages, requests and other steps that one connection is given in one turn; the rest of its input waits for the next.
+pub(super) const STEPS: usize = 256;
+/// Input of which a takeover uses nothing.
+const UNUSED_AT_MOST: usize = 1 << 20;
+
+/// What came of one step over the input.
+pub(super) enum Step {
+    /// So many bytes were used; there may be another step in the rest.
+    Used(usize),
+    /// So many bytes were used; nothing can be done with the rest for now.
+    Stuck(usize),
+}
+
+impl Server {
+    /// Readiness says that there is something to read.
+    pub(super) fn read(&mut self, slot: u32) {
+        let Some(connection) = self.context.slots.at_mut(slot) else { return };
+        // In the list for the next turn already: it has had its share of this one.
+        if connection.flags.has(Flags::GONE | Flags::UNREAD) {
+            return;
+        }
+        if !connection.may_read() {
+            connection.flags.insert(Flags::READABLE);
+            if connection.phase == Phase::Waiting && connection.flags.has(Flags::READ_CLOSED) {
+                self.context.gone(slot);
+            }
+            return;
+        }
+        self.read_once(slot);
+        self.context.tidy(slot);
+    }
+
+    /// The next turn of a connection that had more than one turn gives. What it spilled comes before new bytes.
+    pub(super) fn read_again(&mut self, slot: u32) {
+        let Some(connection) = self.context.slots.at_mut(slot) else { return };
+        connection.flags.remove(Flags::UNREAD);
+        let spilled = connection.held.as_ref().is_some_and(|held| !held.spill.is_empty());
+        if connection.flags.has(Flags::GONE) || !spilled || !connection.may_read() {
+            return self.read(slot);
+        }
+        let mut spill = connection.held.as_mut().map(|held| std::mem::take(&mut held.spill)).unwrap_or_default();
+        let used = self.consume(slot, &mut spill);
+        spill.drain(..used);
+        self.keep(slot, spill);
+        if used > 0 {
+            self.context.read_later(slot);
+            self.context.tidy(slot);
+        } else {
+            self.read(slot);
+        }
+    }
+
+    fn read_once(&mut self, slot: u32) {
+        let Some(connection) = self.context.slots.at_mut(slot) else { return };
+        let ends = connection.flags.has(Flags::READ_CLOSED);
+        match connection.transport.read(&mut self.lent.input) {
+            Ok(Read::Bytes { n, more }) => {
+                // After a FIN no readiness follows: the end is found by reading on.
+                if more || ends {
+                    self.context.read_later(slot);
+                }
+                self.arrived(slot, n);
+            }
+            Ok(Read::Blocked) => {}
+            Ok(Read::End) => self.ended(slot),
+            Err(_) => self.context.gone(slot),
+        }
+    }
+
+    /// Bytes lie in the read buffer. They are handled there, unless unfinished ones came before them.
+    fn arrived(&mut self, slot: u32, n: usize) {
+        let mut input = std::mem::take(&mut self.lent.input);
+        let spill = self.context.slots.at_mut(slot).and_then(|connection| connection.held.as_mut());
+        let spill = spill.map(|held| std::mem::take(&mut held.spill)).unwrap_or_default();
+        if spill.is_empty() {
+            let used = self.consume(slot, &mut input[..n]);
+            if used < n {
+                self.keep(slot, input[used..n].to_vec());
+            }
+        } else {
+            let mut whole = spill;
+            whole.extend_from_slice(&input[..n]);
+            let used = self.consume(slot, &mut whole);
+            whole.drain(..used);
+            self.keep(slot, whole);
+        }
+        self.lent.input = input;
+    }
+
+    /// Keeps what could not be used yet.
+    fn keep(&mut self, slot: u32, rest: Vec<u8>) {
+        let gone = self.context.slots.at(slot).is_none_or(|connection| connection.flags.has(Flags::GONE));
+        if !rest.is_empty()
+            && !gone
+            && let Some(held) = self.context.held(slot)
+        {
+            held.spill = rest;
+        }
+    }
+
+    /// Handles input as far as it goes and returns how much was used. The replies leave in one write.
+    fn consume(&mut self, slot: u32, input: &mut [u8]) -> usize {
+        self.context.drive(slot);
+        self.context.heard(slot);
+        let mut used = 0;
+        let mut steps = STEPS;
+        while used < input.len() {
+            let Some(connection) = self.context.slots.at(slot) else { break };
+            let rest = input.len() - used;
+            let step = match connection.phase {
+                _ if connection.flags.has(Flags::GONE) => Step::Used(rest),
+                Phase::WebSocket(_) => self.frames(slot, &mut input[used..], &mut steps),
+                Phase::Head => self.head(slot, &input[used..]),
+                Phase::Body => self.body(slot, &input[used..]),
+                Phase::Taken => self.taken(slot, &input[used..]),
+                Phase::Lingering | Phase::Streaming => Step::Used(rest),
+                Phase::Waiting | Phase::Responding if connection.flags.has(Flags::LAST) => Step::Used(rest),
+                Phase::Waiting | Phase::Responding => Step::Stuck(0),
+            };
+            steps = steps.saturating_sub(1);
+            match step {
+                Step::Used(n) => used += n,
+                Step::Stuck(n) => {
+                    used += n;
+                    break;
+                }
+            }
+            if steps == 0 && used < input.len() {
+                self.context.read_later(slot);
+                break;
+            }
+        }
+        self.context.rest(slot);
+        used
+    }
+
+    /// The peer has ended its side. What is owed to it is finished first.
+    fn ended(&mut self, slot: u32) {
+        let Some(connection) = self.context.slots.at_mut(slot) else { return };
+        connection.flags.insert(Flags::READ_CLOSED);
+        let waits = connection.held.as_ref().is_some_and(|held| !held.outbox.is_empty());
+        match connection.phase {
+            Phase::Responding => connection.flags.insert(Flags::LAST),
+            Phase::Head if waits => {
+                connection.flags.insert(Flags::LAST);
+                self.context.after_response(slot);
+            }
+            Phase::Lingering if waits => {}
+            _ => self.context.gone(slot),
+        }
+    }
+
+    /// Bytes for a handler's own protocol.
+    fn taken(&mut self, slot: u32, input: &[u8]) -> Step {
+        let Some(connection) = self.context.slots.at(slot) else { return Step::Used(input.len()) };
+        let (id, zone) = (connection.id, connection.zone);
+        let used = match connection.flags.has(Flags::RELEASED) {
+            true => 0,
+            false => self.zones.handler(zone).input(&mut Conn { cx: &mut self.context, id }, input).min(input.len()),
+        };
+        let Some(connection) = self.context.slots.at(slot) else { return Step::Used(input.len()) };
+        if connection.phase == Phase::Taken && connection.flags.has(Flags::RELEASED) {
+            self.released(slot);
+            return Step::Used(used);
+        }
+        if used == 0 && input.len() > UNUSED_AT_MOST {
+            self.context.farewell(slot, CloseCode::TOO_BIG, "a megabyte of which nothing was used", false);
+            self.context.gone(slot);
+        }
+        if used == 0 { Step::Stuck(0) } else { Step::Used(used) }
+    }
+
+    /// The connection speaks HTTP again.
+    pub(super) fn released(&mut self, slot: u32) {
+        self.context.farewell(slot, CloseCode::NORMAL, "released", false);
+        self.tell_close(slot);
+        if let Some(connection) = self.context.slots.at_mut(slot) {
+            connection.options = 0;
+        }
+        self.context.enter(slot, Phase::Head);
+    }
+}

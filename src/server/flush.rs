@@ -1,0 +1,202 @@
+//! The second half of a turn: everything that callbacks asked for, the deadlines, the output and the dead. Nothing is freed or
+//! called back before.
+
+use std::time::Instant;
+
+use super::server::Server;
+use crate::connection::{Close, Conn, Flags, Phase, Progress, RemoteCall};
+
+/// How many timers one turn runs.
+const TIMERS: usize = 1 << 10;
+/// How often the lists are gone through in one turn; callbacks that fill them anew wait for the next one after that.
+const ROUNDS: usize = 4;
+
+impl Server {
+    /// Ends a turn: deadlines, timers, queued calls, deferred answers, output, the dead. To be called after every batch of
+    /// events, and when [`poll_timeout`](Server::poll_timeout) has passed without any.
+    pub fn flush(&mut self, now: Instant) {
+        self.context.clock.set(now);
+        self.read_backlog();
+        self.accept_again();
+        self.run_remote();
+        self.run_timers();
+        self.sweep();
+        self.drain_on();
+        for round in 0..ROUNDS {
+            self.run_calls();
+            self.run_answers();
+            self.bury();
+            self.write();
+            if round == 0 {
+                self.tell_writable();
+            }
+            if !self.has_more() {
+                break;
+            }
+        }
+        self.backlog = std::mem::replace(&mut self.context.unread, std::mem::take(&mut self.backlog));
+    }
+
+    /// Whether another round has something to do.
+    fn has_more(&self) -> bool {
+        let cx = &self.context;
+        !(cx.calls.is_empty() && cx.answered.is_empty() && cx.ended.is_empty() && cx.dirty.is_empty())
+    }
+
+    /// Connections that had more to read than one turn gives.
+    fn read_backlog(&mut self) {
+        let mut backlog = std::mem::take(&mut self.backlog);
+        for slot in backlog.drain(..) {
+            self.read_again(slot);
+        }
+        self.backlog = backlog;
+    }
+
+    fn run_remote(&mut self) {
+        for call in self.remote.take() {
+            match call {
+                RemoteCall::Zone(zone, call) => call(self.zones.handler_as_any(zone), &mut self.context),
+                RemoteCall::Context(call) => call(&mut self.context),
+            }
+        }
+    }
+
+    fn run_timers(&mut self) {
+        let now = self.context.clock.now();
+        for _ in 0..TIMERS {
+            let Some(mut due) = self.context.timers.pop(now) else { return };
+            due.run(self.zones.handler_as_any(due.zone), &mut self.context);
+            self.context.timers.again(due, now);
+        }
+    }
+
+    fn run_calls(&mut self) {
+        for (zone, call) in std::mem::take(&mut self.context.calls) {
+            call(self.zones.handler_as_any(zone), &mut self.context);
+        }
+    }
+
+    fn run_answers(&mut self) {
+        for (id, answer) in std::mem::take(&mut self.context.answered) {
+            self.answer(id, answer);
+        }
+    }
+
+    /// Offers what waits to the kernel.
+    fn write(&mut self) {
+        let mut dirty = std::mem::take(&mut self.context.dirty);
+        for slot in dirty.drain(..) {
+            let Some(connection) = self.context.slots.at_mut(slot) else { continue };
+            connection.flags.remove(Flags::DIRTY);
+            if !connection.flags.has(Flags::BLOCKED) {
+                self.context.offer(slot);
+                self.context.tidy(slot);
+            }
+        }
+        if self.context.dirty.is_empty() {
+            self.context.dirty = dirty;
+        }
+    }
+
+    fn tell_writable(&mut self) {
+        for slot in std::mem::take(&mut self.context.writable) {
+            let Some(connection) = self.context.slots.at_mut(slot) else { continue };
+            connection.flags.remove(Flags::WRITABLE | Flags::WANT_WRITABLE);
+            let (id, zone) = (connection.id, connection.zone);
+            let open = connection.phase.is_open() || connection.phase == Phase::Responding;
+            if open && !connection.flags.has(Flags::GONE) {
+                self.call_back(slot, |server| {
+                    server.zones.handler(zone).writable(&mut Conn { cx: &mut server.context, id })
+                });
+            }
+        }
+    }
+
+    /// Tells the handlers of what has ended, and frees the dead.
+    fn bury(&mut self) {
+        for slot in std::mem::take(&mut self.context.ended) {
+            let Some(connection) = self.context.slots.at_mut(slot) else { continue };
+            connection.flags.remove(Flags::ENDED);
+            self.tell_close(slot);
+            self.tell_cancelled(slot);
+            if self.context.slots.at(slot).is_some_and(|connection| connection.flags.has(Flags::GONE)) {
+                self.context.end_exchange(slot);
+                self.free(slot);
+            }
+        }
+    }
+
+    fn free(&mut self, slot: u32) {
+        self.context.tidy(slot);
+        let Some(connection) = self.context.slots.remove(slot) else { return };
+        if let Some(count) = self.context.stats.open(connection.phase) {
+            *count -= 1;
+        }
+        let now = self.context.clock.now();
+        // Closing a descriptor also takes it out of the Poll.
+        drop(connection);
+        for listener in self.listeners.iter_mut().flatten() {
+            listener.hurry(now);
+        }
+    }
+
+    /// `close`, once for an exchange that was open; its topics go after it.
+    pub(super) fn tell_close(&mut self, slot: u32) {
+        let Some(connection) = self.context.slots.at_mut(slot) else { return };
+        if !connection.flags.has(Flags::OPENED) {
+            return;
+        }
+        let Some(farewell) = connection.held.as_mut().and_then(|held| held.farewell.take()) else { return };
+        connection.flags.remove(Flags::OPENED);
+        let (id, zone) = (connection.id, connection.zone);
+        let close = Close { code: farewell.code, reason: &farewell.reason, by_peer: farewell.by_peer };
+        self.zones.handler(zone).close(&mut Conn { cx: &mut self.context, id }, close);
+        self.context.end_exchange(slot);
+    }
+
+    /// `cancelled`, for an answer that is still owed to a peer that is gone.
+    fn tell_cancelled(&mut self, slot: u32) {
+        let Some(connection) = self.context.slots.at_mut(slot) else { return };
+        if !connection.flags.has(Flags::GONE) {
+            return;
+        }
+        let Some(exchange) = connection.held.as_mut().and_then(|held| held.exchange.take()) else { return };
+        let (id, zone) = (connection.id, connection.zone);
+        if matches!(exchange.progress, Progress::Owed | Progress::Stream(_)) {
+            self.zones.handler(zone).cancelled(&mut Conn { cx: &mut self.context, id });
+        }
+    }
+
+    /// Goes on with a drain: a slice of the connections is told, and at the deadline all that are left are dropped.
+    fn drain_on(&mut self) {
+        const CHUNKS: usize = 4;
+        let Some(mut draining) = self.context.draining else { return };
+        self.stop_listening();
+        let late = self.context.clock.now() >= draining.deadline;
+        if late && self.context.slots.chunk(draining.chunk).is_none() && self.context.slots.len() > 0 {
+            draining.chunk = 0;
+        }
+        for _ in 0..CHUNKS {
+            let Some(slots) = self.context.slots.chunk(draining.chunk) else { break };
+            let slots: Vec<u32> = slots.collect();
+            draining.chunk += 1;
+            for slot in slots {
+                if late { self.context.gone(slot) } else { self.drain_one(slot, draining.code) }
+            }
+        }
+        self.context.draining = Some(draining);
+    }
+
+    fn drain_one(&mut self, slot: u32, code: crate::CloseCode) {
+        let Some(connection) = self.context.slots.at_mut(slot) else { return };
+        match connection.phase {
+            Phase::Head if !connection.flags.has(Flags::HEAD_BEGUN | Flags::BLOCKED) => self.context.gone(slot),
+            Phase::Head | Phase::Body | Phase::Waiting | Phase::Responding => connection.flags.insert(Flags::LAST),
+            Phase::WebSocket(_) | Phase::Streaming | Phase::Taken => {
+                let id = connection.id;
+                self.call_back(slot, |server| Conn { cx: &mut server.context, id }.close(code, ""));
+            }
+            Phase::Lingering => {}
+        }
+    }
+}

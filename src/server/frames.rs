@@ -1,0 +1,102 @@
+//! WebSocket input: messages to their handler, pings answered, the close handshake. What a frame is and what follows
+//! from it is the business of `websocket`.
+
+use super::drive::Step;
+use super::server::Server;
+use crate::connection::{Conn, Flags, Phase};
+use crate::websocket::{Action, Assembly, CloseCode, Event, Input, Message, Opcode, State, receive};
+
+impl Server {
+    /// Handles frames until the input, the steps or the peer's patience for our answers is used up.
+    pub(super) fn frames(&mut self, slot: u32, input: &mut [u8], steps: &mut usize) -> Step {
+        let Some(connection) = self.context.slots.at_mut(slot) else { return Step::Used(input.len()) };
+        let rules = self.context.options[usize::from(connection.options)].rules;
+        let mut assembly = connection.held.as_mut().and_then(|held| held.assembly.take());
+        let mut used = 0;
+        let step = loop {
+            let (n, event) = receive(&rules, &mut assembly, &mut input[used..]);
+            used += n;
+            if let Event::More = event {
+                break Step::Stuck(used);
+            }
+            self.event(slot, event);
+            *steps -= 1;
+            match self.context.slots.at(slot) {
+                Some(connection) if connection.hears_frames() => {}
+                _ => break Step::Used(used),
+            }
+            if used == input.len() || *steps == 0 {
+                break Step::Used(used);
+            }
+            if self.context.slots.at(slot).is_some_and(|connection| !connection.may_read()) {
+                break Step::Stuck(used);
+            }
+        };
+        self.keep_assembly(slot, assembly);
+        step
+    }
+
+    fn keep_assembly(&mut self, slot: u32, assembly: Option<Box<Assembly>>) {
+        if assembly.is_some()
+            && self.context.slots.at(slot).is_some_and(|connection| connection.hears_frames())
+            && let Some(held) = self.context.held(slot)
+        {
+            held.assembly = assembly;
+        }
+    }
+
+    /// One event, answered as the state machine says.
+    #[inline]
+    fn event(&mut self, slot: u32, event: Event<'_>) {
+        let Some(connection) = self.context.slots.at(slot) else { return };
+        let Phase::WebSocket(state) = connection.phase else { return };
+        match event {
+            Event::More => {}
+            Event::Message(message) => self.message(slot, state, message),
+            Event::Assembled(assembled) => self.message(slot, state, assembled.message()),
+            Event::Ping(payload) => {
+                if let (_, Action::AnswerPong) = state.on(Input::Ping) {
+                    let id = connection.id;
+                    Conn { cx: &mut self.context, id }.control(Opcode::Pong, payload);
+                }
+            }
+            // A sign of life, which any input is.
+            Event::Pong(_) => {}
+            Event::Close(code, reason) => self.closed_by_peer(slot, state, code, reason),
+            Event::Fail(violation) => match state.on(Input::Violation) {
+                (_, Action::Fail) => self.context.fail(slot, violation.code(), violation.as_str()),
+                _ => self.finish(slot),
+            },
+        }
+    }
+
+    #[inline]
+    fn message(&mut self, slot: u32, state: State, message: Message<'_>) {
+        let Some(connection) = self.context.slots.at(slot) else { return };
+        if let (_, Action::Deliver) = state.on(Input::Message) {
+            let (id, zone) = (connection.id, connection.zone);
+            self.context.stats.messages += 1;
+            self.zones.handler(zone).message(&mut Conn { cx: &mut self.context, id }, message);
+        }
+    }
+
+    /// RFC 6455 5.5.1 and 7.1.1: the code is echoed, and the server is the one to end the connection first.
+    fn closed_by_peer(&mut self, slot: u32, state: State, code: Option<CloseCode>, reason: &str) {
+        let (_, action) = state.on(Input::Close);
+        let code = code.unwrap_or(CloseCode::NO_STATUS);
+        if action == Action::EchoClose {
+            self.context.push_close(slot, code, "");
+        }
+        self.context.farewell(slot, code, reason, action == Action::EchoClose);
+        self.finish(slot);
+    }
+
+    /// Both sides have said what they had to: nothing more is to be expected, so nothing is waited for.
+    fn finish(&mut self, slot: u32) {
+        self.context.farewell(slot, CloseCode::ABNORMAL, "", false);
+        self.context.linger(slot);
+        if let Some(connection) = self.context.slots.at_mut(slot) {
+            connection.flags.insert(Flags::READ_CLOSED);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Looks at connections whose deadline has come. The phase says what that means.
+
+use super::server::Server;
+use crate::connection::{Conn, Flags, Kind, NEVER, Phase, Terms};
+use crate::http1::{Refusal, Response, event_stream};
+use crate::websocket::{Opcode, State};
+
+/// How many chunks of connections one turn sweeps, so that a million of them never hold the loop.
+const CHUNKS: usize = 16;
+
+impl Server {
+    /// Looks at what is due.
+    pub(super) fn sweep(&mut self) {
+        let tick = self.context.clock.tick();
+        if self.context.slots.earliest() <= tick {
+            let mut due = std::mem::take(&mut self.lent.due);
+            self.context.slots.sweep(tick, CHUNKS, &mut due);
+            for slot in due.drain(..) {
+                self.look(slot);
+            }
+            self.lent.due = due;
+        }
+        while let Some(slot) = self.context.timeouts.pop(tick) {
+            let Some(connection) = self.context.slots.at(slot) else { continue };
+            let (id, zone) = (connection.id, connection.zone);
+            self.call_back(slot, |server| {
+                server.zones.handler(zone).timeout(&mut Conn { cx: &mut server.context, id })
+            });
+        }
+    }
+
+    /// Runs a callback whose output for this connection leaves in one write.
+    pub(super) fn call_back(&mut self, slot: u32, call: impl FnOnce(&mut Server)) {
+        self.context.drive(slot);
+        call(self);
+        self.context.rest(slot);
+        self.context.tidy(slot);
+    }
+
+    fn look(&mut self, slot: u32) {
+        let Some(connection) = self.context.slots.at(slot) else { return };
+        let (phase, flags) = (connection.phase, connection.flags);
+        if flags.has(Flags::GONE) {
+            return self.context.slots.arm(slot, NEVER);
+        }
+        match phase {
+            Phase::Head if flags.has(Flags::HEAD_BEGUN) => {
+                self.call_back(slot, |server| server.refuse(slot, Refusal::HeadTimeout))
+            }
+            Phase::Body => self.body_stalls(slot),
+            Phase::Waiting => self.call_back(slot, |server| server.answer_is_late(slot)),
+            Phase::Responding => self.response_stalls(slot),
+            Phase::WebSocket(State::Open) if !flags.has(Flags::PINGED) => self.ping(slot),
+            Phase::Streaming => self.call_back(slot, |server| server.keep_stream_alive(slot)),
+            Phase::Taken => self.context.slots.arm(slot, NEVER),
+            Phase::Head | Phase::WebSocket(_) | Phase::Lingering => self.drop_now(slot),
+        }
+    }
+
+    fn drop_now(&mut self, slot: u32) {
+        self.context.slots.arm(slot, NEVER);
+        self.context.gone(slot);
+    }
+
+    fn body_stalls(&mut self, slot: u32) {
+        let exchange = self.context.held(slot).and_then(|held| held.exchange.take());
+        match exchange {
+            Some(exchange) if matches!(exchange.progress, crate::connection::Progress::Body(_)) => {
+                self.call_back(slot, |server| server.refuse_with(slot, exchange.terms, Refusal::BodyTimeout));
+            }
+            _ => self.drop_now(slot),
+        }
+    }
+
+    /// The handler has not answered: the client is told so, and the handler that it need not any more.
+    fn answer_is_late(&mut self, slot: u32) {
+        let Some(connection) = self.context.slots.at(slot) else { return };
+        let (id, zone) = (connection.id, connection.zone);
+        let exchange = self.context.held(slot).and_then(|held| held.exchange.take());
+        let Some(exchange) = exchange else { return self.drop_now(slot) };
+        self.zones.handler(zone).cancelled(&mut Conn { cx: &mut self.context, id });
+        let terms = Terms { keep_alive: false, ..exchange.terms };
+        self.respond(slot, terms, &Response::text("the answer did not come in time").with_status(503));
+    }
+
+    /// The peer takes nothing, or the handler has nothing to give, in which case it is not the peer's fault.
+    fn response_stalls(&mut self, slot: u32) {
+        let waits = self.context.slots.at(slot).is_some_and(|connection| connection.flags.has(Flags::BLOCKED));
+        if waits { self.drop_now(slot) } else { self.context.rearm(slot) }
+    }
+
+    /// A ping to a silent peer (RFC 6455 5.5.2): it has so long to show any sign of life.
+    fn ping(&mut self, slot: u32) {
+        let Some(connection) = self.context.slots.at_mut(slot) else { return };
+        connection.flags.insert(Flags::PINGED);
+        let (id, options) = (connection.id, connection.options);
+        let pong_timeout = self.context.options[usize::from(options)].pong_timeout;
+        self.context.arm(slot, pong_timeout);
+        self.call_back(slot, |server| Conn { cx: &mut server.context, id }.control(Opcode::Ping, b""));
+    }
+
+    /// A comment to an event stream; one whose peer has taken nothing since the last is over.
+    fn keep_stream_alive(&mut self, slot: u32) {
+        let Some(connection) = self.context.slots.at_mut(slot) else { return };
+        let blocked = connection.flags.has(Flags::BLOCKED);
+        if blocked && connection.flags.has(Flags::PINGED) {
+            return self.drop_now(slot);
+        }
+        self.context.rearm(slot);
+        if blocked {
+            if let Some(connection) = self.context.slots.at_mut(slot) {
+                connection.flags.insert(Flags::PINGED);
+            }
+        } else if let Some(output) = self.context.output(slot) {
+            output.push(Kind::Bytes, |own| own.extend_from_slice(event_stream::KEEP_ALIVE));
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! HTTP input: heads and bodies, the walk through the zones, and what is refused before any of them is asked. What is
+//! answered is the business of `reply`.
+
+use std::mem;
+
+use http::Method;
+
+use super::drive::Step;
+use super::server::Server;
+use crate::connection::{Conn, Exchange, Flags, Incoming, Kind, Phase, Progress, Reply, Terms};
+use crate::http1::{self, BodyLength, HeaderSlots, Refusal, Request, Response, Scan};
+
+/// Where the walk through the zones came to.
+pub(super) enum Walk {
+    /// An entry has answered.
+    Answered { entry: usize, reply: Reply },
+    /// An entry wants the body, of so many bytes at most, and it is not all here.
+    WantsBody { entry: usize, limit: usize },
+}
+
+/// What follows a head on the wire.
+#[derive(Clone, Copy)]
+pub(super) enum Body<'b> {
+    /// All of it; nothing if there is none.
+    Whole(&'b [u8]),
+    /// Only a part of it, or it has not been asked for.
+    Unread,
+}
+
+impl Server {
+    /// Looks for a whole request head.
+    pub(super) fn head(&mut self, slot: u32, input: &[u8]) -> Step {
+        let Some(connection) = self.context.slots.at(slot) else { return Step::Used(input.len()) };
+        let options = self.context.options_of(connection);
+        let (limits, head_timeout) = (options.head, options.head_timeout);
+        let scanned = connection.held.as_ref().map_or(0, |held| held.scanned);
+        match http1::scan(input, scanned, &limits) {
+            Scan::Complete(len) => {
+                self.scanned(slot, 0);
+                let (head, after) = input.split_at(len);
+                self.request(slot, head, after)
+            }
+            Scan::Partial(scanned) => {
+                self.scanned(slot, scanned);
+                if let Some(connection) = self.context.slots.at_mut(slot)
+                    && connection.flags.mark(Flags::HEAD_BEGUN)
+                {
+                    self.context.arm(slot, head_timeout);
+                }
+                Step::Stuck(0)
+            }
+            Scan::Refused(refusal) => {
+                self.refuse(slot, refusal);
+                Step::Used(input.len())
+            }
+        }
+    }
+
+    fn scanned(&mut self, slot: u32, scanned: usize) {
+        let holds = self.context.slots.at(slot).is_some_and(|connection| connection.held.is_some());
+        if (holds || scanned > 0)
+            && let Some(held) = self.context.held(slot)
+        {
+            held.scanned = scanned;
+        }
+    }
+
+    /// A whole head, and what has arrived after it.
+    fn request(&mut self, slot: u32, head: &[u8], after: &[u8]) -> Step {
+        let Some(connection) = self.context.slots.at(slot) else { return Step::Used(head.len()) };
+        let limits = self.context.options_of(connection).head;
+        let mut slots = HeaderSlots::new();
+        let mut request = match Request::parse(head, &mut slots, &limits) {
+            Ok(request) => request,
+            Err(refusal) => {
+                self.refuse(slot, refusal);
+                return Step::Used(head.len() + after.len());
+            }
+        };
+        self.context.stats.requests += 1;
+        let body = match request.body_length() {
+            BodyLength::None => Body::Whole(&[]),
+            BodyLength::Known(n) => {
+                usize::try_from(n).ok().and_then(|n| after.get(..n)).map_or(Body::Unread, Body::Whole)
+            }
+            BodyLength::Chunked => Body::Unread,
+        };
+        match self.walk(slot, &mut request, body, 0) {
+            Walk::Answered { entry, reply } => {
+                self.perform(slot, entry, reply, &mut request, matches!(body, Body::Unread));
+                Step::Used(head.len() + if let Body::Whole(body) = body { body.len() } else { 0 })
+            }
+            Walk::WantsBody { entry, limit } => {
+                self.await_body(slot, entry, limit, request, !after.is_empty());
+                Step::Used(head.len())
+            }
+        }
+    }
+
+    /// Asks the zones that match, from an entry on, until one answers.
+    fn walk(&mut self, slot: u32, request: &mut Request<'_>, body: Body<'_>, from: usize) -> Walk {
+        let mut allowed: Vec<Method> = Vec::new();
+        let mut from = from;
+        while let Some(entry) = self.zones.next(request.path(), from) {
+            from = entry + 1;
+            if let Some(methods) = self.zones.entries[entry].refuses(request.method()) {
+                allowed.extend(methods.iter().filter(|method| !allowed.contains(method)).cloned().collect::<Vec<_>>());
+                continue;
+            }
+            match self.ask(slot, entry, request, body) {
+                Walk::Answered { reply: Reply::Pass, .. } => {}
+                other => return other,
+            }
+        }
+        let response = if allowed.is_empty() {
+            Response::text("not found").with_status(404)
+        } else {
+            Response::method_not_allowed(&allowed)
+        };
+        Walk::Answered { entry: usize::MAX, reply: response.into() }
+    }
+
+    /// Asks one entry's handler, and hands it the body if it wants one that is all here.
+    fn ask(&mut self, slot: u32, entry: usize, request: &mut Request<'_>, body: Body<'_>) -> Walk {
+        let Some(id) = self.enter_zone(slot, entry, request) else {
+            return Walk::Answered { entry, reply: Reply::Pass };
+        };
+        let zone = self.zones.entries[entry].handler;
+        let reply = self.zones.handler(zone).request(&mut Conn { cx: &mut self.context, id }, request);
+        match (reply, body) {
+            (Reply::Body(limit), Body::Unread) => Walk::WantsBody { entry, limit },
+            (Reply::Body(limit), Body::Whole(body)) if body.len() > limit => {
+                Walk::Answered { entry, reply: Response::from(Refusal::BodyTooLarge).close().into() }
+            }
+            (Reply::Body(_), Body::Whole(body)) => self.ask_with_body(slot, entry, request, body),
+            (reply, _) => Walk::Answered { entry, reply },
+        }
+    }
+
+    fn ask_with_body(&mut self, slot: u32, entry: usize, request: &mut Request<'_>, body: &[u8]) -> Walk {
+        let Some(id) = self.enter_zone(slot, entry, request) else {
+            return Walk::Answered { entry, reply: Reply::Pass };
+        };
+        let zone = self.zones.entries[entry].handler;
+        let reply = self.zones.handler(zone).body(&mut Conn { cx: &mut self.context, id }, request, body);
+        Walk::Answered { entry, reply }
+    }
+
+    /// The request is with this entry now: its prefix is what matched, its handler is the connection's.
+    fn enter_zone(&mut self, slot: u32, entry: usize, request: &mut Request<'_>) -> Option<crate::ConnId> {
+        let connection = self.context.slots.at_mut(slot)?;
+        let entry = &self.zones.entries[entry];
+        connection.zone = entry.handler;
+        request.set_zone(entry.prefix_len());
+        Some(connection.id)
+    }
+
+    /// Keeps the request until its body is here.
+    fn await_body(&mut self, slot: u32, entry: usize, limit: usize, mut request: Request<'_>, begun: bool) {
+        let terms = Terms::of(&request);
+        if matches!(request.body_length(), BodyLength::Known(n) if n > limit as u64) {
+            return self.refuse_with(slot, terms, Refusal::BodyTooLarge);
+        }
+        let Some(incoming) = Incoming::new(request.body_length(), limit) else { return };
+        if request.expects_continue()
+            && !begun
+            && let Some(output) = self.context.output(slot)
+        {
+            output.push(Kind::Bytes, |own| own.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n"));
+        }
+        self.keep_request(slot, entry, &mut request, Progress::Body(incoming));
+        self.context.enter(slot, Phase::Body);
+    }
+
+    /// Keeps a request for as long as its body or its answer is to come.
+    pub(super) fn keep_request(&mut self, slot: u32, entry: usize, request: &mut Request<'_>, progress: Progress) {
+        let (head, terms) = (request.head().to_vec(), Terms::of(request));
+        let extensions = mem::take(request.extensions_mut());
+        if let Some(held) = self.context.held(slot) {
+            held.exchange = Some(Box::new(Exchange { head, extensions, entry, terms, progress }));
+        }
+    }
+
+    /// More of a body.
+    pub(super) fn body(&mut self, slot: u32, input: &[u8]) -> Step {
+        let exchange = self.context.held(slot).and_then(|held| held.exchange.take());
+        let Some(mut exchange) = exchange else { return Step::Used(input.len()) };
+        let (discard, taken) = match &mut exchange.progress {
+            Progress::Body(incoming) => (false, incoming.take(input)),
+            Progress::Discard(incoming) => {
+                let taken = incoming.take(input);
+                incoming.forget();
+                (true, taken)
+            }
+            Progress::Owed | Progress::Stream(_) => return Step::Used(input.len()),
+        };
+        match taken {
+            Err(refusal) if discard => {
+                // It has its answer; there is no room for a second one.
+                let _ = refusal;
+                self.context.linger(slot);
+                Step::Used(input.len())
+            }
+            Err(refusal) => {
+                self.refuse_with(slot, exchange.terms, refusal);
+                Step::Used(input.len())
+            }
+            Ok((used, true)) => {
+                self.body_complete(slot, *exchange);
+                Step::Used(used)
+            }
+            Ok((used, false)) => {
+                self.context.touch(slot);
+                if let Some(held) = self.context.held(slot) {
+                    held.exchange = Some(exchange);
+                }
+                Step::Used(used)
+            }
+        }
+    }
+
+    fn body_complete(&mut self, slot: u32, exchange: Exchange) {
+        let Progress::Body(incoming) = exchange.progress else { return self.next_request(slot) };
+        let body = incoming.bytes;
+        self.with_request(slot, exchange.head, exchange.extensions, |server, request| {
+            let walk = match server.ask_with_body(slot, exchange.entry, request, &body) {
+                Walk::Answered { reply: Reply::Pass, .. } => {
+                    server.walk(slot, request, Body::Whole(&body), exchange.entry + 1)
+                }
+                other => other,
+            };
+            if let Walk::Answered { entry, reply } = walk {
+                server.perform(slot, entry, reply, request, false);
+            }
+        });
+    }
+
+    /// Reads a kept head again: it was sound when it came, so it is now.
+    pub(super) fn with_request(
+        &mut self,
+        slot: u32,
+        head: Vec<u8>,
+        extensions: http1::Extensions,
+        act: impl FnOnce(&mut Server, &mut Request<'_>),
+    ) {
+        let Some(connection) = self.context.slots.at(slot) else { return };
+        let limits = self.context.options_of(connection).head;
+        let mut slots = HeaderSlots::new();
+        match Request::parse(&head, &mut slots, &limits) {
+            Ok(request) => act(self, &mut request.with_extensions(extensions)),
+            Err(refusal) => self.refuse(slot, refusal),
+        }
+    }
+
+    /// Refuses what no handler has seen: the peer hears why, and the connection ends.
+    pub(super) fn refuse(&mut self, slot: u32, refusal: Refusal) {
+        let terms = Terms { version: http1::Version::Http11, head_only: false, keep_alive: false };
+        self.refuse_with(slot, terms, refusal);
+    }
+
+    pub(super) fn refuse_with(&mut self, slot: u32, terms: Terms, refusal: Refusal) {
+        self.context.stats.refused += 1;
+        self.respond(slot, Terms { keep_alive: false, ..terms }, &refusal.into());
+    }
+
+    /// The exchange is over and another may come.
+    pub(super) fn next_request(&mut self, slot: u32) {
+        self.context.end_exchange(slot);
+        self.context.after_response(slot);
+    }
+}

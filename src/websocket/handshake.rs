@@ -1,0 +1,169 @@
+//! The opening handshake of the server role: what a request must say and what answers it (RFC 6455 section 4.2).
+//! Knows requests by their headers; not which zone wants them, and not whether their origin is welcome.
+
+use std::collections::HashSet;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha1::{Digest, Sha1};
+
+use crate::http1::{BodyLength, Refusal, Request, Version};
+
+/// Section 1.3: what no server adds to a key that does not know the protocol.
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// The value of `Sec-WebSocket-Accept`, which proves that the key was read (section 4.2.2).
+///
+/// ```
+/// use switchboard::proto::AcceptKey;
+///
+/// let accept = AcceptKey::from_key(b"dGhlIHNhbXBsZSBub25jZQ==");
+/// assert_eq!(accept.as_bytes(), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AcceptKey([u8; 28]);
+
+impl AcceptKey {
+    /// The answer to a `Sec-WebSocket-Key`, taken as the characters it was sent as.
+    pub fn from_key(key: &[u8]) -> AcceptKey {
+        let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+        let mut accept = [0; 28];
+        let encoded = STANDARD.encode_slice(digest, &mut accept);
+        debug_assert_eq!(encoded, Ok(28), "20 bytes are 28 characters");
+        AcceptKey(accept)
+    }
+
+    /// The characters of the value.
+    pub const fn as_bytes(&self) -> &[u8; 28] {
+        &self.0
+    }
+}
+
+/// Judges a request that wants to become a WebSocket; [`check_origin`](super::check_origin) is the other half.
+///
+/// With `legacy_versions` the last drafts, 7 and 8, which have the frames of the RFC, are served too.
+///
+/// # Errors
+/// What section 4.2.1 demands and the request lacks: 426 where another version would do, else 400.
+pub fn check(request: &Request<'_>, legacy_versions: bool) -> Result<AcceptKey, Refusal> {
+    if *request.method() != http::Method::GET {
+        return Err(Refusal::UpgradeMethod); // 4.1: "The method of the request MUST be GET"
+    }
+    if request.version() != Version::Http11 {
+        return Err(Refusal::UpgradeVersion); // 4.1: "at least 1.1"
+    }
+    if !names(request, "upgrade", b"websocket") {
+        return Err(Refusal::MissingUpgrade);
+    }
+    if !names(request, "connection", b"upgrade") {
+        return Err(Refusal::MissingConnectionUpgrade);
+    }
+    check_version(request, legacy_versions)?;
+    let key = key(request)?;
+    match request.body_length() {
+        BodyLength::None | BodyLength::Known(0) => Ok(AcceptKey::from_key(key)),
+        // Its bytes would be taken for frames.
+        BodyLength::Known(_) | BodyLength::Chunked => Err(Refusal::UpgradeWithBody),
+    }
+}
+
+/// Whether one of the lines of this name lists the token, without regard to case (RFC 9110 section 7.6.1, 7.8).
+fn names(request: &Request<'_>, header: &str, token: &[u8]) -> bool {
+    request.header_values(header).flat_map(elements).any(|element| element.eq_ignore_ascii_case(token))
+}
+
+fn check_version(request: &Request<'_>, legacy_versions: bool) -> Result<(), Refusal> {
+    let mut versions = request.header_values("sec-websocket-version");
+    let (Some(version), None) = (versions.next(), versions.next()) else {
+        return Err(Refusal::MissingWebSocketVersion);
+    };
+    match version {
+        b"13" => Ok(()),
+        b"7" | b"8" if legacy_versions => Ok(()),
+        _ if version.is_empty() || version.contains(&b',') => Err(Refusal::MissingWebSocketVersion),
+        _ => Err(Refusal::UnsupportedWebSocketVersion), // 4.4
+    }
+}
+
+/// The one key of the request: 16 bytes in canonical base64, which are 24 characters.
+fn key<'h>(request: &Request<'h>) -> Result<&'h [u8], Refusal> {
+    let mut keys = request.header_values("sec-websocket-key");
+    let Some(key) = keys.next() else {
+        return Err(Refusal::MissingKey);
+    };
+    if keys.next().is_some() {
+        return Err(Refusal::DoubledKey); // 11.3.1
+    }
+    let mut nonce = [0; 18]; // as much as 24 characters can be
+    match key.len() == 24 && STANDARD.decode_slice(key, &mut nonce) == Ok(16) {
+        true => Ok(key),
+        false => Err(Refusal::MalformedKey),
+    }
+}
+
+/// The subprotocols that the client offers, in the order of its preference (section 4.1, item 10).
+///
+/// # Errors
+/// An offer that is not a token, or one made twice.
+pub fn subprotocols<'r, 'h>(request: &'r Request<'h>) -> Result<impl Iterator<Item = &'h str> + 'r, Refusal> {
+    let mut offers = 0_usize;
+    for offer in offers_of(request) {
+        if !is_token(offer) {
+            return Err(Refusal::MalformedSubprotocol);
+        }
+        offers += 1;
+    }
+    // Almost always there is none or one; for the others a set, as comparing all with all would not be linear.
+    if offers > 1 {
+        let mut seen = HashSet::with_capacity(offers);
+        if !offers_of(request).all(|offer| seen.insert(offer)) {
+            return Err(Refusal::MalformedSubprotocol); // 4.1: "MUST all be unique strings"
+        }
+    }
+    Ok(offers_of(request).filter_map(|offer| std::str::from_utf8(offer).ok()))
+}
+
+fn offers_of<'r, 'h>(request: &'r Request<'h>) -> impl Iterator<Item = &'h [u8]> + 'r {
+    request.header_values("sec-websocket-protocol").flat_map(elements)
+}
+
+/// The elements of a comma-separated list, without the white space around them.
+fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+}
+
+/// Appends the answer that makes the connection a WebSocket (section 4.2.2).
+///
+/// `subprotocol` is one of those offered; one that is not a token is left out. `extra_header_lines` stand as they are,
+/// each with its CR LF at the end.
+///
+/// ```
+/// use switchboard::proto::{AcceptKey, encode_response};
+///
+/// let mut out = Vec::new();
+/// encode_response(&mut out, &AcceptKey::from_key(b"dGhlIHNhbXBsZSBub25jZQ=="), Some("chat"), b"");
+/// assert!(out.starts_with(b"HTTP/1.1 101 "));
+/// assert!(out.ends_with(b"\r\nSec-WebSocket-Protocol: chat\r\n\r\n"));
+/// ```
+pub fn encode_response(out: &mut Vec<u8>, accept: &AcceptKey, subprotocol: Option<&str>, extra_header_lines: &[u8]) {
+    debug_assert!(extra_header_lines.is_empty() || extra_header_lines.ends_with(b"\r\n"));
+    out.extend_from_slice(
+        b"HTTP/1.1 101 Switching Protocols\r\n\
+          Upgrade: websocket\r\n\
+          Connection: Upgrade\r\n\
+          Sec-WebSocket-Accept: ",
+    );
+    out.extend_from_slice(accept.as_bytes());
+    if let Some(subprotocol) = subprotocol.filter(|name| is_token(name.as_bytes())) {
+        out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
+        out.extend_from_slice(subprotocol.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(extra_header_lines);
+    out.extend_from_slice(b"\r\n");
+}

@@ -1,0 +1,69 @@
+//! A message as an application sees it: one of two kinds (RFC 6455 section 5.6), its bytes borrowed.
+//! Knows nothing of frames; how a message was cut or compressed on the wire does not show.
+
+/// A text or a binary message.
+///
+/// ```
+/// use switchboard::proto::Message;
+///
+/// let message = Message::from("hello");
+/// assert_eq!(message.len(), 5);
+/// assert!(matches!(message, Message::Text("hello")));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// Text, which is UTF-8.
+    Text(&'a str),
+    /// Bytes.
+    Binary(&'a [u8]),
+}
+
+impl<'a> Message<'a> {
+    /// The payload of either kind.
+    pub const fn as_bytes(self) -> &'a [u8] {
+        match self {
+            Message::Text(text) => text.as_bytes(),
+            Message::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The length of the payload in bytes.
+    pub const fn len(self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Whether the payload is empty; a message without payload is a message.
+    pub const fn is_empty(self) -> bool {
+        self.as_bytes().is_empty()
+    }
+}
+
+impl<'a> From<&'a str> for Message<'a> {
+    fn from(text: &'a str) -> Message<'a> {
+        Message::Text(text)
+    }
+}
+
+impl<'a> From<&'a String> for Message<'a> {
+    fn from(text: &'a String) -> Message<'a> {
+        Message::Text(text)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Message<'a> {
+    fn from(bytes: &'a [u8]) -> Message<'a> {
+        Message::Binary(bytes)
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Message<'a> {
+    fn from(bytes: &'a Vec<u8>) -> Message<'a> {
+        Message::Binary(bytes)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Message<'a> {
+    fn from(bytes: &'a [u8; N]) -> Message<'a> {
+        Message::Binary(bytes)
+    }
+}

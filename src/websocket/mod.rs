@@ -1,0 +1,32 @@
+//! WebSocket (RFC 6455) as functions over bytes: the opening handshake, frames, messages, the closing handshake.
+//! Knows no socket, no clock and no connection; whoever has those feeds bytes in and sends what comes out.
+//!
+//! The reading side is [`check`] for the handshake and [`receive`] for all that follows. The writing side is
+//! [`encode_response`], [`encode_message`] and [`encode_close`]. [`State::on`] says which of it is due. A fault of
+//! the peer is a [`Violation`], which names the close code that the peer has earned.
+
+mod assembly;
+mod close;
+mod frame;
+mod handshake;
+mod mask;
+mod message;
+mod origin;
+mod protocol;
+mod receive;
+mod send;
+mod utf8;
+mod violation;
+
+pub use assembly::{Assembled, Assembly};
+pub use close::{CloseCode, close_payload, parse_close};
+pub use frame::{Decoded, Header, Opcode};
+pub use handshake::{AcceptKey, check, encode_response, subprotocols};
+pub use mask::{apply, rotate};
+pub use message::Message;
+pub use origin::{Origins, check_origin};
+pub use protocol::{Action, Input, Role, Rules, State};
+pub use receive::{Event, receive};
+pub use send::{encode_close, encode_frame, encode_masked, encode_message};
+pub use utf8::{Invalid, Utf8, Valid};
+pub use violation::Violation;

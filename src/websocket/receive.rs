@@ -1,0 +1,179 @@
+//! From bytes to events: one step of the receiving side, for both roles (RFC 6455 sections 5 and 6.2).
+//! Knows the frames of one connection in their order; not its state, and nothing of answers.
+
+use std::mem;
+
+use super::{
+    Assembled, Assembly, CloseCode, Decoded, Header, Message, Opcode, Role, Rules, Violation, apply, parse_close,
+};
+
+/// What [`receive`] found.
+#[derive(PartialEq, Debug)]
+pub enum Event<'i> {
+    /// Nothing whole. What was not consumed, always less than a header and a control frame's payload (139 bytes),
+    /// is to be kept until more arrives.
+    More,
+    /// A message, whole in one frame and in the input: unmasked in place and borrowed.
+    Message(Message<'i>),
+    /// A message that came in pieces.
+    Assembled(Assembled),
+    /// A ping and its payload.
+    Ping(&'i [u8]),
+    /// A pong and its payload.
+    Pong(&'i [u8]),
+    /// A Close frame: its code, if it has one, and its reason.
+    Close(Option<CloseCode>, &'i str),
+    /// The peer violated the protocol: nothing after this may be read.
+    Fail(Violation),
+}
+
+/// Looks at `input` and says how many bytes of it were consumed and what they were.
+///
+/// `assembly` is `None` before the first call and is kept by the caller between calls. A message that is whole in the
+/// input is never copied and allocates nothing; one that is not goes into the assembly as it arrives. Fragments are
+/// taken until something is whole, so after [`Event::More`] there is no use in calling again without more bytes.
+/// What the bytes mean does not depend on how they were cut.
+///
+/// ```
+/// use switchboard::proto::{Event, Message, Role, Rules, receive};
+///
+/// let rules = Rules { role: Role::Server, max_message: 16 << 20, compression: false };
+/// let mut assembly = None;
+/// let mut input = [0x81, 0x85, 0x37, 0xFA, 0x21, 0x3D, 0x7F, 0x9F, 0x4D, 0x51, 0x58];
+/// let (consumed, event) = receive(&rules, &mut assembly, &mut input);
+/// assert_eq!((consumed, event), (11, Event::Message(Message::Text("Hello"))));
+/// ```
+#[inline]
+pub fn receive<'i>(rules: &Rules, assembly: &mut Option<Box<Assembly>>, input: &'i mut [u8]) -> (usize, Event<'i>) {
+    if assembly.is_none()
+        && let Decoded::Header(header, at) = Header::decode(input)
+        && let Header { fin: true, opcode: Opcode::Text | Opcode::Binary, len, .. } = header
+        && header.key.is_some() == rules.role.receives_masked()
+        && len <= rules.max_message as u64
+        && len <= (input.len() - at) as u64
+    {
+        let end = at + len as usize;
+        return (end, message(header, &mut input[at..end]));
+    }
+    let (consumed, event) = receive_pieces(rules, assembly, input);
+    if let Event::Fail(_) | Event::Close(..) = event {
+        *assembly = None; // what was begun will not be ended
+    }
+    (consumed, event)
+}
+
+/// A message that is whole in one frame and in the input.
+#[inline]
+fn message<'i>(header: Header, payload: &'i mut [u8]) -> Event<'i> {
+    if let Some(key) = header.key {
+        apply(payload, key);
+    }
+    if header.opcode == Opcode::Binary {
+        return Event::Message(Message::Binary(payload));
+    }
+    match simdutf8::basic::from_utf8(payload) {
+        Ok(text) => Event::Message(Message::Text(text)),
+        Err(_) => Event::Fail(Violation::InvalidUtf8), // 8.1
+    }
+}
+
+/// Everything but a whole message: fragments, frames cut by the end of the input, control frames, violations.
+fn receive_pieces<'i>(rules: &Rules, slot: &mut Option<Box<Assembly>>, mut input: &'i mut [u8]) -> (usize, Event<'i>) {
+    let mut consumed = 0;
+    loop {
+        if let Some(assembly) = slot {
+            let n = usize::try_from(assembly.remaining()).map_or(input.len(), |rest| rest.min(input.len()));
+            let (payload, rest) = mem::take(&mut input).split_at_mut(n);
+            (input, consumed) = (rest, consumed + n);
+            if let Err(violation) = assembly.append(payload) {
+                return (consumed, Event::Fail(violation));
+            }
+            if assembly.remaining() > 0 {
+                return (consumed, Event::More);
+            }
+        }
+        if let Some(assembly) = slot.take_if(|assembly| assembly.is_whole()) {
+            return (consumed, assembly.finish().map_or_else(Event::Fail, Event::Assembled));
+        }
+        let (header, at) = match next_header(rules, slot.as_deref(), input) {
+            Ok(Some(parts)) => parts,
+            Ok(None) => return (consumed, Event::More),
+            Err(violation) => return (consumed, Event::Fail(violation)),
+        };
+        if header.opcode.is_control() {
+            return match at + header.len as usize {
+                end if end <= input.len() => (consumed + end, control(header, &mut input[at..end])),
+                _ => (consumed, Event::More),
+            };
+        }
+        slot.get_or_insert_with(|| Box::new(Assembly::new(header.opcode)))
+            .begin_frame(header.fin, header.key, header.len);
+        (input, consumed) = (&mut mem::take(&mut input)[at..], consumed + at);
+    }
+}
+
+/// A control frame, whole in the input (5.5).
+fn control<'i>(header: Header, payload: &'i mut [u8]) -> Event<'i> {
+    if let Some(key) = header.key {
+        apply(payload, key);
+    }
+    match header.opcode {
+        Opcode::Ping => Event::Ping(payload),
+        Opcode::Pong => Event::Pong(payload),
+        _ => match parse_close(payload) {
+            Ok((code, reason)) => Event::Close(code, reason),
+            Err(violation) => Event::Fail(violation),
+        },
+    }
+}
+
+/// The next frame's header and how many bytes it takes, once it is there and nothing is wrong with it.
+///
+/// It is judged byte by byte, so that of several faults the first on the wire is reported, however the bytes arrived,
+/// and before the rest of the header has come.
+fn next_header(rules: &Rules, open: Option<&Assembly>, input: &[u8]) -> Result<Option<(Header, usize)>, Violation> {
+    for seen in 1..=input.len().min(Header::MAX_LEN) {
+        let decoded = Header::decode(&input[..seen]);
+        if let Decoded::Violation(violation) = decoded {
+            return Err(violation);
+        }
+        match seen {
+            1 => in_sequence(open.is_some(), input[0])?,
+            2 => masked_as_it_must(rules.role, input[1])?,
+            _ => {}
+        }
+        if let Decoded::Header(header, at) = decoded {
+            within_limit(rules, open, &header)?;
+            return Ok(Some((header, at)));
+        }
+    }
+    Ok(None)
+}
+
+/// 5.4: a continuation needs a message that has begun, a new message needs that there is none.
+fn in_sequence(begun: bool, first_byte: u8) -> Result<(), Violation> {
+    match (Opcode::new(first_byte & 0x0F), begun) {
+        (Some(Opcode::Continuation), false) => Err(Violation::UnexpectedContinuation),
+        (Some(Opcode::Text | Opcode::Binary), true) => Err(Violation::InterruptedMessage),
+        _ => Ok(()),
+    }
+}
+
+/// 5.1: frames to a server are masked, frames to a client are not.
+fn masked_as_it_must(role: Role, second_byte: u8) -> Result<(), Violation> {
+    match (role, second_byte & 0x80 != 0) {
+        (Role::Server, false) => Err(Violation::Unmasked),
+        (Role::Client, true) => Err(Violation::Masked),
+        _ => Ok(()),
+    }
+}
+
+/// A frame is refused by its header when its message would pass the limit, so that no byte of it is kept.
+fn within_limit(rules: &Rules, open: Option<&Assembly>, header: &Header) -> Result<(), Violation> {
+    let so_far = open.map_or(0, Assembly::len) as u64;
+    match so_far.checked_add(header.len) {
+        _ if header.opcode.is_control() => Ok(()),
+        Some(len) if len <= rules.max_message as u64 => Ok(()),
+        _ => Err(Violation::TooBig), // 7.4.1: 1009
+    }
+}

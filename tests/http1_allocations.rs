@@ -1,0 +1,44 @@
+//! What a request costs in memory: nothing, unless its path has to be decoded. Alone in its file, since it counts
+//! every allocation of the process.
+
+use std::alloc::System;
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use switchboard::proto::{Date, Encoding, HeadLimits, HeaderSlots, Request, Response, Scan, Version, scan};
+
+#[global_allocator]
+static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const PLAIN: &[u8] =
+    b"GET /chat/room?user=a+b HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nCookie: a=b\r\n\r\n";
+
+/// Allocations while a request is scanned, parsed, looked up and answered.
+fn allocations(head: &[u8], out: &mut Vec<u8>, date: &Date) -> usize {
+    let region = Region::new(COUNTED);
+    let limits = HeadLimits::default();
+    assert_eq!(scan(head, 0, &limits), Scan::Complete(head.len()));
+    let mut slots = HeaderSlots::new();
+    let request = Request::parse(head, &mut slots, &limits).unwrap();
+    assert!(request.header("host").is_some() && request.cookie("b").is_none() && request.query_value("x").is_none());
+    let keep_alive = request.keep_alive();
+    let encoding = Encoding { date: date.last(), version: Version::Http11, keep_alive, head_only: false };
+    Response::text("hello").encode(out, &encoding);
+    region.change().allocations
+}
+
+#[test]
+fn request_and_answer_allocate_nothing() {
+    let mut out = Vec::with_capacity(1 << 10);
+    let date = Date::new();
+    // The test runner's own thread may allocate beside it, but not every time.
+    let fewest = (0..20).map(|_| {
+        out.clear();
+        allocations(PLAIN, &mut out, &date)
+    });
+    assert_eq!(fewest.min(), Some(0));
+    // The count counts: an escape in the path has to be decoded somewhere.
+    let escaped = PLAIN.escape_ascii().to_string().replace("\\r\\n", "\r\n").replace("room", "ro%6Fm");
+    out.clear();
+    assert!(allocations(escaped.as_bytes(), &mut out, &date) > 0);
+}

@@ -1,0 +1,264 @@
+//! The opening handshake as tables: what is accepted, what each fault earns, whose pages may connect.
+
+use std::fmt::Write;
+
+use switchboard::proto::{
+    AcceptKey, HeadLimits, HeaderSlots, Origins, Refusal, Request, check, check_origin, encode_response, subprotocols,
+};
+
+const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+const ACCEPT: &[u8; 28] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+const GOOD: [&str; 5] =
+    ["Host: example.com", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", KEY];
+
+/// Parses a request of these lines and lends it.
+fn with_request<R>(request_line: &str, lines: &[&str], then: impl FnOnce(&Request<'_>) -> R) -> R {
+    let mut head = format!("{request_line}\r\n");
+    for line in lines {
+        write!(head, "{line}\r\n").unwrap();
+    }
+    head.push_str("\r\n");
+    let mut slots = HeaderSlots::new();
+    let limits = HeadLimits { head: 1 << 20, ..HeadLimits::default() };
+    then(&Request::parse(head.as_bytes(), &mut slots, &limits).unwrap_or_else(|refusal| panic!("{refusal:?}: {head}")))
+}
+
+/// The verdict on the good request without the lines that begin with `without` and with those of `with`.
+fn verdict(without: &str, with: &[&str], legacy_versions: bool) -> Result<AcceptKey, Refusal> {
+    let kept = GOOD.into_iter().filter(|line| without.is_empty() || !line.starts_with(without));
+    let lines: Vec<&str> = kept.chain(with.iter().copied()).collect();
+    with_request("GET /chat HTTP/1.1", &lines, |request| check(request, legacy_versions))
+}
+
+#[test]
+fn server_answers_the_key_of_the_rfc() {
+    let accept = AcceptKey::from_key(b"dGhlIHNhbXBsZSBub25jZQ==");
+    assert_eq!(accept.as_bytes(), ACCEPT);
+    assert_eq!(verdict("", &[], false), Ok(accept));
+    let mut out = Vec::new();
+    encode_response(&mut out, &accept, None, b"");
+    let expected = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
+    assert_eq!(out, format!("{expected}\r\n").as_bytes());
+    out.clear();
+    encode_response(&mut out, &accept, Some("chat.v2"), b"X-Node: 7\r\nSet-Cookie: a=b\r\n");
+    let more = "Sec-WebSocket-Protocol: chat.v2\r\nX-Node: 7\r\nSet-Cookie: a=b\r\n\r\n";
+    assert_eq!(out, [expected, more].concat().as_bytes());
+    out.clear();
+    encode_response(&mut out, &accept, Some("a\r\nSet-Cookie: b"), b"");
+    assert_eq!(out, format!("{expected}\r\n").as_bytes(), "a subprotocol is no way to write headers");
+}
+
+/// Lines left out, lines put in, and the refusal if there is one.
+type Row = (&'static str, &'static [&'static str], Option<Refusal>);
+
+const ROWS: &[Row] = &[
+    ("Upgrade", &["upgrade: WebSocket"], None),
+    ("Upgrade", &["Upgrade: h2c, websocket"], None),
+    ("Upgrade", &["Upgrade: h2c", "Upgrade: websocket"], None),
+    ("Connection", &["Connection: keep-alive, Upgrade"], None),
+    ("Connection", &["Connection: keep-alive", "Connection: UPGRADE"], None),
+    ("", &["Content-Length: 0"], None),
+    ("Upgrade", &[], Some(Refusal::MissingUpgrade)),
+    ("Upgrade", &["Upgrade: websocket2"], Some(Refusal::MissingUpgrade)),
+    ("Upgrade", &["Upgrade: websocket/13"], Some(Refusal::MissingUpgrade)),
+    ("Connection", &[], Some(Refusal::MissingConnectionUpgrade)),
+    ("Connection", &["Connection: keep-alive"], Some(Refusal::MissingConnectionUpgrade)),
+    ("Connection", &["Connection: not-upgrade"], Some(Refusal::MissingConnectionUpgrade)),
+    ("Sec-WebSocket-Version", &[], Some(Refusal::MissingWebSocketVersion)),
+    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version:"], Some(Refusal::MissingWebSocketVersion)),
+    ("", &["Sec-WebSocket-Version: 13"], Some(Refusal::MissingWebSocketVersion)),
+    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 13, 8"], Some(Refusal::MissingWebSocketVersion)),
+    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 12"], Some(Refusal::UnsupportedWebSocketVersion)),
+    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 14"], Some(Refusal::UnsupportedWebSocketVersion)),
+    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 013"], Some(Refusal::UnsupportedWebSocketVersion)),
+    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: +13"], Some(Refusal::UnsupportedWebSocketVersion)),
+    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 8"], Some(Refusal::UnsupportedWebSocketVersion)),
+    ("Sec-WebSocket-Key", &[], Some(Refusal::MissingKey)),
+    ("", &[KEY], Some(Refusal::DoubledKey)),
+    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key:"], Some(Refusal::MalformedKey)),
+    // 15 and 17 bytes, no padding, padding doubled, bits beyond the last byte, a foreign character, white space.
+    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAA"], Some(Refusal::MalformedKey)),
+    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAAA="], Some(Refusal::MalformedKey)),
+    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ"], Some(Refusal::MalformedKey)),
+    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ===="], Some(Refusal::MalformedKey)),
+    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZR=="], Some(Refusal::MalformedKey)),
+    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZ-=="], Some(Refusal::MalformedKey)),
+    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: dGhlIHNhbXBs ZSBub25jZQ="], Some(Refusal::MalformedKey)),
+    ("", &["Content-Length: 1"], Some(Refusal::UpgradeWithBody)),
+    ("", &["Transfer-Encoding: chunked"], Some(Refusal::UpgradeWithBody)),
+];
+
+#[test]
+fn server_judges_every_header_of_the_handshake() {
+    for &(without, with, refusal) in ROWS {
+        assert_eq!(verdict(without, with, false).err(), refusal, "without {without:?}, with {with:?}");
+    }
+}
+
+#[test]
+fn server_takes_the_last_drafts_where_told() {
+    for version in ["7", "8", "13"] {
+        let line = format!("Sec-WebSocket-Version: {version}");
+        assert!(verdict("Sec-WebSocket-Version", &[&line], true).is_ok(), "{version}");
+        assert_eq!(verdict("Sec-WebSocket-Version", &[&line], false).is_ok(), version == "13");
+    }
+    let refused = verdict("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 6"], true);
+    assert_eq!(refused, Err(Refusal::UnsupportedWebSocketVersion));
+}
+
+#[test]
+fn field_row_17_upgrades_that_the_rfc_forbids_are_refused() {
+    for line in ["POST /chat HTTP/1.1", "HEAD /chat HTTP/1.1", "OPTIONS /chat HTTP/1.1", "get /chat HTTP/1.1"] {
+        let refused = with_request(line, &GOOD, |request| check(request, false));
+        assert_eq!(refused, Err(Refusal::UpgradeMethod), "{line}");
+    }
+    let refused = with_request("GET /chat HTTP/1.0", &GOOD, |request| check(request, false));
+    assert_eq!(refused, Err(Refusal::UpgradeVersion));
+    for &(_, with, refusal) in ROWS {
+        let Some(refusal) = refusal else { continue };
+        let status = if refusal == Refusal::UnsupportedWebSocketVersion { 426 } else { 400 };
+        assert_eq!(refusal.status().as_u16(), status, "{with:?}");
+    }
+}
+
+fn origin_verdict(host: &str, origins: &Origins, lines: &[&str]) -> bool {
+    let host = format!("Host: {host}");
+    let lines: Vec<&str> = [host.as_str()].into_iter().chain(lines.iter().copied()).collect();
+    let verdict = with_request("GET / HTTP/1.1", &lines, |request| check_origin(request, origins));
+    assert!(verdict.is_ok() || verdict == Err(Refusal::OriginRefused));
+    verdict.is_ok()
+}
+
+/// Host, origin, whether they are the same host.
+const SAME_HOST: &[(&str, &str, bool)] = &[
+    ("good.example", "https://good.example", true),
+    ("good.example", "http://good.example", true),
+    ("GOOD.example", "https://good.example", true),
+    ("good.example", "HTTPS://Good.Example", true),
+    ("good.example", "https://good.example:443", true),
+    ("good.example:443", "https://good.example", true),
+    ("good.example:", "https://good.example", true),
+    ("good.example:8080", "http://good.example:8080", true),
+    ("127.0.0.1:9001", "http://127.0.0.1:9001", true),
+    ("[::1]:9001", "http://[::1]:9001", true),
+    ("[::1]", "http://[::1]", true),
+    ("good.example:70", "gopher://good.example:70", true),
+    ("good.example", "https://evil", false),
+    ("good.example", "https://good.example.evil", false),
+    ("good.example", "https://evilgood.example", false),
+    ("good.example", "https://evil/good.example", false),
+    ("good.example", "https://evil#good.example", false),
+    ("good.example", "https://evil@good.example", false),
+    ("good.example", "https://evil:80@good.example", false),
+    ("good.example", "https://good.example:8443", false),
+    ("good.example", "https://good.example:80", false),
+    ("good.example:80", "https://good.example", false),
+    ("good.example:8080", "http://good.example", false),
+    ("good.example:8080", "http://good.example:8081", false),
+    ("good.example", "null", false),
+    ("good.example", "", false),
+    ("good.example", "good.example", false),
+    ("good.example", "//good.example", false),
+    ("good.example", "://good.example", false),
+    ("good.example:70", "3://good.example:70", false),
+    ("good.example:70", "x y://good.example:70", false),
+    ("good.example", "https:good.example", false),
+    ("good.example", "https://", false),
+    ("good.example", "https://good.example/", false),
+    ("good.example", "https://good.example:", false),
+    ("good.example", "https://good.example:+443", false),
+    ("good.example", "https://good.example:65979", false),
+    ("good.example", "https://good.example https://evil", false),
+    ("good.example", "https://good.example, https://good.example", false),
+    ("good.example", "https://good.exampl\u{e9}", false),
+    ("good.example", "gopher://good.example", false),
+];
+
+#[test]
+fn field_row_20_pages_of_other_hosts_are_refused() {
+    for &(host, origin, same) in SAME_HOST {
+        let line = format!("Origin: {origin}");
+        assert_eq!(origin_verdict(host, &Origins::SameHost, &[&line]), same, "{origin} at {host}");
+        let line = format!("Sec-WebSocket-Origin: {origin}");
+        assert_eq!(origin_verdict(host, &Origins::SameHost, &[&line]), same, "{origin} at {host}, of a draft");
+        assert!(origin_verdict(host, &Origins::Any, &[&line]));
+    }
+    assert!(origin_verdict("good.example", &Origins::default(), &[]), "no browser");
+    let good = "Origin: https://good.example";
+    assert!(!origin_verdict("good.example", &Origins::SameHost, &[good, good]));
+    assert!(!origin_verdict("good.example", &Origins::SameHost, &[good, "Sec-WebSocket-Origin: https://good.example"]));
+    assert!(origin_verdict("good.example", &Origins::Any, &[good, good]));
+    assert_eq!(Refusal::OriginRefused.status().as_u16(), 403);
+}
+
+#[test]
+fn server_compares_listed_origins_with_their_scheme() {
+    let origins = Origins::List(vec!["https://example.com".into(), "http://localhost:8080".into(), "null".into()]);
+    let rows = [
+        ("https://example.com", true),
+        ("https://EXAMPLE.com:443", true),
+        ("http://localhost:8080", true),
+        ("http://example.com", false),
+        ("http://example.com:443", false),
+        ("https://example.com:444", false),
+        ("https://sub.example.com", false),
+        ("http://localhost", false),
+        ("https://here.example", false),
+        ("null", false),
+        ("junk", false),
+    ];
+    for (origin, accepted) in rows {
+        let line = format!("Origin: {origin}");
+        assert_eq!(origin_verdict("here.example", &origins, &[&line]), accepted, "{origin}");
+    }
+    assert!(origin_verdict("here.example", &origins, &[]));
+    let good = "Origin: https://example.com";
+    assert!(!origin_verdict("here.example", &origins, &[good, good]));
+    assert!(!origin_verdict("here.example", &Origins::List(Vec::new()), &[good]));
+}
+
+fn offered(lines: &[&str]) -> Result<Vec<String>, Refusal> {
+    let lines: Vec<&str> = GOOD.into_iter().chain(lines.iter().copied()).collect();
+    with_request("GET / HTTP/1.1", &lines, |request| {
+        subprotocols(request).map(|offers| offers.map(str::to_owned).collect())
+    })
+}
+
+#[test]
+fn server_reads_the_subprotocols_in_their_order() {
+    assert_eq!(offered(&[]), Ok(vec![]));
+    assert_eq!(offered(&["Sec-WebSocket-Protocol: chat"]), Ok(vec!["chat".into()]));
+    let several = offered(&["Sec-WebSocket-Protocol: b , a.v2,\tc", "sec-websocket-protocol: D"]);
+    assert_eq!(several, Ok(["b", "a.v2", "c", "D"].map(String::from).to_vec()));
+    // Names differ by case (RFC 6455 4.1 compares bytes).
+    assert!(offered(&["Sec-WebSocket-Protocol: chat, Chat"]).is_ok());
+    for bad in ["", ",", "a,", ",a", "a,,b", "a b", "a;b", "a/b", "\"a\"", "a, a", "caf\u{e9}"] {
+        let line = format!("Sec-WebSocket-Protocol: {bad}");
+        assert_eq!(offered(&[&line]), Err(Refusal::MalformedSubprotocol), "{bad}");
+    }
+    let twice = offered(&["Sec-WebSocket-Protocol: a, b", "Sec-WebSocket-Protocol: a"]);
+    assert_eq!(twice, Err(Refusal::MalformedSubprotocol));
+}
+
+/// Every length is read some times as often as it has bytes: with work that grows by the square the longer would take
+/// not 16 but 256 times as long.
+#[test]
+fn field_row_03_subprotocols_are_read_in_linear_time() {
+    let spaces = format!("Sec-WebSocket-Protocol: b{}x", " ".repeat(7000));
+    assert_eq!(offered(&[&spaces]), Err(Refusal::MalformedSubprotocol));
+    let time = |offers: usize| {
+        let names: Vec<String> = (0..offers).map(|n| format!("{n:x}")).collect();
+        let line = format!("Sec-WebSocket-Protocol: {}", names.join(","));
+        let once = || {
+            with_request("GET / HTTP/1.1", &["Host: a", &line], |request| {
+                let began = std::time::Instant::now();
+                assert_eq!(subprotocols(request).map(Iterator::count), Ok(offers));
+                began.elapsed()
+            })
+        };
+        (0..9).map(|_| once()).min().unwrap_or_default()
+    };
+    let (short, long) = (time(2_000), time(32_000));
+    assert!(long < short * 80, "{short:?} for 2,000 and {long:?} for 32,000");
+}
