@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::ops::Range;
 use std::rc::Rc;
 
 use crate::net::Transport;
@@ -234,26 +235,31 @@ impl Outbox {
         }
     }
 
-    /// How many bytes are left of a frame that has begun to leave. Own frames are merged into runs, so the boundary is
-    /// found by walking the headers that we wrote ourselves.
+    /// How many bytes are left of a frame that has begun to leave.
     fn begun(&self) -> usize {
         match self.segments.front() {
-            Some(Segment::Own { sent, len, kind: Kind::Frames }) if *sent > 0 => {
-                let start = self.left - sent;
-                let run = &self.own[start..start + len];
-                let mut at = 0;
-                while at < *sent {
-                    at = match Header::decode(&run[at..]) {
-                        Decoded::Header(header, head) => at + head + header.len as usize,
-                        Decoded::Partial | Decoded::Violation(_) => *len,
-                    };
-                }
-                at.min(*len) - sent
-            }
+            Some(Segment::Own { sent, kind: Kind::Frames, .. }) if *sent > 0 => self.frame_under_way().end - sent,
             Some(segment @ Segment::Own { kind: Kind::Bytes, .. }) => segment.rest(),
             Some(segment @ Segment::Shared { sent, .. }) if *sent > 0 => segment.rest(),
             _ => 0,
         }
+    }
+
+    /// Where, in a run of own frames at the front, the frame lies that has begun to leave: empty between two frames. Own frames are
+    /// merged into runs, so it is found by walking the headers that we wrote ourselves.
+    fn frame_under_way(&self) -> Range<usize> {
+        let Some(Segment::Own { sent, len, .. }) = self.segments.front() else { return 0..0 };
+        let start = self.left - sent;
+        let run = &self.own[start..start + len];
+        let (mut begin, mut end) = (0, 0);
+        while end < *sent {
+            begin = end;
+            end = match Header::decode(&run[end..]) {
+                Decoded::Header(header, head) => (end + head + header.len as usize).min(*len),
+                Decoded::Partial | Decoded::Violation(_) => *len,
+            };
+        }
+        if end == *sent { end..end } else { begin..end }
     }
 
     fn control_left(&mut self, n: usize) {
@@ -280,19 +286,28 @@ impl Outbox {
             n -= taken;
             if taken == rest {
                 self.segments.pop_front();
-                self.compact();
             }
         }
+        self.compact();
     }
 
-    /// Between segments, gives back own bytes that have left once they are the larger part.
+    /// Gives back own bytes that have left once they are the larger part, but for those of a frame under way. A run that always
+    /// has something appended before it ends must not grow for ever.
     fn compact(&mut self) {
         if self.left == self.own.len() {
             self.own.clear();
             self.left = 0;
         } else if self.left > KEPT && self.left > self.own.len() / 2 {
-            self.own.drain(..self.left);
-            self.left = 0;
+            let under_way = match self.segments.front() {
+                Some(Segment::Own { sent, kind: Kind::Frames, .. }) => sent - self.frame_under_way().start,
+                _ => 0,
+            };
+            if let Some(Segment::Own { sent, len, .. }) = self.segments.front_mut() {
+                *len -= *sent - under_way;
+                *sent = under_way;
+            }
+            self.own.drain(..self.left - under_way);
+            self.left = under_way;
         }
     }
 
@@ -310,6 +325,76 @@ impl Outbox {
         }
         if self.segments.capacity() > 16 {
             self.segments = VecDeque::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::websocket::{Message, encode_message};
+
+    /// Frames of many sizes through every window, some behind others that have begun: whole and in their order at the far end.
+    #[test]
+    fn outbox_leaves_in_order_whatever_the_window() {
+        for window in 1..40 {
+            let (mut transport, mut peer) = Transport::memory();
+            peer.window(0);
+            let mut outbox = Outbox::default();
+            let (mut expected, mut scratch) = (Vec::new(), Vec::new());
+            for n in 0..200usize {
+                let text = "x".repeat(n * 7 % 150);
+                let mut frame = Vec::new();
+                encode_message(&mut frame, Message::Text(&text));
+                expected.extend_from_slice(&frame);
+                match n % 3 {
+                    0 => outbox.push_shared(&Rc::new(frame)),
+                    _ => outbox.push(Kind::Frames, |own| own.extend_from_slice(&frame)),
+                }
+                peer.window(window);
+                assert!(outbox.write_to(&mut transport, &mut scratch).is_ok());
+            }
+            peer.window(usize::MAX);
+            assert_eq!(outbox.write_to(&mut transport, &mut scratch).ok(), Some(Written::Drained));
+            assert_eq!(peer.receive(), expected);
+            assert_eq!((outbox.len(), outbox.own.len(), outbox.segments.len()), (0, 0, 0));
+        }
+    }
+
+    /// A reader that never quite catches up must not keep what has left.
+    #[test]
+    fn outbox_gives_back_what_has_left_of_an_endless_run() {
+        let (mut transport, mut peer) = Transport::memory();
+        let (mut outbox, mut scratch) = (Outbox::default(), Vec::new());
+        for _ in 0..10_000 {
+            outbox.push(Kind::Frames, |own| encode_message(own, Message::Binary(&[7; 98])));
+            peer.window(if outbox.len() > 1000 { 100 } else { 90 });
+            assert!(outbox.write_to(&mut transport, &mut scratch).is_ok());
+            peer.receive();
+            assert!(!outbox.is_empty());
+        }
+        assert!(outbox.own.capacity() < 64 << 10, "{} bytes kept for {}", outbox.own.capacity(), outbox.len());
+    }
+
+    /// RFC 6455 5.4: a control frame goes between frames, never into one, and at most one pong waits.
+    #[test]
+    fn outbox_sends_control_at_the_next_boundary() {
+        for window in 0..=30 {
+            let (mut transport, mut peer) = Transport::memory();
+            let (mut outbox, mut scratch) = (Outbox::default(), Vec::new());
+            peer.window(window);
+            for _ in 0..3 {
+                outbox.push(Kind::Frames, |own| encode_message(own, Message::Text("12345678")));
+            }
+            assert!(outbox.write_to(&mut transport, &mut scratch).is_ok());
+            outbox.push_control(true, b"\x8A\x01a");
+            outbox.push_control(true, b"\x8A\x01b");
+            peer.window(usize::MAX);
+            assert!(outbox.write_to(&mut transport, &mut scratch).is_ok());
+            let boundary = window.div_ceil(10) * 10;
+            let mut expected = b"\x81\x0812345678".repeat(3);
+            expected.splice(boundary..boundary, *b"\x8A\x01b");
+            assert_eq!(peer.receive(), expected, "window {window}");
         }
     }
 }
