@@ -1,0 +1,62 @@
+//! Everybody who is in a room, found by connection, by nickname and by session. Knows no rooms beyond a name, and who
+//! may come in is decided elsewhere.
+
+use std::collections::HashMap;
+
+use switchboard::{ConnId, ConnMap};
+
+/// Somebody in a room.
+pub struct Member {
+    /// What the others know this member by.
+    pub who: u64,
+    pub nick: String,
+    pub room: String,
+    /// What the page calls itself, over all its connections; empty if it does not.
+    pub session: String,
+    pub typing: bool,
+}
+
+/// The members. Nicknames are compared without regard to case.
+pub struct Members {
+    by_id: ConnMap<Member>,
+    nicks: HashMap<String, ConnId>,
+    sessions: HashMap<String, ConnId>,
+}
+
+impl Members {
+    pub fn new() -> Members {
+        Members { by_id: ConnMap::new(), nicks: HashMap::new(), sessions: HashMap::new() }
+    }
+
+    /// Adds a member whose nickname and session nobody else has.
+    pub fn insert(&mut self, id: ConnId, member: Member) {
+        self.nicks.insert(member.nick.to_lowercase(), id);
+        if !member.session.is_empty() {
+            self.sessions.insert(member.session.clone(), id);
+        }
+        self.by_id.insert(id, member);
+    }
+
+    pub fn remove(&mut self, id: ConnId) -> Option<Member> {
+        let member = self.by_id.remove(id)?;
+        self.nicks.remove(&member.nick.to_lowercase());
+        self.sessions.remove(&member.session);
+        Some(member)
+    }
+
+    pub fn get(&self, id: ConnId) -> Option<&Member> {
+        self.by_id.get(id)
+    }
+
+    pub fn get_mut(&mut self, id: ConnId) -> Option<&mut Member> {
+        self.by_id.get_mut(id)
+    }
+
+    pub fn with_nick(&self, nick: &str) -> Option<ConnId> {
+        self.nicks.get(&nick.to_lowercase()).copied()
+    }
+
+    pub fn with_session(&self, session: &str) -> Option<ConnId> {
+        self.sessions.get(session).copied()
+    }
+}

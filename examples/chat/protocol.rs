@@ -1,0 +1,233 @@
+//! What the page and the server say to each other: one JSON object a message, its kind in `type`, and the
+//! limits on every name and text. Knows no connection, no room and no clock.
+
+use serde::{Deserialize, Serialize};
+
+/// Longest nickname, in characters.
+pub const MAX_NICK: usize = 24;
+/// Longest room name, in characters.
+pub const MAX_ROOM: usize = 32;
+/// Longest message, in characters.
+pub const MAX_TEXT: usize = 2000;
+/// Longest session or reference that a page may choose for itself, in bytes.
+const MAX_MARK: usize = 64;
+
+/// What a page says.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Command {
+    /// Come into a room, out of the one before. The same `session` takes over from an older connection of the
+    /// same page, which the server may not yet know to be dead.
+    Join {
+        nick: String,
+        room: String,
+        #[serde(default)]
+        session: String,
+    },
+    /// Say something in the room. `mark` comes back with it, so that the page knows its own words again.
+    Say {
+        text: String,
+        #[serde(default)]
+        mark: String,
+    },
+    /// A text is being written, or no longer.
+    Typing { on: bool },
+    /// Is anybody there? Browsers cannot send a WebSocket ping of their own.
+    Ping,
+}
+
+impl Command {
+    /// Reads one message. What it says is within its limits and trimmed; else the answer to its sender.
+    pub fn parse(text: &str) -> Result<Command, Fault> {
+        let command = serde_json::from_str(text).map_err(|error| Fault::malformed(&error.to_string()))?;
+        Ok(match command {
+            Command::Join { nick, room, session } => {
+                Command::Join { nick: valid_nick(&nick)?, room: valid_room(&room)?, session: valid_mark(session)? }
+            }
+            Command::Say { text, mark } => {
+                let mark = valid_mark(mark)?;
+                match valid_text(&text) {
+                    Ok(text) => Command::Say { text, mark },
+                    Err(fault) => return Err(fault.about(mark)),
+                }
+            }
+            other => other,
+        })
+    }
+}
+
+/// What the server says.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Event<'a> {
+    /// The rooms there are.
+    Rooms { rooms: Vec<RoomLine<'a>> },
+    /// The answer to `Join`. `epoch` names this run of the server: the ids of another run mean nothing here.
+    Welcome { epoch: &'a str, who: u64, nick: &'a str, room: &'a str, people: Vec<Person<'a>>, history: Vec<&'a Said> },
+    /// Somebody came in.
+    Joined { who: u64, nick: &'a str },
+    /// Somebody left.
+    Left { who: u64, nick: &'a str },
+    /// Somebody writes, or stopped.
+    Typing { who: u64, on: bool },
+    /// This connection's place was taken by a newer one of the same session.
+    Replaced,
+    /// The answer to `Ping`.
+    Pong,
+}
+
+/// One message of a room, the same for WebSockets and event streams.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename = "said")]
+pub struct Said {
+    /// Grows by at least one from message to message.
+    pub id: u64,
+    /// Milliseconds since 1970.
+    pub at: u64,
+    pub who: u64,
+    pub nick: String,
+    pub text: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub mark: String,
+}
+
+/// One room in the list of rooms.
+#[derive(Debug, Serialize)]
+pub struct RoomLine<'a> {
+    pub name: &'a str,
+    pub people: usize,
+}
+
+/// Somebody in a room.
+#[derive(Debug, Serialize)]
+pub struct Person<'a> {
+    pub who: u64,
+    pub nick: &'a str,
+    pub typing: bool,
+}
+
+/// Why a message was not acted upon. It costs its sender nothing but this answer.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename = "error")]
+pub struct Fault {
+    pub code: &'static str,
+    pub message: String,
+    /// The mark of the message that this is about, if it had one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub mark: String,
+}
+
+impl Fault {
+    pub fn new(code: &'static str, message: impl Into<String>) -> Fault {
+        Fault { code, message: message.into(), mark: String::new() }
+    }
+
+    /// A parser may quote its input at any length; the answer does not.
+    fn malformed(reason: &str) -> Fault {
+        let reason: String = reason.chars().take(120).collect();
+        Fault::new("malformed", format!("Not a message of this chat: {reason}."))
+    }
+
+    pub fn about(self, mark: String) -> Fault {
+        Fault { mark, ..self }
+    }
+}
+
+/// The JSON of an event.
+pub fn encode(event: &impl Serialize) -> String {
+    // Fails only for maps without string keys and for types that say so themselves: there are none here.
+    serde_json::to_string(event).unwrap_or_default()
+}
+
+/// A nickname, trimmed: any script, no controls, nothing that turns or hides the text around it.
+pub fn valid_nick(nick: &str) -> Result<String, Fault> {
+    let nick = nick.trim();
+    if nick.is_empty() || nick.chars().count() > MAX_NICK {
+        return Err(Fault::new("nick", format!("A nickname has 1 to {MAX_NICK} characters.")));
+    }
+    if nick.chars().any(|c| c.is_control() || is_invisible(c)) {
+        return Err(Fault::new("nick", "A nickname has only characters that can be seen."));
+    }
+    Ok(nick.to_owned())
+}
+
+/// A room name in lower case: it is a topic, a path and a fragment, so it is letters, digits, `-` and `_`.
+pub fn valid_room(room: &str) -> Result<String, Fault> {
+    let room = room.trim().to_lowercase();
+    if room.is_empty() || room.chars().count() > MAX_ROOM {
+        return Err(Fault::new("room", format!("A room name has 1 to {MAX_ROOM} characters.")));
+    }
+    if !room.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_') {
+        return Err(Fault::new("room", "A room name has only letters, digits, “-” and “_”."));
+    }
+    Ok(room)
+}
+
+fn valid_text(text: &str) -> Result<String, Fault> {
+    let text: String = text.trim().chars().filter(|&c| !c.is_control() || c == '\n' || c == '\t').collect();
+    if text.is_empty() || text.chars().count() > MAX_TEXT {
+        return Err(Fault::new("text", format!("A message has 1 to {MAX_TEXT} characters.")));
+    }
+    Ok(text)
+}
+
+fn valid_mark(mark: String) -> Result<String, Fault> {
+    if mark.len() > MAX_MARK {
+        return Err(Fault::new("malformed", format!("A session or mark has at most {MAX_MARK} bytes.")));
+    }
+    Ok(mark)
+}
+
+/// Marks of direction, zero-width spaces and line separators. Joiners stay: names of some scripts need them.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(text: &str) -> &'static str {
+        Command::parse(text).map_or_else(|fault| fault.code, |_| "fine")
+    }
+
+    #[test]
+    fn protocol_reads_what_a_page_says() {
+        let join = Command::Join { nick: "Ada".into(), room: "über-uns".into(), session: String::new() };
+        assert_eq!(Command::parse(r#"{"type":"join","nick":" Ada ","room":"Über-Uns"}"#), Ok(join));
+        let say = Command::Say { text: "a\nb".into(), mark: "7".into() };
+        assert_eq!(Command::parse("{\"type\":\"say\",\"text\":\" a\\n\\u0007b \",\"mark\":\"7\"}"), Ok(say));
+        assert_eq!(Command::parse(r#"{"type":"typing","on":true}"#), Ok(Command::Typing { on: true }));
+        assert_eq!(Command::parse(r#"{"type":"ping"}"#), Ok(Command::Ping));
+    }
+
+    #[test]
+    fn protocol_tells_what_is_wrong() {
+        for text in ["", "[]", "{}", r#"{"type":"fly"}"#, r#"{"type":"say"}"#, r#"{"type":"ping"} {}"#] {
+            assert_eq!(code(text), "malformed", "{text}");
+        }
+        let fault = Command::parse(&format!(r#"{{"type":"{}"}}"#, "x".repeat(10_000))).unwrap_err();
+        assert!(fault.message.len() < 200, "{}", fault.message);
+    }
+
+    #[test]
+    fn protocol_limits_every_name_and_text() {
+        for (nick, expected) in
+            [("x".repeat(MAX_NICK), "fine"), ("é".repeat(MAX_NICK + 1), "nick"), (" ".into(), "nick")]
+        {
+            assert_eq!(code(&format!(r#"{{"type":"join","nick":"{nick}","room":"a"}}"#)), expected);
+        }
+        for (room, expected) in
+            [("x".repeat(MAX_ROOM), "fine"), ("x".repeat(MAX_ROOM + 1), "room"), ("a/b".into(), "room")]
+        {
+            assert_eq!(code(&format!(r#"{{"type":"join","nick":"a","room":"{room}"}}"#)), expected);
+        }
+        for (text, expected) in
+            [("😀".repeat(MAX_TEXT), "fine"), ("x".repeat(MAX_TEXT + 1), "text"), ("".into(), "text")]
+        {
+            assert_eq!(code(&format!(r#"{{"type":"say","text":"{text}"}}"#)), expected);
+        }
+        assert_eq!(valid_nick("a\u{202e}b").unwrap_err().code, "nick");
+        assert_eq!(valid_nick("a\u{7}b").unwrap_err().code, "nick");
+    }
+}
