@@ -22,12 +22,13 @@ pub(crate) struct Clock {
     epoch: Instant,
     now: Instant,
     tick: u32,
+    micros: u32,
     date: Date,
 }
 
 impl Clock {
     pub(crate) fn new(now: Instant) -> Clock {
-        Clock { epoch: now, now, tick: 0, date: Date::default() }
+        Clock { epoch: now, now, tick: 0, micros: 0, date: Date::default() }
     }
 
     /// Time never goes back: an earlier `now` is taken for the same moment.
@@ -35,6 +36,7 @@ impl Clock {
         if now > self.now {
             self.now = now;
             let passed = now - self.epoch;
+            self.micros = (passed.as_secs() * 1_000_000 + u64::from(passed.subsec_micros())) as u32;
             self.tick = (passed.as_secs() * 4 + u64::from(passed.subsec_nanos() / 250_000_000)) as u32;
         }
     }
@@ -45,6 +47,11 @@ impl Clock {
 
     pub(crate) fn tick(&self) -> u32 {
         self.tick
+    }
+
+    /// Microseconds, modulo 2^32 (71 minutes), for rates.
+    pub(crate) fn micros(&self) -> u32 {
+        self.micros
     }
 
     /// The tick by which `after` more have certainly passed: the current one is partly over, hence one more.

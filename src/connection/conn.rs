@@ -63,13 +63,14 @@ impl Conn<'_> {
         let Some(Phase::WebSocket(State::Open)) = self.connection().map(|connection| connection.phase) else { return };
         let slot = self.id.slot();
         let message = fragment.into();
+        let key = self.cx.masking_key(slot);
         let Some(output) = self.cx.output(slot) else { return };
         let opcode = match message {
             _ if output.is_fragmented() => Opcode::Continuation,
             Message::Text(_) => Opcode::Text,
             Message::Binary(_) => Opcode::Binary,
         };
-        output.push_fragment(is_final, |own| websocket::encode_frame(own, is_final, opcode, message.as_bytes()));
+        output.push_fragment(is_final, |own| websocket::encode(own, is_final, opcode, message.as_bytes(), key));
         self.cx.bound(slot);
     }
 
@@ -83,13 +84,14 @@ impl Conn<'_> {
         let slot = self.id.slot();
         let payload = &payload[..payload.len().min(125)];
         let corked = slot == self.cx.corked;
+        let key = self.cx.masking_key(slot);
         let Some(output) = self.cx.output(slot) else { return };
         if corked {
             // The cork leaves within the turn, so every ping is answered, each in its place.
-            return output.push_now(Kind::Frames, |own| websocket::encode_frame(own, true, opcode, payload));
+            return output.push_now(Kind::Frames, |own| websocket::encode(own, true, opcode, payload, key));
         }
         let mut frame = Vec::with_capacity(127);
-        websocket::encode_frame(&mut frame, true, opcode, payload);
+        websocket::encode(&mut frame, true, opcode, payload, key);
         output.push_control(opcode == Opcode::Pong, &frame);
         self.cx.bound(slot);
     }
@@ -112,6 +114,11 @@ impl Conn<'_> {
                 self.cx.linger(slot);
             }
             Phase::WebSocket(_) | Phase::Lingering => {}
+            // Never opened, at the handler's own wish: that is what it is told.
+            Phase::Opening => {
+                self.cx.farewell(slot, code, reason, false);
+                self.cx.gone(slot);
+            }
             Phase::Head | Phase::Body | Phase::Waiting | Phase::Responding => self.flag(Flags::LAST),
         }
     }
@@ -148,8 +155,9 @@ impl Conn<'_> {
 
     /// The topics that it is subscribed to, the latest first; they still stand in [`Handler::close`](crate::Handler::close).
     pub fn topics(&self) -> impl Iterator<Item = &str> {
-        let head = self.connection().map(|connection| connection.memberships);
-        head.into_iter().flat_map(|head| self.cx.topics.names(head))
+        // Not `connection()`: a peer that vanished is gone before its handler hears of it.
+        let connection = self.cx.slots.at(self.id.slot()).filter(|connection| connection.id == self.id);
+        connection.into_iter().flat_map(|connection| self.cx.topics.names(connection.memberships))
     }
 
     /// Publishes to a topic, to this connection as well if it is subscribed.

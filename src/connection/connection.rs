@@ -11,11 +11,11 @@ use crate::net::Transport;
 use crate::websocket::{Assembly, CloseCode};
 
 /// ```text
-///  0        8                24       32   36   40   42   44   46  47
-///  +--------+----------------+--------+----+----+----+----+----+---+
-///  | id     | transport      | held   |dead|memb|zone|opts|flag|ph.|  .. 64: address, rates, born, deflate
-///  |        | tag+descriptor |        |line|ers.|    |    |s   |   |       when those features come
-///  +--------+----------------+--------+----+----+----+----+----+---+
+///  0        8                24       32   36   40   44   48   52   56  58  60  62 63 64
+///  +--------+----------------+--------+----+----+----+----+----+----+---+---+---+--+--+
+///  | id     | transport      | held   |dead|memb|addr|mess|byte|flag|zo-|op-|bo-|ph|  |
+///  |        | tag+descriptor |        |line|ers.|ess |rate|rate|s   |ne |ts.|rn |. |  |
+///  +--------+----------------+--------+----+----+----+----+----+----+---+---+---+--+--+
 /// ```
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -28,12 +28,22 @@ pub(crate) struct Connection {
     pub(crate) deadline: u32,
     /// Head of the list of topic memberships.
     pub(crate) memberships: u32,
+    /// Its entry among the counted addresses, or [`UNCOUNTED`].
+    pub(crate) address: u32,
+    /// Up to when its share of messages and of bytes is spent; see [`Rate`](super::limits::Rate).
+    pub(crate) message_rate: u32,
+    pub(crate) byte_rate: u32,
     /// Index of the handler that the exchange belongs to.
     pub(crate) zone: u16,
     pub(crate) options: u16,
     pub(crate) flags: Flags,
+    /// When it was accepted, in units of 64 ticks (16 s).
+    pub(crate) born: u16,
     pub(crate) phase: Phase,
 }
+
+/// The address of a connection that is not counted by it.
+pub(crate) const UNCOUNTED: u32 = u32::MAX;
 
 // mio's sockets carry eight bytes more under debug assertions.
 #[cfg(not(debug_assertions))]
@@ -98,7 +108,7 @@ impl Held {
 
 /// A set of facts about a connection, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Flags(u16);
+pub(crate) struct Flags(u32);
 
 impl Flags {
     /// In the list of connections whose outbox is to be offered to the kernel.
@@ -131,6 +141,8 @@ impl Flags {
     pub(crate) const OPENED: Flags = Flags(1 << 13);
     /// Our side of the transport has been shut down.
     pub(crate) const SHUT: Flags = Flags(1 << 14);
+    /// It was opened from here: we are the client.
+    pub(crate) const CLIENT: Flags = Flags(1 << 16);
     /// The taken-over connection goes back to HTTP.
     pub(crate) const RELEASED: Flags = Flags(1 << 15);
 

@@ -3,12 +3,16 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
+use std::hash::RandomState;
 use std::time::{Duration, Instant};
 
-use super::clock::Clock;
+use super::clock::{Clock, ticks};
 use super::conn::Conn;
-use super::connection::{Connection, Flags, Held};
+use super::connect::{Attempt, Connect, Step};
+use super::connection::{Connection, Flags, Held, UNCOUNTED};
+use super::exchange::{Exchange, Progress, Terms};
 use super::id::{ConnId, ZoneId};
+use super::limits::Addresses;
 use super::options::{Options, OptionsId};
 use super::outbox::Outbox;
 use super::outgoing::Outgoing;
@@ -20,9 +24,9 @@ use super::stats::Stats;
 use super::timeouts::Timeouts;
 use super::timer::{Call, TimerId, Timers};
 use super::topics::{NONE, Topics};
-use crate::http1::Response;
+use crate::http1::{Extensions, Response, Version};
 use crate::net::Transport;
-use crate::websocket::CloseCode;
+use crate::websocket::{CloseCode, Key, MaskingKeys, Opening};
 
 /// All that a handler may touch: connections, topics, timers.
 ///
@@ -45,6 +49,7 @@ pub struct Context {
     pub(crate) topics: Topics,
     pub(crate) timers: Timers,
     pub(crate) timeouts: Timeouts,
+    pub(crate) addresses: Addresses,
     pub(crate) stats: Stats,
     /// The outbox of the connection whose input is being handled.
     pub(crate) cork: Outbox,
@@ -57,6 +62,10 @@ pub struct Context {
     /// Boxes to be used again: it is the allocations that are pooled.
     #[expect(clippy::vec_box)]
     pub(crate) pool: Vec<Box<Held>>,
+    /// Makes numbers of message keys, differently in each server.
+    pub(crate) hasher: RandomState,
+    /// For what is sent in the client role.
+    pub(crate) keys: MaskingKeys,
     exchanges: u64,
 
     // What flush will do.
@@ -64,6 +73,7 @@ pub struct Context {
     pub(crate) ended: Vec<u32>,
     pub(crate) unread: Vec<u32>,
     pub(crate) writable: Vec<u32>,
+    pub(crate) connecting: Vec<ConnId>,
     pub(crate) answered: Vec<(ConnId, Answer)>,
     pub(crate) calls: VecDeque<(u16, Call)>,
     pub(crate) draining: Option<Draining>,
@@ -97,17 +107,21 @@ impl Context {
             topics: Topics::default(),
             timers: Timers::default(),
             timeouts: Timeouts::default(),
+            addresses: Addresses::default(),
             stats: Stats::default(),
             cork: Outbox::default(),
             corked: NOBODY,
             driven: NOBODY,
             scratch: Vec::new(),
             pool: Vec::new(),
+            hasher: RandomState::new(),
+            keys: MaskingKeys::new(),
             exchanges: 0,
             dirty: Vec::new(),
             ended: Vec::new(),
             unread: Vec::new(),
             writable: Vec::new(),
+            connecting: Vec::new(),
             answered: Vec::new(),
             calls: VecDeque::new(),
             draining: None,
@@ -139,8 +153,9 @@ impl Context {
     }
 
     pub(crate) fn publish_except(&mut self, topic: &str, message: Outgoing<'_>, except: u32) {
+        let key = self.key(message.key.unwrap_or(topic));
         let Some((topic, members)) = self.topics.lend(topic) else { return };
-        let mut frames = Frames::new(message);
+        let mut frames = Frames::new(message, key);
         for member in &members {
             if member.slot != except {
                 self.deliver(member.slot, &mut frames);
@@ -210,12 +225,62 @@ impl Context {
         }
     }
 
+    /// Opens a WebSocket in the client role (RFC 6455 section 4.1). Its handler is told `open` and what follows, or `close` if it could not be
+    /// opened; never before the current callback has returned. Trying again is for the handler, from `close`.
+    ///
+    /// The peer is not asked for anything that [`Options`] call HTTP's, but its response head has their limits.
+    pub fn connect<H: 'static>(&mut self, zone: ZoneId<H>, connect: Connect) -> ConnId {
+        let Some(slot) = self.slots.vacant() else { return ConnId::from_bits(0) };
+        self.insert(slot, Transport::Unconnected, UNCOUNTED);
+        self.stats.accepted -= 1;
+        self.enter(slot, Phase::Opening);
+        self.arm(slot, ticks(connect.timeout));
+        let Some(connection) = self.slots.at_mut(slot) else { return ConnId::from_bits(0) };
+        connection.zone = zone.index;
+        connection.options = connect.options.0;
+        // Failure is heard of through `close`, too.
+        connection.flags.insert(Flags::CLIENT | Flags::OPENED);
+        let id = connection.id;
+        let draining = self.draining.map_or(Ok(()), |_| Err("the server is draining"));
+        match draining.and(connect.opening) {
+            Ok(opening) => self.attempt(id, opening),
+            Err(reason) => {
+                self.farewell(slot, CloseCode::ABNORMAL, reason, false);
+                self.gone(slot);
+            }
+        }
+        id
+    }
+
+    fn attempt(&mut self, id: ConnId, opening: Opening) {
+        let key = Key::from_nonce(self.keys.nonce());
+        let attempt = Attempt { opening, key, addresses: VecDeque::new(), step: Step::Resolving };
+        let exchange = Exchange {
+            head: Vec::new(),
+            extensions: Extensions::new(),
+            entry: usize::MAX,
+            terms: Terms { version: Version::Http11, head_only: false, keep_alive: false },
+            progress: Progress::Opening(Box::new(attempt)),
+        };
+        if let Some(held) = self.held(id.slot()) {
+            held.exchange = Some(Box::new(exchange));
+        }
+        self.connecting.push(id);
+    }
+
+    /// The key for the next frame of a connection that must mask (RFC 6455 section 5.3).
+    #[inline]
+    pub(crate) fn masking_key(&mut self, slot: u32) -> Option<[u8; 4]> {
+        let masks = self.slots.at(slot).is_some_and(|connection| connection.flags.has(Flags::CLIENT));
+        masks.then(|| self.keys.next_key())
+    }
+
     /// Registers a further set of options, to be named in an [`Upgrade`] or an [`EventStream`](crate::EventStream). There is
     /// room for 65,535 sets; beyond that the default set is named.
     pub fn add_options(&mut self, options: Options) -> OptionsId {
         match u16::try_from(self.options.len()) {
             Ok(number) => {
-                self.options.push(options);
+                self.options.push(options.settled());
                 OptionsId(number)
             }
             Err(_) => OptionsId::default(),
@@ -253,23 +318,30 @@ impl Context {
         &self.options[usize::from(connection.options)]
     }
 
-    /// Takes in a new connection and says where; `None` when every slot is taken.
-    pub(crate) fn insert(&mut self, slot: u32, transport: Transport) {
+    /// Takes in a new connection.
+    pub(crate) fn insert(&mut self, slot: u32, transport: Transport, address: u32) {
         let id = self.next_id(slot);
+        let born = self.born();
         let connection = Connection {
             id,
             transport,
             held: None,
             deadline: 0,
             memberships: NONE,
+            address,
+            message_rate: 0,
+            byte_rate: 0,
             zone: 0,
             options: 0,
             flags: Flags::default(),
+            born,
             phase: Phase::Head,
         };
         self.slots.insert(slot, connection);
         self.stats.accepted += 1;
         self.enter(slot, Phase::Head);
+        let first_byte_timeout = self.options[0].first_byte_timeout;
+        self.arm(slot, first_byte_timeout);
     }
 
     fn next_id(&mut self, slot: u32) -> ConnId {
@@ -310,6 +382,24 @@ impl Context {
             held.recycle();
             self.pool.push(held);
         }
+    }
+
+    /// Charges a message or a control frame to a connection's rate; false when that is exceeded.
+    #[inline]
+    pub(crate) fn charge_message(&mut self, slot: u32) -> bool {
+        let now = self.clock.micros();
+        let Some(connection) = self.slots.at_mut(slot) else { return true };
+        let rate = self.options[usize::from(connection.options)].message_rate;
+        rate.is_none_or(|rate| rate.charge(&mut connection.message_rate, now, 1))
+    }
+
+    /// Charges bytes that arrived to a WebSocket's rate; false when that is exceeded.
+    pub(crate) fn charge_bytes(&mut self, slot: u32, n: usize) -> bool {
+        let now = self.clock.micros();
+        let Some(connection) = self.slots.at_mut(slot) else { return true };
+        let rate = self.options[usize::from(connection.options)].byte_rate;
+        let applies = matches!(connection.phase, Phase::WebSocket(_));
+        !applies || rate.is_none_or(|rate| rate.charge(&mut connection.byte_rate, now, n as u64))
     }
 
     /// The connection is to be read from in the next turn, or soon.

@@ -1,6 +1,7 @@
 //! One HTTP exchange in progress, for as long as its body or its answer is still to come. It keeps the request's
 //! bytes, since what a handler was lent lives for the call only.
 
+use super::connect::Attempt;
 use crate::http1::{BodyLength, Chunked, Extensions, Refusal, Request, Version};
 
 /// What an answer must know of its request.
@@ -42,6 +43,8 @@ pub(crate) enum Progress {
     Discard(Incoming),
     /// A handler owes the answer (`Reply::Later`).
     Owed,
+    /// It is a request of ours.
+    Opening(Box<Attempt>),
     /// A handler makes the body piece by piece (`Reply::Stream`).
     Stream(Framing),
 }
@@ -65,6 +68,8 @@ pub(crate) struct Incoming {
     length: Length,
     limit: usize,
     pub(crate) bytes: Vec<u8>,
+    /// Bytes on the wire since it was last looked at.
+    arrived: u64,
 }
 
 #[derive(Debug)]
@@ -81,11 +86,12 @@ impl Incoming {
             BodyLength::Known(n) => Length::Known(n),
             BodyLength::Chunked => Length::Chunked(Chunked::new()),
         };
-        Some(Incoming { length, limit, bytes: Vec::new() })
+        Some(Incoming { length, limit, bytes: Vec::new(), arrived: 0 })
     }
 
     /// Takes what belongs to the body: how many bytes of input, and whether the body is complete.
     pub(crate) fn take(&mut self, input: &[u8]) -> Result<(usize, bool), Refusal> {
+        self.arrived += input.len() as u64;
         match &mut self.length {
             Length::Known(rest) => {
                 if *rest > (self.limit - self.bytes.len()) as u64 {
@@ -101,6 +107,11 @@ impl Incoming {
                 Ok((progress.consumed, progress.done))
             }
         }
+    }
+
+    /// How many bytes have arrived since it was last asked.
+    pub(crate) fn progress(&mut self) -> u64 {
+        std::mem::take(&mut self.arrived)
     }
 
     /// Forgets the bytes so far, of a body that nobody wants.

@@ -32,6 +32,10 @@ impl ConnId {
         ConnId(exchange << SLOT_BITS | u64::from(slot) & SLOT_MASK)
     }
 
+    pub(crate) fn from_bits(bits: u64) -> ConnId {
+        ConnId(bits)
+    }
+
     pub(crate) fn slot(self) -> u32 {
         (self.0 & SLOT_MASK) as u32
     }

@@ -4,11 +4,14 @@
 mod clock;
 mod conn;
 mod conn_map;
+mod connect;
 #[expect(clippy::module_inception)]
 mod connection;
 mod context;
+mod dropping;
 mod exchange;
 mod id;
+mod limits;
 mod options;
 mod outbox;
 mod outgoing;
@@ -25,7 +28,9 @@ mod topics;
 pub(crate) use clock::NEVER;
 pub use conn::Conn;
 pub use conn_map::ConnMap;
-pub(crate) use connection::Flags;
+pub use connect::{Accepted, Connect};
+pub(crate) use connect::{Attempt, Step};
+pub(crate) use connection::{Flags, UNCOUNTED};
 pub(crate) use context::Answer;
 pub use context::Context;
 pub(crate) use exchange::{Exchange, Framing, Incoming, Progress, Terms};

@@ -3,18 +3,42 @@
 
 use std::time::Duration;
 
-use super::clock::ticks;
+use super::clock::{NEVER, ticks};
+use super::limits::{LOOK, Rate};
 use crate::http1::HeadLimits;
 use crate::websocket::{Role, Rules};
 
 /// What happens to a connection whose peer does not take what is sent to it, once more than
 /// [`Options::max_buffered`] bytes wait.
+///
+/// Only whole messages that have not begun to leave are dropped, never control frames, fragments or HTTP, and
+/// [`Stats::dropped`](crate::Stats::dropped) counts them exactly.
+///
+/// ```
+/// use switchboard::{Backpressure, Options, Server};
+///
+/// let mut server = Server::detached();
+/// server.options(Options::new().max_buffered(64 << 10).backpressure(Backpressure::KeepLatest));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Backpressure {
     /// The connection is closed with 1013 (try again later); what waited is dropped.
     #[default]
     Close,
+    /// The message that is too much is dropped.
+    DropNewest,
+    /// The oldest messages are dropped until there is room.
+    DropOldest,
+    /// Messages that a later one with the same key makes obsolete are dropped ([`Outgoing::key`](crate::Outgoing::key); for a publish
+    /// without one, the topic), then the oldest.
+    KeepLatest,
+}
+
+impl Backpressure {
+    pub(crate) fn drops(self) -> bool {
+        self != Backpressure::Close
+    }
 }
 
 /// Names a set of [`Options`] registered with a server.
@@ -40,6 +64,11 @@ pub struct Options {
     pub(crate) legacy_versions: bool,
     pub(crate) max_buffered: usize,
     pub(crate) backpressure: Backpressure,
+    pub(crate) message_rate: Option<Rate>,
+    pub(crate) byte_rate: Option<Rate>,
+    pub(crate) body_rate: u64,
+    pub(crate) write_rate: u64,
+    pub(crate) first_byte_timeout: u32,
     pub(crate) keep_alive_timeout: u32,
     pub(crate) head_timeout: u32,
     pub(crate) body_timeout: u32,
@@ -50,6 +79,7 @@ pub struct Options {
     pub(crate) close_timeout: u32,
     pub(crate) linger_timeout: u32,
     pub(crate) event_stream_interval: u32,
+    pub(crate) lifetime: u32,
 }
 
 impl Default for Options {
@@ -61,6 +91,11 @@ impl Default for Options {
             legacy_versions: false,
             max_buffered: 17 << 20,
             backpressure: Backpressure::Close,
+            message_rate: None,
+            byte_rate: None,
+            body_rate: 512,
+            write_rate: 512,
+            first_byte_timeout: seconds(10),
             keep_alive_timeout: seconds(60),
             head_timeout: seconds(10),
             body_timeout: seconds(30),
@@ -71,6 +106,7 @@ impl Default for Options {
             close_timeout: seconds(5),
             linger_timeout: seconds(2),
             event_stream_interval: seconds(15),
+            lifetime: NEVER,
         }
     }
 }
@@ -92,6 +128,14 @@ impl Options {
     /// The defaults.
     pub fn new() -> Options {
         Options::default()
+    }
+
+    /// What holds whatever the order of the setters was.
+    pub(crate) fn settled(mut self) -> Options {
+        if self.message_rate.is_some() || self.byte_rate.is_some() {
+            self.idle_timeout = self.idle_timeout.min(ticks(LOOK));
+        }
+        self
     }
 
     /// The longest request head, request line included (default 16 KiB). A longer one is answered 431.
@@ -138,18 +182,50 @@ impl Options {
         self
     }
 
+    /// The most WebSocket messages and control frames a second (default: no limit), of which `burst` may come at once. One more is refused
+    /// with 1008. Kept to a microsecond for each.
+    pub fn message_rate(mut self, per_second: u32, burst: u32) -> Options {
+        self.message_rate = Some(Rate::new(per_second.into(), burst.into()));
+        self
+    }
+
+    /// The most bytes a second on a WebSocket (default: no limit), of which `burst` may come at once; a burst should be no less than the
+    /// 128 KiB that are read at once. More is refused with 1008.
+    pub fn byte_rate(mut self, per_second: u64, burst: u64) -> Options {
+        self.byte_rate = Some(Rate::new(per_second, burst));
+        self
+    }
+
+    /// How many bytes a second a request body must bring, on average over each [`body_timeout`](Options::body_timeout) (default
+    /// 512); a slower one is answered 408.
+    pub fn body_rate(mut self, bytes_per_second: u32) -> Options {
+        self.body_rate = bytes_per_second.into();
+        self
+    }
+
+    /// How many bytes a second a waiting response must lose to its reader, on average over each
+    /// [`write_timeout`](Options::write_timeout) (default 512); a slower reader is closed.
+    pub fn write_rate(mut self, bytes_per_second: u32) -> Options {
+        self.write_rate = bytes_per_second.into();
+        self
+    }
+
     deadlines! {
-        /// How long a connection may wait for the first byte of a request (default 60 s); then it is closed.
+        /// How long a new connection may wait for the first byte of its first request (default 10 s); then it is closed.
+        first_byte_timeout
+        /// How long a connection may wait for the first byte of a further request (default 60 s); then it is closed.
         keep_alive_timeout
         /// How long a request head may take from its first byte to its last (default 10 s); then it is answered 408.
         head_timeout
-        /// How long a request body may pause between two arrivals (default 30 s); then it is answered 408.
+        /// How often a request body is looked at (default 30 s): one that came slower than [`body_rate`](Options::body_rate) since is
+        /// answered 408.
         body_timeout
         /// How long a deferred answer may be owed (default 60 s); then it is answered 503 and `cancelled` is called.
         answer_timeout
-        /// How long a peer may take nothing of a response that waits for it (default 30 s); then it is closed.
+        /// How often a waiting response is looked at (default 30 s): a reader slower than [`write_rate`](Options::write_rate) since is closed.
         write_timeout
-        /// How long a WebSocket may be silent before it is pinged (default 120 s).
+        /// How long a WebSocket may be silent before it is pinged (default 120 s, at most half an hour with a rate limit), less up to an eighth,
+        /// so that many that fell silent together are not pinged together.
         idle_timeout
         /// How long a pinged WebSocket may stay silent (default 20 s); then it is closed, which is heard of as 1006.
         pong_timeout
@@ -159,5 +235,8 @@ impl Options {
         linger_timeout
         /// How often an event stream is sent a comment to keep it alive (default 15 s).
         event_stream_interval
+        /// How long a connection may live (default: no limit; kept in steps of 16 s, at most 12 days). Then a WebSocket is closed with 1001, and an
+        /// HTTP exchange in progress is the connection's last.
+        lifetime
     }
 }

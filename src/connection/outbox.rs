@@ -22,24 +22,28 @@ pub(crate) enum Kind {
 }
 
 #[derive(Debug)]
-enum Segment {
+pub(super) enum Segment {
     /// A run of `len` bytes of `Outbox::own`, of which `sent` have left.
-    Own {
-        len: usize,
-        sent: usize,
-        kind: Kind,
-    },
-    Shared {
-        frame: Shared,
-        sent: usize,
+    Own { len: usize, sent: usize, kind: Kind },
+    /// One frame or event, of which `sent` bytes have left.
+    Shared { frame: Shared, sent: usize, drop: Drop },
+}
+
+/// Whether a policy may drop a frame, and which later one makes it obsolete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drop {
+    Never,
+    /// It may, and one with the same key replaces it; zero is no key.
+    Message {
+        key: u64,
     },
 }
 
 impl Segment {
-    fn rest(&self) -> usize {
+    pub(super) fn rest(&self) -> usize {
         match self {
             Segment::Own { len, sent, .. } => len - sent,
-            Segment::Shared { frame, sent } => frame.len() - sent,
+            Segment::Shared { frame, sent, .. } => frame.len() - sent,
         }
     }
 }
@@ -48,17 +52,20 @@ impl Segment {
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     /// The bytes of all own segments, one after the other; those before `left` are gone.
-    own: Vec<u8>,
-    left: usize,
-    segments: VecDeque<Segment>,
+    pub(super) own: Vec<u8>,
+    pub(super) left: usize,
+    pub(super) segments: VecDeque<Segment>,
     /// Control frames, which leave at the next frame boundary, and where the last pong lies in them.
     control: Vec<u8>,
     control_sent: usize,
     pong: Option<(usize, usize)>,
     /// Bytes waiting in all of it.
-    len: usize,
+    pub(super) len: usize,
+    /// Bytes that have left so far, and had when it was last looked at.
+    written: u64,
+    seen: u64,
     /// While a message is being sent in fragments, what must not come between them.
-    behind: Option<Box<Outbox>>,
+    pub(super) behind: Option<Box<Outbox>>,
 }
 
 /// How far one attempt to write came.
@@ -114,12 +121,12 @@ impl Outbox {
     }
 
     /// Appends a pointer to a frame that others send as well.
-    pub(crate) fn push_shared(&mut self, frame: &Shared) {
+    pub(crate) fn push_shared(&mut self, frame: Shared, drop: Drop) {
         if let Some(behind) = &mut self.behind {
-            return behind.push_shared(frame);
+            return behind.push_shared(frame, drop);
         }
         self.len += frame.len();
-        self.segments.push_back(Segment::Shared { frame: Rc::clone(frame), sent: 0 });
+        self.segments.push_back(Segment::Shared { frame, sent: 0, drop });
     }
 
     /// Queues a control frame before all data that has not begun. Of several pongs only the latest waits (RFC 6455 5.5.3).
@@ -165,6 +172,13 @@ impl Outbox {
         self.len + self.behind.as_deref().map_or(0, Outbox::len)
     }
 
+    /// How many bytes have left since it was last asked.
+    pub(crate) fn progress(&mut self) -> u64 {
+        let progress = self.written - self.seen;
+        self.seen = self.written;
+        progress
+    }
+
     /// Forgets everything that has not left, but for the rest of a frame that has begun: a frame cut short would
     /// make the next one unreadable. Used before a Close frame that must still arrive.
     pub(crate) fn clear_to_boundary(&mut self) {
@@ -184,6 +198,7 @@ impl Outbox {
             let asked = piece.len();
             let n = transport.write(piece)?;
             written += n;
+            self.written += n as u64;
             self.len -= n;
             if is_control {
                 self.control_left(n)
@@ -221,7 +236,7 @@ impl Outbox {
                     scratch.extend_from_slice(&self.own[at..at + segment.rest()]);
                     at += segment.rest();
                 }
-                Segment::Shared { frame, sent } => scratch.extend_from_slice(&frame[*sent..]),
+                Segment::Shared { frame, sent, .. } => scratch.extend_from_slice(&frame[*sent..]),
             }
         }
         (false, scratch)
@@ -230,7 +245,7 @@ impl Outbox {
     fn front(&self) -> &[u8] {
         match self.segments.front() {
             Some(segment @ Segment::Own { .. }) => &self.own[self.left..self.left + segment.rest()],
-            Some(Segment::Shared { frame, sent }) => &frame[*sent..],
+            Some(Segment::Shared { frame, sent, .. }) => &frame[*sent..],
             None => &[],
         }
     }
@@ -348,7 +363,7 @@ mod tests {
                 encode_message(&mut frame, Message::Text(&text));
                 expected.extend_from_slice(&frame);
                 match n % 3 {
-                    0 => outbox.push_shared(&Rc::new(frame)),
+                    0 => outbox.push_shared(Rc::new(frame), Drop::Never),
                     _ => outbox.push(Kind::Frames, |own| own.extend_from_slice(&frame)),
                 }
                 peer.window(window);

@@ -18,6 +18,7 @@ pub struct Outgoing<'a> {
     pub(crate) message: Message<'a>,
     pub(crate) event: Option<&'a str>,
     pub(crate) id: Option<&'a str>,
+    pub(crate) key: Option<&'a str>,
 }
 
 impl<'a> Outgoing<'a> {
@@ -29,6 +30,13 @@ impl<'a> Outgoing<'a> {
     /// A binary message. Event streams carry text only: they are not sent it.
     pub fn binary(bytes: &'a [u8]) -> Outgoing<'a> {
         Message::Binary(bytes).into()
+    }
+
+    /// What the message is the latest of: under [`Backpressure::KeepLatest`](crate::Backpressure::KeepLatest) it replaces one with the same key
+    /// that still waits. A publish without a key has its topic for one.
+    pub fn key(mut self, key: &'a str) -> Outgoing<'a> {
+        self.key = Some(key);
+        self
     }
 
     /// The event's name, for event streams only.
@@ -46,7 +54,7 @@ impl<'a> Outgoing<'a> {
 
 impl<'a, M: Into<Message<'a>>> From<M> for Outgoing<'a> {
     fn from(message: M) -> Outgoing<'a> {
-        Outgoing { message: message.into(), event: None, id: None }
+        Outgoing { message: message.into(), event: None, id: None, key: None }
     }
 }
 

@@ -1,15 +1,17 @@
 //! The way out: where output goes, how it is offered to the transport, and what follows when it has left, was refused
 //! or cannot leave at all. It calls no handler: what one must hear of goes into a list.
 
+use std::hash::BuildHasher;
 use std::rc::Rc;
 
 use super::connection::{Connection, Farewell, Flags};
 use super::context::{Context, NOBODY};
-use super::outbox::{Kind, Outbox, Shared, Written};
+use super::options::Backpressure;
+use super::outbox::{Drop, Kind, Outbox, Shared, Written};
 use super::outgoing::Outgoing;
 use super::phase::Phase;
 use crate::http1;
-use crate::websocket::{self, CloseCode, State};
+use crate::websocket::{self, CloseCode, Opcode, State};
 
 /// Corked output beyond this goes to the kernel without waiting for the end of the input.
 const CORKED_AT_MOST: usize = 128 << 10;
@@ -19,13 +21,14 @@ const CORK_KEPT: usize = 2 << 20;
 /// A message in the forms that receivers may want, each encoded at most once.
 pub(crate) struct Frames<'m> {
     outgoing: Outgoing<'m>,
+    key: u64,
     websocket: Option<Shared>,
     event: Option<Shared>,
 }
 
 impl<'m> Frames<'m> {
-    pub(crate) fn new(outgoing: Outgoing<'m>) -> Frames<'m> {
-        Frames { outgoing, websocket: None, event: None }
+    pub(crate) fn new(outgoing: Outgoing<'m>, key: u64) -> Frames<'m> {
+        Frames { outgoing, key, websocket: None, event: None }
     }
 
     /// The form for a phase; `None` where nothing may be sent, or not this.
@@ -76,10 +79,17 @@ impl Context {
     #[inline]
     pub(crate) fn send_to(&mut self, slot: u32, outgoing: Outgoing<'_>) {
         let Some(connection) = self.slots.at(slot) else { return };
+        if slot != self.corked && self.options_of(connection).backpressure.drops() {
+            // It may come to wait, and then to be dropped: it has to be a segment of its own.
+            let key = outgoing.key.map_or(0, |key| self.key(key));
+            return self.deliver(slot, &mut Frames::new(outgoing, key));
+        }
         match connection.phase {
             Phase::WebSocket(State::Open) => {
+                let (message, key) = (outgoing.message, self.masking_key(slot));
                 let Some(output) = self.output(slot) else { return };
-                output.push(Kind::Frames, |own| websocket::encode_message(own, outgoing.message));
+                output
+                    .push(Kind::Frames, |own| websocket::encode(own, true, message.opcode(), message.as_bytes(), key));
             }
             Phase::Streaming => {
                 let websocket::Message::Text(data) = outgoing.message else { return };
@@ -94,13 +104,24 @@ impl Context {
     /// Sends a message that goes to many.
     pub(crate) fn deliver(&mut self, slot: u32, frames: &mut Frames<'_>) {
         let Some(connection) = self.slots.at(slot) else { return };
+        let drop = Drop::Message { key: frames.key };
         let Some(frame) = frames.of(connection.phase) else { return };
         let kind = if connection.phase == Phase::Streaming { Kind::Bytes } else { Kind::Frames };
+        let frame = match connection.flags.has(Flags::CLIENT) {
+            false => Rc::clone(frame),
+            // A client masks every frame by a key of its own: nothing can be shared.
+            true => {
+                let mut own = Vec::new();
+                let message = frames.outgoing.message;
+                websocket::encode(&mut own, true, message.opcode(), message.as_bytes(), self.masking_key(slot));
+                Rc::new(own)
+            }
+        };
         let corked = slot == self.corked;
         let Some(output) = self.output(slot) else { return };
         match corked {
-            true => output.push(kind, |own| own.extend_from_slice(frame)),
-            false => output.push_shared(frame),
+            true => output.push(kind, |own| own.extend_from_slice(&frame)),
+            false => output.push_shared(frame, drop),
         }
         self.bound(slot);
     }
@@ -113,17 +134,47 @@ impl Context {
                 return;
             }
             self.uncork();
+            // If all of it left, the next output is corked again.
+            self.drive(slot);
         }
+        self.police(slot);
+    }
+
+    /// An outbox beyond its limit meets its policy. The kernel is asked once before, so that a burst never hurts a fast reader.
+    #[inline]
+    fn police(&mut self, slot: u32) {
         let Some(connection) = self.slots.at(slot) else { return };
         let max = self.options_of(connection).max_buffered;
         if buffered(connection) > max && connection.phase.is_open() {
-            // The kernel is asked once before the policy is, so that a burst never hurts a fast reader.
-            self.offer(slot);
-            if self.slots.at(slot).is_some_and(|connection| buffered(connection) > max) {
-                self.stats.overflowed += 1;
-                self.overflow(slot);
+            if !connection.flags.has(Flags::BLOCKED) {
+                self.offer(slot);
             }
+            self.enforce(slot, max);
         }
+    }
+
+    fn enforce(&mut self, slot: u32, max: usize) {
+        let Some(connection) = self.slots.at_mut(slot) else { return };
+        if buffered(connection) <= max || connection.flags.has(Flags::GONE) {
+            return;
+        }
+        let policy = self.options[usize::from(connection.options)].backpressure;
+        let Some(held) = &mut connection.held else { return };
+        let outbox = &mut held.outbox;
+        self.stats.dropped += match policy {
+            Backpressure::Close => {
+                self.stats.overflowed += 1;
+                return self.overflow(slot);
+            }
+            Backpressure::DropNewest => outbox.drop_newest(),
+            Backpressure::DropOldest => outbox.drop_oldest(max),
+            Backpressure::KeepLatest => outbox.drop_obsolete() + outbox.drop_oldest(max),
+        };
+    }
+
+    /// A key or topic as a number that waits with a message.
+    pub(crate) fn key(&self, key: &str) -> u64 {
+        self.hasher.hash_one(key).max(1)
     }
 
     /// `Backpressure::Close`: what waits is dropped and the peer is told 1013, if it still listens.
@@ -146,8 +197,11 @@ impl Context {
 
     /// Queues a Close frame behind what was sent before it (RFC 6455 5.5.1).
     pub(crate) fn push_close(&mut self, slot: u32, code: CloseCode, reason: &str) {
+        let key = self.masking_key(slot);
         if let Some(output) = self.output(slot) {
-            output.push_now(Kind::Frames, |own| websocket::encode_close(own, code, reason));
+            let mut payload = [0; 125];
+            let n = websocket::close_payload(code, reason, &mut payload);
+            output.push_now(Kind::Frames, |own| websocket::encode(own, true, Opcode::Close, &payload[..n], key));
         }
     }
 
@@ -167,7 +221,9 @@ impl Context {
     pub(crate) fn after_response(&mut self, slot: u32) {
         let Some(connection) = self.slots.at_mut(slot) else { return };
         if !connection.flags.has(Flags::LAST) {
-            return self.enter(slot, Phase::Head);
+            // No next request before the peer has taken this response.
+            let phase = if connection.flags.has(Flags::BLOCKED) { Phase::Responding } else { Phase::Head };
+            return self.enter(slot, phase);
         }
         if !connection.flags.has(Flags::BLOCKED) && connection.flags.mark(Flags::DIRTY) {
             self.dirty.push(slot);
@@ -243,8 +299,12 @@ impl Context {
             }
             Ok(Written::Blocked { .. }) => {
                 connection.flags.insert(Flags::BLOCKED | Flags::ANSWERED);
+                if self.options[usize::from(connection.options)].backpressure.drops() {
+                    self.cork.take_apart();
+                }
                 self.swap_cork(slot);
                 self.blocked(slot);
+                self.police(slot);
             }
             Err(_) => {
                 self.cork = Outbox::default();
@@ -271,7 +331,7 @@ impl Context {
             Ok(Written::Drained) => self.drained(slot),
             Ok(Written::Blocked { n }) => {
                 connection.flags.insert(Flags::BLOCKED);
-                if n > 0 && connection.phase != Phase::Lingering {
+                if n > 0 && connection.phase.is_open() {
                     self.touch(slot);
                 }
                 self.blocked(slot);
@@ -284,6 +344,9 @@ impl Context {
     fn blocked(&mut self, slot: u32) {
         if self.slots.at(slot).is_some_and(|connection| connection.phase == Phase::Head) {
             self.enter(slot, Phase::Responding);
+            if let Some(held) = self.held(slot) {
+                held.outbox.progress();
+            }
         }
     }
 
@@ -311,22 +374,23 @@ impl Context {
             Phase::Responding if streamed => {}
             Phase::Responding if connection.flags.has(Flags::LAST) => {
                 self.enter(slot, Phase::Lingering);
-                self.end_our_side(slot);
+                self.end_our_side(slot, unread);
             }
             Phase::Responding => {
                 self.enter(slot, Phase::Head);
                 self.read_later(slot);
             }
-            Phase::Lingering => self.end_our_side(slot),
+            Phase::Lingering => self.end_our_side(slot, unread),
             _ if unread => self.read_later(slot),
             _ => {}
         }
     }
 
     /// The last byte has left: the peer is told, and if it has nothing more to say either, that was all.
-    fn end_our_side(&mut self, slot: u32) {
+    fn end_our_side(&mut self, slot: u32, unread: bool) {
         let Some(connection) = self.slots.at_mut(slot) else { return };
-        if connection.flags.has(Flags::READ_CLOSED) {
+        // To close over unread input is to reset the connection, which may cost the peer what was written last.
+        if connection.flags.has(Flags::READ_CLOSED) && !unread && !connection.flags.has(Flags::UNREAD) {
             return self.gone(slot);
         }
         if connection.flags.mark(Flags::SHUT) {

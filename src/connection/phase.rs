@@ -2,12 +2,16 @@
 //! setter. What is said within a phase is the business of `http1` and `websocket`.
 
 use super::clock::NEVER;
-use super::connection::Flags;
+use super::connection::{Connection, Flags};
 use super::context::Context;
 use super::options::Options;
 use crate::websocket::State;
 
+/// Ages are kept in units of so many ticks (16 s).
+const BORN: u32 = 64;
+
 /// ```text
+/// connect --> Opening --> WebSocket(State)
 /// accept --> Head --> Body --> Waiting | Responding --> Head (next request)
 ///              |--101--> WebSocket(State) --> Lingering --> gone
 ///              |--event stream--> Streaming --> Lingering
@@ -17,6 +21,8 @@ use crate::websocket::State;
 /// "Gone" is absence from the slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// Being opened from here: a name, a socket, a handshake.
+    Opening,
     /// Waiting for a request head, or for the rest of one.
     Head,
     /// Waiting for the rest of a request body.
@@ -47,19 +53,32 @@ impl Phase {
     }
 
     /// How many ticks the phase may last before the connection is looked at.
-    fn ticks(self, options: &Options) -> u32 {
+    fn ticks(self, options: &Options, slot: u32) -> u32 {
         match self {
+            // Each attempt has its own.
+            Phase::Opening => NEVER,
             Phase::Head => options.keep_alive_timeout,
             Phase::Body => options.body_timeout,
             Phase::Waiting => options.answer_timeout,
             Phase::Responding => options.write_timeout,
-            Phase::WebSocket(State::Open) => options.idle_timeout,
+            Phase::WebSocket(State::Open) => options.idle_timeout - jitter(options.idle_timeout / 8, slot),
             Phase::WebSocket(_) => options.close_timeout,
             Phase::Streaming => options.event_stream_interval,
             Phase::Taken => NEVER,
             Phase::Lingering => options.linger_timeout,
         }
     }
+
+    /// Whether a connection that is too old is to be told so: it has not been told to end before.
+    fn may_retire(self) -> bool {
+        !matches!(self, Phase::WebSocket(State::Closing | State::Closed) | Phase::Lingering)
+    }
+}
+
+/// A number below `range` that differs from slot to slot.
+fn jitter(range: u32, slot: u32) -> u32 {
+    let spread = slot.wrapping_mul(0x9E37_79B1); // 2^32 by the golden ratio
+    ((u64::from(spread) * u64::from(range)) >> 32) as u32
 }
 
 impl Context {
@@ -69,17 +88,61 @@ impl Context {
         self.stats.moved(connection.phase, phase);
         connection.phase = phase;
         connection.flags.remove(Flags::HEAD_BEGUN | Flags::PINGED);
-        let ticks = phase.ticks(&self.options[usize::from(connection.options)]);
-        self.arm(slot, ticks);
+        self.rearm(slot);
     }
 
     /// Something happened that gives the phase its full time again.
     pub(crate) fn touch(&mut self, slot: u32) {
+        let Some(connection) = self.slots.at(slot) else { return };
+        let deadline = self.deadline(connection, slot);
         let Some(connection) = self.slots.at_mut(slot) else { return };
         connection.flags.remove(Flags::PINGED);
-        let ticks = connection.phase.ticks(&self.options[usize::from(connection.options)]);
-        // Later than before: the sweep finds out by itself, so nothing but the connection is written to.
-        connection.deadline = self.clock.deadline(ticks);
+        if deadline < connection.deadline {
+            return self.slots.arm(slot, deadline);
+        }
+        // Later than before, as nearly always: the sweep finds out by itself, so nothing but the connection is written to.
+        connection.deadline = deadline;
+    }
+
+    /// The phase has its full time again, from a deadline that may have been later.
+    pub(crate) fn rearm(&mut self, slot: u32) {
+        let Some(connection) = self.slots.at(slot) else { return };
+        let deadline = self.deadline(connection, slot);
+        self.slots.arm(slot, deadline);
+    }
+
+    /// Sets the next look, for once not by the phase.
+    pub(crate) fn arm(&mut self, slot: u32, ticks: u32) {
+        let Some(connection) = self.slots.at(slot) else { return };
+        let deadline = self.clock.deadline(ticks).min(self.retirement(connection));
+        self.slots.arm(slot, deadline);
+    }
+
+    fn deadline(&self, connection: &Connection, slot: u32) -> u32 {
+        let ticks = connection.phase.ticks(self.options_of(connection), slot);
+        self.clock.deadline(ticks).min(self.retirement(connection))
+    }
+
+    /// The tick at which a connection becomes too old, and no longer has been told so.
+    fn retirement(&self, connection: &Connection) -> u32 {
+        let lifetime = self.options_of(connection).lifetime;
+        if lifetime == NEVER || !connection.phase.may_retire() || connection.flags.has(Flags::LAST) {
+            return NEVER;
+        }
+        let lifetime = lifetime.div_ceil(BORN).min(u32::from(u16::MAX) - 1);
+        let age = u32::from(self.born().wrapping_sub(connection.born));
+        // Rounded up twice: to whole units, and because the unit of its birth was partly over.
+        (self.clock.tick() / BORN + (lifetime + 1).saturating_sub(age)).saturating_mul(BORN)
+    }
+
+    /// Whether a connection has become too old.
+    pub(crate) fn is_retired(&self, slot: u32) -> bool {
+        self.slots.at(slot).is_some_and(|connection| self.retirement(connection) <= self.clock.tick())
+    }
+
+    /// The unit in which ages are kept, at this moment.
+    pub(crate) fn born(&self) -> u16 {
+        (self.clock.tick() / BORN) as u16
     }
 
     /// The peer was heard: an open WebSocket is alive.
@@ -88,18 +151,5 @@ impl Context {
         if self.slots.at(slot).is_some_and(|connection| connection.phase == Phase::WebSocket(State::Open)) {
             self.touch(slot);
         }
-    }
-
-    /// After a look that changed nothing: the phase has its full time again.
-    pub(crate) fn rearm(&mut self, slot: u32) {
-        let Some(connection) = self.slots.at(slot) else { return };
-        let ticks = connection.phase.ticks(self.options_of(connection));
-        self.arm(slot, ticks);
-    }
-
-    /// Sets the tick of the next look.
-    pub(crate) fn arm(&mut self, slot: u32, ticks: u32) {
-        let deadline = self.clock.deadline(ticks);
-        self.slots.arm(slot, deadline);
     }
 }

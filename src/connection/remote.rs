@@ -151,13 +151,18 @@ impl Remote {
         queue.push_back(wrap(call));
         drop(queue);
         // Only the first of a burst wakes the loop: it takes all that is there.
-        if !self.inner.pending.swap(true, Ordering::AcqRel)
-            && let Some(waker) = &*lock(&self.inner.waker)
-        {
-            // A loop that cannot be woken finds the call at its next turn.
-            let _ = waker.wake();
+        if !self.inner.pending.swap(true, Ordering::AcqRel) {
+            self.wake();
         }
         Ok(())
+    }
+
+    /// Ends the loop's wait.
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = &*lock(&self.inner.waker) {
+            // A loop that cannot be woken goes on at its next turn.
+            let _ = waker.wake();
+        }
     }
 
     pub(crate) fn set_waker(&self, waker: Arc<Waker>) {

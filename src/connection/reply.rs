@@ -32,7 +32,8 @@ pub enum Reply {
     Later,
     /// The head now, and the body piece by piece from [`Handler::writable`](crate::Handler::writable).
     Stream(Stream),
-    /// This answer, and from then on the handler's own protocol over [`Handler::input`](crate::Handler::input).
+    /// This answer, and from then on the handler's own protocol over [`Handler::input`](crate::Handler::input). A request with
+    /// a body is answered 400 instead, unless its body was asked for first.
     Takeover(Response),
 }
 

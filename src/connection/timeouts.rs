@@ -15,6 +15,7 @@ pub(crate) struct Timeouts {
 
 #[derive(Debug)]
 struct Timeout {
+    /// [`NEVER`] once it is not wanted any more.
     tick: u32,
     /// The tick of its look in the queue.
     look: u32,
@@ -32,9 +33,13 @@ impl Timeouts {
         }
     }
 
+    /// Forgets a slot's timeout. Its look stays, for the next timeout to use: clearing and setting anew, as every message may, costs
+    /// no entry in the queue either.
     pub(crate) fn clear(&mut self, slot: u32) {
-        if !self.by_slot.is_empty() {
-            self.by_slot.remove(&slot);
+        if !self.by_slot.is_empty()
+            && let Some(timeout) = self.by_slot.get_mut(&slot)
+        {
+            timeout.tick = NEVER;
         }
     }
 
@@ -51,12 +56,16 @@ impl Timeouts {
             }
             self.looks.pop();
             let Some(timeout) = self.by_slot.get_mut(&slot).filter(|timeout| timeout.look == look) else { continue };
-            if timeout.tick <= now {
-                self.by_slot.remove(&slot);
+            let tick = timeout.tick;
+            if tick > now && tick != NEVER {
+                timeout.look = tick;
+                self.looks.push(Reverse((tick, slot)));
+                continue;
+            }
+            self.by_slot.remove(&slot);
+            if tick != NEVER {
                 return Some(slot);
             }
-            timeout.look = timeout.tick;
-            self.looks.push(Reverse((timeout.tick, slot)));
         }
         None
     }
@@ -81,5 +90,20 @@ mod tests {
             .collect();
         assert_eq!(struck, [(3, 9), (15, 8), (20, 7)]);
         assert_eq!(timeouts.next(), NEVER);
+    }
+
+    #[test]
+    fn timeouts_need_no_room_for_being_set_and_cleared() {
+        let mut timeouts = Timeouts::default();
+        for now in 0..1000 {
+            timeouts.set(7, now + 1000);
+            timeouts.clear(7);
+            timeouts.set(7, now + 1001);
+            assert_eq!(timeouts.pop(now), None);
+        }
+        assert_eq!(timeouts.looks.len(), 1);
+        timeouts.clear(7);
+        assert_eq!(timeouts.pop(3000), None);
+        assert_eq!((timeouts.next(), timeouts.by_slot.len()), (NEVER, 0));
     }
 }

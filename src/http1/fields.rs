@@ -181,7 +181,6 @@ impl<'h> Fields<'h> {
     }
 
     /// RFC 9112 section 6.1: `chunked`, once, is the only coding, and two lengths would be two readings.
-    #[cold]
     fn transfer_coding(&self, version: Version) -> Result<BodyLength, Refusal> {
         if self.has(Known::ContentLength) {
             return Err(Refusal::LengthAndTransferEncoding);
@@ -246,11 +245,7 @@ pub(super) fn is_token(name: &[u8]) -> bool {
 
 /// RFC 9110 section 5.6.2: any visible character that is no delimiter.
 pub(super) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-        )
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// RFC 9110 section 8.6: digits and nothing else; leading zeros have been read as octal elsewhere.

@@ -26,15 +26,15 @@ impl Default for HeadLimits {
     }
 }
 
-/// What [`scan`] found.
+/// What [`scan`] found, or [`scan_response`](super::scan_response), whose faults are other ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scan {
+pub enum Scan<Fault = Refusal> {
     /// The head is whole and is this many bytes long, a skipped leading CRLF included.
     Complete(usize),
     /// More bytes are needed; pass the number back as `resume`.
     Partial(usize),
-    /// No continuation of these bytes can be a request.
-    Refused(Refusal),
+    /// No continuation of these bytes can be a head of this kind.
+    Refused(Fault),
 }
 
 /// Looks for the end of a request head in everything that has arrived of it so far.
@@ -77,7 +77,7 @@ pub fn scan(input: &[u8], resume: usize, limits: &HeadLimits) -> Scan {
 /// A `Partial` names the first byte whose meaning is open: the first CR of what may become the end of the head, or
 /// the end of the input. So wherever a later call resumes, the byte before is inside a line, and the position alone
 /// says all there is to know.
-fn walk(input: &[u8], resume: usize) -> Scan {
+pub(super) fn walk(input: &[u8], resume: usize) -> Scan {
     let mut position = resume;
     // Where the current line begins; after a resumption all that counts is that it holds a byte already.
     let mut line_start = resume.saturating_sub(1);

@@ -7,7 +7,7 @@ use std::net::Ipv6Addr;
 ///
 /// Stricter than the grammar, so that there is one reading: no user information, no percent-encoding, none of the
 /// delimiters `!$&'()*+,;=`, which no name on a network has; no zone identifier in an IPv6 literal.
-pub(super) fn is_authority(authority: &[u8]) -> bool {
+pub(crate) fn is_authority(authority: &[u8]) -> bool {
     if let Some(rest) = authority.strip_prefix(b"[") {
         let Some(end) = rest.iter().position(|&byte| byte == b']') else {
             return false;

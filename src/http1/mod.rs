@@ -4,6 +4,8 @@
 //! The reading side is [`scan`], which finds the end of a head however its bytes arrive, then [`Request::parse`],
 //! which judges it, then [`Chunked`] where the body is chunked. The writing side is [`Response`], [`encode_chunk`]
 //! and [`event_stream`]. A fault is a [`Refusal`], which converts to the `Response` that the peer has earned.
+//!
+//! A client reads heads of responses alone: [`scan_response`], then [`ResponseHead::parse`]. A fault is a [`Rejection`].
 
 mod body;
 mod date;
@@ -16,8 +18,10 @@ mod parse;
 mod percent;
 mod query;
 mod refusal;
+mod rejection;
 mod request;
 mod response;
+mod response_head;
 mod target;
 
 pub use body::{Chunked, LAST_CHUNK, Progress, encode_chunk};
@@ -25,8 +29,13 @@ pub use date::Date;
 pub use extensions::Extensions;
 pub use fields::BodyLength;
 pub use head::{HeadLimits, MAX_HEADERS, Scan, scan};
+pub(crate) use host::is_authority;
 pub use parse::HeaderSlots;
+pub(crate) use percent::is_well_formed;
 pub use query::QueryPairs;
 pub use refusal::Refusal;
+pub use rejection::Rejection;
 pub use request::{Request, Version};
+pub(crate) use response::is_value_byte;
 pub use response::{Encoding, Framing, Response};
+pub use response_head::{ResponseHead, scan_response};

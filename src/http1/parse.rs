@@ -14,7 +14,7 @@ use super::{Extensions, HeadLimits, MAX_HEADERS, Refusal, Request, Version};
 const MAX_METHOD: usize = 32;
 
 /// Room for the header lines of one head: 4 KiB on the stack that cost nothing until they are used.
-pub struct HeaderSlots<'h>([MaybeUninit<Header<'h>>; MAX_HEADERS]);
+pub struct HeaderSlots<'h>(pub(super) [MaybeUninit<Header<'h>>; MAX_HEADERS]);
 
 impl HeaderSlots<'_> {
     /// Empty room.

@@ -2,7 +2,7 @@
 //! Knows nothing of paths and queries, which differ in what they allow.
 
 /// Whether two hexadecimal digits follow every `%`.
-pub(super) fn is_well_formed(text: &[u8]) -> bool {
+pub(crate) fn is_well_formed(text: &[u8]) -> bool {
     text.split(|&byte| byte == b'%').skip(1).all(|rest| unescape(rest).is_some())
 }
 

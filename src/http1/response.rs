@@ -341,6 +341,6 @@ fn is_framing(name: &str) -> bool {
 }
 
 /// RFC 9110 section 5.5.
-fn is_value_byte(byte: u8) -> bool {
+pub(crate) fn is_value_byte(byte: u8) -> bool {
     byte == b'\t' || !byte.is_ascii_control()
 }

@@ -25,6 +25,7 @@ pub struct Listener {
     place: Place,
     backlog: i32,
     reuse_port: bool,
+    per_turn: usize,
 }
 
 #[derive(Debug)]
@@ -45,6 +46,17 @@ impl Listener {
     pub fn reuse_port(mut self, yes: bool) -> Listener {
         self.reuse_port = yes;
         self
+    }
+
+    /// How many connections are accepted in one turn of the loop (default 256, at least 1); the rest wait for the next, so that a rush of
+    /// newcomers does not keep others waiting.
+    pub fn accepts_per_turn(mut self, connections: usize) -> Listener {
+        self.per_turn = connections.max(1);
+        self
+    }
+
+    fn at(place: Place) -> Listener {
+        Listener { place, backlog: 4096, reuse_port: false, per_turn: 256 }
     }
 
     fn bind(self) -> io::Result<StdListener> {
@@ -75,13 +87,13 @@ impl Listener {
 
 impl From<&str> for Listener {
     fn from(address: &str) -> Listener {
-        Listener { place: Place::Address(address.to_owned()), backlog: 4096, reuse_port: false }
+        Listener::at(Place::Address(address.to_owned()))
     }
 }
 
 impl From<String> for Listener {
     fn from(address: String) -> Listener {
-        Listener { place: Place::Address(address), backlog: 4096, reuse_port: false }
+        Listener::at(Place::Address(address))
     }
 }
 
@@ -94,14 +106,14 @@ impl From<SocketAddr> for Listener {
 /// A socket that listens already, e.g. one inherited from a supervisor.
 impl From<StdListener> for Listener {
     fn from(listener: StdListener) -> Listener {
-        Listener { place: Place::Bound(listener), backlog: 0, reuse_port: false }
+        Listener::at(Place::Bound(listener))
     }
 }
 
 /// What came of one attempt to accept.
 #[derive(Debug)]
 pub(crate) enum Accepted {
-    Connection(TcpStream),
+    Connection(TcpStream, SocketAddr),
     /// Nobody waits; readiness will be told.
     Drained,
     /// No descriptor or memory is left; nothing will be told, so come back at [`Acceptor::retry_at`].
@@ -116,6 +128,7 @@ pub(crate) struct Acceptor {
     reserve: Option<File>,
     pause: Duration,
     retry_at: Option<Instant>,
+    per_turn: usize,
 }
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
@@ -125,15 +138,20 @@ const TURNED_AWAY_AT_ONCE: usize = 64;
 
 impl Acceptor {
     pub(crate) fn bind(listener: Listener, registry: &Registry, token: Token) -> io::Result<Acceptor> {
+        let per_turn = listener.per_turn;
         let listener = listener.bind()?;
         listener.set_nonblocking(true)?;
         let mut socket = TcpListener::from_std(listener);
         registry.register(&mut socket, token, Interest::READABLE)?;
-        Ok(Acceptor { socket, reserve: reserve(), pause: SHORTEST_PAUSE, retry_at: None })
+        Ok(Acceptor { socket, reserve: reserve(), pause: SHORTEST_PAUSE, retry_at: None, per_turn })
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
+    }
+
+    pub(crate) fn per_turn(&self) -> usize {
+        self.per_turn
     }
 
     pub(crate) fn retry_at(&self) -> Option<Instant> {
@@ -148,12 +166,12 @@ impl Acceptor {
         self.retry_at = None;
         loop {
             match self.socket.accept() {
-                Ok((socket, _)) => {
+                Ok((socket, address)) => {
                     self.pause = SHORTEST_PAUSE;
                     if self.reserve.is_none() {
                         self.reserve = reserve();
                     }
-                    return Accepted::Connection(socket);
+                    return Accepted::Connection(socket, address);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Accepted::Drained,
                 Err(error) if is_exhaustion(&error) => {
@@ -182,10 +200,8 @@ impl Acceptor {
             }
             let accepted = self.socket.accept();
             let more = accepted.is_ok();
-            if let Ok((mut socket, _)) = accepted {
-                // Reading first: closing over unread bytes would reset the connection and lose the answer.
-                let _ = socket.read(&mut [0; 4 << 10]);
-                let _ = socket.write(refusal);
+            if let Ok((socket, _)) = accepted {
+                turn_away(socket, refusal);
             }
             self.reserve = reserve();
             if !more {
@@ -193,6 +209,13 @@ impl Acceptor {
             }
         }
     }
+}
+
+/// Tells somebody why not, and closes. What it had to say is read first: closing over unread bytes would reset the connection and
+/// lose the answer. Neither can be waited for.
+pub(crate) fn turn_away(mut socket: TcpStream, refusal: &[u8]) {
+    let _ = socket.read(&mut [0; 4 << 10]);
+    let _ = socket.write(refusal);
 }
 
 fn reserve() -> Option<File> {

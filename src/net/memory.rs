@@ -94,6 +94,10 @@ impl Memory {
         Ok(n)
     }
 
+    pub(crate) fn is_broken(&self) -> bool {
+        lock(&self.pipe).broken.is_some()
+    }
+
     pub(crate) fn shutdown(&mut self) {
         lock(&self.pipe).server_ended = true;
     }

@@ -2,12 +2,16 @@
 //!
 //! Nothing here knows HTTP or WebSocket frames.
 
+mod address;
 mod listener;
 mod memory;
+mod resolve;
 mod transport;
 
+pub(crate) use address::prefix;
 pub use listener::Listener;
-pub(crate) use listener::{Accepted, Acceptor};
+pub(crate) use listener::{Accepted, Acceptor, turn_away};
 pub use memory::{Memory, Peer};
+pub(crate) use resolve::{Lookup, Resolver};
 pub(crate) use transport::Read;
 pub use transport::{Readiness, Transport};

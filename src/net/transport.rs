@@ -25,6 +25,8 @@ pub enum Transport {
     Tcp(TcpStream),
     /// A Unix stream socket in non-blocking mode.
     Unix(UnixStream),
+    /// Nothing yet: a connection that is being opened from here.
+    Unconnected,
     /// The near end of an in-memory pipe: no descriptor, readiness told by hand.
     Memory(Memory),
 }
@@ -79,6 +81,7 @@ impl Transport {
                 Transport::Tcp(socket) => socket.read(buf),
                 Transport::Unix(socket) => socket.read(buf),
                 Transport::Memory(memory) => return memory.read(buf),
+                Transport::Unconnected => return Ok(Read::Blocked),
             };
             return match result {
                 Ok(0) => Ok(Read::End),
@@ -97,12 +100,23 @@ impl Transport {
                 Transport::Tcp(socket) => socket.write(bytes),
                 Transport::Unix(socket) => socket.write(bytes),
                 Transport::Memory(memory) => memory.write(bytes),
+                Transport::Unconnected => return Ok(0),
             };
             return match result {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
                 other => other,
             };
+        }
+    }
+
+    /// Whether it has failed, found without reading; of the peer's end of file it says nothing.
+    pub(crate) fn is_broken(&self) -> bool {
+        match self {
+            Transport::Tcp(socket) => !matches!(socket.take_error(), Ok(None)),
+            Transport::Unix(socket) => !matches!(socket.take_error(), Ok(None)),
+            Transport::Memory(memory) => memory.is_broken(),
+            Transport::Unconnected => false,
         }
     }
 
@@ -115,14 +129,31 @@ impl Transport {
                 memory.shutdown();
                 Ok(())
             }
+            Transport::Unconnected => Ok(()),
         };
+    }
+
+    /// Whether a socket that is being connected is.
+    ///
+    /// # Errors
+    /// When it never will be.
+    pub(crate) fn is_connected(&self) -> io::Result<bool> {
+        let Transport::Tcp(socket) = self else { return Ok(!matches!(self, Transport::Unconnected)) };
+        if let Some(error) = socket.take_error()? {
+            return Err(error);
+        }
+        match socket.peer_addr() {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The peer's address, where the transport has one.
     pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
         match self {
             Transport::Tcp(socket) => socket.peer_addr().ok(),
-            Transport::Unix(_) | Transport::Memory(_) => None,
+            Transport::Unix(_) | Transport::Memory(_) | Transport::Unconnected => None,
         }
     }
 
@@ -132,7 +163,7 @@ impl Transport {
         match self {
             Transport::Tcp(socket) => registry.register(socket, token, interest),
             Transport::Unix(socket) => registry.register(socket, token, interest),
-            Transport::Memory(_) => Ok(()),
+            Transport::Memory(_) | Transport::Unconnected => Ok(()),
         }
     }
 }

@@ -29,7 +29,9 @@ impl Server {
         }
         if !connection.may_read() {
             connection.flags.insert(Flags::READABLE);
-            if connection.phase == Phase::Waiting && connection.flags.has(Flags::READ_CLOSED) {
+            // A response is made and written for a half-closed client too, but for nobody once the connection has failed.
+            let closed = connection.flags.has(Flags::READ_CLOSED);
+            if closed && (connection.phase == Phase::Waiting || connection.transport.is_broken()) {
                 self.context.gone(slot);
             }
             return;
@@ -42,6 +44,13 @@ impl Server {
     pub(super) fn read_again(&mut self, slot: u32) {
         let Some(connection) = self.context.slots.at_mut(slot) else { return };
         connection.flags.remove(Flags::UNREAD);
+        if connection.phase == Phase::Taken
+            && connection.flags.has(Flags::RELEASED)
+            && !connection.flags.has(Flags::GONE)
+        {
+            self.released(slot);
+        }
+        let Some(connection) = self.context.slots.at_mut(slot) else { return };
         let spilled = connection.held.as_ref().is_some_and(|held| !held.spill.is_empty());
         if connection.flags.has(Flags::GONE) || !spilled || !connection.may_read() {
             return self.read(slot);
@@ -67,7 +76,12 @@ impl Server {
                 if more || ends {
                     self.context.read_later(slot);
                 }
-                self.arrived(slot, n);
+                match self.context.charge_bytes(slot, n) {
+                    true => self.arrived(slot, n),
+                    false => {
+                        self.call_back(slot, |server| server.context.fail(slot, CloseCode::POLICY, "too many bytes"))
+                    }
+                }
             }
             Ok(Read::Blocked) => {}
             Ok(Read::End) => self.ended(slot),
@@ -118,6 +132,7 @@ impl Server {
             let step = match connection.phase {
                 _ if connection.flags.has(Flags::GONE) => Step::Used(rest),
                 Phase::WebSocket(_) => self.frames(slot, &mut input[used..], &mut steps),
+                Phase::Opening => self.response(slot, &input[used..]),
                 Phase::Head => self.head(slot, &input[used..]),
                 Phase::Body => self.body(slot, &input[used..]),
                 Phase::Taken => self.taken(slot, &input[used..]),
@@ -185,6 +200,7 @@ impl Server {
         if let Some(connection) = self.context.slots.at_mut(slot) {
             connection.options = 0;
         }
-        self.context.enter(slot, Phase::Head);
+        // Its request may have been the last, and its output may still wait.
+        self.context.after_response(slot);
     }
 }

@@ -4,7 +4,8 @@
 use std::time::Instant;
 
 use super::server::Server;
-use crate::connection::{Close, Conn, Flags, Phase, Progress, RemoteCall};
+use crate::connection::{Close, Conn, Flags, Phase, Progress, RemoteCall, UNCOUNTED};
+use crate::websocket::CloseCode;
 
 /// How many timers one turn runs.
 const TIMERS: usize = 1 << 10;
@@ -18,6 +19,7 @@ impl Server {
         self.context.clock.set(now);
         self.read_backlog();
         self.accept_again();
+        self.run_connects();
         self.run_remote();
         self.run_timers();
         self.sweep();
@@ -132,6 +134,9 @@ impl Server {
         if let Some(count) = self.context.stats.open(connection.phase) {
             *count -= 1;
         }
+        if connection.address != UNCOUNTED {
+            self.context.addresses.leave(connection.address);
+        }
         let now = self.context.clock.now();
         // Closing a descriptor also takes it out of the Poll.
         drop(connection);
@@ -187,15 +192,17 @@ impl Server {
         self.context.draining = Some(draining);
     }
 
-    fn drain_one(&mut self, slot: u32, code: crate::CloseCode) {
+    fn drain_one(&mut self, slot: u32, code: CloseCode) {
         let Some(connection) = self.context.slots.at_mut(slot) else { return };
+        let arrived = connection.held.as_ref().is_some_and(|held| !held.spill.is_empty());
         match connection.phase {
-            Phase::Head if !connection.flags.has(Flags::HEAD_BEGUN | Flags::BLOCKED) => self.context.gone(slot),
+            Phase::Head if !arrived && !connection.flags.has(Flags::BLOCKED) => self.context.gone(slot),
             Phase::Head | Phase::Body | Phase::Waiting | Phase::Responding => connection.flags.insert(Flags::LAST),
             Phase::WebSocket(_) | Phase::Streaming | Phase::Taken => {
                 let id = connection.id;
                 self.call_back(slot, |server| Conn { cx: &mut server.context, id }.close(code, ""));
             }
+            Phase::Opening => self.context.gone(slot),
             Phase::Lingering => {}
         }
     }

@@ -4,13 +4,16 @@
 use super::drive::Step;
 use super::server::Server;
 use crate::connection::{Conn, Flags, Phase};
-use crate::websocket::{Action, Assembly, CloseCode, Event, Input, Message, Opcode, State, receive};
+use crate::websocket::{Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, State, receive};
 
 impl Server {
     /// Handles frames until the input, the steps or the peer's patience for our answers is used up.
     pub(super) fn frames(&mut self, slot: u32, input: &mut [u8], steps: &mut usize) -> Step {
         let Some(connection) = self.context.slots.at_mut(slot) else { return Step::Used(input.len()) };
-        let rules = self.context.options[usize::from(connection.options)].rules;
+        let mut rules = self.context.options[usize::from(connection.options)].rules;
+        if connection.flags.has(Flags::CLIENT) {
+            rules.role = Role::Client;
+        }
         let mut assembly = connection.held.as_mut().and_then(|held| held.assembly.take());
         let mut used = 0;
         let step = loop {
@@ -18,6 +21,10 @@ impl Server {
             used += n;
             if let Event::More = event {
                 break Step::Stuck(used);
+            }
+            if !self.context.charge_message(slot) {
+                self.context.fail(slot, CloseCode::POLICY, "too many messages");
+                break Step::Used(used);
             }
             self.event(slot, event);
             *steps -= 1;
@@ -95,7 +102,9 @@ impl Server {
     fn finish(&mut self, slot: u32) {
         self.context.farewell(slot, CloseCode::ABNORMAL, "", false);
         self.context.linger(slot);
-        if let Some(connection) = self.context.slots.at_mut(slot) {
+        if let Some(connection) = self.context.slots.at_mut(slot)
+            && !connection.flags.has(Flags::CLIENT)
+        {
             connection.flags.insert(Flags::READ_CLOSED);
         }
     }

@@ -4,17 +4,19 @@ use std::io::{self, Error, ErrorKind};
 use std::net::SocketAddr;
 
 use mio::Token;
+use mio::net::TcpStream;
 
 use super::server::{ListenerId, Server};
-use crate::connection::{MAX_LISTENERS, Source};
-use crate::net::{Accepted, Acceptor, Listener, Transport};
+use crate::connection::{MAX_LISTENERS, Source, UNCOUNTED};
+use crate::net::{Accepted, Acceptor, Listener, Transport, prefix, turn_away};
 
-/// Connections that one listener is given in one turn; the rest wait for the next.
-const ACCEPTS: usize = 256;
-
-/// Said to those who are turned away because descriptors have run out.
+/// Said to those who are turned away because descriptors have run out, or because as many are connected as may be.
 const NO_ROOM: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// Said to those whose address has as many connections as it may (RFC 6585 section 4).
+const TOO_MANY: &[u8] =
+    b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 impl Server {
     /// Listens at an address, such as `"127.0.0.1:9001"`; port 0 lets the kernel choose one, which
@@ -46,13 +48,24 @@ impl Server {
         listener.ok_or(ErrorKind::NotConnected)?.local_addr()
     }
 
+    /// The most connections at a time (default: 16.7 million, or the descriptor limit). One more is answered 503 and closed.
+    pub fn max_connections(&mut self, connections: usize) {
+        self.limits.connections = connections;
+    }
+
+    /// The most connections at a time from one IPv4 address or one IPv6 /64 (default: no limit, which costs nothing; otherwise at most 48 bytes an
+    /// address). One more is answered 429 and closed. Connections that are open already are not counted.
+    pub fn max_connections_per_address(&mut self, connections: u32) {
+        self.limits.per_address = Some(connections);
+    }
+
     /// Accepts what waits, within the turn's budget.
     pub(super) fn accept(&mut self, index: u16) {
-        for _ in 0..ACCEPTS {
+        let listener = self.listeners.get(usize::from(index)).and_then(Option::as_ref);
+        for _ in 0..listener.map_or(0, Acceptor::per_turn) {
             let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) else { return };
             match listener.accept(self.context.clock.now(), NO_ROOM) {
-                // A connection that cannot be taken in is closed; there is nobody else to tell.
-                Accepted::Connection(socket) => drop(self.take_in(socket.into())),
+                Accepted::Connection(socket, address) => self.admit(socket, address),
                 Accepted::Drained => return,
                 Accepted::Exhausted => {
                     self.context.stats.exhausted += 1;
@@ -62,6 +75,28 @@ impl Server {
         }
         if !self.accepting.contains(&index) {
             self.accepting.push_back(index);
+        }
+    }
+
+    /// Takes in a connection, if there is room for it.
+    fn admit(&mut self, socket: TcpStream, address: SocketAddr) {
+        if self.context.slots.len() >= self.limits.connections {
+            self.context.stats.turned_away += 1;
+            return turn_away(socket, NO_ROOM);
+        }
+        let mut entry = UNCOUNTED;
+        if let Some(limit) = self.limits.per_address {
+            match self.context.addresses.enter(prefix(address.ip()), limit) {
+                Some(counted) => entry = counted,
+                None => {
+                    self.context.stats.turned_away += 1;
+                    return turn_away(socket, TOO_MANY);
+                }
+            }
+        }
+        // A connection that cannot be taken in is closed; there is nobody else to tell.
+        if self.take_in(socket.into(), entry).is_err() && entry != UNCOUNTED {
+            self.context.addresses.leave(entry);
         }
     }
 
@@ -81,7 +116,7 @@ impl Server {
         }
     }
 
-    pub(super) fn take_in(&mut self, mut transport: Transport) -> io::Result<Token> {
+    pub(super) fn take_in(&mut self, mut transport: Transport, address: u32) -> io::Result<Token> {
         if self.context.draining.is_some() {
             return Err(Error::new(ErrorKind::NotConnected, "the server is draining"));
         }
@@ -92,7 +127,7 @@ impl Server {
         if let Some(registry) = &self.registry {
             transport.register(registry, token)?;
         }
-        self.context.insert(slot, transport);
+        self.context.insert(slot, transport, address);
         Ok(token)
     }
 

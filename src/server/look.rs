@@ -1,9 +1,9 @@
 //! Looks at connections whose deadline has come. The phase says what that means.
 
 use super::server::Server;
-use crate::connection::{Conn, Flags, Kind, NEVER, Phase, Terms};
+use crate::connection::{Conn, Flags, Kind, NEVER, Phase, Progress, Terms};
 use crate::http1::{Refusal, Response, event_stream};
-use crate::websocket::{Opcode, State};
+use crate::websocket::{CloseCode, Opcode, State};
 
 /// How many chunks of connections one turn sweeps, so that a million of them never hold the loop.
 const CHUNKS: usize = 16;
@@ -43,6 +43,9 @@ impl Server {
         if flags.has(Flags::GONE) {
             return self.context.slots.arm(slot, NEVER);
         }
+        if self.context.is_retired(slot) {
+            return self.retire(slot);
+        }
         match phase {
             Phase::Head if flags.has(Flags::HEAD_BEGUN) => {
                 self.call_back(slot, |server| server.refuse(slot, Refusal::HeadTimeout))
@@ -53,6 +56,7 @@ impl Server {
             Phase::WebSocket(State::Open) if !flags.has(Flags::PINGED) => self.ping(slot),
             Phase::Streaming => self.call_back(slot, |server| server.keep_stream_alive(slot)),
             Phase::Taken => self.context.slots.arm(slot, NEVER),
+            Phase::Opening => self.not_opened_in_time(slot),
             Phase::Head | Phase::WebSocket(_) | Phase::Lingering => self.drop_now(slot),
         }
     }
@@ -62,13 +66,43 @@ impl Server {
         self.context.gone(slot);
     }
 
+    /// It has lived for as long as it may.
+    fn retire(&mut self, slot: u32) {
+        let Some(connection) = self.context.slots.at_mut(slot) else { return };
+        let (id, phase) = (connection.id, connection.phase);
+        let idle = phase == Phase::Head && !connection.flags.has(Flags::HEAD_BEGUN | Flags::BLOCKED);
+        if idle {
+            return self.drop_now(slot);
+        }
+        self.call_back(slot, |server| Conn { cx: &mut server.context, id }.close(CloseCode::GOING_AWAY, "lifetime"));
+        // An HTTP exchange goes on, as the last: its phase has its deadline.
+        if !phase.is_open() {
+            self.context.rearm(slot);
+        }
+    }
+
+    /// A body that comes too slowly is refused.
     fn body_stalls(&mut self, slot: u32) {
-        let exchange = self.context.held(slot).and_then(|held| held.exchange.take());
-        match exchange {
-            Some(exchange) if matches!(exchange.progress, crate::connection::Progress::Body(_)) => {
-                self.call_back(slot, |server| server.refuse_with(slot, exchange.terms, Refusal::BodyTimeout));
+        let Some(connection) = self.context.slots.at(slot) else { return };
+        let options = self.context.options_of(connection);
+        let least = bytes_in(options.body_timeout, options.body_rate).max(1);
+        let Some(mut exchange) = self.context.held(slot).and_then(|held| held.exchange.take()) else {
+            return self.drop_now(slot);
+        };
+        let (progress, wanted) = match &mut exchange.progress {
+            Progress::Body(incoming) => (incoming.progress(), true),
+            Progress::Discard(incoming) => (incoming.progress(), false),
+            Progress::Owed | Progress::Opening(_) | Progress::Stream(_) => (0, false),
+        };
+        if progress >= least {
+            if let Some(held) = self.context.held(slot) {
+                held.exchange = Some(exchange);
             }
-            _ => self.drop_now(slot),
+            self.context.rearm(slot);
+        } else if wanted {
+            self.call_back(slot, |server| server.refuse_with(slot, exchange.terms, Refusal::BodyTimeout));
+        } else {
+            self.drop_now(slot);
         }
     }
 
@@ -83,10 +117,14 @@ impl Server {
         self.respond(slot, terms, &Response::text("the answer did not come in time").with_status(503));
     }
 
-    /// The peer takes nothing, or the handler has nothing to give, in which case it is not the peer's fault.
+    /// The peer takes too little, or the handler has nothing to give, in which case it is not the peer's fault.
     fn response_stalls(&mut self, slot: u32) {
-        let waits = self.context.slots.at(slot).is_some_and(|connection| connection.flags.has(Flags::BLOCKED));
-        if waits { self.drop_now(slot) } else { self.context.rearm(slot) }
+        let Some(connection) = self.context.slots.at_mut(slot) else { return };
+        let waits = connection.flags.has(Flags::BLOCKED);
+        let progress = connection.held.as_mut().map_or(0, |held| held.outbox.progress());
+        let options = &self.context.options[usize::from(connection.options)];
+        let least = bytes_in(options.write_timeout, options.write_rate).max(1);
+        if waits && progress < least { self.drop_now(slot) } else { self.context.rearm(slot) }
     }
 
     /// A ping to a silent peer (RFC 6455 5.5.2): it has so long to show any sign of life.
@@ -115,4 +153,9 @@ impl Server {
             output.push(Kind::Bytes, |own| own.extend_from_slice(event_stream::KEEP_ALIVE));
         }
     }
+}
+
+/// What a rate comes to in so many ticks.
+fn bytes_in(ticks: u32, per_second: u64) -> u64 {
+    (u64::from(ticks) * per_second) / 4
 }

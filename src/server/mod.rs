@@ -7,6 +7,7 @@ mod frames;
 mod handler;
 mod listen;
 mod look;
+mod opening;
 mod reply;
 mod request;
 #[expect(clippy::module_inception)]

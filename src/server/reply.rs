@@ -90,6 +90,7 @@ impl Server {
             None => response.encode(own, &encoding),
             Some(framing) => response.encode_head(own, &encoding, framing),
         });
+        self.context.bound(slot);
     }
 
     /// RFC 6455 4.2.2, once the request has passed every check of 4.2.1.
@@ -160,6 +161,10 @@ impl Server {
         let (id, zone) = (connection.id, connection.zone);
         self.context.enter(slot, phase);
         self.zones.handler(zone).open(&mut Conn { cx: &mut self.context, id }, request);
+        // Whoever comes during a drain was not there when the others were told.
+        if let Some(draining) = self.context.draining {
+            Conn { cx: &mut self.context, id }.close(draining.code, "");
+        }
     }
 
     /// Performs a deferred answer, if it is still owed.

@@ -7,7 +7,7 @@ use http::Method;
 
 use super::drive::Step;
 use super::server::Server;
-use crate::connection::{Conn, Exchange, Flags, Incoming, Kind, Phase, Progress, Reply, Terms};
+use crate::connection::{Conn, ConnId, Exchange, Flags, Incoming, Kind, Phase, Progress, Reply, Terms};
 use crate::http1::{self, BodyLength, HeaderSlots, Refusal, Request, Response, Scan};
 
 /// Where the walk through the zones came to.
@@ -56,7 +56,7 @@ impl Server {
         }
     }
 
-    fn scanned(&mut self, slot: u32, scanned: usize) {
+    pub(super) fn scanned(&mut self, slot: u32, scanned: usize) {
         let holds = self.context.slots.at(slot).is_some_and(|connection| connection.held.is_some());
         if (holds || scanned > 0)
             && let Some(held) = self.context.held(slot)
@@ -99,12 +99,10 @@ impl Server {
 
     /// Asks the zones that match, from an entry on, until one answers.
     fn walk(&mut self, slot: u32, request: &mut Request<'_>, body: Body<'_>, from: usize) -> Walk {
-        let mut allowed: Vec<Method> = Vec::new();
         let mut from = from;
         while let Some(entry) = self.zones.next(request.path(), from) {
             from = entry + 1;
-            if let Some(methods) = self.zones.entries[entry].refuses(request.method()) {
-                allowed.extend(methods.iter().filter(|method| !allowed.contains(method)).cloned().collect::<Vec<_>>());
+            if self.zones.entries[entry].refuses(request.method()).is_some() {
                 continue;
             }
             match self.ask(slot, entry, request, body) {
@@ -112,12 +110,25 @@ impl Server {
                 other => return other,
             }
         }
-        let response = if allowed.is_empty() {
-            Response::text("not found").with_status(404)
-        } else {
-            Response::method_not_allowed(&allowed)
-        };
-        Walk::Answered { entry: usize::MAX, reply: response.into() }
+        Walk::Answered { entry: usize::MAX, reply: self.unanswered(request).into() }
+    }
+
+    /// Nobody has answered: 405 with the methods of every zone that would have taken another one, else 404.
+    fn unanswered(&self, request: &Request<'_>) -> Response {
+        let mut allowed: Vec<Method> = Vec::new();
+        let mut from = 0;
+        while let Some(entry) = self.zones.next(request.path(), from) {
+            from = entry + 1;
+            for method in self.zones.entries[entry].refuses(request.method()).unwrap_or_default() {
+                if !allowed.contains(method) {
+                    allowed.push(method.clone());
+                }
+            }
+        }
+        match allowed.is_empty() {
+            true => Response::text("not found").with_status(404),
+            false => Response::method_not_allowed(&allowed),
+        }
     }
 
     /// Asks one entry's handler, and hands it the body if it wants one that is all here.
@@ -133,6 +144,11 @@ impl Server {
                 Walk::Answered { entry, reply: Response::from(Refusal::BodyTooLarge).close().into() }
             }
             (Reply::Body(_), Body::Whole(body)) => self.ask_with_body(slot, entry, request, body),
+            // What had not arrived yet of the body would be taken for the new protocol.
+            (Reply::Takeover(_), _) if !matches!(request.body_length(), BodyLength::None | BodyLength::Known(0)) => {
+                let refused = Response::text("a request with a body cannot be taken over").with_status(400);
+                Walk::Answered { entry, reply: refused.close().into() }
+            }
             (reply, _) => Walk::Answered { entry, reply },
         }
     }
@@ -147,7 +163,7 @@ impl Server {
     }
 
     /// The request is with this entry now: its prefix is what matched, its handler is the connection's.
-    fn enter_zone(&mut self, slot: u32, entry: usize, request: &mut Request<'_>) -> Option<crate::ConnId> {
+    fn enter_zone(&mut self, slot: u32, entry: usize, request: &mut Request<'_>) -> Option<ConnId> {
         let connection = self.context.slots.at_mut(slot)?;
         let entry = &self.zones.entries[entry];
         connection.zone = entry.handler;
@@ -192,7 +208,7 @@ impl Server {
                 incoming.forget();
                 (true, taken)
             }
-            Progress::Owed | Progress::Stream(_) => return Step::Used(input.len()),
+            Progress::Owed | Progress::Opening(_) | Progress::Stream(_) => return Step::Used(input.len()),
         };
         match taken {
             Err(refusal) if discard => {
@@ -210,7 +226,6 @@ impl Server {
                 Step::Used(used)
             }
             Ok((used, false)) => {
-                self.context.touch(slot);
                 if let Some(held) = self.context.held(slot) {
                     held.exchange = Some(exchange);
                 }

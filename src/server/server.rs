@@ -12,9 +12,9 @@ use mio::{Registry, Token, Waker};
 
 use super::handler::{Handler, Messages, Requests};
 use super::zones::{Zone, Zones};
-use crate::connection::{Conn, Context, Flags, NEVER, Options, Remote, Reply, Source, ZoneId};
+use crate::connection::{Conn, Context, Flags, NEVER, Options, Phase, Remote, Reply, Source, UNCOUNTED, ZoneId};
 use crate::http1::Request;
-use crate::net::{Acceptor, Readiness, Transport};
+use crate::net::{Acceptor, Readiness, Resolver, Transport};
 use crate::websocket::{CloseCode, Message};
 
 /// Zones, their handlers and their connections, without a loop of its own.
@@ -58,15 +58,23 @@ pub struct Server {
     pub(crate) accepting: VecDeque<u16>,
     /// Connections to be read from in the next turn.
     pub(crate) backlog: Vec<u32>,
+    pub(crate) limits: Limits,
     pub(crate) registry: Option<Registry>,
     pub(crate) number: usize,
     pub(crate) remote: Remote,
+    pub(crate) resolver: Option<Resolver>,
 }
 
 /// What belongs to the server and is lent to whoever is being handled.
 pub(crate) struct Lent {
     pub(crate) input: Vec<u8>,
     pub(crate) due: Vec<u32>,
+}
+
+/// How many connections there may be.
+pub(crate) struct Limits {
+    pub(crate) connections: usize,
+    pub(crate) per_address: Option<u32>,
 }
 
 /// The read buffer, and so the most that one connection is read from in one turn.
@@ -99,9 +107,11 @@ impl Server {
             listeners: Vec::new(),
             accepting: VecDeque::new(),
             backlog: Vec::new(),
+            limits: Limits { connections: usize::MAX, per_address: None },
             registry: None,
             number: SERVERS.fetch_add(1, Ordering::Relaxed),
             remote: Remote::new(),
+            resolver: None,
         }
     }
 
@@ -138,7 +148,7 @@ impl Server {
 
     /// Sets the options of every connection that no others are named for.
     pub fn options(&mut self, options: Options) {
-        self.context.options[0] = options;
+        self.context.options[0] = options.settled();
     }
 
     /// Runs a closure with a zone's handler and the context, between turns. Its output leaves with the next
@@ -171,7 +181,7 @@ impl Server {
     /// When the socket cannot be registered, when the server is draining, or when 16.7 million connections are open.
     pub fn adopt(&mut self, transport: impl Into<Transport>, now: Instant) -> io::Result<Token> {
         self.context.clock.set(now);
-        self.take_in(transport.into())
+        self.take_in(transport.into(), UNCOUNTED)
     }
 
     /// Whether a token is one of this server's.
@@ -205,8 +215,12 @@ impl Server {
         if readiness.read_closed {
             connection.flags.insert(Flags::READ_CLOSED);
         }
+        let opening = connection.phase == Phase::Opening;
         if readiness.writable && connection.flags.has(Flags::BLOCKED) {
             self.context.offer(slot);
+        }
+        if opening {
+            return self.opening_ready(slot, readiness);
         }
         if readiness.readable || readiness.read_closed {
             self.read(slot);
@@ -222,7 +236,8 @@ impl Server {
         let earliest = cx.slots.earliest().min(cx.timeouts.next());
         let deadline = (earliest != NEVER).then(|| cx.clock.instant(earliest));
         let retry = self.listeners.iter().flatten().filter_map(Acceptor::retry_at).min();
-        let drain = cx.draining.map(|draining| draining.deadline);
+        // With nobody left there is nothing to wait for.
+        let drain = cx.draining.filter(|_| cx.slots.len() > 0).map(|draining| draining.deadline);
         let next = [deadline, cx.timers.next(), retry, drain].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(now))
     }
@@ -235,6 +250,7 @@ impl Server {
             && cx.dirty.is_empty()
             && cx.ended.is_empty()
             && cx.writable.is_empty()
+            && cx.connecting.is_empty()
             && cx.answered.is_empty()
             && cx.calls.is_empty())
             || cx.draining.is_some_and(|draining| cx.slots.chunk(draining.chunk).is_some())

@@ -35,10 +35,15 @@ impl Zone {
         Zone { prefix: prefix.into(), methods: Vec::new(), origins: Origins::default() }
     }
 
-    /// The methods that the zone answers. Others go on to the next zone; if nobody takes them they are answered 405 with
-    /// `Allow`.
+    /// The methods that the zone answers; who answers GET answers HEAD (RFC 9110 9.1). Others go on to the next zone; if nobody
+    /// takes them they are answered 405 with `Allow`.
     pub fn methods(mut self, methods: &[Method]) -> Zone {
         self.methods = methods.to_vec();
+        if let Some(get) = methods.iter().position(|method| *method == Method::GET)
+            && !methods.contains(&Method::HEAD)
+        {
+            self.methods.insert(get + 1, Method::HEAD);
+        }
         self
     }
 

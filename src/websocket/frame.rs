@@ -39,6 +39,12 @@ impl Opcode {
     pub const fn is_control(self) -> bool {
         self as u8 & 0x8 != 0
     }
+
+    /// Whether a message begins with such a frame (section 5.4).
+    #[inline]
+    pub const fn is_start(self) -> bool {
+        matches!(self, Opcode::Text | Opcode::Binary)
+    }
 }
 
 /// A frame header.

@@ -95,9 +95,9 @@ fn key<'h>(request: &Request<'h>) -> Result<&'h [u8], Refusal> {
         return Err(Refusal::DoubledKey); // 11.3.1
     }
     let mut nonce = [0; 18]; // as much as 24 characters can be
-    match key.len() == 24 && STANDARD.decode_slice(key, &mut nonce) == Ok(16) {
-        true => Ok(key),
-        false => Err(Refusal::MalformedKey),
+    match STANDARD.decode_slice(key, &mut nonce) {
+        Ok(16) => Ok(key),
+        _ => Err(Refusal::MalformedKey),
     }
 }
 
@@ -128,12 +128,12 @@ fn offers_of<'r, 'h>(request: &'r Request<'h>) -> impl Iterator<Item = &'h [u8]>
 }
 
 /// The elements of a comma-separated list, without the white space around them.
-fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
 }
 
 /// RFC 9110 section 5.6.2.
-fn is_token(name: &[u8]) -> bool {
+pub(super) fn is_token(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 

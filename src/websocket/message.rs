@@ -19,6 +19,15 @@ pub enum Message<'a> {
 }
 
 impl<'a> Message<'a> {
+    /// The opcode of a frame that begins it (RFC 6455 section 5.6).
+    #[inline]
+    pub const fn opcode(self) -> super::Opcode {
+        match self {
+            Message::Text(_) => super::Opcode::Text,
+            Message::Binary(_) => super::Opcode::Binary,
+        }
+    }
+
     /// The payload of either kind.
     pub const fn as_bytes(self) -> &'a [u8] {
         match self {

@@ -4,17 +4,24 @@
 //! The reading side is [`check`] for the handshake and [`receive`] for all that follows. The writing side is
 //! [`encode_response`], [`encode_message`] and [`encode_close`]. [`State::on`] says which of it is due. A fault of
 //! the peer is a [`Violation`], which names the close code that the peer has earned.
+//!
+//! A client begins with a [`Url`]: an [`Opening`] asks, [`Opening::check`] judges the answer, [`MaskingKeys`] mask what is
+//! sent from then on.
 
 mod assembly;
 mod close;
 mod frame;
 mod handshake;
+mod keys;
 mod mask;
 mod message;
+mod opened;
+mod opening;
 mod origin;
 mod protocol;
 mod receive;
 mod send;
+mod url;
 mod utf8;
 mod violation;
 
@@ -22,11 +29,14 @@ pub use assembly::{Assembled, Assembly};
 pub use close::{CloseCode, close_payload, parse_close};
 pub use frame::{Decoded, Header, Opcode};
 pub use handshake::{AcceptKey, check, encode_response, subprotocols};
+pub use keys::MaskingKeys;
 pub use mask::{apply, rotate};
 pub use message::Message;
+pub use opening::{Key, Opening, Unsendable};
 pub use origin::{Origins, check_origin};
 pub use protocol::{Action, Input, Role, Rules, State};
 pub use receive::{Event, receive};
-pub use send::{encode_close, encode_frame, encode_masked, encode_message};
+pub use send::{encode, encode_close, encode_frame, encode_masked, encode_message};
+pub use url::{MalformedUrl, Url};
 pub use utf8::{Invalid, Utf8, Valid};
 pub use violation::Violation;

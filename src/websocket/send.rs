@@ -25,18 +25,24 @@ pub fn encode_message(out: &mut Vec<u8>, message: Message<'_>) {
 /// Fragments in their order and at most 125 bytes in a control frame are the caller's to keep (sections 5.4, 5.5).
 #[inline]
 pub fn encode_frame(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &[u8]) {
-    debug_assert!(!opcode.is_control() || (fin && payload.len() <= 125));
-    Header { fin, rsv1: false, opcode, key: None, len: payload.len() as u64 }.encode(out);
-    out.extend_from_slice(payload);
+    encode(out, fin, opcode, payload, None);
 }
 
 /// Appends one masked frame: the client's way (section 5.3). The key is to be unpredictable, and new for each frame.
 pub fn encode_masked(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &[u8], key: [u8; 4]) {
+    encode(out, fin, opcode, payload, Some(key));
+}
+
+/// Appends one frame in either role: with a key, which a client must have, it is masked.
+#[inline]
+pub fn encode(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) {
     debug_assert!(!opcode.is_control() || (fin && payload.len() <= 125));
-    Header { fin, rsv1: false, opcode, key: Some(key), len: payload.len() as u64 }.encode(out);
+    Header { fin, rsv1: false, opcode, key, len: payload.len() as u64 }.encode(out);
     let at = out.len();
     out.extend_from_slice(payload);
-    apply(&mut out[at..], key);
+    if let Some(key) = key {
+        apply(&mut out[at..], key);
+    }
 }
 
 /// Appends an unmasked Close frame; see [`close_payload`] for what becomes of a long reason and a code that may not

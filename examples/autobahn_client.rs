@@ -1,0 +1,92 @@
+//! The client role for Autobahn's fuzzing server: runs every case, echoes what arrives, and asks for the report.
+//!
+//! `cargo run --release --example autobahn_client -- ws://127.0.0.1:9001 AGENT`
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use switchboard::{Close, CloseCode, Conn, Connect, Context, Handler, Message, Reactor, ZoneId};
+
+/// What the connection that is open is for.
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    Count,
+    Case(u32),
+    Reports,
+}
+
+struct Runner {
+    url: String,
+    agent: String,
+    zone: Option<ZoneId<Runner>>,
+    stage: Stage,
+    cases: u32,
+}
+
+impl Runner {
+    fn connect(&self, cx: &mut Context) {
+        let (url, agent) = (&self.url, &self.agent);
+        let url = match self.stage {
+            Stage::Count => format!("{url}/getCaseCount"),
+            Stage::Case(case) => format!("{url}/runCase?case={case}&agent={agent}"),
+            Stage::Reports => format!("{url}/updateReports?agent={agent}"),
+        };
+        if let Some(zone) = self.zone {
+            cx.connect(zone, Connect::to(&url));
+        }
+    }
+}
+
+impl Handler for Runner {
+    fn message(&mut self, conn: &mut Conn<'_>, message: Message<'_>) {
+        match (self.stage, message) {
+            (Stage::Count, Message::Text(count)) => self.cases = count.parse().unwrap_or(0),
+            (Stage::Case(_), message) => conn.send(message),
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, conn: &mut Conn<'_>, _close: Close<'_>) {
+        self.stage = match self.stage {
+            Stage::Count if self.cases > 0 => Stage::Case(1),
+            Stage::Case(case) if case < self.cases => Stage::Case(case + 1),
+            Stage::Case(_) => Stage::Reports,
+            Stage::Count | Stage::Reports => return conn.context().drain(CloseCode::NORMAL, Duration::ZERO),
+        };
+        self.connect(conn.context());
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [url, agent] = &arguments[..] else {
+        eprintln!("autobahn_client: give a URL and an agent's name, such as ws://127.0.0.1:9001 switchboard");
+        return ExitCode::from(2);
+    };
+    match run(url.clone(), agent.clone()) {
+        Ok(0) => {
+            eprintln!("autobahn_client: no case at {url}");
+            ExitCode::FAILURE
+        }
+        Ok(cases) => {
+            println!("{cases} cases");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("autobahn_client: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(url: String, agent: String) -> std::io::Result<u32> {
+    let mut reactor = Reactor::new()?;
+    let zone = reactor.server.zone("/", Runner { url, agent, zone: None, stage: Stage::Count, cases: 0 });
+    reactor.server.context(Instant::now());
+    reactor.server.with(zone, |runner, cx| {
+        runner.zone = Some(zone);
+        runner.connect(cx);
+    });
+    reactor.run()?;
+    Ok(reactor.server.with(zone, |runner, _| runner.cases))
+}

@@ -1,0 +1,113 @@
+//! A WebSocket to be opened from here: what is asked for, and how far the attempt has come. It knows no socket: the server opens it.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::options::OptionsId;
+use crate::websocket::{Key, Opening, Url};
+
+/// A WebSocket to be opened by this program, in the client role (RFC 6455 section 4.1); see
+/// [`Context::connect`](crate::Context::connect).
+///
+/// What cannot be sent, such as a malformed URL or header, is heard of through [`Handler::close`](crate::Handler::close), as every other
+/// failure is. Redirects are refused, and nothing is tried again by itself.
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard::Connect;
+///
+/// let connect = Connect::to("ws://127.0.0.1:9001/feed").subprotocols(["feed.v1"]).header("Cookie", "user=7").timeout(Duration::from_secs(3));
+/// # let _ = connect;
+/// ```
+#[derive(Clone, Debug)]
+pub struct Connect {
+    pub(crate) opening: Result<Opening, &'static str>,
+    pub(crate) timeout: Duration,
+    pub(crate) options: OptionsId,
+}
+
+impl Connect {
+    /// A plain WebSocket at a `ws` URL (RFC 6455 section 3), to be open within 10 s.
+    pub fn to(url: &str) -> Connect {
+        let opening = Url::parse(url).map_err(|malformed| malformed.as_str()).and_then(|url| match url.is_secure() {
+            true => Err("wss needs TLS, which is not there yet"),
+            false => Ok(Opening::new(url)),
+        });
+        Connect { opening, timeout: Duration::from_secs(10), options: OptionsId::default() }
+    }
+
+    /// The subprotocols to ask for, best first. Which one was selected, [`Accepted`] tells.
+    pub fn subprotocols<S: Into<Cow<'static, str>>>(mut self, names: impl IntoIterator<Item = S>) -> Connect {
+        self.opening = self.opening.map(|opening| opening.subprotocols(names));
+        self
+    }
+
+    /// A further header field, such as `Cookie` or `Authorization`.
+    pub fn header(mut self, name: &str, value: &str) -> Connect {
+        self.opening = self.opening.map(|opening| opening.header(name, value));
+        self
+    }
+
+    /// The origin of the page on whose behalf the program acts; only browsers must name one.
+    pub fn origin(mut self, origin: &str) -> Connect {
+        self.opening = self.opening.map(|opening| opening.origin(origin));
+        self
+    }
+
+    /// How long it may take until the WebSocket is open, names and handshake included (default 10 s, in steps of 250 ms).
+    pub fn timeout(mut self, timeout: Duration) -> Connect {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Options for this WebSocket, registered with [`Context::add_options`](crate::Context::add_options).
+    pub fn options(mut self, options: OptionsId) -> Connect {
+        self.options = options;
+        self
+    }
+}
+
+/// What the server agreed to. In [`Handler::open`](crate::Handler::open) of a WebSocket opened from here, the request is our own and its
+/// extensions hold this.
+///
+/// ```
+/// use switchboard::{Accepted, Conn, Handler, Request};
+///
+/// struct Reader;
+/// impl Handler for Reader {
+///     fn open(&mut self, conn: &mut Conn<'_>, request: &Request<'_>) {
+///         if let Some(accepted) = request.extensions().get::<Accepted>() {
+///             println!("{:?} speaks {:?}", conn.id(), accepted.subprotocol);
+///         }
+///     }
+/// }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Accepted {
+    /// The subprotocol that the server selected.
+    pub subprotocol: Option<String>,
+}
+
+/// An attempt under way.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) opening: Opening,
+    pub(crate) key: Key,
+    /// Addresses that have not been tried.
+    pub(crate) addresses: VecDeque<SocketAddr>,
+    pub(crate) step: Step,
+}
+
+/// How far it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The name is being looked up.
+    Resolving,
+    /// The socket is being connected.
+    Connecting,
+    /// The request is sent.
+    Asked,
+}

@@ -1,0 +1,118 @@
+//! What is dropped when too much waits for a peer: whole messages that have not begun to leave, and nothing else. It knows how to drop,
+//! not when.
+
+use std::mem;
+use std::rc::Rc;
+
+use super::outbox::{Drop, Kind, Outbox, Segment};
+use crate::websocket::{Decoded, Header};
+
+impl Outbox {
+    /// Takes runs of frames apart, so that each message can be dropped by itself. Only what the transport has refused comes to this.
+    pub(crate) fn take_apart(&mut self) {
+        let mut at = self.left;
+        for segment in mem::take(&mut self.segments) {
+            match segment {
+                Segment::Own { len, sent, kind: Kind::Frames } => {
+                    let run = self.own[at - sent..at - sent + len].to_vec();
+                    at += len - sent;
+                    self.push_frames(&run, sent);
+                }
+                Segment::Own { len, sent, .. } => {
+                    let bytes = Rc::new(self.own[at..at + len - sent].to_vec());
+                    at += len - sent;
+                    self.segments.push_back(Segment::Shared { frame: bytes, sent: 0, drop: Drop::Never });
+                }
+                shared => self.segments.push_back(shared),
+            }
+        }
+        self.own = Vec::new();
+        self.left = 0;
+    }
+
+    /// The frames of a run that have not left, one segment each.
+    fn push_frames(&mut self, run: &[u8], sent: usize) {
+        let mut start = 0;
+        while start < run.len() {
+            // We wrote these headers ourselves.
+            let Decoded::Header(header, head) = Header::decode(&run[start..]) else { return };
+            let end = start + head + header.len as usize;
+            // A fragment cannot be dropped without the others.
+            let whole = header.fin && header.opcode.is_start();
+            let drop = if whole { Drop::Message { key: 0 } } else { Drop::Never };
+            if end > sent {
+                let frame = Rc::new(run[start..end].to_vec());
+                self.segments.push_back(Segment::Shared { frame, sent: sent.saturating_sub(start), drop });
+            }
+            start = end;
+        }
+    }
+
+    /// Drops the latest message. Returns how many were dropped.
+    pub(crate) fn drop_newest(&mut self) -> u64 {
+        if let Some(behind) = &mut self.behind
+            && !behind.is_empty()
+        {
+            return behind.drop_newest();
+        }
+        let last = self.segments.len().wrapping_sub(1);
+        u64::from(self.drop_at(last))
+    }
+
+    /// Drops the oldest messages until no more than `max` bytes wait, or nothing is left that may be dropped.
+    pub(crate) fn drop_oldest(&mut self, max: usize) -> u64 {
+        let (mut dropped, mut at) = (0, 0);
+        // The latest message is not among the oldest.
+        while self.buffered() > max && at + 1 < self.segments.len() {
+            match self.drop_at(at) {
+                true => dropped += 1,
+                false => at += 1,
+            }
+        }
+        if self.buffered() > max
+            && let Some(behind) = &mut self.behind
+        {
+            dropped += behind.drop_oldest(max.saturating_sub(self.len));
+        }
+        if self.buffered() > max {
+            dropped += self.drop_newest();
+        }
+        dropped
+    }
+
+    /// Drops every message that the latest one makes obsolete.
+    pub(crate) fn drop_obsolete(&mut self) -> u64 {
+        if let Some(behind) = &mut self.behind
+            && !behind.is_empty()
+        {
+            return behind.drop_obsolete();
+        }
+        let Some(&Segment::Shared { drop: Drop::Message { key }, .. }) = self.segments.back() else { return 0 };
+        if key == 0 {
+            return 0;
+        }
+        let before = (self.segments.len(), self.len);
+        let last = before.0 - 1;
+        let (mut at, mut gone) = (0, 0);
+        self.segments.retain(|segment| {
+            let obsolete = at < last
+                && matches!(segment, Segment::Shared { sent: 0, drop: Drop::Message { key: same }, .. } if *same == key);
+            at += 1;
+            gone += if obsolete { segment.rest() } else { 0 };
+            !obsolete
+        });
+        self.len -= gone;
+        (before.0 - self.segments.len()) as u64
+    }
+
+    fn drop_at(&mut self, at: usize) -> bool {
+        match self.segments.get(at) {
+            Some(Segment::Shared { sent: 0, drop: Drop::Message { .. }, frame }) => {
+                self.len -= frame.len();
+                self.segments.remove(at);
+                true
+            }
+            _ => false,
+        }
+    }
+}

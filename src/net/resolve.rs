@@ -1,0 +1,347 @@
+//! Names to addresses, off the loop: the system's resolver may take seconds, and it runs on a thread of its own.
+//! Knows neither connections, which are numbers here, nor deadlines: who will wait no longer says [`Resolver::forget`].
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
+use std::sync::{Arc, Weak};
+use std::thread;
+
+/// How many names may wait for the thread. Many connections to one name are one.
+const CAPACITY: usize = 256;
+
+/// How many addresses of a name are of use: each is tried in turn.
+const MAX_ADDRESSES: usize = 16;
+
+/// Why a name has no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Unresolved {
+    /// The system knows no address of this name, or could not ask.
+    NotFound,
+    /// 256 other names are waiting already.
+    Overloaded,
+    /// The system gave no thread.
+    NoThread,
+}
+
+impl Unresolved {
+    /// What was wrong, in lower case and without a full stop.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Unresolved::NotFound => "the name has no address",
+            Unresolved::Overloaded => "too many names are being resolved",
+            Unresolved::NoThread => "no thread to resolve names on",
+        }
+    }
+}
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What came of asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Lookup {
+    /// No resolver is needed: it was an address, or `localhost`.
+    Known(Vec<IpAddr>),
+    /// [`Resolver::answer`] will tell, after the loop was woken.
+    Pending,
+}
+
+/// One name's addresses, in the system's order of preference and at least one, for all who asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) ids: BTreeSet<u64>,
+    pub(crate) addresses: Found,
+}
+
+type Found = Result<Vec<IpAddr>, Unresolved>;
+
+/// Finds the addresses of a name. It may block.
+type LookUp = Arc<dyn Fn(&str) -> Found + Send + Sync>;
+
+/// Wakes the loop, from any thread.
+type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// Resolves names without ever blocking the loop.
+///
+/// The thread starts with the first name that needs it and ends when the resolver is dropped.
+pub(crate) struct Resolver {
+    queue: Option<Queue>,
+    /// Who waits for which name.
+    waiting: HashMap<Box<str>, Waiting>,
+    wake: Wake,
+    look_up: LookUp,
+}
+
+struct Queue {
+    names: SyncSender<Query>,
+    answers: Receiver<(Box<str>, Found)>,
+}
+
+struct Waiting {
+    ids: BTreeSet<u64>,
+    /// Dropped with the last of the ids, by which the thread sees that it need not ask.
+    _wanted: Arc<()>,
+}
+
+struct Query {
+    name: Box<str>,
+    wanted: Weak<()>,
+}
+
+impl Resolver {
+    /// A resolver that calls `wake`, on its own thread, whenever there is an answer.
+    pub(crate) fn new(wake: impl Fn() + Send + Sync + 'static) -> Resolver {
+        Resolver::with(Arc::new(wake), Arc::new(ask_the_system))
+    }
+
+    fn with(wake: Wake, look_up: LookUp) -> Resolver {
+        Resolver { queue: None, waiting: HashMap::new(), wake, look_up }
+    }
+
+    /// Looks for the addresses of a host: an IP address without brackets, or a name in lower case.
+    ///
+    /// # Errors
+    /// What is certain at once; [`Unresolved::NotFound`] comes as an answer only.
+    pub(crate) fn resolve(&mut self, id: u64, host: &str) -> Result<Lookup, Unresolved> {
+        if let Some(addresses) = known(host) {
+            return Ok(Lookup::Known(addresses));
+        }
+        if let Some(waiting) = self.waiting.get_mut(host) {
+            waiting.ids.insert(id);
+            return Ok(Lookup::Pending);
+        }
+        let wanted = Arc::new(());
+        self.enqueue(Query { name: host.into(), wanted: Arc::downgrade(&wanted) })?;
+        self.waiting.insert(host.into(), Waiting { ids: BTreeSet::from([id]), _wanted: wanted });
+        Ok(Lookup::Pending)
+    }
+
+    /// Nobody waits any longer for this host under this id. A name that nobody waits for is not asked for.
+    pub(crate) fn forget(&mut self, id: u64, host: &str) {
+        if let Some(waiting) = self.waiting.get_mut(host) {
+            waiting.ids.remove(&id);
+            if waiting.ids.is_empty() {
+                self.waiting.remove(host);
+            }
+        }
+    }
+
+    /// The next answer that has come; to be called until there is none when the loop was woken.
+    pub(crate) fn answer(&mut self) -> Option<Answer> {
+        let queue = self.queue.as_ref()?;
+        while let Ok((name, addresses)) = queue.answers.try_recv() {
+            if let Some(waiting) = self.waiting.remove(&name) {
+                return Some(Answer { ids: waiting.ids, addresses });
+            }
+        }
+        None
+    }
+
+    fn enqueue(&mut self, query: Query) -> Result<(), Unresolved> {
+        let queue = match &self.queue {
+            Some(queue) => queue,
+            None => self.queue.insert(start(self.look_up.clone(), self.wake.clone())?),
+        };
+        match queue.names.try_send(query) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(_)) => Err(Unresolved::Overloaded),
+            Err(TrySendError::Disconnected(_)) => Err(Unresolved::NoThread),
+        }
+    }
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver").field("waiting", &self.waiting.len()).finish_non_exhaustive()
+    }
+}
+
+/// What needs nobody's answer: addresses, and `localhost`, which is always this machine (RFC 6761 section 6.3).
+fn known(host: &str) -> Option<Vec<IpAddr>> {
+    if let Ok(address) = host.parse() {
+        return Some(vec![address]);
+    }
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let local = name == "localhost" || name.ends_with(".localhost");
+    // In the order of RFC 6724 section 2.1.
+    local.then(|| vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()])
+}
+
+fn start(look_up: LookUp, wake: Wake) -> Result<Queue, Unresolved> {
+    let (names, queries) = mpsc::sync_channel(CAPACITY);
+    let (sender, answers) = mpsc::channel();
+    let run = move || serve(&queries, &sender, &*look_up, &*wake);
+    match thread::Builder::new().name("resolver".into()).spawn(run) {
+        Ok(_) => Ok(Queue { names, answers }),
+        Err(_) => Err(Unresolved::NoThread),
+    }
+}
+
+/// The thread: ends when the resolver is gone.
+fn serve(
+    queries: &Receiver<Query>,
+    answers: &Sender<(Box<str>, Found)>,
+    look_up: &dyn Fn(&str) -> Found,
+    wake: &dyn Fn(),
+) {
+    for Query { name, wanted } in queries {
+        if wanted.strong_count() == 0 {
+            continue;
+        }
+        let addresses = look_up(&name);
+        if answers.send((name, addresses)).is_err() {
+            return;
+        }
+        wake();
+    }
+}
+
+fn ask_the_system(name: &str) -> Found {
+    let found = (name, 0).to_socket_addrs().map_err(|_| Unresolved::NotFound)?;
+    let mut addresses = Vec::new();
+    for address in found.map(|address| address.ip()) {
+        if addresses.len() < MAX_ADDRESSES && !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    if addresses.is_empty() { Err(Unresolved::NotFound) } else { Ok(addresses) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+    use std::sync::mpsc::{self, Receiver, Sender};
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use super::{Answer, CAPACITY, Found, Lookup, Resolver, Unresolved, ask_the_system};
+
+    /// A resolver whose thread asks the test: `asked` tells the name, `told` gives its addresses.
+    struct Bench {
+        resolver: Resolver,
+        asked: Receiver<String>,
+        told: Sender<Found>,
+        woken: Receiver<()>,
+    }
+
+    /// So long a thread may take on a busy machine.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn bench() -> Bench {
+        let (ask, asked) = mpsc::channel();
+        let (told, tell) = mpsc::channel();
+        let (wake, woken) = mpsc::channel();
+        let (wake, tell) = (Mutex::new(wake), Mutex::new((ask, tell)));
+        let look_up = move |name: &str| {
+            let (ask, tell) = &*tell.lock().unwrap();
+            ask.send(name.to_owned()).unwrap();
+            tell.recv().unwrap_or(Err(Unresolved::NotFound))
+        };
+        let wake = move || wake.lock().unwrap().send(()).unwrap_or_default();
+        Bench { resolver: Resolver::with(Arc::new(wake), Arc::new(look_up)), asked, told, woken }
+    }
+
+    fn answer(ids: &[u64], addresses: Found) -> Option<Answer> {
+        Some(Answer { ids: BTreeSet::from_iter(ids.iter().copied()), addresses })
+    }
+
+    const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn resolver_needs_no_thread_for_addresses_and_localhost() {
+        let mut resolver = Resolver::new(|| unreachable!("nothing to wake for"));
+        let local = vec![Ipv6Addr::LOCALHOST.into(), ADDRESS];
+        for name in ["localhost", "localhost.", "api.localhost"] {
+            assert_eq!(resolver.resolve(1, name), Ok(Lookup::Known(local.clone())), "{name}");
+        }
+        assert_eq!(resolver.resolve(1, "127.0.0.1"), Ok(Lookup::Known(vec![ADDRESS])));
+        assert_eq!(resolver.resolve(1, "::1"), Ok(Lookup::Known(vec![Ipv6Addr::LOCALHOST.into()])));
+        assert_eq!(resolver.answer(), None);
+        assert!(resolver.queue.is_none());
+    }
+
+    #[test]
+    fn resolver_answers_all_who_asked_for_a_name_at_once() {
+        let Bench { mut resolver, asked, told, woken } = bench();
+        for id in [7, 8, 9] {
+            assert_eq!(resolver.resolve(id, "a.example"), Ok(Lookup::Pending));
+        }
+        assert_eq!(resolver.resolve(10, "notlocalhost"), Ok(Lookup::Pending));
+        assert_eq!(asked.recv_timeout(PATIENCE).as_deref(), Ok("a.example"));
+        resolver.forget(8, "a.example");
+        assert_eq!(resolver.answer(), None);
+        told.send(Ok(vec![ADDRESS])).unwrap();
+        woken.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(resolver.answer(), answer(&[7, 9], Ok(vec![ADDRESS])));
+        assert_eq!(asked.recv_timeout(PATIENCE).as_deref(), Ok("notlocalhost"));
+        told.send(Err(Unresolved::NotFound)).unwrap();
+        woken.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(resolver.answer(), answer(&[10], Err(Unresolved::NotFound)));
+        assert_eq!(resolver.answer(), None);
+        assert!(resolver.waiting.is_empty());
+    }
+
+    #[test]
+    fn resolver_does_not_ask_for_what_was_forgotten() {
+        let Bench { mut resolver, asked, told, woken } = bench();
+        for (id, name) in [(1, "a.example"), (2, "b.example"), (3, "c.example")] {
+            assert_eq!(resolver.resolve(id, name), Ok(Lookup::Pending));
+        }
+        assert_eq!(asked.recv_timeout(PATIENCE).as_deref(), Ok("a.example"));
+        resolver.forget(1, "a.example");
+        resolver.forget(2, "b.example");
+        resolver.forget(4, "c.example");
+        resolver.forget(1, "d.example");
+        told.send(Ok(vec![ADDRESS])).unwrap();
+        woken.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(resolver.answer(), None, "asked too early to be stopped, and nobody's any more");
+        assert_eq!(asked.recv_timeout(PATIENCE).as_deref(), Ok("c.example"));
+        told.send(Ok(vec![ADDRESS])).unwrap();
+        woken.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(resolver.answer(), answer(&[3], Ok(vec![ADDRESS])));
+    }
+
+    #[test]
+    fn resolver_refuses_more_names_than_it_can_hold() {
+        let Bench { mut resolver, asked, told, woken: _woken } = bench();
+        assert_eq!(resolver.resolve(0, "first"), Ok(Lookup::Pending));
+        assert_eq!(asked.recv_timeout(PATIENCE).as_deref(), Ok("first"));
+        for id in 0..CAPACITY as u64 {
+            assert_eq!(resolver.resolve(id, &format!("name{id}")), Ok(Lookup::Pending));
+        }
+        assert_eq!(resolver.resolve(1, "last"), Err(Unresolved::Overloaded));
+        assert_eq!(resolver.resolve(1, "name0"), Ok(Lookup::Pending), "it waits already");
+        assert_eq!(resolver.waiting.len(), CAPACITY + 1, "what was refused is not waited for");
+        told.send(Ok(vec![ADDRESS])).unwrap();
+        assert_eq!(asked.recv_timeout(PATIENCE).as_deref(), Ok("name0"));
+        assert_eq!(resolver.resolve(1, "last"), Ok(Lookup::Pending));
+    }
+
+    #[test]
+    fn resolver_ends_its_thread_when_dropped() {
+        let Bench { mut resolver, asked, told, woken } = bench();
+        assert_eq!(resolver.resolve(1, "a.example"), Ok(Lookup::Pending));
+        assert_eq!(asked.recv_timeout(PATIENCE).as_deref(), Ok("a.example"));
+        drop(resolver);
+        told.send(Ok(vec![ADDRESS])).unwrap();
+        // The closures end with the thread that owns them.
+        assert_eq!(woken.recv_timeout(PATIENCE), Err(mpsc::RecvTimeoutError::Disconnected));
+    }
+
+    #[test]
+    fn resolver_asks_the_system() {
+        let found = ask_the_system("localhost").unwrap();
+        assert!(!found.is_empty() && found.iter().all(IpAddr::is_loopback), "{found:?}");
+        assert_eq!(ask_the_system("127.0.0.1"), Ok(vec![ADDRESS]));
+        for name in ["", "a\0b"] {
+            assert_eq!(ask_the_system(name), Err(Unresolved::NotFound), "{name:?}");
+        }
+        assert_eq!(Unresolved::NotFound.to_string(), "the name has no address");
+    }
+}

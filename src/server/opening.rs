@@ -1,0 +1,225 @@
+//! WebSockets opened from here, until they are open: names, sockets, the handshake. From then on they are like all the others.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use mio::Token;
+use mio::net::TcpStream;
+
+use super::drive::Step as Used;
+use super::server::Server;
+use crate::connection::{
+    Accepted, Attempt, Conn, ConnId, Connect, Flags, Kind, NEVER, Phase, Progress, Source, Step, ZoneId,
+};
+use crate::http1::{HeadLimits, HeaderSlots, Request, ResponseHead, Scan, scan_response};
+use crate::net::{Lookup, Readiness, Resolver, Transport};
+use crate::server::Handler;
+use crate::websocket::{CloseCode, State};
+
+/// Our own request was made by ourselves: it is read again without limits.
+const OURS: HeadLimits = HeadLimits { head: usize::MAX, headers: crate::http1::MAX_HEADERS, target: usize::MAX };
+
+impl Server {
+    /// Opens a WebSocket in the client role over a transport that is connected already, such as one end of a
+    /// [`Transport::memory`].
+    ///
+    /// # Errors
+    /// As [`adopt`](Server::adopt).
+    pub fn connect_over<H: Handler>(
+        &mut self,
+        zone: ZoneId<H>,
+        connect: Connect,
+        transport: impl Into<Transport>,
+        now: Instant,
+    ) -> io::Result<(Token, ConnId)> {
+        self.context.clock.set(now);
+        let id = self.context.connect(zone, connect);
+        let token = Source::Connection(id.slot()).token(self.number);
+        let mut transport = transport.into();
+        if let Some(registry) = &self.registry {
+            transport.register(registry, token)?;
+        }
+        if let Some(connection) = self.context.slots.at_mut(id.slot()) {
+            connection.transport = transport;
+        }
+        self.context.connecting.retain(|&other| other != id);
+        self.request_upgrade(id.slot());
+        Ok((token, id))
+    }
+
+    /// Begins what was asked for since the last turn, and goes on with what has been looked up.
+    pub(super) fn run_connects(&mut self) {
+        while let Some(id) = self.context.connecting.pop() {
+            self.look_up(id);
+        }
+        while let Some(answer) = self.resolver.as_mut().and_then(Resolver::answer) {
+            for id in answer.ids.into_iter().map(ConnId::from_bits) {
+                match &answer.addresses {
+                    Ok(addresses) => self.resolved(id, addresses),
+                    Err(unresolved) => self.failed(id.slot(), unresolved.as_str()),
+                }
+            }
+        }
+    }
+
+    fn look_up(&mut self, id: ConnId) {
+        let Some(host) = self.attempt(id).map(|attempt| attempt.opening.url().host().to_owned()) else { return };
+        let remote = self.remote.clone();
+        let resolver = self.resolver.get_or_insert_with(|| Resolver::new(move || remote.wake()));
+        match resolver.resolve(id.to_bits(), &host) {
+            Ok(Lookup::Known(addresses)) => self.resolved(id, &addresses),
+            Ok(Lookup::Pending) => {}
+            Err(unresolved) => self.failed(id.slot(), unresolved.as_str()),
+        }
+    }
+
+    /// The attempt of an exchange, while it lasts.
+    fn attempt(&mut self, id: ConnId) -> Option<&mut Attempt> {
+        self.context.live(id).filter(|connection| connection.phase == Phase::Opening)?;
+        self.attempt_at(id.slot())
+    }
+
+    fn attempt_at(&mut self, slot: u32) -> Option<&mut Attempt> {
+        match &mut self.context.slots.at_mut(slot)?.held.as_mut()?.exchange.as_mut()?.progress {
+            Progress::Opening(attempt) => Some(attempt),
+            _ => None,
+        }
+    }
+
+    fn resolved(&mut self, id: ConnId, addresses: &[std::net::IpAddr]) {
+        let Some(attempt) = self.attempt(id) else { return };
+        let port = attempt.opening.url().port();
+        attempt.addresses = addresses.iter().map(|&address| SocketAddr::new(address, port)).collect();
+        attempt.step = Step::Connecting;
+        self.try_next(id.slot(), "the name has no address");
+    }
+
+    /// Connects to the next address; with none left, the last failure is the attempt's.
+    fn try_next(&mut self, slot: u32, failure: &str) {
+        let Some(address) = self.attempt_at(slot).and_then(|attempt| attempt.addresses.pop_front()) else {
+            return self.failed(slot, failure);
+        };
+        if let Err(error) = self.start(slot, address) {
+            self.try_next(slot, &error.to_string());
+        }
+    }
+
+    fn start(&mut self, slot: u32, address: SocketAddr) -> io::Result<()> {
+        let socket = TcpStream::connect(address)?;
+        socket.set_nodelay(true)?;
+        let mut transport = Transport::Tcp(socket);
+        let Some(registry) = &self.registry else {
+            return Err(io::Error::other("a detached server opens no socket: use connect_over"));
+        };
+        transport.register(registry, Source::Connection(slot).token(self.number))?;
+        if let Some(connection) = self.context.slots.at_mut(slot) {
+            connection.transport = transport;
+        }
+        Ok(())
+    }
+
+    /// Readiness of a socket that is not open yet.
+    pub(super) fn opening_ready(&mut self, slot: u32, readiness: Readiness) {
+        let Some(step) = self.attempt_at(slot).map(|attempt| attempt.step) else { return };
+        if step == Step::Connecting {
+            let Some(connection) = self.context.slots.at(slot) else { return };
+            match connection.transport.is_connected() {
+                Ok(true) => self.request_upgrade(slot),
+                Ok(false) => return,
+                Err(error) => return self.try_next(slot, &error.to_string()),
+            }
+        }
+        if readiness.readable || readiness.read_closed {
+            self.read(slot);
+        }
+    }
+
+    /// Sends our half of the handshake.
+    fn request_upgrade(&mut self, slot: u32) {
+        let Some(attempt) = self.attempt_at(slot) else { return };
+        attempt.step = Step::Asked;
+        let mut head = Vec::new();
+        if let Err(unsendable) = attempt.opening.encode(&attempt.key, &mut head) {
+            return self.failed(slot, unsendable.as_str());
+        }
+        self.call_back(slot, |server| {
+            if let Some(output) = server.context.output(slot) {
+                output.push(Kind::Bytes, |own| own.extend_from_slice(&head));
+            }
+        });
+        if let Some(exchange) = self.context.held(slot).and_then(|held| held.exchange.as_mut()) {
+            exchange.head = head;
+        }
+    }
+
+    /// Looks for a whole response head, and judges it (RFC 6455 section 4.1).
+    pub(super) fn response(&mut self, slot: u32, input: &[u8]) -> Used {
+        let Some(connection) = self.context.slots.at(slot) else { return Used::Used(input.len()) };
+        let limits = self.context.options_of(connection).head;
+        let scanned = connection.held.as_ref().map_or(0, |held| held.scanned);
+        match scan_response(input, scanned, &limits) {
+            Scan::Complete(len) => {
+                self.scanned(slot, 0);
+                self.accepted(slot, &input[..len], &limits);
+                Used::Used(len)
+            }
+            Scan::Partial(scanned) => {
+                self.scanned(slot, scanned);
+                Used::Stuck(0)
+            }
+            Scan::Refused(rejection) => {
+                self.failed(slot, rejection.as_str());
+                Used::Used(input.len())
+            }
+        }
+    }
+
+    fn accepted(&mut self, slot: u32, head: &[u8], limits: &HeadLimits) {
+        let Some(attempt) = self.attempt_at(slot) else { return };
+        let mut slots = HeaderSlots::new();
+        let checked = ResponseHead::parse(head, &mut slots, limits).and_then(|response| match response.is_interim() {
+            true => Ok(None),
+            false => {
+                attempt.opening.check(&attempt.key, &response).map(|subprotocol| Some(subprotocol.map(str::to_owned)))
+            }
+        });
+        match checked {
+            Ok(None) => {} // the answer comes after it
+            Ok(Some(subprotocol)) => self.opened(slot, Accepted { subprotocol }),
+            Err(rejection) => self.failed(slot, rejection.as_str()),
+        }
+    }
+
+    /// The handshake is done: the handler is shown our own request, and what the server agreed to.
+    fn opened(&mut self, slot: u32, accepted: Accepted) {
+        let Some(exchange) = self.context.held(slot).and_then(|held| held.exchange.take()) else { return };
+        let mut slots = HeaderSlots::new();
+        let Ok(mut request) = Request::parse(&exchange.head, &mut slots, &OURS) else {
+            return self.failed(slot, "a URL that is no request target");
+        };
+        request.extensions_mut().insert(accepted);
+        self.context.enter(slot, Phase::WebSocket(State::Open));
+        let Some(connection) = self.context.slots.at_mut(slot) else { return };
+        connection.flags.insert(Flags::OPENED);
+        let (id, zone) = (connection.id, connection.zone);
+        self.zones.handler(zone).open(&mut Conn { cx: &mut self.context, id }, &request);
+    }
+
+    /// The attempt's own deadline has come.
+    pub(super) fn not_opened_in_time(&mut self, slot: u32) {
+        let Some(id) = self.context.slots.at(slot).map(|connection| connection.id) else { return };
+        let host = self.attempt_at(slot).map(|attempt| attempt.opening.url().host().to_owned());
+        if let (Some(resolver), Some(host)) = (&mut self.resolver, host) {
+            resolver.forget(id.to_bits(), &host);
+        }
+        self.context.slots.arm(slot, NEVER);
+        self.failed(slot, "not open in time");
+    }
+
+    /// The attempt has failed: the handler is told why by `close`.
+    fn failed(&mut self, slot: u32, reason: &str) {
+        self.context.farewell(slot, CloseCode::ABNORMAL, reason, false);
+        self.context.gone(slot);
+    }
+}
