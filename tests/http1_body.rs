@@ -55,6 +55,7 @@ const REFUSED: &[(&str, &[u8], Refusal)] = &[
     ("a trailer that ends with LF", b"0\r\na: b\n\r\n", MalformedTrailer),
     ("a trailer with NUL", b"0\r\na: \0\r\n\r\n", MalformedTrailer),
     ("a trailer that ends with CR", b"0\r\na: b\rc: d\r\n\r\n", MalformedTrailer),
+    ("a trailer that ends with CR and a letter", b"0\r\na: b\rXc: d\r\n\r\n", MalformedTrailer),
     ("an end with LF", b"0\r\n\n", MalformedTrailer),
     ("an end with CR", b"0\r\n\rG", MalformedTrailer),
     ("a size beyond the limit", b"401\r\n", BodyTooLarge),

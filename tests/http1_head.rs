@@ -90,6 +90,10 @@ fn scanner_refuses_an_endless_target_before_its_end() {
     assert_eq!(scan(&endless, 0, &limits), Scan::Refused(TargetTooLong));
     assert_scans_alike("an endless target", &endless, &limits);
     assert_scans_alike("an endless target after a CRLF", &[b"\r\n", &endless[..]].concat(), &limits);
+    // Beside the target, 64 bytes are left for the rest of the request line.
+    assert!(matches!(scan(&endless[..164], 0, &limits), Scan::Partial(_)));
+    assert_eq!(scan(&endless[..165], 0, &limits), Scan::Refused(TargetTooLong));
+    assert_eq!(scan(&[b"\r\n", &endless[..163]].concat(), 0, &limits), Scan::Refused(TargetTooLong));
     // A head as long as that, but in lines, is none.
     let lines = [b"GET / HTTP/1.1\r\nHost: a\r\nA: ", &[b'a'; 300][..], b"\r\n\r\n"].concat();
     assert!(judge_within(&lines, &limits).is_ok());

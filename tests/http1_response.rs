@@ -259,6 +259,7 @@ fn date_follows_the_seconds() {
         (253_402_300_799, b"Fri, 31 Dec 9999 23:59:59 GMT"),
         (u64::MAX, b"Fri, 31 Dec 9999 23:59:59 GMT"),
         (1, b"Thu, 01 Jan 1970 00:00:01 GMT"),
+        (0, b"Thu, 01 Jan 1970 00:00:00 GMT"),
     ];
     for (seconds, text) in rows {
         assert_eq!(date.at(*seconds), *text);
