@@ -28,6 +28,9 @@ impl Outbox {
         }
         self.own = Vec::new();
         self.left = 0;
+        if let Some(behind) = &mut self.behind {
+            behind.take_apart();
+        }
     }
 
     /// The frames of a run that have not left, one segment each.
@@ -48,36 +51,29 @@ impl Outbox {
         }
     }
 
-    /// Drops the latest message. Returns how many were dropped.
-    pub(crate) fn drop_newest(&mut self) -> u64 {
-        if let Some(behind) = &mut self.behind
-            && !behind.is_empty()
-        {
-            return behind.drop_newest();
+    /// Drops the latest messages until no more than `max` bytes wait, or nothing is left that may be dropped.
+    pub(crate) fn drop_newest(&mut self, max: usize) -> u64 {
+        let behind = self.behind.as_mut();
+        let mut dropped = behind.map_or(0, |behind| behind.drop_newest(max.saturating_sub(self.len)));
+        let mut at = self.segments.len();
+        while self.buffered() > max && at > 0 {
+            at -= 1;
+            dropped += u64::from(self.drop_at(at));
         }
-        let last = self.segments.len().wrapping_sub(1);
-        u64::from(self.drop_at(last))
+        dropped
     }
 
     /// Drops the oldest messages until no more than `max` bytes wait, or nothing is left that may be dropped.
     pub(crate) fn drop_oldest(&mut self, max: usize) -> u64 {
         let (mut dropped, mut at) = (0, 0);
-        // The latest message is not among the oldest.
-        while self.buffered() > max && at + 1 < self.segments.len() {
+        while self.buffered() > max && at < self.segments.len() {
             match self.drop_at(at) {
                 true => dropped += 1,
                 false => at += 1,
             }
         }
-        if self.buffered() > max
-            && let Some(behind) = &mut self.behind
-        {
-            dropped += behind.drop_oldest(max.saturating_sub(self.len));
-        }
-        if self.buffered() > max {
-            dropped += self.drop_newest();
-        }
-        dropped
+        let behind = self.behind.as_mut();
+        dropped + behind.map_or(0, |behind| behind.drop_oldest(max.saturating_sub(self.len)))
     }
 
     /// Drops every message that the latest one makes obsolete.
@@ -103,6 +99,15 @@ impl Outbox {
         });
         self.len -= gone;
         (before.0 - self.segments.len()) as u64
+    }
+
+    /// Bytes waiting, without the rest of a message that has begun: once it was too late to drop it, it is nobody's fault.
+    pub(crate) fn buffered_behind_begun(&self) -> usize {
+        let begun = match self.segments.front() {
+            Some(segment @ Segment::Shared { sent, drop: Drop::Message { .. }, .. }) if *sent > 0 => segment.rest(),
+            _ => 0,
+        };
+        self.buffered() - begun
     }
 
     fn drop_at(&mut self, at: usize) -> bool {

@@ -1,6 +1,7 @@
 //! What a handler may touch: connections, their output, topics and timers. No handler is called from here, and
 //! nothing here knows of `Poll`.
 
+mod backpressure;
 mod clock;
 mod conn;
 mod conn_map;

@@ -12,7 +12,8 @@ use crate::websocket::{Role, Rules};
 /// [`Options::max_buffered`] bytes wait.
 ///
 /// Only whole messages that have not begun to leave are dropped, never control frames, fragments or HTTP, and
-/// [`Stats::dropped`](crate::Stats::dropped) counts them exactly.
+/// [`Stats::dropped`](crate::Stats::dropped) counts them exactly. Where that does not suffice the connection is closed, as by
+/// [`Close`](Backpressure::Close); only the rest of a message that has begun may be more than the limit.
 ///
 /// ```
 /// use switchboard::{Backpressure, Options, Server};
@@ -30,8 +31,8 @@ pub enum Backpressure {
     DropNewest,
     /// The oldest messages are dropped until there is room.
     DropOldest,
-    /// Messages that a later one with the same key makes obsolete are dropped ([`Outgoing::key`](crate::Outgoing::key); for a publish
-    /// without one, the topic), then the oldest.
+    /// Messages with the same key as the one that is too much ([`Outgoing::key`](crate::Outgoing::key); for a publish without one, the
+    /// topic) are obsolete and dropped, then the oldest.
     KeepLatest,
 }
 

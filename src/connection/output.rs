@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use super::connection::{Connection, Farewell, Flags};
 use super::context::{Context, NOBODY};
-use super::options::Backpressure;
 use super::outbox::{Drop, Kind, Outbox, Shared, Written};
 use super::outgoing::Outgoing;
 use super::phase::Phase;
@@ -79,8 +78,7 @@ impl Context {
     #[inline]
     pub(crate) fn send_to(&mut self, slot: u32, outgoing: Outgoing<'_>) {
         let Some(connection) = self.slots.at(slot) else { return };
-        if slot != self.corked && self.options_of(connection).backpressure.drops() {
-            // It may come to wait, and then to be dropped: it has to be a segment of its own.
+        if self.stands_alone(connection, outgoing.key.is_some()) {
             let key = outgoing.key.map_or(0, |key| self.key(key));
             return self.deliver(slot, &mut Frames::new(outgoing, key));
         }
@@ -117,9 +115,10 @@ impl Context {
                 Rc::new(own)
             }
         };
-        let corked = slot == self.corked;
+        let Some(connection) = self.slots.at(slot) else { return };
+        let in_a_run = slot == self.corked && !self.stands_alone(connection, frames.key != 0);
         let Some(output) = self.output(slot) else { return };
-        match corked {
+        match in_a_run {
             true => output.push(kind, |own| own.extend_from_slice(&frame)),
             false => output.push_shared(frame, drop),
         }
@@ -140,49 +139,9 @@ impl Context {
         self.police(slot);
     }
 
-    /// An outbox beyond its limit meets its policy. The kernel is asked once before, so that a burst never hurts a fast reader.
-    #[inline]
-    fn police(&mut self, slot: u32) {
-        let Some(connection) = self.slots.at(slot) else { return };
-        let max = self.options_of(connection).max_buffered;
-        if buffered(connection) > max && connection.phase.is_open() {
-            if !connection.flags.has(Flags::BLOCKED) {
-                self.offer(slot);
-            }
-            self.enforce(slot, max);
-        }
-    }
-
-    fn enforce(&mut self, slot: u32, max: usize) {
-        let Some(connection) = self.slots.at_mut(slot) else { return };
-        if buffered(connection) <= max || connection.flags.has(Flags::GONE) {
-            return;
-        }
-        let policy = self.options[usize::from(connection.options)].backpressure;
-        let Some(held) = &mut connection.held else { return };
-        let outbox = &mut held.outbox;
-        self.stats.dropped += match policy {
-            Backpressure::Close => {
-                self.stats.overflowed += 1;
-                return self.overflow(slot);
-            }
-            Backpressure::DropNewest => outbox.drop_newest(),
-            Backpressure::DropOldest => outbox.drop_oldest(max),
-            Backpressure::KeepLatest => outbox.drop_obsolete() + outbox.drop_oldest(max),
-        };
-    }
-
     /// A key or topic as a number that waits with a message.
     pub(crate) fn key(&self, key: &str) -> u64 {
         self.hasher.hash_one(key).max(1)
-    }
-
-    /// `Backpressure::Close`: what waits is dropped and the peer is told 1013, if it still listens.
-    fn overflow(&mut self, slot: u32) {
-        if let Some(held) = self.held(slot) {
-            held.outbox.clear_to_boundary();
-        }
-        self.fail(slot, CloseCode::TRY_AGAIN, "too slow");
     }
 
     /// Fails a connection: its peer is told why, its handler will be, and it ends (RFC 6455 7.1.7).
@@ -292,16 +251,17 @@ impl Context {
         match self.cork.write_to(&mut connection.transport, &mut self.scratch) {
             Ok(Written::Drained) => {
                 self.cork.shrink(CORK_KEPT);
-                if self.cork.is_fragmented() {
+                let fragmented = self.cork.is_fragmented();
+                if fragmented {
                     self.swap_cork(slot);
                 }
                 self.drained(slot);
+                if fragmented {
+                    self.police(slot);
+                }
             }
             Ok(Written::Blocked { .. }) => {
                 connection.flags.insert(Flags::BLOCKED | Flags::ANSWERED);
-                if self.options[usize::from(connection.options)].backpressure.drops() {
-                    self.cork.take_apart();
-                }
                 self.swap_cork(slot);
                 self.blocked(slot);
                 self.police(slot);
@@ -313,8 +273,12 @@ impl Context {
         }
     }
 
+    /// What the cork still has is the connection's from here on.
     fn swap_cork(&mut self, slot: u32) {
-        let cork = std::mem::take(&mut self.cork);
+        let mut cork = std::mem::take(&mut self.cork);
+        if self.slots.at(slot).is_some_and(|connection| self.options_of(connection).backpressure.drops()) {
+            cork.take_apart();
+        }
         if let Some(held) = self.held(slot) {
             self.cork = std::mem::replace(&mut held.outbox, cork);
         }

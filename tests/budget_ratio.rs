@@ -1,0 +1,55 @@
+//! The arithmetic with which a bench decides whether a budget holds.
+//! Knows numbers only; the benches know what they measure.
+
+#[path = "../benches/measure/ratio.rs"]
+mod ratio;
+
+use ratio::Figure;
+
+fn figure(median: f64, low: f64) -> Figure {
+    Figure { median, min: 0.0, max: 9.0, low, high: 9.0 }
+}
+
+#[test]
+fn figure_takes_the_middle_and_the_ends() {
+    let odd = Figure::of(&[3.0, 1.0, 2.0]).unwrap();
+    assert_eq!((odd.median, odd.min, odd.max), (2.0, 1.0, 3.0));
+    let even = Figure::of(&[4.0, 1.0, 3.0, 2.0]).unwrap();
+    assert_eq!((even.median, even.min, even.max), (2.5, 1.0, 4.0));
+    assert_eq!(Figure::of(&[]), None);
+}
+
+#[test]
+fn figure_interval_surrounds_the_median_and_repeats() {
+    let samples: Vec<f64> = (0..301).map(|number| f64::from(number % 100)).collect();
+    let figure = Figure::of(&samples).unwrap();
+    assert!(figure.min < figure.low && figure.low < figure.median);
+    assert!(figure.median < figure.high && figure.high < figure.max);
+    assert_eq!(Figure::of(&samples), Some(figure));
+    let constant = Figure::of(&[1.5; 31]).unwrap();
+    assert_eq!((constant.low, constant.high), (1.5, 1.5));
+}
+
+#[test]
+fn figure_interval_has_the_width_that_theory_gives() {
+    // The order statistics whose ranks are n/2 -+ 1.96 sqrt(n)/2 bound the median of n samples.
+    let samples: Vec<f64> = (0..401).map(f64::from).collect();
+    let figure = Figure::of(&samples).unwrap();
+    assert!((figure.low - 180.4).abs() < 4.0, "{figure:?}");
+    assert!((figure.high - 219.6).abs() < 4.0, "{figure:?}");
+}
+
+#[test]
+fn figure_holds_a_budget_only_if_interval_and_median_do() {
+    for (median, low, budget, holds) in [
+        (1.00, 0.99, 1.02, true),
+        (1.02, 1.02, 1.02, true),
+        (1.03, 1.02, 1.02, true),
+        (1.04, 1.02, 1.02, false),
+        (1.021, 1.0201, 1.02, false),
+        (1.03, 0.90, 1.02, true),
+        (2.00, 0.90, 1.02, false),
+    ] {
+        assert_eq!(figure(median, low).holds(budget), holds, "median {median}, from {low}, against {budget}");
+    }
+}

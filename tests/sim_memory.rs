@@ -1,0 +1,174 @@
+//! What connections cost in memory while their peers do their worst, and after it.
+
+mod common;
+
+use std::alloc::System;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use common::frames::{BINARY, CONTINUATION, TEXT, frame, header, text};
+use common::{Client, Sim, after_handshake, seconds};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use switchboard::{Conn, Handler, Message, Options, Request};
+
+#[global_allocator]
+static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// One test at a time, since they all count the same heap.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Bytes in use.
+fn heap() -> isize {
+    let stats = HEAP.stats();
+    stats.bytes_allocated as isize - stats.bytes_deallocated as isize
+}
+
+fn allocations() -> usize {
+    let stats = HEAP.stats();
+    stats.allocations + stats.reallocations
+}
+
+struct Echo;
+
+impl Handler for Echo {
+    fn open(&mut self, conn: &mut Conn<'_>, _request: &Request<'_>) {
+        conn.subscribe("all");
+    }
+
+    fn message(&mut self, conn: &mut Conn<'_>, message: Message<'_>) {
+        conn.send(message);
+    }
+}
+
+/// An echo server with so many connections.
+fn echo(connections: usize) -> (Sim, Vec<Client>) {
+    let mut sim = Sim::with(|server| {
+        server.zone("/", Echo);
+    });
+    let clients: Vec<_> = (0..connections).map(|_| sim.connect()).collect();
+    clients.iter().for_each(|client| sim.push(*client, common::http::handshake("/")));
+    sim.step();
+    clients.iter().for_each(|client| assert!(after_handshake(&sim.receive(*client)).is_empty()));
+    (sim, clients)
+}
+
+/// FIELD row 7: a declared length costs nothing.
+#[test]
+fn server_allocates_nothing_for_what_is_only_declared() {
+    let _alone = alone();
+    let (mut sim, clients) = echo(1_000);
+    let before = heap();
+    for client in &clients {
+        sim.push(*client, header(true, BINARY, 15 << 20));
+    }
+    sim.step();
+    let each = (heap() - before) / 1_000;
+    assert!(each < 1 << 10, "{each} bytes each");
+    for client in &clients {
+        sim.push(*client, [0; 100]);
+    }
+    sim.step();
+    let each = (heap() - before) / 1_000;
+    assert!(each < 1 << 10, "{each} bytes each with 100 bytes of payload");
+}
+
+/// FIELD row 4: fragments of one byte cost what they bring, no more.
+#[test]
+fn server_keeps_no_more_of_tiny_fragments_than_their_payload() {
+    let _alone = alone();
+    let (mut sim, clients) = echo(20);
+    let before = heap();
+    let tiny = frame(false, CONTINUATION, "x").repeat(2_000);
+    for client in &clients {
+        sim.push(*client, frame(false, TEXT, "x"));
+    }
+    for _ in 0..10 {
+        clients.iter().for_each(|client| sim.push(*client, &tiny));
+        sim.step();
+    }
+    let each = (heap() - before) / 20;
+    assert!(each <= 2 * 20_001 + 512, "{each} bytes for 20,001");
+}
+
+#[test]
+fn server_allocates_nothing_for_each_message() {
+    let _alone = alone();
+    let (mut sim, clients) = echo(1);
+    let mut counts = |messages: usize| {
+        sim.push(clients[0], text("twenty bytes of text").repeat(messages));
+        let before = allocations();
+        sim.step();
+        let count = allocations() - before;
+        assert_eq!(sim.words(clients[0]).len(), messages);
+        count
+    };
+    counts(64);
+    let (one, many) = (counts(1), counts(64));
+    assert!(many <= one + 2, "{one} allocations for one message, {many} for 64");
+}
+
+#[test]
+fn publish_keeps_one_frame_for_all_who_are_slow() {
+    let _alone = alone();
+    let (mut sim, clients) = echo(1_000);
+    clients.iter().for_each(|client| sim.peer(*client).window(0));
+    let before = heap();
+    for _ in 0..10 {
+        sim.server.context(sim.now).publish("all", &[7; 100_000]);
+        sim.step();
+    }
+    let held = heap() - before;
+    assert!(held < 10 * 100_000 + 1_000 * 2_000, "{held} bytes for ten frames of 100,000");
+}
+
+#[test]
+fn server_gives_back_the_memory_of_a_burst() {
+    let _alone = alone();
+    let (mut sim, clients) = echo(20);
+    let burst = |sim: &mut Sim| {
+        for client in &clients {
+            sim.peer(*client).window(0);
+            sim.push(*client, frame(true, BINARY, vec![7; 300_000]));
+        }
+        sim.step();
+        let held = heap();
+        for client in &clients {
+            sim.window(*client, usize::MAX);
+            assert_eq!(sim.words(*client), ["binary 300000"]);
+        }
+        sim.advance(seconds(1));
+        held
+    };
+    burst(&mut sim);
+    let before = heap();
+    let held = burst(&mut sim);
+    let after = heap();
+    assert!(held - before > 20 * 300_000, "{} bytes waited", held - before);
+    assert!(after - before < 20 << 10, "{} bytes of a burst are kept", after - before);
+}
+
+#[test]
+fn connection_that_ends_leaves_nothing_behind() {
+    let _alone = alone();
+    let (mut sim, _) = echo(1);
+    sim.server.options(Options::new().max_buffered(1 << 20));
+    let mut round = || {
+        let clients: Vec<_> = (0..100).map(|_| sim.websocket("/")).collect();
+        for client in &clients {
+            sim.peer(*client).window(0);
+            sim.push(*client, [text("unread"), frame(false, BINARY, [7; 10_000])].concat());
+        }
+        sim.step();
+        for client in &clients {
+            sim.fail(*client, std::io::ErrorKind::ConnectionReset);
+            sim.receive(*client);
+        }
+        heap()
+    };
+    let rounds: Vec<_> = (0..10).map(|_| round()).collect();
+    // What remains is the list of the simulation's own peers.
+    let growth = (rounds[9] - rounds[1]) / 800;
+    assert!(growth < 1 << 10, "{growth} bytes a connection: {rounds:?}");
+}

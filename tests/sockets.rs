@@ -1,0 +1,358 @@
+//! Real sockets on the loopback address: what only a kernel does.
+
+mod common;
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::frames::{BINARY, binary, close, frame, header, text};
+use common::wire::{PATIENCE, Running, Wire};
+use common::{Log, Recorder, raw};
+use rustix::process::{Pid, Signal, kill_process};
+use switchboard::mio::net::UdpSocket as MioUdp;
+use switchboard::mio::{Events, Interest, Poll, Token};
+use switchboard::{CloseCode, Conn, Handler, Reactor, Request, Server};
+
+#[test]
+fn server_echoes_over_tcp() {
+    let server = Running::echo();
+    let mut client = Wire::websocket(server.address);
+    for message in ["hello", "", "\u{20ac}"] {
+        client.send(text(message));
+        assert_eq!(client.word(), format!("text {message}").trim_end());
+    }
+    client.send(close(1000, "bye"));
+    assert_eq!(client.word(), "close 1000");
+    assert!(client.is_ended());
+}
+
+#[test]
+fn server_serves_many_connections_at_once() {
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
+    let server = Running::echo();
+    let mut clients: Vec<_> = (0..300).map(|_| Wire::websocket(server.address)).collect();
+    for round in 0..3 {
+        for (n, client) in clients.iter_mut().enumerate() {
+            client.send(text(&format!("{round} {n}")));
+        }
+        for (n, client) in clients.iter_mut().enumerate() {
+            assert_eq!(client.word(), format!("text {round} {n}"));
+        }
+    }
+}
+
+#[test]
+fn server_echoes_16_mebibytes() {
+    let server = Running::echo();
+    let mut client = Wire::websocket(server.address);
+    let payload: Vec<u8> = (0..16 << 20).map(|n: usize| ((n * 31) >> 7) as u8).collect();
+    client.send(binary(&payload));
+    let mut head = [0; 10];
+    client.stream.read_exact(&mut head).unwrap();
+    assert_eq!(head[..2], [0x80 | BINARY, 127]);
+    let mut echoed = vec![0; payload.len()];
+    client.stream.read_exact(&mut echoed).unwrap();
+    assert!(echoed == payload);
+    client.send(text("and on"));
+    assert_eq!(client.word(), "text and on");
+}
+
+/// A server whose handler tells how its connections end.
+fn telling() -> (Running, mpsc::Receiver<u16>) {
+    let (tell, told) = mpsc::channel();
+    let server = Running::start(move |reactor| {
+        reactor.server.zone("/", Recorder::new(&Log::new()).close(move |_, code| tell.send(code).unwrap()));
+    });
+    (server, told)
+}
+
+#[test]
+fn server_hears_of_a_reset_in_mid_message() {
+    let (server, told) = telling();
+    for bytes in [header(true, BINARY, 1 << 20), [header(true, BINARY, 1 << 20), vec![7; 300_000]].concat(), vec![]] {
+        let mut client = Wire::websocket(server.address);
+        client.send(bytes);
+        // Closing without lingering sends a RST.
+        socket2::SockRef::from(&client.stream).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(client);
+        assert_eq!(told.recv_timeout(PATIENCE), Ok(1006));
+    }
+    let mut next = Wire::websocket(server.address);
+    next.send(close(1000, ""));
+    assert_eq!(next.word(), "close 1000");
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(1000));
+}
+
+/// Closing over unread bytes resets a connection, and with it the Close frame would be lost: they are read and thrown away.
+#[test]
+fn server_tells_why_to_a_peer_that_is_still_sending() {
+    let (server, told) = telling();
+    let mut client = Wire::websocket(server.address);
+    client.send(raw(0xF1, "bad"));
+    client.send(vec![0x55; 1 << 20]);
+    assert_eq!(client.word(), "close 1002 reserved bits are set");
+    assert!(client.is_ended());
+    client.send("still talking");
+    drop(client);
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(1002));
+}
+
+#[test]
+fn server_waits_for_a_slow_reader_without_losing_a_byte() {
+    let server = Running::start(|reactor| {
+        reactor.server.websocket("/", |conn, _| {
+            for n in 0..100u8 {
+                conn.send(&[n; 50_000]);
+            }
+        });
+    });
+    let mut client = Wire::websocket(server.address);
+    client.send(text("go"));
+    for n in 0..100u8 {
+        let mut frame = vec![0; 4 + 50_000];
+        client.stream.read_exact(&mut frame).unwrap();
+        assert!(frame[..4] == [0x82, 126, 0xC3, 0x50] && frame[4..].iter().all(|byte| *byte == n));
+    }
+}
+
+#[test]
+fn server_adopts_a_unix_socket() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    let _server = Running::start(move |reactor| {
+        reactor.server.websocket("/", |conn: &mut Conn<'_>, message| {
+            assert_eq!(conn.peer_addr(), None);
+            conn.send(message);
+        });
+        let theirs = switchboard::mio::net::UnixStream::from_std(theirs);
+        reactor.server.adopt(theirs, Instant::now()).unwrap();
+    });
+    let mut client = Wire::of(ours);
+    assert!(client.upgrade("/").starts_with("HTTP/1.1 101 "));
+    client.send(binary([7; 100_000]));
+    assert_eq!(client.frame().payload, [7; 100_000]);
+    client.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    assert!(client.is_ended());
+}
+
+struct Feed;
+
+impl Handler for Feed {
+    fn open(&mut self, conn: &mut Conn<'_>, _request: &Request<'_>) {
+        conn.subscribe("feed");
+        conn.send("subscribed");
+    }
+}
+
+/// A loop of the program's own, in which the server is one of two sources.
+#[test]
+fn server_lives_in_a_foreign_loop() {
+    const FEED: Token = Token(7);
+    let (tell, told) = mpsc::channel();
+    let host = thread::spawn(move || {
+        let mut poll = Poll::new().unwrap();
+        let mut events = Events::with_capacity(64);
+        let mut source = MioUdp::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        poll.registry().register(&mut source, FEED, Interest::READABLE).unwrap();
+        let mut server = Server::new(poll.registry()).unwrap();
+        server.zone("/", Feed);
+        let listener = server.listen("127.0.0.1:0").unwrap();
+        tell.send((server.local_addr(listener).unwrap(), source.local_addr().unwrap())).unwrap();
+        assert!(!server.owns(FEED));
+        while !server.is_drained() {
+            match poll.poll(&mut events, server.poll_timeout(Instant::now())) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                result => result.unwrap(),
+            }
+            let now = Instant::now();
+            for event in &events {
+                if event.token() == FEED {
+                    let mut buf = [0; 1500];
+                    while let Ok(n) = source.recv(&mut buf) {
+                        server.context(now).publish("feed", std::str::from_utf8(&buf[..n]).unwrap());
+                    }
+                } else if server.owns(event.token()) {
+                    server.handle_event(event, now);
+                }
+            }
+            server.flush(now);
+            if server.context(now).stats().accepted == 3 {
+                server.drain(CloseCode::GOING_AWAY, Duration::ZERO);
+            }
+        }
+    });
+    let (address, source): (SocketAddr, SocketAddr) = told.recv_timeout(PATIENCE).unwrap();
+    let mut clients = [Wire::websocket(address), Wire::websocket(address)];
+    for client in &mut clients {
+        assert_eq!(client.word(), "text subscribed");
+    }
+    let feed = UdpSocket::bind("127.0.0.1:0").unwrap();
+    feed.send_to(b"news", source).unwrap();
+    for client in &mut clients {
+        assert_eq!(client.word(), "text news");
+    }
+    let _third = Wire::connect(address);
+    host.join().unwrap();
+}
+
+/// For loops that are not mio's: the reactor is one descriptor, readable when there is something to do.
+#[test]
+fn reactor_is_one_descriptor_to_wait_for() {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut reactor = Reactor::new().unwrap();
+    reactor.server.websocket("/", |conn, message| conn.send(message));
+    let listener = reactor.server.listen("127.0.0.1:0").unwrap();
+    let address = reactor.server.local_addr(listener).unwrap();
+    let is_ready = |reactor: &Reactor, wait: Duration| {
+        let wait = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: 0 };
+        poll(&mut [PollFd::new(reactor, PollFlags::IN)], Some(&wait)).unwrap() == 1
+    };
+    assert!(!is_ready(&reactor, Duration::ZERO));
+    let mut client = Wire::connect(address);
+    client.send([common::http::handshake("/").into_bytes(), text("x")].concat());
+    while reactor.server.context(Instant::now()).stats().messages == 0 {
+        assert!(is_ready(&reactor, PATIENCE));
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+    }
+    assert!(client.head().starts_with("HTTP/1.1 101 "));
+    assert_eq!(client.word(), "text x");
+}
+
+/// Names the number of descriptors that a child may have; without it there is no child.
+const CHILD: &str = "SWITCHBOARD_TEST_DESCRIPTORS";
+
+/// Not a test of its own: the server of the tests below, in a process of its own, until its input ends.
+#[test]
+fn child_serves_when_it_is_asked_to() {
+    let Some(descriptors) = std::env::var(CHILD).ok().and_then(|text| text.parse().ok()) else { return };
+    rlimit::setrlimit(rlimit::Resource::NOFILE, descriptors, descriptors).unwrap();
+    let server = Running::echo();
+    println!("\nlistening on {}", server.address);
+    std::io::stdout().flush().unwrap();
+    let _ended = std::io::stdin().read(&mut [0]);
+}
+
+/// A server in a process of its own, which ends with its input.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+    input: Option<ChildStdin>,
+    /// Kept so that the child may go on writing.
+    _output: BufReader<ChildStdout>,
+}
+
+impl Process {
+    fn start(descriptors: u64) -> Process {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["child_serves_when_it_is_asked_to", "--exact", "--nocapture", "--test-threads=1"])
+            .env(CHILD, descriptors.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let lines = output.by_ref().lines().map_while(Result::ok);
+        let mut addresses = lines.filter_map(|line| line.strip_prefix("listening on ")?.parse().ok());
+        let address = addresses.next().expect("the child's address");
+        Process { child, address, input, _output: output }
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// CPU time of all its threads so far.
+    fn cpu(&self) -> Duration {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let nanos = tasks.filter_map(|task| {
+            let line = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+            line.split(' ').next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(nanos.sum())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.input = None;
+        let ended = self.child.wait();
+        if !thread::panicking() {
+            assert!(ended.is_ok_and(|status| status.success()), "the child failed");
+        }
+    }
+}
+
+/// FIELD row 27: without descriptors the next clients are told so, the loop rests, and it goes on when one is free again.
+#[test]
+fn server_without_descriptors_turns_away_and_recovers() {
+    let server = Process::start(40);
+    let ask = || {
+        let mut client = Wire::connect(server.address);
+        let head = client.upgrade("/");
+        (client, head)
+    };
+    let mut taken = Vec::new();
+    let turned_away = loop {
+        let (client, head) = ask();
+        match head.starts_with("HTTP/1.1 101 ") {
+            true => taken.push(client),
+            false => break head,
+        }
+        assert!(taken.len() < 40);
+    };
+    assert!(taken.len() > 20, "{} clients only", taken.len());
+    assert!(turned_away.starts_with("HTTP/1.1 503 ") && turned_away.contains("Retry-After: 1"), "{turned_away}");
+    for _ in 0..3 {
+        assert!(ask().1.starts_with("HTTP/1.1 503 "));
+    }
+
+    if std::path::Path::new("/proc/self/schedstat").exists() {
+        let (before, rest) = (server.cpu(), Duration::from_millis(500));
+        thread::sleep(rest);
+        let used = server.cpu() - before;
+        assert!(used < rest / 100, "{used:?} of CPU in {rest:?} at the limit");
+    }
+
+    for client in &mut taken {
+        client.send(text("still served"));
+        assert_eq!(client.word(), "text still served");
+    }
+    let mut leaver = taken.pop().unwrap();
+    leaver.send(close(1000, ""));
+    assert_eq!(leaver.word(), "close 1000");
+    drop(leaver);
+    let start = Instant::now();
+    let newcomer = loop {
+        let (client, head) = ask();
+        if head.starts_with("HTTP/1.1 101 ") {
+            break client;
+        }
+        assert!(start.elapsed() < PATIENCE, "a place is free, and nobody gets it");
+    };
+    drop(newcomer);
+}
+
+/// A stopped process whose wait goes on gets EINTR (signal(7)), as it does from a handler.
+#[test]
+fn server_survives_signals_that_end_its_wait() {
+    let server = Process::start(100);
+    let mut client = Wire::websocket(server.address);
+    for n in 0..20 {
+        kill_process(server.pid(), Signal::STOP).unwrap();
+        if n % 2 == 0 {
+            client.send(text(&n.to_string()));
+        }
+        kill_process(server.pid(), Signal::CONT).unwrap();
+        if n % 2 == 0 {
+            assert_eq!(client.word(), format!("text {n}"));
+        }
+    }
+    client.send(frame(true, BINARY, "x"));
+    assert_eq!(client.word(), "binary 1");
+}
