@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use switchboard::{Close, CloseCode, Conn, Connect, Context, Handler, Message, Reactor, ZoneId};
+use switchboard::{Close, CloseCode, Conn, Connect, Context, Handler, Message, Options, Reactor, ZoneId};
 
 /// What the connection that is open is for.
 #[derive(Clone, Copy, PartialEq)]
@@ -32,7 +32,7 @@ impl Runner {
             Stage::Reports => format!("{url}/updateReports?agent={agent}"),
         };
         if let Some(zone) = self.zone {
-            cx.connect(zone, Connect::to(&url));
+            cx.connect(zone, Connect::to(&url).timeout(Duration::from_secs(60)));
         }
     }
 }
@@ -79,8 +79,17 @@ fn main() -> ExitCode {
     }
 }
 
+/// With compression where that was built in: context takeover asks for the most.
+fn options() -> Options {
+    #[cfg(feature = "deflate")]
+    return Options::new().deflate(switchboard::DeflateConfig::dedicated().threshold(0));
+    #[cfg(not(feature = "deflate"))]
+    Options::new()
+}
+
 fn run(url: String, agent: String) -> std::io::Result<u32> {
     let mut reactor = Reactor::new()?;
+    reactor.server.options(options());
     let zone = reactor.server.zone("/", Runner { url, agent, zone: None, stage: Stage::Count, cases: 0 });
     reactor.server.context(Instant::now());
     reactor.server.with(zone, |runner, cx| {

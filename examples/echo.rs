@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use switchboard::http::Method;
-use switchboard::{Conn, Handler, Message, Reactor, Reply, Request, Response, Upgrade};
+use switchboard::{Conn, Handler, Message, Options, Reactor, Reply, Request, Response, Upgrade};
 
 const USAGE: &str = "\
 usage: echo [ADDRESS]
@@ -14,8 +14,10 @@ usage: echo [ADDRESS]
 Echoes text and binary WebSocket messages at every path (subprotocol `echo` if offered),
 and the bodies of POST requests up to 1 MiB. GET is answered with a short text.
 
-  ADDRESS     where to listen (default 127.0.0.1:9001)
-  -h, --help  this text";
+  ADDRESS         where to listen (default 127.0.0.1:9001)
+  --deflate MODE  compression: off (default), shared or dedicated;
+                  needs `--features deflate` when building
+  -h, --help      this text";
 
 struct Echo;
 
@@ -41,13 +43,27 @@ impl Handler for Echo {
     }
 }
 
-/// The address to listen at; `Err` ends the program at once.
-fn arguments() -> Result<String, ExitCode> {
+/// What the command line says.
+struct Arguments {
+    address: String,
+    options: Options,
+}
+
+/// `Err` ends the program at once.
+fn arguments() -> Result<Arguments, ExitCode> {
     let mut address = None;
+    let mut options = Options::new();
     let mut parser = lexopt::Parser::from_env();
     loop {
         match parser.next() {
-            Ok(None) => return Ok(address.unwrap_or_else(|| "127.0.0.1:9001".into())),
+            Ok(None) => {
+                let address = address.unwrap_or_else(|| "127.0.0.1:9001".into());
+                return Ok(Arguments { address, options });
+            }
+            Ok(Some(lexopt::Arg::Long("deflate"))) => {
+                let mode = parser.value().map_err(|error| usage(&error.to_string()))?;
+                options = deflate(options, &mode.to_string_lossy()).map_err(|error| usage(&error))?;
+            }
             Ok(Some(lexopt::Arg::Short('h') | lexopt::Arg::Long("help"))) => {
                 println!("{USAGE}");
                 return Err(ExitCode::SUCCESS);
@@ -58,6 +74,25 @@ fn arguments() -> Result<String, ExitCode> {
             Ok(Some(argument)) => return Err(usage(&argument.unexpected().to_string())),
             Err(error) => return Err(usage(&error.to_string())),
         }
+    }
+}
+
+#[cfg(feature = "deflate")]
+fn deflate(options: Options, mode: &str) -> Result<Options, String> {
+    use switchboard::DeflateConfig;
+    match mode {
+        "off" => Ok(options),
+        "shared" => Ok(options.deflate(DeflateConfig::shared().threshold(0))),
+        "dedicated" => Ok(options.deflate(DeflateConfig::dedicated().threshold(0))),
+        _ => Err(format!("{mode:?} is no mode of compression: give off, shared or dedicated")),
+    }
+}
+
+#[cfg(not(feature = "deflate"))]
+fn deflate(options: Options, mode: &str) -> Result<Options, String> {
+    match mode {
+        "off" => Ok(options),
+        _ => Err("built without compression: build with --features deflate".into()),
     }
 }
 
@@ -83,22 +118,23 @@ fn failed(address: &str, error: &std::io::Error) -> ExitCode {
 }
 
 fn main() -> ExitCode {
-    let address = match arguments() {
-        Ok(address) => address,
+    let Arguments { address, options } = match arguments() {
+        Ok(arguments) => arguments,
         Err(code) => return code,
     };
     // One descriptor a connection: take as many as we may.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         eprintln!("echo: the descriptor limit stays as it is ({error})");
     }
-    match serve(&address) {
+    match serve(&address, options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&address, &error),
     }
 }
 
-fn serve(address: &str) -> std::io::Result<()> {
+fn serve(address: &str, options: Options) -> std::io::Result<()> {
     let mut reactor = Reactor::new()?;
+    reactor.server.options(options);
     reactor.server.zone("/", Echo);
     let listener = reactor.server.listen(address)?;
     println!("listening on {}", reactor.server.local_addr(listener)?);

@@ -61,6 +61,8 @@ pub use net::{Listener, Memory, Peer, Readiness, Transport};
 pub use reactor::Reactor;
 pub use server::{Handler, ListenerId, Server, Zone};
 pub use websocket::{CloseCode, Message, Violation};
+#[cfg(feature = "deflate")]
+pub use websocket::{DeflateConfig, DeflateMode};
 
 /// The protocols by themselves, as functions over bytes: no sockets, no clock. For programs that bring a loop and connections of
 /// their own.

@@ -38,6 +38,8 @@ fn read(rules: &Rules, bytes: &[u8], cuts: &[usize]) -> Vec<Seen> {
                     switchboard::proto::Message::Text(text) => Seen::Text(text.into()),
                     switchboard::proto::Message::Binary(bytes) => Seen::Binary(bytes.into()),
                 }),
+                #[cfg(feature = "deflate")]
+                Event::Compressed(compressed) => unreachable!("not agreed on: {:02X?}", compressed.payload()),
                 Event::Assembled(switchboard::proto::Assembled::Text(text)) => seen.push(Seen::Text(text)),
                 Event::Assembled(switchboard::proto::Assembled::Binary(bytes)) => seen.push(Seen::Binary(bytes)),
                 Event::Ping(payload) => seen.push(Seen::Ping(payload.into())),

@@ -29,6 +29,8 @@ fn describe(event: Event<'_>) -> Option<String> {
     Some(match event {
         Event::More => return None,
         Event::Message(borrowed) => message(borrowed),
+        #[cfg(feature = "deflate")]
+        Event::Compressed(compressed) => format!("compressed {:02X?}", compressed.payload()),
         Event::Assembled(assembled) => message(assembled.message()),
         Event::Ping(payload) => format!("ping {payload:02X?}"),
         Event::Pong(payload) => format!("pong {payload:02X?}"),

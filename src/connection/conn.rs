@@ -111,7 +111,9 @@ impl Conn<'_> {
             }
             Phase::Streaming | Phase::Taken => {
                 self.cx.farewell(slot, code, reason, false);
-                self.cx.linger(slot);
+                // What was said before has the time that the end of a response has.
+                self.flag(Flags::LAST);
+                self.cx.after_response(slot);
             }
             Phase::WebSocket(_) | Phase::Lingering => {}
             // Never opened, at the handler's own wish: that is what it is told.

@@ -3,18 +3,22 @@
 
 use std::ops::{BitOr, BitOrAssign};
 
+#[cfg(feature = "deflate")]
+use super::compression::Contexts;
 use super::exchange::Exchange;
 use super::id::ConnId;
 use super::outbox::Outbox;
 use super::phase::Phase;
 use crate::net::Transport;
+#[cfg(feature = "deflate")]
+use crate::websocket::Agreed;
 use crate::websocket::{Assembly, CloseCode};
 
 /// ```text
 ///  0        8                24       32   36   40   44   48   52   56  58  60  62 63 64
 ///  +--------+----------------+--------+----+----+----+----+----+----+---+---+---+--+--+
-///  | id     | transport      | held   |dead|memb|addr|mess|byte|flag|zo-|op-|bo-|ph|  |
-///  |        | tag+descriptor |        |line|ers.|ess |rate|rate|s   |ne |ts.|rn |. |  |
+///  | id     | transport      | held   |dead|memb|addr|mess|byte|flag|zo-|op-|bo-|ph|de|
+///  |        | tag+descriptor |        |line|ers.|ess |rate|rate|s   |ne |ts.|rn |. |fl|
 ///  +--------+----------------+--------+----+----+----+----+----+----+---+---+---+--+--+
 /// ```
 #[derive(Debug)]
@@ -40,6 +44,9 @@ pub(crate) struct Connection {
     /// When it was accepted, in units of 64 ticks (16 s).
     pub(crate) born: u16,
     pub(crate) phase: Phase,
+    /// What was agreed on about compression.
+    #[cfg(feature = "deflate")]
+    pub(crate) deflate: Option<Agreed>,
 }
 
 /// The address of a connection that is not counted by it.
@@ -61,6 +68,9 @@ pub(crate) struct Held {
     pub(crate) outbox: Outbox,
     /// A request whose body or answer is still to come.
     pub(crate) exchange: Option<Box<Exchange>>,
+    /// What compressed messages may refer back to, where that was agreed on.
+    #[cfg(feature = "deflate")]
+    pub(crate) contexts: Option<Box<Contexts>>,
     /// How a WebSocket, event stream or takeover ended, until its handler has been told.
     pub(crate) farewell: Option<Farewell>,
 }
@@ -93,6 +103,17 @@ impl Held {
             && !self.outbox.is_fragmented()
             && self.exchange.is_none()
             && self.farewell.is_none()
+            && !self.has_contexts()
+    }
+
+    #[cfg(feature = "deflate")]
+    fn has_contexts(&self) -> bool {
+        self.contexts.is_some()
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    fn has_contexts(&self) -> bool {
+        false
     }
 
     /// Ready for another connection: no buffer larger than what is worth keeping.

@@ -7,6 +7,8 @@ use std::hash::RandomState;
 use std::time::{Duration, Instant};
 
 use super::clock::{Clock, ticks};
+#[cfg(feature = "deflate")]
+use super::compression::Compression;
 use super::conn::Conn;
 use super::connect::{Attempt, Connect, Step};
 use super::connection::{Connection, Flags, Held, UNCOUNTED};
@@ -50,6 +52,8 @@ pub struct Context {
     pub(crate) timers: Timers,
     pub(crate) timeouts: Timeouts,
     pub(crate) addresses: Addresses,
+    #[cfg(feature = "deflate")]
+    pub(crate) compression: Compression,
     pub(crate) stats: Stats,
     /// The outbox of the connection whose input is being handled.
     pub(crate) cork: Outbox,
@@ -108,6 +112,8 @@ impl Context {
             timers: Timers::default(),
             timeouts: Timeouts::default(),
             addresses: Addresses::default(),
+            #[cfg(feature = "deflate")]
+            compression: Compression::default(),
             stats: Stats::default(),
             cork: Outbox::default(),
             corked: NOBODY,
@@ -253,6 +259,8 @@ impl Context {
     }
 
     fn attempt(&mut self, id: ConnId, opening: Opening) {
+        #[cfg(feature = "deflate")]
+        let opening = self.offer_compression(id, opening);
         let key = Key::from_nonce(self.keys.nonce());
         let attempt = Attempt { opening, key, addresses: VecDeque::new(), step: Step::Resolving };
         let exchange = Exchange {
@@ -266,6 +274,14 @@ impl Context {
             held.exchange = Some(Box::new(exchange));
         }
         self.connecting.push(id);
+    }
+
+    #[cfg(feature = "deflate")]
+    fn offer_compression(&self, id: ConnId, opening: Opening) -> Opening {
+        let Some(connection) = self.live(id) else { return opening };
+        let mut offer = Vec::new();
+        crate::websocket::encode_offer(&mut offer, &self.options_of(connection).deflate);
+        opening.extensions(String::from_utf8_lossy(&offer).into_owned())
     }
 
     /// The key for the next frame of a connection that must mask (RFC 6455 section 5.3).
@@ -336,6 +352,8 @@ impl Context {
             flags: Flags::default(),
             born,
             phase: Phase::Head,
+            #[cfg(feature = "deflate")]
+            deflate: None,
         };
         self.slots.insert(slot, connection);
         self.stats.accepted += 1;

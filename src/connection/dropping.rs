@@ -38,10 +38,11 @@ impl Outbox {
         let mut start = 0;
         while start < run.len() {
             // We wrote these headers ourselves.
-            let Decoded::Header(header, head) = Header::decode(&run[start..]) else { return };
+            let Decoded::Header(header, head) = Header::decode_with(&run[start..], true) else { return };
             let end = start + head + header.len as usize;
             // A fragment cannot be dropped without the others.
-            let whole = header.fin && header.opcode.is_start();
+            // Nor can what is compressed: later messages may refer to it.
+            let whole = header.fin && header.opcode.is_start() && !header.rsv1;
             let drop = if whole { Drop::Message { key: 0 } } else { Drop::Never };
             if end > sent {
                 let frame = Rc::new(run[start..end].to_vec());

@@ -3,6 +3,8 @@
 
 mod backpressure;
 mod clock;
+#[cfg(feature = "deflate")]
+mod compression;
 mod conn;
 mod conn_map;
 mod connect;

@@ -269,7 +269,7 @@ impl Outbox {
         let (mut begin, mut end) = (0, 0);
         while end < *sent {
             begin = end;
-            end = match Header::decode(&run[end..]) {
+            end = match Header::decode_with(&run[end..], true) {
                 Decoded::Header(header, head) => (end + head + header.len as usize).min(*len),
                 Decoded::Partial | Decoded::Violation(_) => *len,
             };

@@ -19,6 +19,7 @@ pub struct Outgoing<'a> {
     pub(crate) event: Option<&'a str>,
     pub(crate) id: Option<&'a str>,
     pub(crate) key: Option<&'a str>,
+    pub(crate) uncompressed: bool,
 }
 
 impl<'a> Outgoing<'a> {
@@ -39,6 +40,12 @@ impl<'a> Outgoing<'a> {
         self
     }
 
+    /// The message goes as it is, whatever was agreed on about compression: for what does not compress, or must not be guessed at by its length.
+    pub fn uncompressed(mut self) -> Outgoing<'a> {
+        self.uncompressed = true;
+        self
+    }
+
     /// The event's name, for event streams only.
     pub fn event(mut self, name: &'a str) -> Outgoing<'a> {
         self.event = Some(name);
@@ -54,7 +61,7 @@ impl<'a> Outgoing<'a> {
 
 impl<'a, M: Into<Message<'a>>> From<M> for Outgoing<'a> {
     fn from(message: M) -> Outgoing<'a> {
-        Outgoing { message: message.into(), event: None, id: None, key: None }
+        Outgoing { message: message.into(), event: None, id: None, key: None, uncompressed: false }
     }
 }
 

@@ -4,6 +4,8 @@
 use std::hash::BuildHasher;
 use std::rc::Rc;
 
+#[cfg(feature = "deflate")]
+use super::compression::Compressed;
 use super::connection::{Connection, Farewell, Flags};
 use super::context::{Context, NOBODY};
 use super::outbox::{Drop, Kind, Outbox, Shared, Written};
@@ -22,12 +24,21 @@ pub(crate) struct Frames<'m> {
     outgoing: Outgoing<'m>,
     key: u64,
     websocket: Option<Shared>,
+    #[cfg(feature = "deflate")]
+    compressed: Compressed,
     event: Option<Shared>,
 }
 
 impl<'m> Frames<'m> {
     pub(crate) fn new(outgoing: Outgoing<'m>, key: u64) -> Frames<'m> {
-        Frames { outgoing, key, websocket: None, event: None }
+        Frames {
+            outgoing,
+            key,
+            websocket: None,
+            #[cfg(feature = "deflate")]
+            compressed: Compressed::new(),
+            event: None,
+        }
     }
 
     /// The form for a phase; `None` where nothing may be sent, or not this.
@@ -84,6 +95,10 @@ impl Context {
         }
         match connection.phase {
             Phase::WebSocket(State::Open) => {
+                #[cfg(feature = "deflate")]
+                if connection.deflate.is_some() && self.send_compressed(slot, &outgoing) {
+                    return self.bound(slot);
+                }
                 let (message, key) = (outgoing.message, self.masking_key(slot));
                 let Some(output) = self.output(slot) else { return };
                 output
@@ -101,6 +116,10 @@ impl Context {
 
     /// Sends a message that goes to many.
     pub(crate) fn deliver(&mut self, slot: u32, frames: &mut Frames<'_>) {
+        #[cfg(feature = "deflate")]
+        if let Some((frame, drop)) = self.compressed_for(slot, frames) {
+            return self.push_frame(slot, frame, Kind::Frames, drop, frames.key);
+        }
         let Some(connection) = self.slots.at(slot) else { return };
         let drop = Drop::Message { key: frames.key };
         let Some(frame) = frames.of(connection.phase) else { return };
@@ -115,8 +134,25 @@ impl Context {
                 Rc::new(own)
             }
         };
+        self.push_frame(slot, frame, kind, drop, frames.key);
+    }
+
+    /// A compressed frame for one of several receivers, if it is to have one. With context takeover it is in the window that later ones
+    /// refer to, so it cannot be dropped any more.
+    #[cfg(feature = "deflate")]
+    fn compressed_for(&mut self, slot: u32, frames: &mut Frames<'_>) -> Option<(Shared, Drop)> {
+        let connection = self.slots.at(slot).filter(|connection| connection.phase == Phase::WebSocket(State::Open))?;
+        let drop = match connection.deflate?.our_takeover() {
+            true => Drop::Never,
+            false => Drop::Message { key: frames.key },
+        };
+        let frame = self.compressed_frame(slot, &frames.outgoing, &mut frames.compressed)?;
+        Some((frame, drop))
+    }
+
+    fn push_frame(&mut self, slot: u32, frame: Shared, kind: Kind, drop: Drop, key: u64) {
         let Some(connection) = self.slots.at(slot) else { return };
-        let in_a_run = slot == self.corked && !self.stands_alone(connection, frames.key != 0);
+        let in_a_run = slot == self.corked && !self.stands_alone(connection, key != 0);
         let Some(output) = self.output(slot) else { return };
         match in_a_run {
             true => output.push(kind, |own| own.extend_from_slice(&frame)),

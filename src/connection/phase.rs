@@ -85,6 +85,11 @@ impl Context {
     /// The one way into a phase: it sets the phase and its deadline, and forgets what only concerned the last one.
     pub(crate) fn enter(&mut self, slot: u32, phase: Phase) {
         let Some(connection) = self.slots.at_mut(slot) else { return };
+        if phase == Phase::WebSocket(State::Open) {
+            // Nothing of its share is spent yet.
+            let now = self.clock.micros();
+            (connection.message_rate, connection.byte_rate) = (now, now);
+        }
         self.stats.moved(connection.phase, phase);
         connection.phase = phase;
         connection.flags.remove(Flags::HEAD_BEGUN | Flags::PINGED);
@@ -126,7 +131,8 @@ impl Context {
     /// The tick at which a connection becomes too old, and no longer has been told so.
     fn retirement(&self, connection: &Connection) -> u32 {
         let lifetime = self.options_of(connection).lifetime;
-        if lifetime == NEVER || !connection.phase.may_retire() || connection.flags.has(Flags::LAST) {
+        let told = connection.flags.has(Flags::LAST) && !connection.phase.is_open();
+        if lifetime == NEVER || !connection.phase.may_retire() || told {
             return NEVER;
         }
         let lifetime = lifetime.div_ceil(BORN).min(u32::from(u16::MAX) - 1);

@@ -4,7 +4,9 @@
 use super::drive::Step;
 use super::server::Server;
 use crate::connection::{Conn, Flags, Phase};
-use crate::websocket::{Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, State, receive};
+#[cfg(feature = "deflate")]
+use crate::websocket::Compressed;
+use crate::websocket::{Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, State, Violation, receive};
 
 impl Server {
     /// Handles frames until the input, the steps or the peer's patience for our answers is used up.
@@ -13,6 +15,10 @@ impl Server {
         let mut rules = self.context.options[usize::from(connection.options)].rules;
         if connection.flags.has(Flags::CLIENT) {
             rules.role = Role::Client;
+        }
+        #[cfg(feature = "deflate")]
+        {
+            rules.compression = connection.deflate.is_some();
         }
         let mut assembly = connection.held.as_mut().and_then(|held| held.assembly.take());
         let mut used = 0;
@@ -60,6 +66,8 @@ impl Server {
         match event {
             Event::More => {}
             Event::Message(message) => self.message(slot, state, message),
+            #[cfg(feature = "deflate")]
+            Event::Compressed(compressed) => self.compressed(slot, state, &compressed),
             Event::Assembled(assembled) => self.message(slot, state, assembled.message()),
             Event::Ping(payload) => {
                 if let (_, Action::AnswerPong) = state.on(Input::Ping) {
@@ -70,11 +78,34 @@ impl Server {
             // A sign of life, which any input is.
             Event::Pong(_) => {}
             Event::Close(code, reason) => self.closed_by_peer(slot, state, code, reason),
-            Event::Fail(violation) => match state.on(Input::Violation) {
-                (_, Action::Fail) => self.context.fail(slot, violation.code(), violation.as_str()),
-                _ => self.finish(slot),
+            Event::Fail(violation) => self.violated(slot, state, violation),
+        }
+    }
+
+    fn violated(&mut self, slot: u32, state: State, violation: Violation) {
+        match state.on(Input::Violation) {
+            (_, Action::Fail) => self.context.fail(slot, violation.code(), violation.as_str()),
+            _ => self.finish(slot),
+        }
+    }
+
+    /// A compressed message is inflated into a buffer that the server lends.
+    #[cfg(feature = "deflate")]
+    #[inline(never)]
+    fn compressed(&mut self, slot: u32, state: State, compressed: &Compressed<'_>) {
+        const KEPT: usize = 1 << 20;
+        let mut inflated = std::mem::take(&mut self.lent.inflated);
+        match self.context.inflate(slot, compressed.payload(), &mut inflated) {
+            Err(violation) => self.violated(slot, state, violation),
+            Ok(()) if !compressed.is_text() => self.message(slot, state, Message::Binary(&inflated)),
+            Ok(()) => match simdutf8::basic::from_utf8(&inflated) {
+                Ok(text) => self.message(slot, state, Message::Text(text)),
+                Err(_) => self.violated(slot, state, Violation::InvalidUtf8),
             },
         }
+        inflated.clear();
+        inflated.shrink_to(KEPT);
+        self.lent.inflated = inflated;
     }
 
     #[inline]

@@ -34,24 +34,31 @@ impl Server {
         now: Instant,
     ) -> io::Result<(Token, ConnId)> {
         self.context.clock.set(now);
-        let id = self.context.connect(zone, connect);
-        let token = Source::Connection(id.slot()).token(self.number);
+        let Some(slot) = self.context.slots.vacant() else {
+            return Err(io::Error::other("16.7 million connections are open already"));
+        };
+        let token = Source::Connection(slot).token(self.number);
         let mut transport = transport.into();
         if let Some(registry) = &self.registry {
             transport.register(registry, token)?;
         }
+        let id = self.context.connect(zone, connect);
         if let Some(connection) = self.context.slots.at_mut(id.slot()) {
             connection.transport = transport;
         }
         self.context.connecting.retain(|&other| other != id);
-        self.request_upgrade(id.slot());
+        if self.compose(id) {
+            self.request_upgrade(id.slot());
+        }
         Ok((token, id))
     }
 
     /// Begins what was asked for since the last turn, and goes on with what has been looked up.
     pub(super) fn run_connects(&mut self) {
-        while let Some(id) = self.context.connecting.pop() {
-            self.look_up(id);
+        for id in std::mem::take(&mut self.context.connecting) {
+            if self.compose(id) {
+                self.look_up(id);
+            }
         }
         while let Some(answer) = self.resolver.as_mut().and_then(Resolver::answer) {
             for id in answer.ids.into_iter().map(ConnId::from_bits) {
@@ -106,15 +113,17 @@ impl Server {
     }
 
     fn start(&mut self, slot: u32, address: SocketAddr) -> io::Result<()> {
-        let socket = TcpStream::connect(address)?;
-        socket.set_nodelay(true)?;
-        let mut transport = Transport::Tcp(socket);
         let Some(registry) = &self.registry else {
             return Err(io::Error::other("a detached server opens no socket: use connect_over"));
         };
+        let socket = TcpStream::connect(address)?;
+        socket.set_nodelay(true)?;
+        let mut transport = Transport::Tcp(socket);
         transport.register(registry, Source::Connection(slot).token(self.number))?;
         if let Some(connection) = self.context.slots.at_mut(slot) {
             connection.transport = transport;
+            // That was said of the address before.
+            connection.flags.remove(Flags::READ_CLOSED);
         }
         Ok(())
     }
@@ -135,22 +144,31 @@ impl Server {
         }
     }
 
+    /// Makes our half of the handshake. For one that may not be sent no name is looked up and no socket opened.
+    fn compose(&mut self, id: ConnId) -> bool {
+        let Some(attempt) = self.attempt(id) else { return false };
+        let mut head = Vec::new();
+        if let Err(unsendable) = attempt.opening.encode(&attempt.key, &mut head) {
+            self.failed(id.slot(), unsendable.as_str());
+            return false;
+        }
+        if let Some(exchange) = self.context.held(id.slot()).and_then(|held| held.exchange.as_mut()) {
+            exchange.head = head;
+        }
+        true
+    }
+
     /// Sends our half of the handshake.
     fn request_upgrade(&mut self, slot: u32) {
         let Some(attempt) = self.attempt_at(slot) else { return };
         attempt.step = Step::Asked;
-        let mut head = Vec::new();
-        if let Err(unsendable) = attempt.opening.encode(&attempt.key, &mut head) {
-            return self.failed(slot, unsendable.as_str());
-        }
+        let exchange = self.context.held(slot).and_then(|held| held.exchange.as_ref());
+        let Some(head) = exchange.map(|exchange| exchange.head.clone()) else { return };
         self.call_back(slot, |server| {
             if let Some(output) = server.context.output(slot) {
                 output.push(Kind::Bytes, |own| own.extend_from_slice(&head));
             }
         });
-        if let Some(exchange) = self.context.held(slot).and_then(|held| held.exchange.as_mut()) {
-            exchange.head = head;
-        }
     }
 
     /// Looks for a whole response head, and judges it (RFC 6455 section 4.1).
@@ -186,9 +204,28 @@ impl Server {
         });
         match checked {
             Ok(None) => {} // the answer comes after it
-            Ok(Some(subprotocol)) => self.opened(slot, Accepted { subprotocol }),
+            Ok(Some(subprotocol)) => {
+                #[cfg(feature = "deflate")]
+                if let Err(disagreement) = self.agreed_on_compression(slot, head, limits) {
+                    return self.failed(slot, disagreement);
+                }
+                self.opened(slot, Accepted { subprotocol });
+            }
             Err(rejection) => self.failed(slot, rejection.as_str()),
         }
+    }
+
+    /// What the server made of our offer (RFC 7692 section 7.1).
+    #[cfg(feature = "deflate")]
+    fn agreed_on_compression(&mut self, slot: u32, head: &[u8], limits: &HeadLimits) -> Result<(), &'static str> {
+        let mut slots = HeaderSlots::new();
+        let response = ResponseHead::parse(head, &mut slots, limits).map_err(|rejection| rejection.as_str())?;
+        let Some(connection) = self.context.slots.at_mut(slot) else { return Ok(()) };
+        let config = &self.context.options[usize::from(connection.options)].deflate;
+        let answers = response.header_values("sec-websocket-extensions");
+        connection.deflate =
+            crate::websocket::check_answer(answers, config).map_err(|disagreement| disagreement.as_str())?;
+        Ok(())
     }
 
     /// The handshake is done: the handler is shown our own request, and what the server agreed to.

@@ -109,9 +109,27 @@ impl Server {
             return self.respond(slot, Terms { keep_alive: false, ..terms }, headers);
         }
         let lines = upgrade.headers.as_ref().map_or(&[][..], Response::lines);
+        #[cfg(feature = "deflate")]
+        let lines = &*self.agree_on_compression(slot, upgrade, request, lines);
         let Some(output) = self.context.output(slot) else { return };
         output.push(Kind::Bytes, |own| websocket::encode_response(own, &accept, subprotocol, lines));
         self.open(slot, Phase::WebSocket(State::Open), upgrade.options.0, request);
+    }
+
+    /// RFC 7692 section 7.1: the answer to the client's offers goes with the other header lines.
+    #[cfg(feature = "deflate")]
+    fn agree_on_compression(&mut self, slot: u32, upgrade: &Upgrade, request: &Request<'_>, lines: &[u8]) -> Vec<u8> {
+        let config = &self.context.options[usize::from(upgrade.options.0)].deflate;
+        let mut lines = lines.to_vec();
+        if let Some(accepted) = websocket::negotiate(request, config)
+            && let Some(connection) = self.context.slots.at_mut(slot)
+        {
+            connection.deflate = Some(accepted.agreed());
+            lines.extend_from_slice(b"Sec-WebSocket-Extensions: ");
+            accepted.encode(&mut lines);
+            lines.extend_from_slice(b"\r\n");
+        }
+        lines
     }
 
     fn event_stream(&mut self, slot: u32, terms: Terms, stream: &EventStream, request: &mut Request<'_>) {

@@ -69,6 +69,8 @@ pub struct Server {
 pub(crate) struct Lent {
     pub(crate) input: Vec<u8>,
     pub(crate) due: Vec<u32>,
+    #[cfg(feature = "deflate")]
+    pub(crate) inflated: Vec<u8>,
 }
 
 /// How many connections there may be.
@@ -103,7 +105,12 @@ impl Server {
         Server {
             context: Context::new(Instant::now()),
             zones: Zones::default(),
-            lent: Lent { input: vec![0; READ_BUFFER], due: Vec::new() },
+            lent: Lent {
+                input: vec![0; READ_BUFFER],
+                due: Vec::new(),
+                #[cfg(feature = "deflate")]
+                inflated: Vec::new(),
+            },
             listeners: Vec::new(),
             accepting: VecDeque::new(),
             backlog: Vec::new(),

@@ -1,12 +1,13 @@
 //! A message that has begun and not ended: the fragments so far, and how far the frame on the wire has come.
 //! Does not read headers and knows no limit; [`receive`](super::receive()) has judged every frame before it gets here.
 
-use super::{Message, Opcode, Utf8, Violation, apply, rotate};
+use super::{Header, Message, Opcode, Utf8, Violation, apply, rotate};
 
-/// An unfinished message. It holds what has arrived of it, unmasked and, if text, already known to be UTF-8.
+/// An unfinished message. It holds what has arrived of it, unmasked and, if text, already known to be UTF-8; of a compressed
+/// message the bytes as they are.
 ///
 /// Its memory follows the bytes that arrived, at most twice as many, never the length that a header declares.
-#[derive(Debug)]
+#[derive(PartialEq, Eq, Debug)]
 pub struct Assembly {
     body: Body,
     /// Bytes of the current frame's payload that are still to come.
@@ -15,9 +16,11 @@ pub struct Assembly {
     key: Option<[u8; 4]>,
     /// The current frame is the message's last.
     fin: bool,
+    /// The message is compressed (RFC 7692 section 6), and what its opcode is.
+    compressed: Option<Opcode>,
 }
 
-#[derive(Debug)]
+#[derive(PartialEq, Eq, Debug)]
 enum Body {
     /// What has arrived, without the `Utf8`'s unfinished character.
     Text(String, Utf8),
@@ -44,13 +47,27 @@ impl Assembled {
 }
 
 impl Assembly {
-    /// A message without a frame yet: of text after [`Opcode::Text`], else of bytes.
-    pub(super) fn new(opcode: Opcode) -> Assembly {
-        let body = match opcode {
-            Opcode::Text => Body::Text(String::new(), Utf8::new()),
+    /// A message that begins with the frame of this header; see [`begin_frame`](Assembly::begin_frame).
+    pub(super) fn new(first: &Header) -> Assembly {
+        let body = match first.opcode {
+            Opcode::Text if !first.rsv1 => Body::Text(String::new(), Utf8::new()),
             _ => Body::Binary(Vec::new()),
         };
-        Assembly { body, remaining: 0, key: None, fin: false }
+        Assembly { body, remaining: 0, key: None, fin: false, compressed: first.rsv1.then_some(first.opcode) }
+    }
+
+    /// What has arrived, without the beginning of a character at the end of text.
+    #[cfg(feature = "deflate")]
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        match &self.body {
+            Body::Text(text, _) => text.as_bytes(),
+            Body::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The opcode of a message that is compressed; `None` if it is not.
+    pub(super) fn compressed(&self) -> Option<Opcode> {
+        self.compressed
     }
 
     /// How many bytes of the message have arrived.

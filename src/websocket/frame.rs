@@ -101,18 +101,12 @@ impl Header {
     /// A violation is reported with the byte that proves it, though the header is incomplete.
     #[inline]
     pub fn decode(input: &[u8]) -> Decoded {
-        Header::decode_with(input, false)
-    }
-
-    /// The same where an extension allows RSV1 on the first frame of a message (RFC 7692 section 6).
-    #[inline]
-    pub fn decode_with(input: &[u8], rsv1_allowed: bool) -> Decoded {
         let (first, second) = match *input {
             [first, second, ..] => (first, second),
-            [first] => return incomplete(first_byte(first, rsv1_allowed)),
+            [first] => return incomplete(first_byte(first)),
             [] => return Decoded::Partial,
         };
-        let (fin, rsv1, opcode) = match first_byte(first, rsv1_allowed) {
+        let (fin, opcode) = match first_byte(first) {
             Ok(parts) => parts,
             Err(violation) => return Decoded::Violation(violation),
         };
@@ -128,11 +122,31 @@ impl Header {
             },
         };
         if second & MASKED == 0 {
-            return Decoded::Header(Header { fin, rsv1, opcode, key: None, len }, at);
+            return Decoded::Header(Header { fin, rsv1: false, opcode, key: None, len }, at);
         }
         match input[at..].first_chunk() {
-            Some(&key) => Decoded::Header(Header { fin, rsv1, opcode, key: Some(key), len }, at + 4),
+            Some(&key) => Decoded::Header(Header { fin, rsv1: false, opcode, key: Some(key), len }, at + 4),
             None => Decoded::Partial,
+        }
+    }
+
+    /// The same where an extension may allow RSV1 on the first frame of a message (RFC 7692 section 6).
+    ///
+    /// It goes a way of its own, so that [`decode`](Header::decode) pays nothing for it.
+    pub fn decode_with(input: &[u8], rsv1_allowed: bool) -> Decoded {
+        let mut buf = [0; Header::MAX_LEN];
+        match input {
+            [first, ..] if rsv1_allowed && first & RSV1 != 0 => buf[0] = first & !RSV1,
+            _ => return Header::decode(input),
+        }
+        if let Some(Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong) = Opcode::new(buf[0] & 0x0F) {
+            return Decoded::Violation(Violation::ReservedBits); // RFC 7692 6.1: only a message's first frame says it
+        }
+        let n = input.len().min(Header::MAX_LEN);
+        buf[1..n].copy_from_slice(&input[1..n]);
+        match Header::decode(&buf[..n]) {
+            Decoded::Header(header, at) => Decoded::Header(Header { rsv1: true, ..header }, at),
+            other => other,
         }
     }
 
@@ -184,23 +198,20 @@ impl Header {
     }
 }
 
-/// FIN, RSV1 and opcode of a header's first byte, if it can begin a frame.
+/// FIN and opcode of a header's first byte, if it can begin a frame.
 #[inline]
-fn first_byte(byte: u8, rsv1_allowed: bool) -> Result<(bool, bool, Opcode), Violation> {
-    let (fin, rsv1) = (byte & FIN != 0, byte & RSV1 != 0);
-    if byte & RSV2_RSV3 != 0 || (rsv1 && !rsv1_allowed) {
+fn first_byte(byte: u8) -> Result<(bool, Opcode), Violation> {
+    let fin = byte & FIN != 0;
+    if byte & (RSV1 | RSV2_RSV3) != 0 {
         return Err(Violation::ReservedBits); // 5.2
     }
     let Some(opcode) = Opcode::new(byte & 0x0F) else {
         return Err(Violation::UnknownOpcode); // 5.2
     };
-    if rsv1 && !matches!(opcode, Opcode::Text | Opcode::Binary) {
-        return Err(Violation::ReservedBits); // RFC 7692 6.1: only a message's first frame says it
-    }
     if opcode.is_control() && !fin {
         return Err(Violation::FragmentedControl); // 5.5
     }
-    Ok((fin, rsv1, opcode))
+    Ok((fin, opcode))
 }
 
 /// A length of 16 or 64 bits and the offset after it; `None` while bytes are missing and none is wrong.

@@ -10,11 +10,21 @@
 
 mod assembly;
 mod close;
+#[cfg(feature = "deflate")]
+mod compress;
+#[cfg(feature = "deflate")]
+mod compressed;
+#[cfg(feature = "deflate")]
+mod deflate;
+#[cfg(feature = "deflate")]
+mod extension;
 mod frame;
 mod handshake;
 mod keys;
 mod mask;
 mod message;
+#[cfg(feature = "deflate")]
+mod negotiate;
 mod opened;
 mod opening;
 mod origin;
@@ -27,11 +37,19 @@ mod violation;
 
 pub use assembly::{Assembled, Assembly};
 pub use close::{CloseCode, close_payload, parse_close};
+#[cfg(feature = "deflate")]
+pub use compress::{Deflater, Inflater};
+#[cfg(feature = "deflate")]
+pub use compressed::{Compressed, encode_compressed};
+#[cfg(feature = "deflate")]
+pub use deflate::{Agreed, DeflateConfig, DeflateMode};
 pub use frame::{Decoded, Header, Opcode};
 pub use handshake::{AcceptKey, check, encode_response, subprotocols};
 pub use keys::MaskingKeys;
 pub use mask::{apply, rotate};
 pub use message::Message;
+#[cfg(feature = "deflate")]
+pub use negotiate::{Accepted, Disagreement, check_answer, encode_offer, negotiate};
 pub use opening::{Key, Opening, Unsendable};
 pub use origin::{Origins, check_origin};
 pub use protocol::{Action, Input, Role, Rules, State};

@@ -25,8 +25,8 @@ pub struct Rules {
     pub role: Role,
     /// The longest message in bytes; `usize::MAX` is no limit.
     pub max_message: usize,
-    /// Whether permessage-deflate was negotiated (RFC 7692), which gives RSV1 a meaning. Inflation is not here yet:
-    /// a compressed message is a violation either way.
+    /// Whether permessage-deflate was negotiated (RFC 7692), which gives RSV1 a meaning. Without the feature `deflate` a compressed
+    /// message is a violation either way.
     pub compression: bool,
 }
 

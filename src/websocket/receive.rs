@@ -17,6 +17,9 @@ pub enum Event<'i> {
     Message(Message<'i>),
     /// A message that came in pieces.
     Assembled(Assembled),
+    /// A compressed message, whole, for `Inflater::inflate` (RFC 7692 section 6).
+    #[cfg(feature = "deflate")]
+    Compressed(super::Compressed<'i>),
     /// A ping and its payload.
     Ping(&'i [u8]),
     /// A pong and its payload.
@@ -93,6 +96,10 @@ fn receive_pieces<'i>(rules: &Rules, slot: &mut Option<Box<Assembly>>, mut input
             }
         }
         if let Some(assembly) = slot.take_if(|assembly| assembly.is_whole()) {
+            #[cfg(feature = "deflate")]
+            if let Some(opcode) = assembly.compressed() {
+                return (consumed, Event::Compressed(super::Compressed::assembled(opcode, assembly)));
+            }
             return (consumed, assembly.finish().map_or_else(Event::Fail, Event::Assembled));
         }
         let (header, at) = match next_header(rules, slot.as_deref(), input) {
@@ -106,8 +113,12 @@ fn receive_pieces<'i>(rules: &Rules, slot: &mut Option<Box<Assembly>>, mut input
                 _ => (consumed, Event::More),
             };
         }
-        slot.get_or_insert_with(|| Box::new(Assembly::new(header.opcode)))
-            .begin_frame(header.fin, header.key, header.len);
+        #[cfg(feature = "deflate")]
+        if header.rsv1 && header.fin && header.len <= (input.len() - at) as u64 {
+            let end = at + header.len as usize;
+            return (consumed + end, Event::Compressed(super::Compressed::whole(&header, &mut input[at..end])));
+        }
+        slot.get_or_insert_with(|| Box::new(Assembly::new(&header))).begin_frame(header.fin, header.key, header.len);
         (input, consumed) = (&mut mem::take(&mut input)[at..], consumed + at);
     }
 }
@@ -132,8 +143,9 @@ fn control<'i>(header: Header, payload: &'i mut [u8]) -> Event<'i> {
 /// It is judged byte by byte, so that of several faults the first on the wire is reported, however the bytes arrived,
 /// and before the rest of the header has come.
 fn next_header(rules: &Rules, open: Option<&Assembly>, input: &[u8]) -> Result<Option<(Header, usize)>, Violation> {
+    let rsv1_allowed = cfg!(feature = "deflate") && rules.compression;
     for seen in 1..=input.len().min(Header::MAX_LEN) {
-        let decoded = Header::decode(&input[..seen]);
+        let decoded = Header::decode_with(&input[..seen], rsv1_allowed);
         if let Decoded::Violation(violation) = decoded {
             return Err(violation);
         }
@@ -171,9 +183,18 @@ fn masked_as_it_must(role: Role, second_byte: u8) -> Result<(), Violation> {
 /// A frame is refused by its header when its message would pass the limit, so that no byte of it is kept.
 fn within_limit(rules: &Rules, open: Option<&Assembly>, header: &Header) -> Result<(), Violation> {
     let so_far = open.map_or(0, Assembly::len) as u64;
+    let limit = match header.rsv1 || open.and_then(Assembly::compressed).is_some() {
+        true => max_compressed(rules.max_message as u64),
+        false => rules.max_message as u64,
+    };
     match so_far.checked_add(header.len) {
         _ if header.opcode.is_control() => Ok(()),
-        Some(len) if len <= rules.max_message as u64 => Ok(()),
+        Some(len) if len <= limit => Ok(()),
         _ => Err(Violation::TooBig), // 7.4.1: 1009
     }
+}
+
+/// What a message may grow to that does not compress: with the smallest of blocks by an eighth and a little more.
+fn max_compressed(max_message: u64) -> u64 {
+    max_message.saturating_add(max_message / 8).saturating_add(max_message / 64).saturating_add(64)
 }

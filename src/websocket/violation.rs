@@ -43,6 +43,8 @@ pub enum Violation {
     InvalidCloseCode,
     /// A close reason that is not UTF-8; the code is 1007 (section 5.5.1).
     InvalidCloseReason,
+    /// A compressed message that does not decompress, or not to its end; the code is 1007 (RFC 7692 section 7.2.2).
+    CorruptDeflate,
 }
 
 impl Violation {
@@ -50,7 +52,9 @@ impl Violation {
     pub const fn code(self) -> CloseCode {
         match self {
             Violation::TooBig => CloseCode::TOO_BIG,
-            Violation::InvalidUtf8 | Violation::InvalidCloseReason => CloseCode::INVALID_DATA,
+            Violation::InvalidUtf8 | Violation::InvalidCloseReason | Violation::CorruptDeflate => {
+                CloseCode::INVALID_DATA
+            }
             _ => CloseCode::PROTOCOL,
         }
     }
@@ -73,6 +77,7 @@ impl Violation {
             Violation::TruncatedCloseCode => "close payload of one byte",
             Violation::InvalidCloseCode => "close code may not be sent",
             Violation::InvalidCloseReason => "close reason is not UTF-8",
+            Violation::CorruptDeflate => "compressed data is corrupt",
         }
     }
 }
