@@ -164,6 +164,10 @@ impl Flags {
     pub(crate) const SHUT: Flags = Flags(1 << 14);
     /// It was opened from here: we are the client.
     pub(crate) const CLIENT: Flags = Flags(1 << 16);
+    /// Compression was agreed on.
+    pub(crate) const DEFLATES: Flags = Flags(1 << 17);
+    /// Its frames are not those of a plain server connection: one test keeps both cases off the hot path.
+    pub(crate) const UNUSUAL: Flags = Flags(Flags::CLIENT.0 | Flags::DEFLATES.0);
     /// The taken-over connection goes back to HTTP.
     pub(crate) const RELEASED: Flags = Flags(1 << 15);
 

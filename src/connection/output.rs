@@ -95,14 +95,11 @@ impl Context {
         }
         match connection.phase {
             Phase::WebSocket(State::Open) => {
-                #[cfg(feature = "deflate")]
-                if connection.deflate.is_some() && self.send_compressed(slot, &outgoing) {
-                    return self.bound(slot);
+                if connection.flags.has(Flags::UNUSUAL) {
+                    return self.send_unusual(slot, &outgoing);
                 }
-                let (message, key) = (outgoing.message, self.masking_key(slot));
                 let Some(output) = self.output(slot) else { return };
-                output
-                    .push(Kind::Frames, |own| websocket::encode(own, true, message.opcode(), message.as_bytes(), key));
+                output.push(Kind::Frames, |own| websocket::encode_message(own, outgoing.message));
             }
             Phase::Streaming => {
                 let websocket::Message::Text(data) = outgoing.message else { return };
@@ -111,6 +108,19 @@ impl Context {
             }
             _ => return,
         }
+        self.bound(slot);
+    }
+
+    /// The same where frames are masked or compressed.
+    #[inline(never)]
+    fn send_unusual(&mut self, slot: u32, outgoing: &Outgoing<'_>) {
+        #[cfg(feature = "deflate")]
+        if self.send_compressed(slot, outgoing) {
+            return self.bound(slot);
+        }
+        let (message, key) = (outgoing.message, self.masking_key(slot));
+        let Some(output) = self.output(slot) else { return };
+        output.push(Kind::Frames, |own| websocket::encode(own, true, message.opcode(), message.as_bytes(), key));
         self.bound(slot);
     }
 

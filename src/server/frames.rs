@@ -13,12 +13,9 @@ impl Server {
     pub(super) fn frames(&mut self, slot: u32, input: &mut [u8], steps: &mut usize) -> Step {
         let Some(connection) = self.context.slots.at_mut(slot) else { return Step::Used(input.len()) };
         let mut rules = self.context.options[usize::from(connection.options)].rules;
-        if connection.flags.has(Flags::CLIENT) {
-            rules.role = Role::Client;
-        }
-        #[cfg(feature = "deflate")]
-        {
-            rules.compression = connection.deflate.is_some();
+        if connection.flags.has(Flags::UNUSUAL) {
+            rules.role = if connection.flags.has(Flags::CLIENT) { Role::Client } else { Role::Server };
+            rules.compression = connection.flags.has(Flags::DEFLATES);
         }
         let mut assembly = connection.held.as_mut().and_then(|held| held.assembly.take());
         let mut used = 0;
@@ -64,8 +61,17 @@ impl Server {
         let Some(connection) = self.context.slots.at(slot) else { return };
         let Phase::WebSocket(state) = connection.phase else { return };
         match event {
-            Event::More => {}
             Event::Message(message) => self.message(slot, state, message),
+            other => self.other_event(slot, state, other),
+        }
+    }
+
+    /// What is no message that was whole in the input: kept apart, so that it costs those nothing.
+    #[inline(never)]
+    fn other_event(&mut self, slot: u32, state: State, event: Event<'_>) {
+        let Some(connection) = self.context.slots.at(slot) else { return };
+        match event {
+            Event::More | Event::Message(_) => {}
             #[cfg(feature = "deflate")]
             Event::Compressed(compressed) => self.compressed(slot, state, &compressed),
             Event::Assembled(assembled) => self.message(slot, state, assembled.message()),

@@ -59,8 +59,15 @@ impl Server {
         self.limits.per_address = Some(connections);
     }
 
+    /// Somebody waits at a listener: `flush` accepts, once a turn.
+    pub(super) fn accept_later(&mut self, index: u16) {
+        if !self.accepting.contains(&index) {
+            self.accepting.push_back(index);
+        }
+    }
+
     /// Accepts what waits, within the turn's budget.
-    pub(super) fn accept(&mut self, index: u16) {
+    fn accept(&mut self, index: u16) {
         let listener = self.listeners.get(usize::from(index)).and_then(Option::as_ref);
         for _ in 0..listener.map_or(0, Acceptor::per_turn) {
             let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) else { return };
@@ -73,9 +80,7 @@ impl Server {
                 }
             }
         }
-        if !self.accepting.contains(&index) {
-            self.accepting.push_back(index);
-        }
+        self.accept_later(index);
     }
 
     /// Takes in a connection, if there is room for it.
@@ -100,18 +105,18 @@ impl Server {
         }
     }
 
-    /// Goes on where the last turn's budget, or a back-off, ended.
+    /// Accepts where somebody waits, and goes on where the last turn's budget, or a back-off, ended.
     pub(super) fn accept_again(&mut self) {
-        for _ in 0..self.accepting.len() {
-            if let Some(index) = self.accepting.pop_front() {
-                self.accept(index);
-            }
-        }
         let now = self.context.clock.now();
         for index in 0..self.listeners.len() {
             let retry_at = self.listeners[index].as_ref().and_then(Acceptor::retry_at);
             if retry_at.is_some_and(|at| at <= now) {
-                self.accept(index as u16);
+                self.accept_later(index as u16);
+            }
+        }
+        for _ in 0..self.accepting.len() {
+            if let Some(index) = self.accepting.pop_front() {
+                self.accept(index);
             }
         }
     }

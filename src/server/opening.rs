@@ -225,6 +225,9 @@ impl Server {
         let answers = response.header_values("sec-websocket-extensions");
         connection.deflate =
             crate::websocket::check_answer(answers, config).map_err(|disagreement| disagreement.as_str())?;
+        if connection.deflate.is_some() {
+            connection.flags.insert(Flags::DEFLATES);
+        }
         Ok(())
     }
 

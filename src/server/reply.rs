@@ -125,6 +125,7 @@ impl Server {
             && let Some(connection) = self.context.slots.at_mut(slot)
         {
             connection.deflate = Some(accepted.agreed());
+            connection.flags.insert(Flags::DEFLATES);
             lines.extend_from_slice(b"Sec-WebSocket-Extensions: ");
             accepted.encode(&mut lines);
             lines.extend_from_slice(b"\r\n");

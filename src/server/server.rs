@@ -54,7 +54,7 @@ pub struct Server {
     pub(crate) zones: Zones,
     pub(crate) lent: Lent,
     pub(crate) listeners: Vec<Option<Acceptor>>,
-    /// Listeners that may have more to accept than one turn takes.
+    /// Listeners at which somebody waits, or still does after one turn's share.
     pub(crate) accepting: VecDeque<u16>,
     /// Connections to be read from in the next turn.
     pub(crate) backlog: Vec<u32>,
@@ -212,7 +212,7 @@ impl Server {
         self.context.clock.set(now);
         match Source::of(token, self.number) {
             Some(Source::Connection(slot)) => self.connection_ready(slot, readiness),
-            Some(Source::Listener(index)) => self.accept(index),
+            Some(Source::Listener(index)) => self.accept_later(index),
             None => {}
         }
     }

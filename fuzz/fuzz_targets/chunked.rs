@@ -1,0 +1,37 @@
+//! A chunked body: one reading however it is cut, never more than the limit, and what was read is what was written.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use switchboard::proto::{Chunked, LAST_CHUNK, Refusal, encode_chunk};
+
+/// Low, so that bodies about as long are soon found.
+const LIMIT: usize = 40;
+
+/// The payload, how much of the input the body took, and whether it is over.
+fn decode<'i>(pieces: impl Iterator<Item = &'i [u8]>) -> Result<(Vec<u8>, usize, bool), Refusal> {
+    let (mut chunked, mut payload, mut consumed) = (Chunked::new(), Vec::new(), 0);
+    for piece in pieces {
+        consumed += chunked.decode(piece, &mut payload, LIMIT)?.consumed;
+        assert!(payload.len() <= LIMIT && payload.capacity() <= 2 * LIMIT);
+    }
+    Ok((payload, consumed, chunked.is_done()))
+}
+
+fuzz_target!(|input: &[u8]| {
+    let Some((&len, input)) = input.split_first() else { return };
+    let whole = decode(std::iter::once(input));
+    assert_eq!(whole, decode(input.chunks(1)));
+    assert_eq!(whole, decode(input.chunks(usize::from(len) + 1)));
+    let discarded = Chunked::new().discard(input, LIMIT);
+    assert_eq!(
+        discarded.map(|progress| progress.consumed),
+        whole.as_ref().map(|&(_, consumed, _)| consumed).map_err(|e| *e)
+    );
+
+    let payload = &input[..input.len().min(LIMIT)];
+    let mut wire = Vec::new();
+    payload.chunks(usize::from(len) + 1).for_each(|chunk| encode_chunk(&mut wire, chunk));
+    wire.extend_from_slice(LAST_CHUNK);
+    assert_eq!(decode(wire.chunks(7)), Ok((payload.to_vec(), wire.len(), true)));
+});

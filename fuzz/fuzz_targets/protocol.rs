@@ -1,0 +1,51 @@
+//! A peer's frames, to either role: the same events however they are cut, and memory for what came, not for what was declared.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use switchboard::proto::{Event, Message, Role, Rules, receive};
+
+/// All events of these pieces, in words; whether a message came whole or in pieces does not show.
+fn events<'i>(rules: &Rules, pieces: impl Iterator<Item = &'i [u8]>) -> Vec<String> {
+    let (mut assembly, mut kept, mut seen) = (None, Vec::new(), Vec::new());
+    let word = |message: Message<'_>| format!("{message:?}");
+    let mut bytes = 64;
+    for piece in pieces {
+        bytes += piece.len();
+        kept.extend_from_slice(piece);
+        loop {
+            let (consumed, event) = receive(rules, &mut assembly, &mut kept);
+            match event {
+                Event::More => {
+                    kept.drain(..consumed);
+                    assert!(kept.len() < 139);
+                    break;
+                }
+                Event::Message(message) => seen.push(word(message)),
+                Event::Assembled(assembled) => seen.push(word(assembled.message())),
+                Event::Compressed(message) => seen.push(format!("{} {:?}", message.is_text(), message.payload())),
+                Event::Fail(violation) => {
+                    assert!(assembly.is_none());
+                    seen.push(format!("{violation:?}"));
+                    return seen;
+                }
+                other => seen.push(format!("{other:?}")),
+            }
+            kept.drain(..consumed);
+        }
+        // Compressed, a message may be a little longer than it is.
+        let most = rules.max_message.saturating_add(rules.max_message / 4 + 64);
+        assert!(assembly.as_ref().is_none_or(|assembly| assembly.len() <= most && assembly.capacity() <= 2 * bytes));
+    }
+    seen
+}
+
+fuzz_target!(|input: &[u8]| {
+    let Some((&[flags, len], input)) = input.split_first_chunk() else { return };
+    let role = if flags & 1 == 0 { Role::Server } else { Role::Client };
+    let max_message = if flags & 2 == 0 { 1 << 10 } else { usize::MAX };
+    let rules = Rules { role, max_message, compression: flags & 4 != 0 };
+    let whole = events(&rules, std::iter::once(input));
+    assert_eq!(whole, events(&rules, input.chunks(1)));
+    assert_eq!(whole, events(&rules, input.chunks(usize::from(len) + 1)));
+});
