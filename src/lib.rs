@@ -53,8 +53,8 @@ pub use http;
 pub use mio;
 
 pub use connection::{
-    Accepted, Backpressure, Close, Conn, ConnId, ConnMap, Connect, Context, EventStream, Options, OptionsId, Outgoing,
-    Refused, Remote, Reply, Stats, Stream, TimerId, Upgrade, ZoneId,
+    Accepted, Backpressure, Chunk, Close, Conn, ConnId, ConnMap, Connect, Context, EventStream, Options, OptionsId,
+    Outgoing, Refused, Remote, Reply, Stats, Stream, TimerId, Upgrade, ZoneId,
 };
 pub use http1::{Extensions, Refusal, Request, Response, Version};
 pub use net::{Listener, Memory, Peer, Readiness, Transport};

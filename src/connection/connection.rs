@@ -166,6 +166,8 @@ impl Flags {
     pub(crate) const CLIENT: Flags = Flags(1 << 16);
     /// Compression was agreed on.
     pub(crate) const DEFLATES: Flags = Flags(1 << 17);
+    /// Messages are handed over in chunks.
+    pub(crate) const CHUNKS: Flags = Flags(1 << 18);
     /// Its frames are not those of a plain server connection: one test keeps both cases off the hot path.
     pub(crate) const UNUSUAL: Flags = Flags(Flags::CLIENT.0 | Flags::DEFLATES.0);
     /// The taken-over connection goes back to HTTP.

@@ -41,7 +41,7 @@ pub use id::{ConnId, ZoneId};
 pub(crate) use id::{MAX_LISTENERS, Source};
 pub use options::{Backpressure, Options, OptionsId};
 pub(crate) use outbox::Kind;
-pub use outgoing::{Close, Outgoing};
+pub use outgoing::{Chunk, Close, Outgoing};
 pub(crate) use phase::Phase;
 pub(crate) use remote::RemoteCall;
 pub use remote::{Refused, Remote};

@@ -65,6 +65,7 @@ pub struct Options {
     pub(crate) head: HeadLimits,
     pub(crate) rules: Rules,
     pub(crate) legacy_versions: bool,
+    pub(crate) chunks: bool,
     #[cfg(feature = "deflate")]
     pub(crate) deflate: DeflateConfig,
     pub(crate) max_buffered: usize,
@@ -94,6 +95,7 @@ impl Default for Options {
             head: HeadLimits::default(),
             rules: Rules { role: Role::Server, max_message: 16 << 20, compression: false },
             legacy_versions: false,
+            chunks: false,
             #[cfg(feature = "deflate")]
             deflate: DeflateConfig::off(),
             max_buffered: 17 << 20,
@@ -143,6 +145,11 @@ impl Options {
             self.idle_timeout = self.idle_timeout.min(ticks(LOOK));
             self.pong_timeout = self.pong_timeout.min(ticks(LOOK));
         }
+        // A compressed message is decompressed whole.
+        #[cfg(feature = "deflate")]
+        if self.chunks {
+            self.deflate = DeflateConfig::off();
+        }
         self
     }
 
@@ -168,6 +175,14 @@ impl Options {
     /// as soon as its declared length is known; a declared length allocates nothing.
     pub fn max_message(mut self, bytes: usize) -> Options {
         self.rules.max_message = bytes;
+        self
+    }
+
+    /// Whether messages are handed over in chunks as they arrive, to [`Handler::chunk`](crate::Handler::chunk) instead of
+    /// [`message`](crate::Handler::message) (default: no). A chunk is what one read brought, at most 128 KiB and three bytes, so a message of any length
+    /// flows through that much memory; [`max_message`](Options::max_message) still holds for all of it. Compression is not agreed on.
+    pub fn chunks(mut self, yes: bool) -> Options {
+        self.chunks = yes;
         self
     }
 

@@ -65,6 +65,33 @@ impl<'a, M: Into<Message<'a>>> From<M> for Outgoing<'a> {
     }
 }
 
+/// A piece of a message that is handed over as it arrives; see [`Options::chunks`](crate::Options::chunks).
+///
+/// ```
+/// use switchboard::{Chunk, Conn, Handler, Message};
+///
+/// #[derive(Default)]
+/// struct Upload { bytes: u64 }
+///
+/// impl Handler for Upload {
+///     fn chunk(&mut self, conn: &mut Conn<'_>, chunk: Chunk<'_>) {
+///         self.bytes += chunk.data.len() as u64;
+///         if chunk.is_last {
+///             conn.send(&*format!("{} bytes", self.bytes));
+///             self.bytes = 0;
+///         }
+///     }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Chunk<'a> {
+    /// The piece; text is valid UTF-8 by itself, and the last piece may be empty.
+    pub data: Message<'a>,
+    /// Whether the message ends with it: the next one begins another message.
+    pub is_last: bool,
+}
+
 /// How a WebSocket, event stream or takeover ended.
 ///
 /// ```

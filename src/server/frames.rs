@@ -3,7 +3,7 @@
 
 use super::drive::Step;
 use super::server::Server;
-use crate::connection::{Conn, Flags, Phase};
+use crate::connection::{Chunk, Conn, Flags, Phase};
 #[cfg(feature = "deflate")]
 use crate::websocket::Compressed;
 use crate::websocket::{Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, State, Violation, receive};
@@ -23,6 +23,7 @@ impl Server {
             let (n, event) = receive(&rules, &mut assembly, &mut input[used..]);
             used += n;
             if let Event::More = event {
+                self.chunk_so_far(slot, &mut assembly);
                 break Step::Stuck(used);
             }
             if !self.context.charge_message(slot) {
@@ -119,9 +120,31 @@ impl Server {
         let Some(connection) = self.context.slots.at(slot) else { return };
         if let (_, Action::Deliver) = state.on(Input::Message) {
             let (id, zone) = (connection.id, connection.zone);
+            let chunks = connection.flags.has(Flags::CHUNKS);
             self.context.stats.messages += 1;
+            if chunks {
+                return self.chunk(slot, Chunk { data: message, is_last: true });
+            }
             self.zones.handler(zone).message(&mut Conn { cx: &mut self.context, id }, message);
         }
+    }
+
+    /// What has arrived of a message goes to a handler that wants chunks.
+    fn chunk_so_far(&mut self, slot: u32, assembly: &mut Option<Box<Assembly>>) {
+        let Some(connection) = self.context.slots.at(slot) else { return };
+        if connection.flags.has(Flags::CHUNKS)
+            && connection.phase == Phase::WebSocket(State::Open)
+            && let Some(chunk) = assembly.as_mut().and_then(|assembly| assembly.take_chunk())
+        {
+            self.chunk(slot, Chunk { data: chunk.message(), is_last: false });
+        }
+    }
+
+    #[inline(never)]
+    fn chunk(&mut self, slot: u32, chunk: Chunk<'_>) {
+        let Some(connection) = self.context.slots.at(slot) else { return };
+        let (id, zone) = (connection.id, connection.zone);
+        self.zones.handler(zone).chunk(&mut Conn { cx: &mut self.context, id }, chunk);
     }
 
     /// RFC 6455 5.5.1 and 7.1.1: the code is echoed, and the server is the one to end the connection first.

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use crate::connection::{Close, Conn, Reply, Upgrade};
+use crate::connection::{Chunk, Close, Conn, Reply, Upgrade};
 use crate::http1::Request;
 use crate::websocket::Message;
 
@@ -54,6 +54,11 @@ pub trait Handler: Any {
     /// A message has arrived on a WebSocket (RFC 6455 6.2).
     fn message(&mut self, conn: &mut Conn<'_>, message: Message<'_>) {
         let _ = (conn, message);
+    }
+
+    /// A piece of a message has arrived, where [`Options::chunks`](crate::Options::chunks) asks for that.
+    fn chunk(&mut self, conn: &mut Conn<'_>, chunk: Chunk<'_>) {
+        let _ = (conn, chunk);
     }
 
     /// Bytes have arrived on a taken-over connection. Returns how many were used; the others come again with the next ones. A

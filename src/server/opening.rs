@@ -242,6 +242,9 @@ impl Server {
         self.context.enter(slot, Phase::WebSocket(State::Open));
         let Some(connection) = self.context.slots.at_mut(slot) else { return };
         connection.flags.insert(Flags::OPENED);
+        if self.context.options[usize::from(connection.options)].chunks {
+            connection.flags.insert(Flags::CHUNKS);
+        }
         let (id, zone) = (connection.id, connection.zone);
         self.zones.handler(zone).open(&mut Conn { cx: &mut self.context, id }, &request);
     }

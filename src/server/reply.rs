@@ -177,6 +177,9 @@ impl Server {
         let Some(connection) = self.context.slots.at_mut(slot) else { return };
         connection.options = options;
         connection.flags.insert(Flags::OPENED);
+        if self.context.options[usize::from(options)].chunks {
+            connection.flags.insert(Flags::CHUNKS);
+        }
         let (id, zone) = (connection.id, connection.zone);
         self.context.enter(slot, phase);
         self.zones.handler(zone).open(&mut Conn { cx: &mut self.context, id }, request);

@@ -1,6 +1,8 @@
 //! A message that has begun and not ended: the fragments so far, and how far the frame on the wire has come.
 //! Does not read headers and knows no limit; [`receive`](super::receive()) has judged every frame before it gets here.
 
+use std::mem;
+
 use super::{Header, Message, Opcode, Utf8, Violation, apply, rotate};
 
 /// An unfinished message. It holds what has arrived of it, unmasked and, if text, already known to be UTF-8; of a compressed
@@ -16,6 +18,8 @@ pub struct Assembly {
     key: Option<[u8; 4]>,
     /// The current frame is the message's last.
     fin: bool,
+    /// Bytes of the message that were taken out already, as chunks.
+    taken: usize,
     /// The message is compressed (RFC 7692 section 6), and what its opcode is.
     compressed: Option<Opcode>,
 }
@@ -53,7 +57,7 @@ impl Assembly {
             Opcode::Text if !first.rsv1 => Body::Text(String::new(), Utf8::new()),
             _ => Body::Binary(Vec::new()),
         };
-        Assembly { body, remaining: 0, key: None, fin: false, compressed: first.rsv1.then_some(first.opcode) }
+        Assembly { body, remaining: 0, key: None, fin: false, taken: 0, compressed: first.rsv1.then_some(first.opcode) }
     }
 
     /// What has arrived, without the beginning of a character at the end of text.
@@ -72,10 +76,26 @@ impl Assembly {
 
     /// How many bytes of the message have arrived.
     pub fn len(&self) -> usize {
-        match &self.body {
-            Body::Text(text, utf8) => text.len() + utf8.carried(),
-            Body::Binary(bytes) => bytes.len(),
-        }
+        self.taken
+            + match &self.body {
+                Body::Text(text, utf8) => text.len() + utf8.carried(),
+                Body::Binary(bytes) => bytes.len(),
+            }
+    }
+
+    /// Takes out what has arrived, so that a message of any length needs little memory: text is valid by itself, the beginning of
+    /// a character waits for its rest. `None` if nothing is there, or if the message is compressed. What
+    /// [`receive`](super::receive()) yields in the end is the last of these chunks.
+    pub fn take_chunk(&mut self) -> Option<Assembled> {
+        let chunk = match &mut self.body {
+            _ if self.compressed.is_some() => return None,
+            Body::Text(text, _) if text.is_empty() => return None,
+            Body::Binary(bytes) if bytes.is_empty() => return None,
+            Body::Text(text, _) => Assembled::Text(mem::take(text)),
+            Body::Binary(bytes) => Assembled::Binary(mem::take(bytes)),
+        };
+        self.taken += chunk.message().len();
+        Some(chunk)
     }
 
     /// Whether no byte of the message has arrived.
