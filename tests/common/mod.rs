@@ -1,10 +1,13 @@
 //! What the simulations share: servers without sockets, their peers and a clock moved by hand. Each test binary uses a part.
 #![allow(dead_code, unused_imports, reason = "no test binary uses all of it")]
 
+pub mod dialling;
 pub mod frames;
 pub mod http;
 mod pair;
 mod recorder;
+pub mod serving;
+pub mod slow;
 pub mod wire;
 mod words;
 

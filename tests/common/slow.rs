@@ -1,0 +1,48 @@
+//! Peers that take only so much, before servers that may keep only so much for them.
+
+use switchboard::{Backpressure, Conn, ConnId, EventStream, Message, Options, Outgoing, Reply, Upgrade};
+
+use super::{Client, Log, Recorder, Sim};
+
+/// Every policy that drops.
+pub const DROPPING: [Backpressure; 3] = [Backpressure::DropNewest, Backpressure::DropOldest, Backpressure::KeepLatest];
+
+/// So much may wait in these tests.
+pub const CAP: usize = 100;
+
+/// A server at whose `/` is a WebSocket, at `/events` an event stream, both subscribed to `all`. A WebSocket's messages are obeyed by `act`.
+pub fn serving(log: &Log, policy: Backpressure, act: impl FnMut(&mut Conn<'_>, Message<'_>) + 'static) -> Sim {
+    let recorder = Recorder::new(log)
+        .request(|_, request| match request.path() {
+            "/events" => Reply::from(EventStream::new()),
+            _ => Upgrade::new().into(),
+        })
+        .open(|conn, _| conn.subscribe("all"))
+        .message(act);
+    Sim::with(|server| {
+        server.zone("/", recorder);
+        server.options(Options::new().max_buffered(CAP).backpressure(policy));
+    })
+}
+
+/// A WebSocket that has taken `window` bytes of what follows.
+pub fn stalled(log: &Log, policy: Backpressure, window: usize) -> (Sim, Client, ConnId) {
+    let mut sim = serving(log, policy, |_, _| {});
+    let client = sim.websocket("/");
+    let id = log.last_id();
+    log.take();
+    sim.window(client, window);
+    (sim, client, id)
+}
+
+pub fn send<'m>(sim: &mut Sim, id: ConnId, message: impl Into<Outgoing<'m>>) {
+    sim.server.context(sim.now).send(id, message);
+}
+
+pub fn with_conn(sim: &mut Sim, id: ConnId, act: impl FnOnce(&mut Conn<'_>)) {
+    act(&mut sim.server.context(sim.now).conn(id).expect("a connection"));
+}
+
+pub fn buffered(sim: &mut Sim, id: ConnId) -> usize {
+    sim.server.context(sim.now).conn(id).map_or(0, |conn| conn.buffered())
+}

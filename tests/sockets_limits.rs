@@ -1,0 +1,266 @@
+//! Limits that need a kernel: how many connections there may be, in all and from one address, and how many are accepted in one turn.
+
+mod common;
+
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use common::frames::text;
+use common::http;
+use common::wire::{PATIENCE, Wire};
+use socket2::{Domain, Socket, Type};
+use switchboard::{Listener, Reactor, Stats};
+
+/// An echo server in this very thread: it does nothing but in a turn.
+struct Turning {
+    reactor: Reactor,
+    address: SocketAddr,
+}
+
+impl Turning {
+    fn start(listener: impl Into<Listener>) -> Turning {
+        let _ = rlimit::increase_nofile_limit(u64::MAX);
+        let mut reactor = Reactor::new().unwrap();
+        reactor.server.websocket("/", |conn, message| conn.send(message));
+        let listener = reactor.server.listen(listener).unwrap();
+        let address = reactor.server.local_addr(listener).unwrap();
+        Turning { reactor, address }
+    }
+
+    fn stats(&mut self) -> Stats {
+        self.reactor.server.context(Instant::now()).stats()
+    }
+
+    fn turn(&mut self) {
+        self.reactor.turn(Some(Duration::ZERO)).unwrap();
+    }
+
+    /// Turns until something holds.
+    fn until(&mut self, holds: impl Fn(&Stats) -> bool) {
+        let start = Instant::now();
+        while !holds(&self.stats()) {
+            self.reactor.turn(Some(Duration::from_millis(20))).unwrap();
+            assert!(start.elapsed() < PATIENCE, "it never came to pass: {:?}", self.stats());
+        }
+    }
+
+    /// A client that has asked for a WebSocket; nobody has heard it yet.
+    fn asking(&self) -> Wire {
+        let mut wire = Wire::connect(self.address);
+        wire.send(http::handshake("/"));
+        wire
+    }
+
+    /// A client that has one.
+    fn websocket(&mut self) -> Wire {
+        let open = self.stats().websockets;
+        let mut wire = self.asking();
+        self.until(|stats| stats.websockets > open);
+        assert!(wire.head().starts_with("HTTP/1.1 101 "));
+        wire
+    }
+
+    fn assert_serves(&mut self, wire: &mut Wire) {
+        let before = self.stats().messages;
+        wire.send(text("hello"));
+        self.until(|stats| stats.messages > before);
+        assert_eq!(wire.word(), "text hello");
+    }
+
+    fn leave(&mut self, wire: Wire) {
+        let open = self.stats().connections;
+        drop(wire);
+        self.until(|stats| stats.connections < open);
+    }
+}
+
+/// What those hear who are turned away: all of it, and then the end.
+fn assert_refused(wire: &mut Wire, status: &str) {
+    let mut said = String::new();
+    wire.stream.read_to_string(&mut said).unwrap();
+    let expected = format!("HTTP/1.1 {status}\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(said, expected);
+}
+
+const FULL: &str = "503 Service Unavailable";
+const TOO_MANY: &str = "429 Too Many Requests";
+
+#[test]
+fn connections_beyond_the_limit_are_answered_503() {
+    let mut server = Turning::start("127.0.0.1:0");
+    server.reactor.server.max_connections(3);
+    let mut inside: Vec<_> = (0..3).map(|_| server.websocket()).collect();
+    let mut outside: Vec<_> = (0..5).map(|_| server.asking()).collect();
+    server.until(|stats| stats.turned_away == 5);
+    outside.iter_mut().for_each(|wire| assert_refused(wire, FULL));
+    assert_ne!(server.reactor.server.poll_timeout(Instant::now()), Some(Duration::ZERO), "a full server rests");
+    let stats = server.stats();
+    assert_eq!((stats.connections, stats.accepted, stats.exhausted), (3, 3, 0));
+    inside.iter_mut().for_each(|wire| server.assert_serves(wire));
+
+    let leaver = inside.remove(1);
+    server.leave(leaver);
+    inside.push(server.websocket());
+    let mut outside = server.asking();
+    server.until(|stats| stats.turned_away == 6);
+    assert_refused(&mut outside, FULL);
+
+    // Lowered while more are there: nobody is thrown out.
+    server.reactor.server.max_connections(1);
+    inside.iter_mut().for_each(|wire| server.assert_serves(wire));
+    let leaver = inside.remove(0);
+    server.leave(leaver);
+    let mut outside = server.asking();
+    server.until(|stats| stats.turned_away == 7);
+    assert_refused(&mut outside, FULL);
+    server.reactor.server.max_connections(usize::MAX);
+    let mut last = server.websocket();
+    server.assert_serves(&mut last);
+}
+
+#[test]
+fn connections_of_none_are_all_answered_503() {
+    let mut server = Turning::start("127.0.0.1:0");
+    server.reactor.server.max_connections(0);
+    let mut outside = server.asking();
+    server.until(|stats| stats.turned_away == 1);
+    assert_refused(&mut outside, FULL);
+}
+
+/// A client with an address of its own, as Linux has them all under 127.0.0.0/8.
+fn from(address: [u8; 4], server: &Turning) -> Wire {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
+    socket.connect(&server.address.into()).unwrap();
+    let mut wire = Wire::over(TcpStream::from(socket));
+    wire.send(http::handshake("/"));
+    wire
+}
+
+#[test]
+fn connections_from_one_address_beyond_its_limit_are_answered_429() {
+    let mut server = Turning::start("127.0.0.1:0");
+    let early = server.websocket();
+    server.reactor.server.max_connections_per_address(2);
+    // Who was there before is not counted.
+    let mut inside: Vec<_> = (0..2).map(|_| server.websocket()).collect();
+    for turned_away in 1..=3 {
+        let mut outside = server.asking();
+        server.until(|stats| stats.turned_away == turned_away);
+        assert_refused(&mut outside, TOO_MANY);
+    }
+    assert_ne!(server.reactor.server.poll_timeout(Instant::now()), Some(Duration::ZERO));
+    inside.iter_mut().for_each(|wire| server.assert_serves(wire));
+    // The uncounted one leaves no room; a counted one does.
+    server.leave(early);
+    let mut outside = server.asking();
+    server.until(|stats| stats.turned_away == 4);
+    assert_refused(&mut outside, TOO_MANY);
+    let leaver = inside.remove(0);
+    server.leave(leaver);
+    let mut newcomer = server.websocket();
+    server.assert_serves(&mut newcomer);
+    // However often it comes and goes, the count is exact.
+    for _ in 0..20 {
+        server.leave(newcomer);
+        newcomer = server.websocket();
+    }
+    let mut outside = server.asking();
+    server.until(|stats| stats.turned_away == 5);
+    assert_refused(&mut outside, TOO_MANY);
+}
+
+#[test]
+fn connections_from_other_addresses_are_counted_by_themselves() {
+    let mut server = Turning::start("127.0.0.1:0");
+    server.reactor.server.max_connections_per_address(2);
+    let mut inside: Vec<_> = (0..2).map(|_| server.websocket()).collect();
+    let mut others = Vec::new();
+    for last in [2, 3] {
+        for n in 0..3 {
+            let (open, refused) = (server.stats().websockets, server.stats().turned_away);
+            let mut wire = from([127, 0, 0, last], &server);
+            server.until(|stats| stats.websockets > open || stats.turned_away > refused);
+            match n {
+                0 | 1 => {
+                    assert!(wire.head().starts_with("HTTP/1.1 101 "), "connection {n} of 127.0.0.{last}");
+                    others.push(wire);
+                }
+                _ => assert_refused(&mut wire, TOO_MANY),
+            }
+        }
+    }
+    inside.iter_mut().chain(&mut others).for_each(|wire| server.assert_serves(wire));
+    assert_eq!(server.stats().connections, 6);
+}
+
+/// An address that may have nothing is turned away, and both limits may stand at once.
+#[test]
+fn connections_meet_the_narrower_limit() {
+    let mut server = Turning::start("127.0.0.1:0");
+    server.reactor.server.max_connections_per_address(0);
+    let mut outside = server.asking();
+    server.until(|stats| stats.turned_away == 1);
+    assert_refused(&mut outside, TOO_MANY);
+    server.reactor.server.max_connections_per_address(2);
+    server.reactor.server.max_connections(1);
+    let inside = server.websocket();
+    let mut outside = server.asking();
+    server.until(|stats| stats.turned_away == 2);
+    assert_refused(&mut outside, FULL);
+    // Who was refused for want of room is not counted for his address.
+    server.leave(inside);
+    let inside = server.websocket();
+    server.reactor.server.max_connections(10);
+    let second = server.websocket();
+    let mut outside = server.asking();
+    server.until(|stats| stats.turned_away == 3);
+    assert_refused(&mut outside, TOO_MANY);
+    drop((inside, second));
+}
+
+#[test]
+fn accepts_are_spread_over_turns() {
+    let rows = [(Some(1), 1, 10), (Some(3), 3, 10), (Some(0), 1, 5), (Some(10), 10, 10), (None, 256, 300)];
+    for (per_turn, limit, clients) in rows {
+        let listener = Listener::from("127.0.0.1:0");
+        let listener = per_turn.map_or(Listener::from("127.0.0.1:0"), |n| listener.accepts_per_turn(n));
+        let mut server = Turning::start(listener);
+        let mut early = server.websocket();
+        let wires: Vec<_> = (0..clients).map(|_| server.asking()).collect();
+        early.send(text("hello"));
+        let mut accepted = server.stats().accepted;
+        let mut turns = 0;
+        while accepted <= clients {
+            server.turn();
+            let now = server.stats().accepted;
+            assert!(now - accepted <= limit, "{} accepted in one turn, of {limit}", now - accepted);
+            if turns == 0 {
+                assert_eq!((now - accepted, server.stats().messages), (limit.min(clients), 1), "all that it may");
+            }
+            let busy = server.reactor.server.poll_timeout(Instant::now()) == Some(Duration::ZERO);
+            assert!(busy || now > clients, "it may not sleep while others wait");
+            accepted = now;
+            turns += 1;
+            assert!(turns < 1_000);
+        }
+        assert_eq!(turns, clients.div_ceil(limit));
+        assert_eq!(early.word(), "text hello");
+        server.until(|stats| stats.websockets as u64 == clients + 1);
+        wires.into_iter().for_each(|mut wire| assert!(wire.head().starts_with("HTTP/1.1 101 ")));
+    }
+}
+
+/// To turn somebody away is work, too.
+#[test]
+fn accepts_of_a_turn_count_those_who_are_turned_away() {
+    let mut server = Turning::start(Listener::from("127.0.0.1:0").accepts_per_turn(2));
+    server.reactor.server.max_connections(0);
+    let mut wires: Vec<_> = (0..7).map(|_| server.asking()).collect();
+    for turned_away in [2, 4, 6, 7] {
+        server.turn();
+        assert_eq!(server.stats().turned_away, turned_away);
+    }
+    wires.iter_mut().for_each(|wire| assert_refused(wire, FULL));
+}
