@@ -5,8 +5,16 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::clock::ticks;
+use super::connection::{Flags, UNCOUNTED};
+use super::context::Context;
+use super::exchange::{Exchange, Progress, Terms};
+use super::id::{ConnId, ZoneId};
 use super::options::OptionsId;
-use crate::websocket::{Key, Opening, Url};
+use super::phase::Phase;
+use crate::http1::{Extensions, Version};
+use crate::net::Transport;
+use crate::websocket::{CloseCode, Key, Opening, Url};
 
 /// A WebSocket to be opened by this program, in the client role (RFC 6455 section 4.1); see
 /// [`Context::connect`](crate::Context::connect).
@@ -110,4 +118,66 @@ pub(crate) enum Step {
     Connecting,
     /// The request is sent.
     Asked,
+}
+
+impl Context {
+    /// Opens a WebSocket in the client role (RFC 6455 section 4.1). Its handler is told `open` and what follows, or `close` if it could not be
+    /// opened; never before the current callback has returned. Trying again is for the handler, from `close`.
+    ///
+    /// The peer is not asked for anything that [`Options`](crate::Options) call HTTP's, but its response head has their limits.
+    pub fn connect<H: 'static>(&mut self, zone: ZoneId<H>, connect: Connect) -> ConnId {
+        let Some(slot) = self.slots.vacant() else { return ConnId::from_bits(0) };
+        self.insert(slot, Transport::Unconnected, UNCOUNTED);
+        self.stats.accepted -= 1;
+        self.enter(slot, Phase::Opening);
+        self.arm(slot, ticks(connect.timeout));
+        let Some(connection) = self.slots.at_mut(slot) else { return ConnId::from_bits(0) };
+        connection.zone = zone.index;
+        connection.options = connect.options.0;
+        // Failure is heard of through `close`, too.
+        connection.flags.insert(Flags::CLIENT | Flags::OPENED);
+        let id = connection.id;
+        let draining = self.draining.map_or(Ok(()), |_| Err("the server is draining"));
+        match draining.and(connect.opening) {
+            Ok(opening) => self.attempt(id, opening),
+            Err(reason) => {
+                self.farewell(slot, CloseCode::ABNORMAL, reason, false);
+                self.gone(slot);
+            }
+        }
+        id
+    }
+
+    fn attempt(&mut self, id: ConnId, opening: Opening) {
+        #[cfg(feature = "deflate")]
+        let opening = self.offer_compression(id, opening);
+        let key = Key::from_nonce(self.keys.nonce());
+        let attempt = Attempt { opening, key, addresses: VecDeque::new(), step: Step::Resolving };
+        let exchange = Exchange {
+            head: Vec::new(),
+            extensions: Extensions::new(),
+            entry: usize::MAX,
+            terms: Terms { version: Version::Http11, head_only: false, keep_alive: false },
+            progress: Progress::Opening(Box::new(attempt)),
+        };
+        if let Some(held) = self.held(id.slot()) {
+            held.exchange = Some(Box::new(exchange));
+        }
+        self.connecting.push(id);
+    }
+
+    #[cfg(feature = "deflate")]
+    fn offer_compression(&self, id: ConnId, opening: Opening) -> Opening {
+        let Some(connection) = self.live(id) else { return opening };
+        let mut offer = Vec::new();
+        crate::websocket::encode_offer(&mut offer, &self.options_of(connection).deflate);
+        opening.extensions(String::from_utf8_lossy(&offer).into_owned())
+    }
+
+    /// The key for the next frame of a connection that must mask (RFC 6455 section 5.3).
+    #[inline]
+    pub(crate) fn masking_key(&mut self, slot: u32) -> Option<[u8; 4]> {
+        let masks = self.slots.at(slot).is_some_and(|connection| connection.flags.has(Flags::CLIENT));
+        masks.then(|| self.keys.next_key())
+    }
 }

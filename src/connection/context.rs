@@ -6,13 +6,11 @@ use std::collections::VecDeque;
 use std::hash::RandomState;
 use std::time::{Duration, Instant};
 
-use super::clock::{Clock, ticks};
+use super::clock::Clock;
 #[cfg(feature = "deflate")]
 use super::compression::Compression;
 use super::conn::Conn;
-use super::connect::{Attempt, Connect, Step};
-use super::connection::{Connection, Flags, Held, UNCOUNTED};
-use super::exchange::{Exchange, Progress, Terms};
+use super::connection::{Connection, Flags, Held};
 use super::id::{ConnId, ZoneId};
 use super::limits::Addresses;
 use super::options::{Options, OptionsId};
@@ -26,9 +24,9 @@ use super::stats::Stats;
 use super::timeouts::Timeouts;
 use super::timer::{Call, TimerId, Timers};
 use super::topics::{NONE, Topics};
-use crate::http1::{Extensions, Response, Version};
+use crate::http1::Response;
 use crate::net::Transport;
-use crate::websocket::{CloseCode, Key, MaskingKeys, Opening};
+use crate::websocket::{CloseCode, MaskingKeys};
 
 /// All that a handler may touch: connections, topics, timers.
 ///
@@ -231,66 +229,6 @@ impl Context {
         }
     }
 
-    /// Opens a WebSocket in the client role (RFC 6455 section 4.1). Its handler is told `open` and what follows, or `close` if it could not be
-    /// opened; never before the current callback has returned. Trying again is for the handler, from `close`.
-    ///
-    /// The peer is not asked for anything that [`Options`] call HTTP's, but its response head has their limits.
-    pub fn connect<H: 'static>(&mut self, zone: ZoneId<H>, connect: Connect) -> ConnId {
-        let Some(slot) = self.slots.vacant() else { return ConnId::from_bits(0) };
-        self.insert(slot, Transport::Unconnected, UNCOUNTED);
-        self.stats.accepted -= 1;
-        self.enter(slot, Phase::Opening);
-        self.arm(slot, ticks(connect.timeout));
-        let Some(connection) = self.slots.at_mut(slot) else { return ConnId::from_bits(0) };
-        connection.zone = zone.index;
-        connection.options = connect.options.0;
-        // Failure is heard of through `close`, too.
-        connection.flags.insert(Flags::CLIENT | Flags::OPENED);
-        let id = connection.id;
-        let draining = self.draining.map_or(Ok(()), |_| Err("the server is draining"));
-        match draining.and(connect.opening) {
-            Ok(opening) => self.attempt(id, opening),
-            Err(reason) => {
-                self.farewell(slot, CloseCode::ABNORMAL, reason, false);
-                self.gone(slot);
-            }
-        }
-        id
-    }
-
-    fn attempt(&mut self, id: ConnId, opening: Opening) {
-        #[cfg(feature = "deflate")]
-        let opening = self.offer_compression(id, opening);
-        let key = Key::from_nonce(self.keys.nonce());
-        let attempt = Attempt { opening, key, addresses: VecDeque::new(), step: Step::Resolving };
-        let exchange = Exchange {
-            head: Vec::new(),
-            extensions: Extensions::new(),
-            entry: usize::MAX,
-            terms: Terms { version: Version::Http11, head_only: false, keep_alive: false },
-            progress: Progress::Opening(Box::new(attempt)),
-        };
-        if let Some(held) = self.held(id.slot()) {
-            held.exchange = Some(Box::new(exchange));
-        }
-        self.connecting.push(id);
-    }
-
-    #[cfg(feature = "deflate")]
-    fn offer_compression(&self, id: ConnId, opening: Opening) -> Opening {
-        let Some(connection) = self.live(id) else { return opening };
-        let mut offer = Vec::new();
-        crate::websocket::encode_offer(&mut offer, &self.options_of(connection).deflate);
-        opening.extensions(String::from_utf8_lossy(&offer).into_owned())
-    }
-
-    /// The key for the next frame of a connection that must mask (RFC 6455 section 5.3).
-    #[inline]
-    pub(crate) fn masking_key(&mut self, slot: u32) -> Option<[u8; 4]> {
-        let masks = self.slots.at(slot).is_some_and(|connection| connection.flags.has(Flags::CLIENT));
-        masks.then(|| self.keys.next_key())
-    }
-
     /// Registers a further set of options, to be named in an [`Upgrade`] or an [`EventStream`](crate::EventStream). There is
     /// room for 65,535 sets; beyond that the default set is named.
     pub fn add_options(&mut self, options: Options) -> OptionsId {
@@ -400,24 +338,6 @@ impl Context {
             held.recycle();
             self.pool.push(held);
         }
-    }
-
-    /// Charges a message or a control frame to a connection's rate; false when that is exceeded.
-    #[inline]
-    pub(crate) fn charge_message(&mut self, slot: u32) -> bool {
-        let now = self.clock.micros();
-        let Some(connection) = self.slots.at_mut(slot) else { return true };
-        let rate = self.options[usize::from(connection.options)].message_rate;
-        rate.is_none_or(|rate| rate.charge(&mut connection.message_rate, now, 1))
-    }
-
-    /// Charges bytes that arrived to a WebSocket's rate; false when that is exceeded.
-    pub(crate) fn charge_bytes(&mut self, slot: u32, n: usize) -> bool {
-        let now = self.clock.micros();
-        let Some(connection) = self.slots.at_mut(slot) else { return true };
-        let rate = self.options[usize::from(connection.options)].byte_rate;
-        let applies = matches!(connection.phase, Phase::WebSocket(_));
-        !applies || rate.is_none_or(|rate| rate.charge(&mut connection.byte_rate, now, n as u64))
     }
 
     /// The connection is to be read from in the next turn, or soon.

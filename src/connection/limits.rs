@@ -1,11 +1,15 @@
 //! How much one peer may have: connections by address, and messages and bytes by second. It counts; what follows from being over a
 //! limit is not known here.
 
-use hashbrown::HashTable;
-use slab::Slab;
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 use std::time::Duration;
+
+use hashbrown::HashTable;
+use slab::Slab;
+
+use super::context::Context;
+use super::phase::Phase;
 
 /// Connections by address prefix: 16 bytes an address and 5 in the index, at most 43 with both just grown.
 #[derive(Debug, Default)]
@@ -102,6 +106,26 @@ impl Rate {
 
 /// The longest that a connection with a rate goes without a look, so that its words are never mistaken.
 pub(crate) const LOOK: Duration = Duration::from_secs(1800);
+
+impl Context {
+    /// Charges a message or a control frame to a connection's rate; false when that is exceeded.
+    #[inline]
+    pub(crate) fn charge_message(&mut self, slot: u32) -> bool {
+        let now = self.clock.micros();
+        let Some(connection) = self.slots.at_mut(slot) else { return true };
+        let rate = self.options[usize::from(connection.options)].message_rate;
+        rate.is_none_or(|rate| rate.charge(&mut connection.message_rate, now, 1))
+    }
+
+    /// Charges bytes that arrived to a WebSocket's rate; false when that is exceeded.
+    pub(crate) fn charge_bytes(&mut self, slot: u32, n: usize) -> bool {
+        let now = self.clock.micros();
+        let Some(connection) = self.slots.at_mut(slot) else { return true };
+        let rate = self.options[usize::from(connection.options)].byte_rate;
+        let applies = matches!(connection.phase, Phase::WebSocket(_));
+        !applies || rate.is_none_or(|rate| rate.charge(&mut connection.byte_rate, now, n as u64))
+    }
+}
 
 #[cfg(test)]
 mod tests {
