@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use common::frames::text;
+use common::http::handshake;
 use common::slow::{CAP, DROPPING, buffered, send, serving, stalled, with_conn};
 use common::{Client, Log, Recorder, Sim, seconds};
 use switchboard::{Backpressure, CloseCode, Conn, EventStream, Options, Outgoing};
@@ -435,5 +436,29 @@ fn policy_holds_for_a_client() {
         assert_eq!(pair.client.stats().dropped, 7, "{policy:?}");
         pair.advance(seconds(1));
         assert_eq!(log.take(), ["writable"]);
+    }
+}
+
+/// What waits may be frames or the response before them: a control frame goes into neither, whatever the transport took.
+#[test]
+fn server_never_says_anything_into_its_own_handshake() {
+    for policy in [Backpressure::Close, Backpressure::DropOldest, Backpressure::KeepLatest] {
+        for window in 0..140 {
+            let mut sim = Sim::with(|server| {
+                server.options(Options::new().backpressure(policy).idle_timeout(seconds(1)));
+                server.websocket("/", |conn, message| conn.send(message));
+            });
+            let client = sim.connect();
+            sim.peer(client).window(window);
+            sim.send(client, handshake("/"));
+            sim.advance(seconds(3)); // a ping is due
+            sim.window(client, usize::MAX);
+            let bytes = sim.receive(client);
+            let end = bytes.windows(4).position(|end| end == b"\r\n\r\n").expect("a whole head") + 4;
+            assert!(
+                bytes.starts_with(b"HTTP/1.1 101 ") && !bytes[..end].contains(&0x89),
+                "{policy:?}, window {window}"
+            );
+        }
     }
 }

@@ -9,7 +9,7 @@ use common::dialling::answer_to;
 use common::frames::plain;
 use common::wire::{PATIENCE, Running, Wire};
 use common::{Log, Recorder};
-use switchboard::{CloseCode, ConnId, Connect, Context, Message, Reactor, ZoneId};
+use switchboard::{Close, CloseCode, Conn, ConnId, Connect, Context, Handler, Message, Reactor, ZoneId};
 
 /// A reactor in this very thread that dials, and what its handler hears.
 struct Dialler {
@@ -254,4 +254,23 @@ fn reactor_dials_itself() {
     dialler.rests();
     let closes = dialler.log.take().into_iter().chain(std::mem::take(&mut dialler.heard));
     assert_eq!(closes.filter(|entry| entry.starts_with("close 1000")).count(), 200);
+}
+
+/// Nothing but the resolver's own word ends this wait.
+#[test]
+fn reactor_is_woken_by_a_name_that_was_looked_up() {
+    struct Ends;
+    impl Handler for Ends {
+        fn close(&mut self, conn: &mut Conn<'_>, close: Close<'_>) {
+            assert_eq!(close.reason, "the name has no address");
+            conn.context().drain(CloseCode::NORMAL, Duration::ZERO);
+        }
+    }
+    let mut reactor = Reactor::new().expect("a reactor");
+    let zone = reactor.server.zone("/", Ends);
+    let connect = Connect::to("ws://nowhere.invalid/").timeout(Duration::from_secs(30));
+    reactor.server.with(zone, |_, cx| cx.connect(zone, connect));
+    let start = Instant::now();
+    reactor.run().expect("a drained reactor");
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }

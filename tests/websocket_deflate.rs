@@ -354,3 +354,10 @@ proptest! {
         }
     }
 }
+
+/// Every two bytes a stream of its own: far more work than they weigh, so not for ever.
+#[test]
+fn inflater_refuses_a_flood_of_final_blocks() {
+    assert_eq!(inflate(&[0x03, 0x00].repeat(1000)), Ok(Vec::new()));
+    assert_eq!(inflate(&[0x03, 0x00].repeat(1 << 20)), Err(Violation::CorruptDeflate));
+}

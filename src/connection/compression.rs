@@ -19,6 +19,13 @@ pub(crate) struct Compression {
     deflated: Vec<u8>,
 }
 
+impl Compression {
+    /// A set of options has changed: what was made by it is made anew.
+    pub(crate) fn forget(&mut self, changed: u16) {
+        self.deflaters.retain(|(options, ..)| *options != changed);
+    }
+}
+
 /// The contexts of one connection, each made with its first compressed message: 370,240 bytes for both at 15 bits.
 #[derive(Default)]
 pub(crate) struct Contexts {
@@ -57,7 +64,8 @@ impl Context {
             return None;
         }
         // What may yet be dropped must not be in the window that later messages refer to: it goes as it is.
-        let waits = connection.held.as_ref().is_some_and(|held| !held.outbox.is_empty());
+        let corked = connection.id.slot() == self.corked && !self.cork.is_empty();
+        let waits = corked || connection.held.as_ref().is_some_and(|held| !held.outbox.is_empty());
         if agreed.our_takeover() && options.backpressure.drops() && waits {
             return None;
         }

@@ -124,6 +124,9 @@ impl Context {
     /// Opens a WebSocket in the client role (RFC 6455 section 4.1). Its handler is told `open` and what follows, or `close` if it could not be
     /// opened; never before the current callback has returned. Trying again is for the handler, from `close`.
     ///
+    /// A name is looked up on another thread, which ends the loop's wait: a server in a loop of the program's own must have been lent a waker, with
+    /// [`Server::remote`](crate::Server::remote).
+    ///
     /// The peer is not asked for anything that [`Options`](crate::Options) call HTTP's, but its response head has their limits.
     pub fn connect<H: 'static>(&mut self, zone: ZoneId<H>, connect: Connect) -> ConnId {
         let Some(slot) = self.slots.vacant() else { return ConnId::from_bits(0) };

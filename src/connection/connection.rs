@@ -89,6 +89,14 @@ impl Connection {
         self.phase.reads() && !(self.flags.has(Flags::BLOCKED) && self.flags.has(Flags::ANSWERED))
     }
 
+    /// Whether later compressed messages to it may refer to earlier ones.
+    pub(crate) fn takes_over(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.deflate.is_some_and(Agreed::our_takeover);
+        #[cfg(not(feature = "deflate"))]
+        false
+    }
+
     /// Whether it is a WebSocket to which its peer may still say something.
     pub(crate) fn hears_frames(&self) -> bool {
         matches!(self.phase, Phase::WebSocket(_)) && !self.flags.has(Flags::GONE)

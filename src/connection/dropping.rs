@@ -8,20 +8,21 @@ use super::outbox::{Drop, Kind, Outbox, Segment};
 use crate::websocket::{Decoded, Header};
 
 impl Outbox {
-    /// Takes runs of frames apart, so that each message can be dropped by itself. Only what the transport has refused comes to this.
-    pub(crate) fn take_apart(&mut self) {
+    /// Takes runs of frames apart, so that each message can be dropped by itself. Only what the transport has refused comes to this. `takeover`
+    /// says that later compressed messages may refer to earlier ones.
+    pub(crate) fn take_apart(&mut self, takeover: bool) {
         let mut at = self.left;
         for segment in mem::take(&mut self.segments) {
             match segment {
                 Segment::Own { len, sent, kind: Kind::Frames } => {
                     let run = self.own[at - sent..at - sent + len].to_vec();
                     at += len - sent;
-                    self.push_frames(&run, sent);
+                    self.push_frames(&run, sent, takeover);
                 }
                 Segment::Own { len, sent, .. } => {
                     let bytes = Rc::new(self.own[at..at + len - sent].to_vec());
                     at += len - sent;
-                    self.segments.push_back(Segment::Shared { frame: bytes, sent: 0, drop: Drop::Never });
+                    self.segments.push_back(Segment::Shared { frame: bytes, sent: 0, drop: Drop::Whole });
                 }
                 shared => self.segments.push_back(shared),
             }
@@ -29,20 +30,19 @@ impl Outbox {
         self.own = Vec::new();
         self.left = 0;
         if let Some(behind) = &mut self.behind {
-            behind.take_apart();
+            behind.take_apart(takeover);
         }
     }
 
     /// The frames of a run that have not left, one segment each.
-    fn push_frames(&mut self, run: &[u8], sent: usize) {
+    fn push_frames(&mut self, run: &[u8], sent: usize, takeover: bool) {
         let mut start = 0;
         while start < run.len() {
             // We wrote these headers ourselves.
             let Decoded::Header(header, head) = Header::decode_with(&run[start..], true) else { return };
             let end = start + head + header.len as usize;
-            // A fragment cannot be dropped without the others.
-            // Nor can what is compressed: later messages may refer to it.
-            let whole = header.fin && header.opcode.is_start() && !header.rsv1;
+            // A fragment cannot be dropped without the others, nor what later messages refer to.
+            let whole = header.fin && header.opcode.is_start() && !(header.rsv1 && takeover);
             let drop = if whole { Drop::Message { key: 0 } } else { Drop::Never };
             if end > sent {
                 let frame = Rc::new(run[start..end].to_vec());

@@ -78,12 +78,28 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    /// `burst` at once, and `per_second` from then on. Bursts of more than 10 minutes' worth are cut to that.
-    pub(crate) fn new(per_second: u64, burst: u64) -> Rate {
-        const LONGEST: u64 = 600_000_000;
-        let per_second = per_second.max(1);
-        let burst = u128::from(burst) * 1_000_000 / u128::from(per_second);
-        Rate { per_second, burst: burst.min(u128::from(LONGEST)) as u32 }
+    /// `burst` of one at a time, and `per_second` from then on.
+    pub(crate) fn of_messages(per_second: u32, burst: u32) -> Rate {
+        let rate = Rate { per_second: u64::from(per_second).max(1), burst: 0 };
+        // As many prices, each rounded up by itself.
+        rate.with_burst(rate.price(1) * u128::from(burst.max(1)))
+    }
+
+    /// `burst` in one piece or in several, and `per_second` from then on.
+    pub(crate) fn of_bytes(per_second: u64, burst: u64) -> Rate {
+        let rate = Rate { per_second: per_second.max(1), burst: 0 };
+        rate.with_burst(rate.price(burst.max(1)))
+    }
+
+    /// Bursts of more than 10 minutes' worth are cut to that.
+    fn with_burst(self, micros: u128) -> Rate {
+        const LONGEST: u128 = 600_000_000;
+        Rate { burst: micros.min(LONGEST) as u32, ..self }
+    }
+
+    /// Microseconds for an amount.
+    fn price(self, amount: u64) -> u128 {
+        (u128::from(amount) * 1_000_000).div_ceil(u128::from(self.per_second))
     }
 
     /// Charges an amount. `paid_until` is the connection's word: the microsecond, modulo 2^32, up to which its share is spent. Returns
@@ -94,8 +110,7 @@ impl Rate {
     pub(crate) fn charge(self, paid_until: &mut u32, now: u32, amount: u64) -> bool {
         let ahead = paid_until.wrapping_sub(now);
         let ahead = if ahead > self.burst { 0 } else { ahead };
-        let price = (u128::from(amount) * 1_000_000).div_ceil(u128::from(self.per_second));
-        let ahead = u128::from(ahead) + price;
+        let ahead = u128::from(ahead) + self.price(amount);
         if ahead > u128::from(self.burst) {
             return false;
         }
@@ -152,8 +167,24 @@ mod tests {
     }
 
     #[test]
+    fn rate_allows_exactly_its_burst_at_once() {
+        for per_second in [1, 3, 7, 30, 999, 1_000_000, 2_000_000] {
+            for burst in [1, 2, 10, 33] {
+                let (rate, mut word) = (Rate::of_messages(per_second, burst), 5);
+                let allowed = (0..100).filter(|_| rate.charge(&mut word, 5, 1)).count();
+                assert_eq!(allowed, burst as usize, "{per_second}/s");
+            }
+            for burst in [1, 100, 131_072, 1_000_003] {
+                let (rate, mut word) = (Rate::of_bytes(u64::from(per_second) * 7, burst), 5);
+                let longest = u64::from(per_second) * 7 * 600;
+                assert!(rate.charge(&mut word, 5, burst.min(longest)), "{burst} bytes at {per_second} * 7/s");
+            }
+        }
+    }
+
+    #[test]
     fn rate_allows_a_burst_and_then_its_pace() {
-        let rate = Rate::new(10, 5);
+        let rate = Rate::of_messages(10, 5);
         for start in [0, 1 << 31, u32::MAX - 200_000] {
             let mut word = start;
             let mut allowed = Vec::new();

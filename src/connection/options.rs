@@ -223,14 +223,14 @@ impl Options {
     /// The most WebSocket messages and control frames a second (default: no limit), of which `burst` may come at once. One more is refused
     /// with 1008. Kept to a microsecond for each.
     pub fn message_rate(mut self, per_second: u32, burst: u32) -> Options {
-        self.message_rate = Some(Rate::new(per_second.into(), burst.into()));
+        self.message_rate = Some(Rate::of_messages(per_second, burst));
         self
     }
 
     /// The most bytes a second on a WebSocket (default: no limit), of which `burst` may come at once; a burst should be no less than the
     /// 128 KiB that are read at once. More is refused with 1008.
     pub fn byte_rate(mut self, per_second: u64, burst: u64) -> Options {
-        self.byte_rate = Some(Rate::new(per_second, burst));
+        self.byte_rate = Some(Rate::of_bytes(per_second, burst));
         self
     }
 

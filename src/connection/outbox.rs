@@ -32,6 +32,8 @@ pub(super) enum Segment {
 /// Whether a policy may drop a frame, and which later one makes it obsolete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Drop {
+    /// It may not, and nothing may come before its end: bytes of HTTP.
+    Whole,
     Never,
     /// It may, and one with the same key replaces it; zero is no key.
     Message {
@@ -254,7 +256,9 @@ impl Outbox {
     fn begun(&self) -> usize {
         match self.segments.front() {
             Some(Segment::Own { sent, kind: Kind::Frames, .. }) if *sent > 0 => self.frame_under_way().end - sent,
-            Some(segment @ Segment::Own { kind: Kind::Bytes, .. }) => segment.rest(),
+            Some(segment @ (Segment::Own { kind: Kind::Bytes, .. } | Segment::Shared { drop: Drop::Whole, .. })) => {
+                segment.rest()
+            }
             Some(segment @ Segment::Shared { sent, .. }) if *sent > 0 => segment.rest(),
             _ => 0,
         }

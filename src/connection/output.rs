@@ -322,8 +322,10 @@ impl Context {
     /// What the cork still has is the connection's from here on.
     fn swap_cork(&mut self, slot: u32) {
         let mut cork = std::mem::take(&mut self.cork);
-        if self.slots.at(slot).is_some_and(|connection| self.options_of(connection).backpressure.drops()) {
-            cork.take_apart();
+        if let Some(connection) = self.slots.at(slot)
+            && self.options_of(connection).backpressure.drops()
+        {
+            cork.take_apart(connection.takes_over());
         }
         if let Some(held) = self.held(slot) {
             self.cork = std::mem::replace(&mut held.outbox, cork);
@@ -341,7 +343,7 @@ impl Context {
             Ok(Written::Drained) => self.drained(slot),
             Ok(Written::Blocked { n }) => {
                 connection.flags.insert(Flags::BLOCKED);
-                if n > 0 && connection.phase.is_open() {
+                if n > 0 && matches!(connection.phase, Phase::WebSocket(State::Open) | Phase::Streaming) {
                     self.touch(slot);
                 }
                 self.blocked(slot);

@@ -161,10 +161,10 @@ impl Acceptor {
     /// Accepts one connection. `refusal` is written to those who are turned away for want of descriptors.
     pub(crate) fn accept(&mut self, now: Instant, refusal: &[u8]) -> Accepted {
         if self.retry_at.is_some_and(|at| now < at) {
-            return Accepted::Exhausted;
+            return Accepted::Drained;
         }
         self.retry_at = None;
-        loop {
+        for _ in 0..self.per_turn {
             match self.socket.accept() {
                 Ok((socket, address)) => {
                     self.pause = SHORTEST_PAUSE;
@@ -176,14 +176,16 @@ impl Acceptor {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Accepted::Drained,
                 Err(error) if is_exhaustion(&error) => {
                     self.turn_away(refusal);
-                    self.retry_at = Some(now + self.pause);
-                    self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-                    return Accepted::Exhausted;
+                    break;
                 }
-                // ECONNABORTED, EPROTO, EINTR and the like concern one connection that is gone: the next one may be well.
+                // ECONNABORTED, EPROTO, EINTR and the like concern one connection that is gone: the next one may be well. One that
+                // stays, as of a listener that somebody shut down, must not hold the loop.
                 Err(_) => {}
             }
         }
+        self.retry_at = Some(now + self.pause);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Accepted::Exhausted
     }
 
     /// A descriptor was closed: try again at once.

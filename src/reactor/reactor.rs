@@ -59,6 +59,8 @@ impl Reactor {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let server = Server::new(poll.registry())?;
+        // Other threads may have to end the wait though nobody asked for a handle: names are looked up on one.
+        server.remote(Arc::clone(&waker));
         Ok(Reactor { server, poll, events: Events::with_capacity(EVENTS), waker, not_send: PhantomData })
     }
 

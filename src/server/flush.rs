@@ -119,8 +119,8 @@ impl Server {
         for slot in std::mem::take(&mut self.context.ended) {
             let Some(connection) = self.context.slots.at_mut(slot) else { continue };
             connection.flags.remove(Flags::ENDED);
-            self.tell_close(slot);
             self.tell_cancelled(slot);
+            self.tell_close(slot);
             if self.context.slots.at(slot).is_some_and(|connection| connection.flags.has(Flags::GONE)) {
                 self.context.end_exchange(slot);
                 self.free(slot);
@@ -167,8 +167,12 @@ impl Server {
         }
         let Some(exchange) = connection.held.as_mut().and_then(|held| held.exchange.take()) else { return };
         let (id, zone) = (connection.id, connection.zone);
-        if matches!(exchange.progress, Progress::Owed | Progress::Stream(_)) {
-            self.zones.handler(zone).cancelled(&mut Conn { cx: &mut self.context, id });
+        match &exchange.progress {
+            Progress::Owed | Progress::Stream(_) => {
+                self.zones.handler(zone).cancelled(&mut Conn { cx: &mut self.context, id });
+            }
+            Progress::Opening(attempt) => self.forget(id, attempt),
+            Progress::Body(_) | Progress::Discard(_) => {}
         }
     }
 
@@ -195,8 +199,14 @@ impl Server {
     fn drain_one(&mut self, slot: u32, code: CloseCode) {
         let Some(connection) = self.context.slots.at_mut(slot) else { return };
         let arrived = connection.held.as_ref().is_some_and(|held| !held.spill.is_empty());
+        let waits = connection.held.as_ref().is_some_and(|held| !held.outbox.is_empty());
         match connection.phase {
-            Phase::Head if !arrived && !connection.flags.has(Flags::BLOCKED) => self.context.gone(slot),
+            // The last response may have been made in this very turn, and not have left yet.
+            Phase::Head if !arrived && waits => {
+                connection.flags.insert(Flags::LAST);
+                self.context.after_response(slot);
+            }
+            Phase::Head if !arrived => self.context.gone(slot),
             Phase::Head | Phase::Body | Phase::Waiting | Phase::Responding => connection.flags.insert(Flags::LAST),
             Phase::WebSocket(_) | Phase::Streaming | Phase::Taken => {
                 let id = connection.id;

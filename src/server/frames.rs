@@ -8,6 +8,9 @@ use crate::connection::{Chunk, Conn, Flags, Phase};
 use crate::websocket::Compressed;
 use crate::websocket::{Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, State, Violation, receive};
 
+/// Inflated bytes that count as one step of a turn's budget.
+const INFLATED_BY_STEP: usize = 4 << 10;
+
 impl Server {
     /// Handles frames until the input, the steps or the peer's patience for our answers is used up.
     pub(super) fn frames(&mut self, slot: u32, input: &mut [u8], steps: &mut usize) -> Step {
@@ -30,8 +33,9 @@ impl Server {
                 self.context.fail(slot, CloseCode::POLICY, "too many messages");
                 break Step::Used(used);
             }
-            self.event(slot, event);
-            *steps -= 1;
+            // What was inflated counts like input: by what a turn takes for a step on average.
+            let inflated = self.event(slot, event);
+            *steps = steps.saturating_sub(1 + inflated / INFLATED_BY_STEP);
             match self.context.slots.at(slot) {
                 Some(connection) if connection.hears_frames() => {}
                 _ => break Step::Used(used),
@@ -57,13 +61,22 @@ impl Server {
     }
 
     /// One event, answered as the state machine says.
+    /// Returns how many bytes were inflated for it.
     #[inline]
-    fn event(&mut self, slot: u32, event: Event<'_>) {
-        let Some(connection) = self.context.slots.at(slot) else { return };
-        let Phase::WebSocket(state) = connection.phase else { return };
+    fn event(&mut self, slot: u32, event: Event<'_>) -> usize {
+        let Some(connection) = self.context.slots.at(slot) else { return 0 };
+        let Phase::WebSocket(state) = connection.phase else { return 0 };
         match event {
-            Event::Message(message) => self.message(slot, state, message),
-            other => self.other_event(slot, state, other),
+            Event::Message(message) => {
+                self.message(slot, state, message);
+                0
+            }
+            #[cfg(feature = "deflate")]
+            Event::Compressed(compressed) => self.compressed(slot, state, &compressed),
+            other => {
+                self.other_event(slot, state, other);
+                0
+            }
         }
     }
 
@@ -74,7 +87,7 @@ impl Server {
         match event {
             Event::More | Event::Message(_) => {}
             #[cfg(feature = "deflate")]
-            Event::Compressed(compressed) => self.compressed(slot, state, &compressed),
+            Event::Compressed(_) => {}
             Event::Assembled(assembled) => self.message(slot, state, assembled.message()),
             Event::Ping(payload) => {
                 if let (_, Action::AnswerPong) = state.on(Input::Ping) {
@@ -99,7 +112,7 @@ impl Server {
     /// A compressed message is inflated into a buffer that the server lends.
     #[cfg(feature = "deflate")]
     #[inline(never)]
-    fn compressed(&mut self, slot: u32, state: State, compressed: &Compressed<'_>) {
+    fn compressed(&mut self, slot: u32, state: State, compressed: &Compressed<'_>) -> usize {
         const KEPT: usize = 1 << 20;
         let mut inflated = std::mem::take(&mut self.lent.inflated);
         match self.context.inflate(slot, compressed.payload(), &mut inflated) {
@@ -110,9 +123,11 @@ impl Server {
                 Err(_) => self.violated(slot, state, Violation::InvalidUtf8),
             },
         }
+        let len = inflated.len();
         inflated.clear();
         inflated.shrink_to(KEPT);
         self.lent.inflated = inflated;
+        len
     }
 
     #[inline]

@@ -39,6 +39,11 @@ impl Server {
 
     fn look(&mut self, slot: u32) {
         let Some(connection) = self.context.slots.at(slot) else { return };
+        // A callback of an earlier look may have given it another deadline.
+        let deadline = connection.deadline;
+        if deadline > self.context.clock.tick() {
+            return self.context.slots.arm(slot, deadline);
+        }
         let (phase, flags) = (connection.phase, connection.flags);
         if flags.has(Flags::GONE) {
             return self.context.slots.arm(slot, NEVER);
@@ -71,13 +76,18 @@ impl Server {
         let Some(connection) = self.context.slots.at_mut(slot) else { return };
         let (id, phase) = (connection.id, connection.phase);
         let idle = phase == Phase::Head && !connection.flags.has(Flags::HEAD_BEGUN | Flags::BLOCKED);
-        if idle {
+        let waits = connection.held.as_ref().is_some_and(|held| !held.outbox.is_empty());
+        if idle && !waits {
             return self.drop_now(slot);
         }
         self.call_back(slot, |server| Conn { cx: &mut server.context, id }.close(CloseCode::GOING_AWAY, "lifetime"));
         // An HTTP exchange goes on, as the last: its phase has its deadline.
-        if !phase.is_open() {
-            self.context.rearm(slot);
+        let Some(connection) = self.context.slots.at(slot) else { return };
+        let head_timeout = self.context.options_of(connection).head_timeout;
+        match phase {
+            Phase::Head if connection.flags.has(Flags::HEAD_BEGUN) => self.context.arm(slot, head_timeout),
+            phase if !phase.is_open() => self.context.rearm(slot),
+            _ => {}
         }
     }
 

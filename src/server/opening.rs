@@ -64,7 +64,9 @@ impl Server {
             for id in answer.ids.into_iter().map(ConnId::from_bits) {
                 match &answer.addresses {
                     Ok(addresses) => self.resolved(id, addresses),
-                    Err(unresolved) => self.failed(id.slot(), unresolved.as_str()),
+                    // The exchange may have ended meanwhile, and its slot be another's.
+                    Err(unresolved) if self.attempt(id).is_some() => self.failed(id.slot(), unresolved.as_str()),
+                    Err(_) => {}
                 }
             }
         }
@@ -251,13 +253,15 @@ impl Server {
 
     /// The attempt's own deadline has come.
     pub(super) fn not_opened_in_time(&mut self, slot: u32) {
-        let Some(id) = self.context.slots.at(slot).map(|connection| connection.id) else { return };
-        let host = self.attempt_at(slot).map(|attempt| attempt.opening.url().host().to_owned());
-        if let (Some(resolver), Some(host)) = (&mut self.resolver, host) {
-            resolver.forget(id.to_bits(), &host);
-        }
         self.context.slots.arm(slot, NEVER);
         self.failed(slot, "not open in time");
+    }
+
+    /// Nobody waits for the name any longer.
+    pub(super) fn forget(&mut self, id: ConnId, attempt: &Attempt) {
+        if let Some(resolver) = &mut self.resolver {
+            resolver.forget(id.to_bits(), attempt.opening.url().host());
+        }
     }
 
     /// The attempt has failed: the handler is told why by `close`.

@@ -89,7 +89,8 @@ pub struct ListenerId(pub(crate) u16);
 static SERVERS: AtomicUsize = AtomicUsize::new(0);
 
 impl Server {
-    /// A server whose sockets are registered with a `Poll` of the caller's.
+    /// A server whose sockets are registered with a `Poll` of the caller's. One that opens WebSockets by name needs to be lent a
+    /// waker, with [`remote`](Server::remote): names are looked up on another thread.
     ///
     /// # Errors
     /// When the registry cannot be cloned.
@@ -123,6 +124,9 @@ impl Server {
     }
 
     /// Puts a handler at a prefix, after all zones that are there.
+    ///
+    /// # Panics
+    /// With more than 65,536 handlers, as its siblings do.
     pub fn zone<H: Handler>(&mut self, zone: impl Into<Zone>, handler: H) -> ZoneId<H> {
         ZoneId::new(self.zones.add(vec![zone.into()], Box::new(handler)))
     }
@@ -156,6 +160,8 @@ impl Server {
     /// Sets the options of every connection that no others are named for.
     pub fn options(&mut self, options: Options) {
         self.context.options[0] = options.settled();
+        #[cfg(feature = "deflate")]
+        self.context.compression.forget(0);
     }
 
     /// Runs a closure with a zone's handler and the context, between turns. Its output leaves with the next

@@ -86,9 +86,16 @@ impl Entry {
 }
 
 #[derive(Default)]
+struct Nobody;
+
+impl Handler for Nobody {}
+
+#[derive(Default)]
 pub(crate) struct Zones {
     pub(crate) entries: Vec<Entry>,
     handlers: Vec<Box<dyn Handler>>,
+    /// Stands in for a handler of another server, whose `ZoneId` was used here.
+    nobody: Nobody,
     /// Entries by prefix, in their order: a path is looked up segment by segment, however many zones there are.
     by_prefix: HashMap<Box<str>, Vec<usize>>,
     longest: usize,
@@ -119,11 +126,17 @@ impl Zones {
     }
 
     pub(crate) fn handler(&mut self, number: u16) -> &mut dyn Handler {
-        &mut *self.handlers[usize::from(number)]
+        match self.handlers.get_mut(usize::from(number)) {
+            Some(handler) => &mut **handler,
+            None => &mut self.nobody,
+        }
     }
 
     pub(crate) fn handler_as_any(&mut self, number: u16) -> &mut dyn Any {
-        &mut *self.handlers[usize::from(number)]
+        match self.handlers.get_mut(usize::from(number)) {
+            Some(handler) => &mut **handler,
+            None => &mut self.nobody,
+        }
     }
 }
 

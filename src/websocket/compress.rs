@@ -9,6 +9,9 @@ use super::deflate::{DeflateConfig, MAX_BITS, MIN_BITS};
 /// What a sender strips from the end of each message, the length fields of an empty stored block (section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
+/// Final blocks in one message, each of which begins a stream anew; RFC 7692 section 7.2.3.4 has one.
+const MAX_STREAMS: usize = 1 << 10;
+
 /// The sending direction.
 ///
 /// Its memory is allocated when it is made, and never again, in bytes on a 64-bit machine:
@@ -125,7 +128,7 @@ impl Inflater {
     /// a final block instead of the byte that is to follow it (section 7.2.3.4).
     ///
     /// # Errors
-    /// [`Violation::TooBig`] as soon as the message passes `limit` bytes; [`Violation::CorruptDeflate`] if it does not
+    /// [`Violation::TooBig`] as soon as the message passes `limit` bytes; [`Violation::CorruptDeflate`] if it has 1,024 final blocks or more, does not
     /// decompress or does not end where the payload does. `out` then ends with a part of the message, and the next
     /// message stands for itself.
     pub fn inflate(
@@ -148,42 +151,67 @@ impl Inflater {
     /// All blocks of the payload, then the tail that was stripped from it.
     fn blocks(&mut self, mut payload: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), Violation> {
         let begin = out.len();
+        let mut filled = begin;
+        let done = self.fill(&mut payload, out, begin, &mut filled, limit);
+        // Of the room only what was counted is the message: a decompressor scribbles on the rest.
+        out.truncate(filled);
+        done
+    }
+
+    fn fill(
+        &mut self,
+        payload: &mut &[u8],
+        out: &mut Vec<u8>,
+        begin: usize,
+        filled: &mut usize,
+        limit: usize,
+    ) -> Result<(), Violation> {
         let mut room = payload.len().saturating_mul(4).clamp(64, 16 << 10);
+        let mut ends = 0;
         loop {
-            let so_far = out.len() - begin;
-            let (read, progress) = match limit - so_far {
+            let (read, progress) = match limit - (*filled - begin) {
                 0 => self.nothing_more(payload)?,
-                rest => self.some_more(payload, out, room.min(rest))?,
+                rest => self.some_more(payload, out, filled, room.min(rest))?,
             };
-            payload = &payload[read..];
+            *payload = &payload[read..];
             match progress {
                 // What follows a final block is a stream of its own, with nothing remembered.
                 Progress::Ended => {
                     self.stream.reset(false);
-                    if payload.is_empty() {
-                        return Ok(());
+                    ends += 1;
+                    match payload.is_empty() {
+                        true => return Ok(()),
+                        // Two bytes may be a stream: they would cost far more than they weigh.
+                        false if ends == MAX_STREAMS => return Err(Violation::CorruptDeflate),
+                        false => {}
                     }
                 }
                 Progress::Hungry if payload.is_empty() => return self.tail(),
                 Progress::Hungry if read == 0 => return Err(Violation::CorruptDeflate),
                 Progress::Hungry => {}
-                Progress::Full => room = (out.len() - begin).max(64),
+                Progress::Full => room = (*filled - begin).max(64),
             }
         }
     }
 
-    /// Appends up to `room` bytes; says how many of the input it took for that.
-    fn some_more(&mut self, input: &[u8], out: &mut Vec<u8>, room: usize) -> Result<(usize, Progress), Violation> {
-        let at = out.len();
-        out.reserve_exact(room);
-        out.resize(at + room, 0);
-        let done = self.decompress(input, &mut out[at..], InflateFlush::NoFlush);
-        // Of the room only what was counted is the message: a decompressor that fails has scribbled on the rest.
-        out.truncate(at + done.as_ref().map_or(0, |&(_, written, _)| written));
-        let (read, _, status) = done?;
+    /// Appends up to `room` bytes; says how many of the input it took for that. Room that was not needed is there for the next time.
+    fn some_more(
+        &mut self,
+        input: &[u8],
+        out: &mut Vec<u8>,
+        filled: &mut usize,
+        room: usize,
+    ) -> Result<(usize, Progress), Violation> {
+        let end = *filled + room;
+        if out.len() < end {
+            out.reserve_exact(end - out.len());
+            out.resize(end, 0);
+        }
+        let (read, written, status) = self.decompress(input, &mut out[*filled..end], InflateFlush::NoFlush)?;
+        *filled += written;
         match status {
             Status::StreamEnd => Ok((read, Progress::Ended)),
-            _ if out.len() == at + room => Ok((read, Progress::Full)),
+            _ if *filled == end => Ok((read, Progress::Full)),
             _ => Ok((read, Progress::Hungry)),
         }
     }
