@@ -127,6 +127,8 @@ impl Context {
     /// A name is looked up on another thread, which ends the loop's wait: a server in a loop of the program's own must have been lent a waker, with
     /// [`Server::remote`](crate::Server::remote).
     ///
+    /// With 16.7 million connections open there is no room for another: the name is of nothing then, and nothing is told.
+    ///
     /// The peer is not asked for anything that [`Options`](crate::Options) call HTTP's, but its response head has their limits.
     pub fn connect<H: 'static>(&mut self, zone: ZoneId<H>, connect: Connect) -> ConnId {
         let Some(slot) = self.slots.vacant() else { return ConnId::from_bits(0) };

@@ -38,7 +38,7 @@ pub(crate) use context::Answer;
 pub use context::Context;
 pub(crate) use exchange::{Exchange, Framing, Incoming, Progress, Terms};
 pub use id::{ConnId, ZoneId};
-pub(crate) use id::{MAX_LISTENERS, Source};
+pub(crate) use id::{MAX_LISTENERS, SLOTS, Source};
 pub use options::{Backpressure, Options, OptionsId};
 pub(crate) use outbox::Kind;
 pub use outgoing::{Chunk, Close, Outgoing};

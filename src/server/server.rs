@@ -12,7 +12,7 @@ use mio::{Registry, Token, Waker};
 
 use super::handler::{Handler, Messages, Requests};
 use super::zones::{Zone, Zones};
-use crate::connection::{Conn, Context, Flags, NEVER, Options, Phase, Remote, Reply, Source, UNCOUNTED, ZoneId};
+use crate::connection::{Conn, Context, Flags, NEVER, Options, Phase, Remote, Reply, SLOTS, Source, UNCOUNTED, ZoneId};
 use crate::http1::Request;
 use crate::net::{Acceptor, Readiness, Resolver, Transport};
 use crate::websocket::{CloseCode, Message};
@@ -115,7 +115,7 @@ impl Server {
             listeners: Vec::new(),
             accepting: VecDeque::new(),
             backlog: Vec::new(),
-            limits: Limits { connections: usize::MAX, per_address: None },
+            limits: Limits { connections: SLOTS as usize, per_address: None },
             registry: None,
             number: SERVERS.fetch_add(1, Ordering::Relaxed),
             remote: Remote::new(),
