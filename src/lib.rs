@@ -30,6 +30,25 @@
 //! [replies](Reply) something else than [`Reply::Pass`]. What a zone puts into the request's [`Extensions`] travels on, and
 //! reaches [`Handler::open`]: an authentication zone at `/` guards pages and WebSockets alike.
 //!
+//! # One reading
+//! Where the RFCs allow leniency there is none, so that no message has two readings. Of HTTP/1.1 (RFC 9112) these are answered 400, unless another
+//! status is named, and the connection closes:
+//! - `Content-Length` twice, as a list, with a sign, with leading zeros or white space in it, or beside `Transfer-Encoding`;
+//! - `Transfer-Encoding` in HTTP/1.0, doubled codings; any coding but `chunked` (501);
+//! - a bare CR or LF, NUL and other control characters, folded fields, white space before a colon;
+//! - `Host` missing in HTTP/1.1, twice, as a list, or with userinfo, a path or a malformed port; of an absolute target the authority alone is read;
+//! - targets that are not ASCII, have a fragment, a malformed `%` escape, or a path that decodes to no UTF-8, to control characters, to `/` or `\`
+//!   within a segment, or that climbs above the root;
+//! - chunk sizes with a sign, white space or more than 16 digits, and anything but CRLF around chunks.
+//!
+//! Of RFC 6455, every length must be in its shortest encoding, every reserved bit clear unless an extension was agreed on, and text is refused at its first bad
+//! byte, in the middle of a frame too. A violation is answered by a Close frame with 1002, 1007 or 1009; too fast a peer by 1008, too slow a one
+//! by 1013.
+//!
+//! # Features
+//! - `deflate`: permessage-deflate (RFC 7692), off until `Options` turn it on. In shared mode a connection costs nothing more; a dedicated pair of
+//!   contexts takes 370,240 bytes at 15 bits.
+//!
 //! # What an idle connection costs
 //! A descriptor and at most 64 bytes: no buffer, no box. One read buffer and one write buffer, the cork, belong to the server. A
 //! connection keeps bytes only while something is unfinished.
@@ -63,6 +82,11 @@ pub use server::{Handler, ListenerId, Server, Zone};
 pub use websocket::{CloseCode, Message, Violation};
 #[cfg(feature = "deflate")]
 pub use websocket::{DeflateConfig, DeflateMode};
+
+/// The README's examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// The protocols by themselves, as functions over bytes: no sockets, no clock. For programs that bring a loop and connections of
 /// their own.

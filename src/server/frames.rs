@@ -9,6 +9,7 @@ use crate::websocket::Compressed;
 use crate::websocket::{Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, State, Violation, receive};
 
 /// Inflated bytes that count as one step of a turn's budget.
+#[cfg(feature = "deflate")]
 const INFLATED_BY_STEP: usize = 4 << 10;
 
 impl Server {
@@ -33,9 +34,8 @@ impl Server {
                 self.context.fail(slot, CloseCode::POLICY, "too many messages");
                 break Step::Used(used);
             }
-            // What was inflated counts like input: by what a turn takes for a step on average.
-            let inflated = self.event(slot, event);
-            *steps = steps.saturating_sub(1 + inflated / INFLATED_BY_STEP);
+            self.event(slot, event, steps);
+            *steps = steps.saturating_sub(1);
             match self.context.slots.at(slot) {
                 Some(connection) if connection.hears_frames() => {}
                 _ => break Step::Used(used),
@@ -61,33 +61,29 @@ impl Server {
     }
 
     /// One event, answered as the state machine says.
-    /// Returns how many bytes were inflated for it.
     #[inline]
-    fn event(&mut self, slot: u32, event: Event<'_>) -> usize {
-        let Some(connection) = self.context.slots.at(slot) else { return 0 };
-        let Phase::WebSocket(state) = connection.phase else { return 0 };
+    fn event(&mut self, slot: u32, event: Event<'_>, steps: &mut usize) {
+        let Some(connection) = self.context.slots.at(slot) else { return };
+        let Phase::WebSocket(state) = connection.phase else { return };
         match event {
-            Event::Message(message) => {
-                self.message(slot, state, message);
-                0
-            }
-            #[cfg(feature = "deflate")]
-            Event::Compressed(compressed) => self.compressed(slot, state, &compressed),
-            other => {
-                self.other_event(slot, state, other);
-                0
-            }
+            Event::Message(message) => self.message(slot, state, message),
+            other => self.other_event(slot, state, other, steps),
         }
     }
 
     /// What is no message that was whole in the input: kept apart, so that it costs those nothing.
     #[inline(never)]
-    fn other_event(&mut self, slot: u32, state: State, event: Event<'_>) {
+    #[cfg_attr(not(feature = "deflate"), expect(unused_variables, reason = "nothing is inflated"))]
+    fn other_event(&mut self, slot: u32, state: State, event: Event<'_>, steps: &mut usize) {
         let Some(connection) = self.context.slots.at(slot) else { return };
         match event {
             Event::More | Event::Message(_) => {}
             #[cfg(feature = "deflate")]
-            Event::Compressed(_) => {}
+            Event::Compressed(compressed) => {
+                let inflated = self.compressed(slot, state, &compressed);
+                // What was inflated counts like input: by what a turn takes for a step on average.
+                *steps = steps.saturating_sub(inflated / INFLATED_BY_STEP);
+            }
             Event::Assembled(assembled) => self.message(slot, state, assembled.message()),
             Event::Ping(payload) => {
                 if let (_, Action::AnswerPong) = state.on(Input::Ping) {
