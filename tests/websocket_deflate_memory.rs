@@ -19,8 +19,9 @@ const INFLATER: usize = 47_552;
 
 #[test]
 fn compression_costs_what_its_documentation_says() {
-    contexts_cost_what_is_documented_and_are_never_allocated_again();
+    // First what takes long: the test runner's own thread may still be busy with having started this one, and the next counts to the last.
     field_row_09_bombs_stop_at_the_limit();
+    contexts_cost_what_is_documented_and_are_never_allocated_again();
 }
 
 fn within_ten_percent(bytes: usize, documented: usize) -> bool {
