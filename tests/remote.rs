@@ -156,7 +156,7 @@ fn remote_call_that_calls_again_runs_in_the_next_turn() {
 
 /// FIELD row 28: a loop that sleeps with nothing to wait for is woken at once.
 #[test]
-fn remote_wakes_a_parked_loop() {
+fn field_row_28_remote_wakes_a_parked_loop() {
     let (remote, zone, thread) = running();
     let mut waits: Vec<_> = (0..50)
         .map(|_| {

@@ -219,7 +219,7 @@ fn outbox_of_a_fast_reader_has_no_limit() {
 }
 
 #[test]
-fn publish_drops_the_slow_and_reaches_the_others() {
+fn field_row_13_publish_drops_the_slow_and_reaches_the_others() {
     let log = Log::new();
     let recorder = Recorder::new(&log).open(|conn, _| conn.subscribe("all"));
     let mut sim = Sim::with(|server| {

@@ -106,7 +106,7 @@ fn server_fails_quietly_when_the_answer_to_its_close_is_a_violation() {
 }
 
 #[test]
-fn server_waits_for_the_answer_to_its_close_until_its_deadline() {
+fn field_row_23_server_waits_for_the_answer_to_its_close_until_its_deadline() {
     let log = Log::new();
     let (mut sim, client) = told(&log);
     sim.server.options(Options::new().close_timeout(seconds(3)));

@@ -91,7 +91,7 @@ fn server_answers_408_to_a_head_that_takes_too_long() {
 }
 
 #[test]
-fn server_gives_a_head_no_more_time_for_coming_slowly() {
+fn field_row_23_server_gives_a_head_no_more_time_for_coming_slowly() {
     let (mut sim, log) = serving(Options::new().head_timeout(seconds(10)));
     let slow: Vec<_> = (0..2_000).map(|_| sim.connect()).collect();
     let request = http::get("/slow");
@@ -180,7 +180,7 @@ fn server_drops_an_unwanted_body_that_stalls() {
 }
 
 #[test]
-fn server_drops_the_reader_of_a_response_that_stalls() {
+fn field_row_23_server_drops_the_reader_of_a_response_that_stalls() {
     for (rate, takes, drops) in [(0, 0, true), (0, 1, false), (512, 100, true), (512, 1_000, false)] {
         let (mut sim, _) = serving(Options::new().write_timeout(seconds(3)).write_rate(rate));
         let client = sim.connect();

@@ -54,9 +54,9 @@ fn echo(connections: usize) -> (Sim, Vec<Client>) {
     (sim, clients)
 }
 
-/// FIELD row 7: a declared length costs nothing.
+/// FIELD rows 7 and 14: a declared length costs nothing.
 #[test]
-fn server_allocates_nothing_for_what_is_only_declared() {
+fn field_row_07_server_allocates_nothing_for_what_is_only_declared() {
     let _alone = alone();
     let (mut sim, clients) = echo(1_000);
     let before = heap();

@@ -15,7 +15,7 @@ const STEP: Duration = Duration::from_millis(250);
 
 /// Four seconds of a hundred bytes each: 400 in every look are enough, 399 are not.
 #[test]
-fn body_must_come_at_its_rate() {
+fn field_row_23_body_must_come_at_its_rate() {
     for (bytes, passes) in [(400, true), (399, false), (0, false)] {
         let (mut sim, _) = serving(patient().body_timeout(seconds(4)).body_rate(100));
         let client = sim.connect();

@@ -315,7 +315,7 @@ proptest! {
 
     /// FIELD row 26: the subscribers are the open connections that joined, whatever happened and whoever took whose slot.
     #[test]
-    fn topics_have_exactly_the_members_that_joined(acts in prop::collection::vec(act(), 1..250)) {
+    fn field_row_26_topics_have_exactly_the_members_that_joined(acts in prop::collection::vec(act(), 1..250)) {
         let mut sim = Sim::with(|server: &mut Server| {
             let _zone: ZoneId<_> = server.websocket("/", obey);
         });

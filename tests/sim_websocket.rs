@@ -234,7 +234,7 @@ fn server_gives_each_connection_a_share_of_a_turn() {
 
 /// FIELD row 22: floods of pings and of empty messages cost the others one turn's share at most.
 #[test]
-fn server_serves_others_during_a_flood() {
+fn field_row_22_server_serves_others_during_a_flood() {
     for flood in [ping("p"), text("")] {
         let log = Log::new();
         let mut sim = echo(&log);
@@ -252,7 +252,7 @@ fn server_serves_others_during_a_flood() {
 
 /// FIELD row 18: bytes behind a request whose upgrade is answered later wait for it, and its peer may leave before.
 #[test]
-fn server_upgrades_later_without_losing_or_inventing_frames() {
+fn field_row_18_server_upgrades_later_without_losing_or_inventing_frames() {
     let log = Log::new();
     let mut sim = Sim::new();
     let zone = sim
@@ -287,7 +287,7 @@ fn server_upgrades_later_without_losing_or_inventing_frames() {
 
 /// FIELD row 29: whoever closes before the upgrade gets neither a broken connection nor a second callback.
 #[test]
-fn server_survives_a_handler_that_closes_while_it_upgrades() {
+fn field_row_29_server_survives_a_handler_that_closes_while_it_upgrades() {
     let log = Log::new();
     let mut sim = Sim::with(|server| {
         let recorder = Recorder::new(&log).request(|conn, _| {

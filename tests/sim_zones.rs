@@ -43,7 +43,7 @@ fn guarded(log: &Log) -> Sim {
 }
 
 #[test]
-fn zone_at_the_root_guards_pages_and_upgrades_alike() {
+fn field_row_21_zone_at_the_root_guards_pages_and_upgrades_alike() {
     let log = Log::new();
     let mut sim = guarded(&log);
     for request in [

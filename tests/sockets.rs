@@ -290,7 +290,7 @@ impl Drop for Process {
 
 /// FIELD row 27: without descriptors the next clients are told so, the loop rests, and it goes on when one is free again.
 #[test]
-fn server_without_descriptors_turns_away_and_recovers() {
+fn field_row_27_server_without_descriptors_turns_away_and_recovers() {
     let server = Process::start(40);
     let ask = || {
         let mut client = Wire::connect(server.address);
