@@ -50,7 +50,9 @@ impl Conn<'_> {
     /// by [`buffered`](Conn::buffered).
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) {
-        if self.connection().is_some() {
+        if self.cx.plain == self.id {
+            self.cx.send_plain(self.id.slot(), message.into().message);
+        } else if self.connection().is_some() {
             self.cx.send_to(self.id.slot(), message.into());
         }
     }

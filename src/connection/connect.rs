@@ -131,12 +131,12 @@ impl Context {
     ///
     /// The peer is not asked for anything that [`Options`](crate::Options) call HTTP's, but its response head has their limits.
     pub fn connect<H: 'static>(&mut self, zone: ZoneId<H>, connect: Connect) -> ConnId {
-        let Some(slot) = self.slots.vacant() else { return ConnId::from_bits(0) };
+        let Some(slot) = self.slots.vacant() else { return ConnId::NOBODY };
         self.insert(slot, Transport::Unconnected, UNCOUNTED);
         self.stats.accepted -= 1;
         self.enter(slot, Phase::Opening);
         self.arm(slot, ticks(connect.timeout));
-        let Some(connection) = self.slots.at_mut(slot) else { return ConnId::from_bits(0) };
+        let Some(connection) = self.slots.at_mut(slot) else { return ConnId::NOBODY };
         connection.zone = zone.index;
         connection.options = connect.options.0;
         // Failure is heard of through `close`, too.

@@ -57,6 +57,9 @@ pub struct Context {
     pub(crate) cork: Outbox,
     /// That connection, or [`NOBODY`].
     pub(crate) corked: u32,
+    /// Its name, while it is an open WebSocket whose input and output are nothing but plain whole messages: then a message is its frame in
+    /// the cork. `drive` finds out, any change of a phase and any output elsewhere ends it.
+    pub(crate) plain: ConnId,
     /// The connection whose handler is being called, corked or not.
     pub(crate) driven: u32,
     /// Where small frames are gathered for one write.
@@ -115,6 +118,7 @@ impl Context {
             stats: Stats::default(),
             cork: Outbox::default(),
             corked: NOBODY,
+            plain: ConnId::NOBODY,
             driven: NOBODY,
             scratch: Vec::new(),
             pool: Vec::new(),

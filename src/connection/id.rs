@@ -28,6 +28,9 @@ pub(crate) const SLOT_BITS: u32 = 24;
 const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
 
 impl ConnId {
+    /// The name of nothing: exchanges are counted from one.
+    pub(crate) const NOBODY: ConnId = ConnId(0);
+
     pub(crate) fn new(slot: u32, exchange: u64) -> ConnId {
         ConnId(exchange << SLOT_BITS | u64::from(slot) & SLOT_MASK)
     }

@@ -8,11 +8,12 @@ use std::rc::Rc;
 use super::compression::Compressed;
 use super::connection::{Connection, Farewell, Flags};
 use super::context::{Context, NOBODY};
+use super::id::ConnId;
 use super::outbox::{Drop, Kind, Outbox, Shared, Written};
 use super::outgoing::Outgoing;
 use super::phase::Phase;
 use crate::http1;
-use crate::websocket::{self, CloseCode, Opcode, State};
+use crate::websocket::{self, CloseCode, Message, Opcode, State};
 
 /// Corked output beyond this goes to the kernel without waiting for the end of the input.
 const CORKED_AT_MOST: usize = 128 << 10;
@@ -109,6 +110,15 @@ impl Context {
             _ => return,
         }
         self.bound(slot);
+    }
+
+    /// Sends one message to the connection that is [`plain`](Context::plain).
+    #[inline]
+    pub(crate) fn send_plain(&mut self, slot: u32, message: Message<'_>) {
+        self.cork.push(Kind::Frames, |own| websocket::encode_message(own, message));
+        if self.cork.buffered() >= CORKED_AT_MOST {
+            self.bound(slot);
+        }
     }
 
     /// The same where frames are masked or compressed.
@@ -250,6 +260,7 @@ impl Context {
 
     /// The connection is over: `flush` frees it.
     pub(crate) fn gone(&mut self, slot: u32) {
+        self.plain = ConnId::NOBODY;
         self.farewell(slot, CloseCode::ABNORMAL, "", false);
         if let Some(connection) = self.slots.at_mut(slot) {
             connection.flags.insert(Flags::GONE);
@@ -271,6 +282,17 @@ impl Context {
         let Some(connection) = self.slots.at(slot) else { return };
         let waits = connection.held.as_ref().is_some_and(|held| !held.outbox.is_empty() || held.outbox.is_fragmented());
         self.corked = if waits { NOBODY } else { slot };
+        self.plain = if !waits && self.is_plain(connection) { connection.id } else { ConnId::NOBODY };
+    }
+
+    /// Whether nothing but whole messages comes from and goes to a connection, each as it is.
+    #[inline]
+    fn is_plain(&self, connection: &Connection) -> bool {
+        let options = self.options_of(connection);
+        connection.phase == Phase::WebSocket(State::Open)
+            && !connection.flags.has(Flags::UNUSUAL | Flags::CHUNKS | Flags::GONE)
+            && options.message_rate.is_none()
+            && !options.backpressure.drops()
     }
 
     /// Ends what `drive` began: the cork leaves in one write.
@@ -285,6 +307,7 @@ impl Context {
 
     /// Writes the cork; what is refused is swapped into the connection's outbox, not copied.
     fn uncork(&mut self) {
+        self.plain = ConnId::NOBODY;
         let slot = std::mem::replace(&mut self.corked, NOBODY);
         if self.cork.is_empty() && !self.cork.is_fragmented() {
             return;

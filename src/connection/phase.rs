@@ -4,6 +4,7 @@
 use super::clock::NEVER;
 use super::connection::{Connection, Flags};
 use super::context::Context;
+use super::id::ConnId;
 use super::options::Options;
 use crate::websocket::State;
 
@@ -84,6 +85,7 @@ fn jitter(range: u32, slot: u32) -> u32 {
 impl Context {
     /// The one way into a phase: it sets the phase and its deadline, and forgets what only concerned the last one.
     pub(crate) fn enter(&mut self, slot: u32, phase: Phase) {
+        self.plain = ConnId::NOBODY;
         let Some(connection) = self.slots.at_mut(slot) else { return };
         if phase == Phase::WebSocket(State::Open) {
             // Nothing of its share is spent yet.
