@@ -40,8 +40,10 @@ fn read(rules: &Rules, bytes: &[u8], cuts: &[usize]) -> Vec<Seen> {
                 }),
                 #[cfg(feature = "deflate")]
                 Event::Compressed(compressed) => unreachable!("not agreed on: {:02X?}", compressed.payload()),
-                Event::Assembled(switchboard::proto::Assembled::Text(text)) => seen.push(Seen::Text(text)),
-                Event::Assembled(switchboard::proto::Assembled::Binary(bytes)) => seen.push(Seen::Binary(bytes)),
+                Event::Assembled(assembled) => seen.push(match assembled.message() {
+                    switchboard::proto::Message::Text(text) => Seen::Text(text.into()),
+                    switchboard::proto::Message::Binary(bytes) => Seen::Binary(bytes.into()),
+                }),
                 Event::Ping(payload) => seen.push(Seen::Ping(payload.into())),
                 Event::Pong(payload) => seen.push(Seen::Pong(payload.into())),
                 Event::Close(code, reason) => seen.push(Seen::Close(code, reason.into())),

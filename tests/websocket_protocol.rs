@@ -1,7 +1,7 @@
 //! The receiving side and the state machine as tables: what each role makes of frames, whole and in pieces.
 
 use switchboard::proto::{
-    Action, Assembled, Assembly, CloseCode, Event, Input, Message, Opcode, Role, Rules, State, Violation, encode_frame,
+    Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, Rules, State, Violation, encode_frame,
     encode_masked, receive,
 };
 
@@ -235,12 +235,6 @@ fn server_waits_for_a_whole_control_frame_without_consuming_it() {
 #[test]
 fn server_has_nothing_to_say_about_no_bytes() {
     assert_eq!(receive(&SERVER, &mut None, &mut []), (0, Event::More));
-}
-
-#[test]
-fn assembled_lends_its_message() {
-    assert_eq!(Assembled::Text("é".into()).message(), Message::Text("é"));
-    assert_eq!(Assembled::Binary(vec![1]).message(), Message::Binary(&[1]));
 }
 
 /// The verdict on a header's two bytes, worked out from the RFC alone; `None` is "not yet".

@@ -9,6 +9,7 @@ use super::exchange::Exchange;
 use super::id::ConnId;
 use super::outbox::Outbox;
 use super::phase::Phase;
+use super::spare::Spare;
 use crate::net::Transport;
 #[cfg(feature = "deflate")]
 use crate::websocket::Agreed;
@@ -122,6 +123,18 @@ impl Held {
     #[cfg(not(feature = "deflate"))]
     fn has_contexts(&self) -> bool {
         false
+    }
+
+    /// The message of which a large part is still to be received, and nothing else before: with room for more.
+    pub(crate) fn large(&mut self, spare: &mut Spare) -> Option<&mut Assembly> {
+        let assembly = self.assembly.as_deref_mut().filter(|_| self.spill.is_empty())?;
+        let rest = assembly.wants()?;
+        if assembly.is_full()
+            && let Some(memory) = spare.take(assembly.len().saturating_add(rest))
+        {
+            assembly.move_to(memory);
+        }
+        Some(assembly)
     }
 
     /// Ready for another connection: no buffer larger than what is worth keeping.

@@ -20,6 +20,7 @@ use super::output::Frames;
 use super::phase::Phase;
 use super::reply::Upgrade;
 use super::slots::Slots;
+use super::spare::Spare;
 use super::stats::Stats;
 use super::timeouts::Timeouts;
 use super::timer::{Call, TimerId, Timers};
@@ -60,6 +61,8 @@ pub struct Context {
     /// Its name, while it is an open WebSocket whose input and output are nothing but plain whole messages: then a message is its frame in
     /// the cork. `drive` finds out, any change of a phase and any output elsewhere ends it.
     pub(crate) plain: ConnId,
+    /// More of what arrived with the message that is being handled is still to be handled: output is best gathered.
+    pub(crate) more_input: bool,
     /// The connection whose handler is being called, corked or not.
     pub(crate) driven: u32,
     /// Where small frames are gathered for one write.
@@ -67,6 +70,8 @@ pub struct Context {
     /// Boxes to be used again: it is the allocations that are pooled.
     #[expect(clippy::vec_box)]
     pub(crate) pool: Vec<Box<Held>>,
+    /// Memory of large messages to be used again.
+    pub(crate) spare: Spare,
     /// Makes numbers of message keys, differently in each server.
     pub(crate) hasher: RandomState,
     /// For what is sent in the client role.
@@ -119,9 +124,11 @@ impl Context {
             cork: Outbox::default(),
             corked: NOBODY,
             plain: ConnId::NOBODY,
+            more_input: false,
             driven: NOBODY,
             scratch: Vec::new(),
             pool: Vec::new(),
+            spare: Spare::new(),
             hasher: RandomState::new(),
             keys: MaskingKeys::new(),
             exchanges: 0,

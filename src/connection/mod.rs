@@ -23,6 +23,7 @@ mod phase;
 mod remote;
 mod reply;
 mod slots;
+mod spare;
 mod stats;
 mod timeouts;
 mod timer;

@@ -13,10 +13,12 @@ use super::outbox::{Drop, Kind, Outbox, Shared, Written};
 use super::outgoing::Outgoing;
 use super::phase::Phase;
 use crate::http1;
-use crate::websocket::{self, CloseCode, Message, Opcode, State};
+use crate::websocket::{self, CloseCode, Header, Message, Opcode, State};
 
 /// Corked output beyond this goes to the kernel without waiting for the end of the input.
 const CORKED_AT_MOST: usize = 128 << 10;
+/// A message as long as this is written from where it is rather than copied.
+const LARGE: usize = 8 << 10;
 /// What the cork keeps of its memory between turns.
 const CORK_KEPT: usize = 2 << 20;
 
@@ -115,10 +117,34 @@ impl Context {
     /// Sends one message to the connection that is [`plain`](Context::plain).
     #[inline]
     pub(crate) fn send_plain(&mut self, slot: u32, message: Message<'_>) {
+        if message.len() >= LARGE && !self.more_input && self.cork.buffered() == 0 {
+            return self.send_through(slot, message);
+        }
         self.cork.push(Kind::Frames, |own| websocket::encode_message(own, message));
         if self.cork.buffered() >= CORKED_AT_MOST {
             self.bound(slot);
         }
+    }
+
+    /// Sends a large message before which nothing waits from where it is, and keeps what the transport refuses.
+    #[inline(never)]
+    fn send_through(&mut self, slot: u32, message: Message<'_>) {
+        let mut header = [0; Header::MAX_LEN];
+        let at = Header::of(message).encode_into(&mut header);
+        let (header, payload) = (&header[..at], message.as_bytes());
+        let Some(connection) = self.slots.at_mut(slot) else { return };
+        let Ok(n) = connection.transport.write_both(header, payload) else { return self.gone(slot) };
+        if n == at + payload.len() {
+            return;
+        }
+        // What has begun to leave is bytes: nothing may come before its end.
+        let kind = if n == 0 { Kind::Frames } else { Kind::Bytes };
+        self.cork.push(kind, |own| {
+            own.extend_from_slice(&header[n.min(at)..]);
+            own.extend_from_slice(&payload[n.saturating_sub(at)..]);
+        });
+        self.end_cork();
+        self.refused(slot);
     }
 
     /// The same where frames are masked or compressed.
@@ -279,6 +305,7 @@ impl Context {
     /// Begins a callback or a piece of input: output for this connection goes into the cork, unless earlier output waits.
     pub(crate) fn drive(&mut self, slot: u32) {
         self.driven = slot;
+        self.more_input = false;
         let Some(connection) = self.slots.at(slot) else { return };
         let waits = connection.held.as_ref().is_some_and(|held| !held.outbox.is_empty() || held.outbox.is_fragmented());
         self.corked = if waits { NOBODY } else { slot };
@@ -307,8 +334,7 @@ impl Context {
 
     /// Writes the cork; what is refused is swapped into the connection's outbox, not copied.
     fn uncork(&mut self) {
-        self.plain = ConnId::NOBODY;
-        let slot = std::mem::replace(&mut self.corked, NOBODY);
+        let slot = self.end_cork();
         if self.cork.is_empty() && !self.cork.is_fragmented() {
             return;
         }
@@ -329,17 +355,28 @@ impl Context {
                     self.police(slot);
                 }
             }
-            Ok(Written::Blocked { .. }) => {
-                connection.flags.insert(Flags::BLOCKED | Flags::ANSWERED);
-                self.swap_cork(slot);
-                self.blocked(slot);
-                self.police(slot);
-            }
+            Ok(Written::Blocked { .. }) => self.refused(slot),
             Err(_) => {
                 self.cork = Outbox::default();
                 self.gone(slot);
             }
         }
+    }
+
+    /// Nobody's output is corked from here on. Returns whose it was.
+    fn end_cork(&mut self) -> u32 {
+        self.plain = ConnId::NOBODY;
+        std::mem::replace(&mut self.corked, NOBODY)
+    }
+
+    /// The transport is full: what the cork still has is to wait.
+    fn refused(&mut self, slot: u32) {
+        if let Some(connection) = self.slots.at_mut(slot) {
+            connection.flags.insert(Flags::BLOCKED | Flags::ANSWERED);
+        }
+        self.swap_cork(slot);
+        self.blocked(slot);
+        self.police(slot);
     }
 
     /// What the cork still has is the connection's from here on.

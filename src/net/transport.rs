@@ -1,7 +1,7 @@
 //! One connection's bytes: read, write, shut down, whatever carries them. It alone judges whether a
 //! socket is drained. It knows no message boundary and keeps no bytes of its own.
 
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr};
 
 use mio::net::{TcpStream, UnixStream};
@@ -100,6 +100,24 @@ impl Transport {
                 Transport::Tcp(socket) => socket.write(bytes),
                 Transport::Unix(socket) => socket.write(bytes),
                 Transport::Memory(memory) => memory.write(bytes),
+                Transport::Unconnected => return Ok(0),
+            };
+            return match result {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
+                other => other,
+            };
+        }
+    }
+
+    /// The same for bytes that lie in two places.
+    pub(crate) fn write_both(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+        let both = [IoSlice::new(first), IoSlice::new(second)];
+        loop {
+            let result = match self {
+                Transport::Tcp(socket) => socket.write_vectored(&both),
+                Transport::Unix(socket) => socket.write_vectored(&both),
+                Transport::Memory(memory) => memory.write(&[first, second].concat()),
                 Transport::Unconnected => return Ok(0),
             };
             return match result {

@@ -8,6 +8,8 @@ use crate::websocket::CloseCode;
 
 /// Messages, requests and other steps that one connection is given in one turn; the rest of its input waits for the next.
 pub(super) const STEPS: usize = 256;
+/// The most that is received at once of a large frame, into its own memory.
+const IN_PLACE: usize = 256 << 10;
 /// Input of which a takeover uses nothing.
 const UNUSED_AT_MOST: usize = 1 << 20;
 
@@ -70,13 +72,19 @@ impl Server {
     fn read_once(&mut self, slot: u32) {
         let Some(connection) = self.context.slots.at_mut(slot) else { return };
         let ends = connection.flags.has(Flags::READ_CLOSED);
-        match connection.transport.read(&mut self.lent.input) {
+        let chunks = connection.flags.has(Flags::CHUNKS);
+        let held = connection.held.as_deref_mut().filter(|_| !chunks);
+        let assembly = held.and_then(|held| held.large(&mut self.context.spare));
+        let in_place = assembly.is_some();
+        let buf = assembly.map_or(&mut self.lent.input[..], |assembly| assembly.space(IN_PLACE));
+        match connection.transport.read(buf) {
             Ok(Read::Bytes { n, more }) => {
                 // After a FIN no readiness follows: the end is found by reading on.
                 if more || ends {
                     self.context.read_later(slot);
                 }
                 match self.context.charge_bytes(slot, n) {
+                    true if in_place => self.arrived_in_place(slot, n),
                     true => self.arrived(slot, n),
                     false => {
                         self.call_back(slot, |server| server.context.fail(slot, CloseCode::POLICY, "too many bytes"))
@@ -107,6 +115,18 @@ impl Server {
             self.keep(slot, whole);
         }
         self.lent.input = input;
+    }
+
+    /// Bytes of a large frame lie where they are to stay.
+    fn arrived_in_place(&mut self, slot: u32, n: usize) {
+        let held = self.context.slots.at_mut(slot).and_then(|connection| connection.held.as_mut());
+        if let Some(assembly) = held.and_then(|held| held.assembly.as_mut()) {
+            assembly.received(n);
+        }
+        self.context.drive(slot);
+        self.context.heard(slot);
+        self.frames(slot, &mut [], &mut { STEPS });
+        self.context.rest(slot);
     }
 
     /// Keeps what could not be used yet.

@@ -24,7 +24,7 @@ impl Server {
             rules.compression = connection.flags.has(Flags::DEFLATES);
         }
         let mut assembly = connection.held.as_mut().and_then(|held| held.assembly.take());
-        let mut used = 0;
+        let (mut used, len) = (0, input.len());
         let step = loop {
             let n = self.run(slot, &rules, assembly.is_some(), &mut input[used..], steps);
             used += n;
@@ -39,6 +39,7 @@ impl Server {
                     self.context.fail(slot, CloseCode::POLICY, "too many messages");
                     break Step::Used(used);
                 }
+                self.context.more_input = used < len;
                 self.event(slot, event, steps);
                 *steps = steps.saturating_sub(1);
             }
@@ -66,6 +67,7 @@ impl Server {
             return 0;
         }
         let Some(run) = Run::prepare(input, rules.max_message, *steps) else { return 0 };
+        self.context.more_input = true;
         let Some(connection) = self.context.slots.at(slot) else { return 0 };
         let handler = self.zones.handler(connection.zone);
         let mut taken = 0;
@@ -117,7 +119,11 @@ impl Server {
                 // What was inflated counts like input: by what a turn takes for a step on average.
                 *steps = steps.saturating_sub(inflated / INFLATED_BY_STEP);
             }
-            Event::Assembled(assembled) => self.message(slot, state, assembled.message()),
+            Event::Assembled(assembled) => {
+                self.message(slot, state, assembled.message());
+                let tick = self.context.clock.tick();
+                self.context.spare.put(assembled.into_memory(), tick);
+            }
             Event::Ping(payload) => {
                 if let (_, Action::AnswerPong) = state.on(Input::Ping) {
                     let id = connection.id;

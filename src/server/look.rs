@@ -12,6 +12,7 @@ impl Server {
     /// Looks at what is due.
     pub(super) fn sweep(&mut self) {
         let tick = self.context.clock.tick();
+        self.context.spare.tire(tick);
         if self.context.slots.earliest() <= tick {
             let mut due = std::mem::take(&mut self.lent.due);
             self.context.slots.sweep(tick, CHUNKS, &mut due);

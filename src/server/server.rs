@@ -246,7 +246,7 @@ impl Server {
             return Some(Duration::ZERO);
         }
         let cx = &self.context;
-        let earliest = cx.slots.earliest().min(cx.timeouts.next());
+        let earliest = cx.slots.earliest().min(cx.timeouts.next()).min(cx.spare.look());
         let deadline = (earliest != NEVER).then(|| cx.clock.instant(earliest));
         let retry = self.listeners.iter().flatten().filter_map(Acceptor::retry_at).min();
         // With nobody left there is nothing to wait for.

@@ -88,7 +88,8 @@ fn receive_pieces<'i>(rules: &Rules, slot: &mut Option<Box<Assembly>>, mut input
             let n = usize::try_from(assembly.remaining()).map_or(input.len(), |rest| rest.min(input.len()));
             let (payload, rest) = mem::take(&mut input).split_at_mut(n);
             (input, consumed) = (rest, consumed + n);
-            if let Err(violation) = assembly.append(payload) {
+            assembly.append(payload);
+            if let Err(violation) = assembly.judge() {
                 return (consumed, Event::Fail(violation));
             }
             if assembly.remaining() > 0 {

@@ -1,0 +1,96 @@
+//! Large buffers between two messages: kept while messages keep needing them, given back within seconds when they no longer do. It
+//! does not know what lay in them.
+
+use super::clock::NEVER;
+
+/// Smaller ones are quickly had anew.
+const SMALLEST: usize = 128 << 10;
+/// Bytes of all that are kept.
+const AT_MOST: usize = 32 << 20;
+/// Ticks after which those are given back that nobody took meanwhile: a second.
+const PATIENCE: u32 = 4;
+
+/// Buffers as long as they are initialised.
+#[derive(Debug)]
+pub(crate) struct Spare {
+    /// The last one in is the first one out, so those that are not needed lie at the beginning.
+    buffers: Vec<Vec<u8>>,
+    bytes: usize,
+    /// How many were never taken since the last look.
+    unused: usize,
+    look: u32,
+}
+
+impl Spare {
+    pub(crate) fn new() -> Spare {
+        Spare { buffers: Vec::new(), bytes: 0, unused: 0, look: NEVER }
+    }
+
+    /// One of at least so many bytes.
+    pub(crate) fn take(&mut self, at_least: usize) -> Option<Vec<u8>> {
+        let at = self.buffers.iter().rposition(|buffer| buffer.len() >= at_least)?;
+        self.unused = self.unused.min(at);
+        let buffer = self.buffers.remove(at);
+        self.bytes -= buffer.len();
+        Some(buffer)
+    }
+
+    pub(crate) fn put(&mut self, buffer: Vec<u8>, tick: u32) {
+        if buffer.len() < SMALLEST || self.bytes + buffer.len() > AT_MOST {
+            return;
+        }
+        self.bytes += buffer.len();
+        self.buffers.push(buffer);
+        self.look = self.look.min(tick.saturating_add(PATIENCE));
+    }
+
+    /// The tick of the next look; [`NEVER`] while there is nothing to give back.
+    pub(crate) fn look(&self) -> u32 {
+        self.look
+    }
+
+    /// Gives back what was not needed since the last look.
+    pub(crate) fn tire(&mut self, tick: u32) {
+        if tick < self.look {
+            return;
+        }
+        self.bytes -= self.buffers.drain(..self.unused).map(|buffer| buffer.len()).sum::<usize>();
+        self.unused = self.buffers.len();
+        self.look = if self.buffers.is_empty() { NEVER } else { tick.saturating_add(PATIENCE) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spare_keeps_what_is_needed_and_gives_back_the_rest() {
+        let mut spare = Spare::new();
+        assert_eq!((spare.look(), spare.take(1)), (NEVER, None));
+        for _ in 0..3 {
+            spare.put(vec![0; 1 << 20], 10);
+        }
+        spare.put(vec![0; SMALLEST - 1], 10);
+        assert_eq!((spare.buffers.len(), spare.look()), (3, 14));
+        spare.tire(13);
+        spare.tire(14);
+        assert_eq!((spare.buffers.len(), spare.look()), (3, 18), "nobody has had the time to take one");
+        assert_eq!(spare.take((1 << 20) + 1), None);
+        for tick in 15..18 {
+            let buffer = spare.take(1 << 20).unwrap();
+            spare.put(buffer, tick);
+        }
+        spare.tire(18);
+        assert_eq!((spare.buffers.len(), spare.bytes), (1, 1 << 20), "one at a time was needed");
+        spare.tire(22);
+        assert_eq!((spare.buffers.len(), spare.bytes, spare.look()), (0, 0, NEVER));
+    }
+
+    #[test]
+    fn spare_is_bounded() {
+        let mut spare = Spare::new();
+        (0..1000).for_each(|_| spare.put(vec![0; 1 << 20], 0));
+        assert_eq!(spare.bytes, AT_MOST);
+    }
+}
