@@ -9,7 +9,6 @@ use super::exchange::Exchange;
 use super::id::ConnId;
 use super::outbox::Outbox;
 use super::phase::Phase;
-use super::spare::Spare;
 use crate::net::Transport;
 #[cfg(feature = "deflate")]
 use crate::websocket::Agreed;
@@ -125,16 +124,9 @@ impl Held {
         false
     }
 
-    /// The message of which a large part is still to be received, and nothing else before: with room for more.
-    pub(crate) fn large(&mut self, spare: &mut Spare) -> Option<&mut Assembly> {
-        let assembly = self.assembly.as_deref_mut().filter(|_| self.spill.is_empty())?;
-        let rest = assembly.wants()?;
-        if assembly.is_full()
-            && let Some(memory) = spare.take(assembly.len().saturating_add(rest))
-        {
-            assembly.move_to(memory);
-        }
-        Some(assembly)
+    /// The message of which a large part is still to be received, and nothing else before.
+    pub(crate) fn large(&mut self) -> Option<&mut Assembly> {
+        self.assembly.as_deref_mut().filter(|assembly| assembly.is_large() && self.spill.is_empty())
     }
 
     /// Ready for another connection: no buffer larger than what is worth keeping.

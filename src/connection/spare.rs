@@ -26,13 +26,14 @@ impl Spare {
         Spare { buffers: Vec::new(), bytes: 0, unused: 0, look: NEVER }
     }
 
-    /// One of at least so many bytes.
-    pub(crate) fn take(&mut self, at_least: usize) -> Option<Vec<u8>> {
-        let at = self.buffers.iter().rposition(|buffer| buffer.len() >= at_least)?;
+    /// Memory for a message of so many bytes; none where it had to be new.
+    pub(crate) fn take(&mut self, len: u64) -> Vec<u8> {
+        let fits = |buffer: &Vec<u8>| (SMALLEST as u64..=buffer.len() as u64).contains(&len);
+        let Some(at) = self.buffers.iter().rposition(fits) else { return Vec::new() };
         self.unused = self.unused.min(at);
         let buffer = self.buffers.remove(at);
         self.bytes -= buffer.len();
-        Some(buffer)
+        buffer
     }
 
     pub(crate) fn put(&mut self, buffer: Vec<u8>, tick: u32) {
@@ -67,7 +68,7 @@ mod tests {
     #[test]
     fn spare_keeps_what_is_needed_and_gives_back_the_rest() {
         let mut spare = Spare::new();
-        assert_eq!((spare.look(), spare.take(1)), (NEVER, None));
+        assert_eq!((spare.look(), spare.take(1 << 20)), (NEVER, Vec::new()));
         for _ in 0..3 {
             spare.put(vec![0; 1 << 20], 10);
         }
@@ -76,9 +77,11 @@ mod tests {
         spare.tire(13);
         spare.tire(14);
         assert_eq!((spare.buffers.len(), spare.look()), (3, 18), "nobody has had the time to take one");
-        assert_eq!(spare.take((1 << 20) + 1), None);
+        assert_eq!(spare.take((1 << 20) + 1), Vec::new());
+        assert_eq!(spare.take(20), Vec::new());
         for tick in 15..18 {
-            let buffer = spare.take(1 << 20).unwrap();
+            let buffer = spare.take(1 << 20);
+            assert_eq!(buffer.len(), 1 << 20);
             spare.put(buffer, tick);
         }
         spare.tire(18);

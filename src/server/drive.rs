@@ -74,7 +74,7 @@ impl Server {
         let ends = connection.flags.has(Flags::READ_CLOSED);
         let chunks = connection.flags.has(Flags::CHUNKS);
         let held = connection.held.as_deref_mut().filter(|_| !chunks);
-        let assembly = held.and_then(|held| held.large(&mut self.context.spare));
+        let assembly = held.and_then(|held| held.large());
         let in_place = assembly.is_some();
         let buf = assembly.map_or(&mut self.lent.input[..], |assembly| assembly.space(IN_PLACE));
         match connection.transport.read(buf) {

@@ -7,7 +7,7 @@ use crate::connection::{Chunk, Conn, ConnId, Flags, Phase};
 #[cfg(feature = "deflate")]
 use crate::websocket::Compressed;
 use crate::websocket::{
-    Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, Rules, Run, State, Violation, receive,
+    Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, Rules, Run, State, Violation, receive_with,
 };
 
 /// Inflated bytes that count as one step of a turn's budget.
@@ -29,7 +29,8 @@ impl Server {
             let n = self.run(slot, &rules, assembly.is_some(), &mut input[used..], steps);
             used += n;
             if n == 0 {
-                let (n, event) = receive(&rules, &mut assembly, &mut input[used..]);
+                let memory = |len| self.context.spare.take(len);
+                let (n, event) = receive_with(&rules, &mut assembly, &mut input[used..], memory);
                 used += n;
                 if let Event::More = event {
                     self.chunk_so_far(slot, &mut assembly);

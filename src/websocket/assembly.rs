@@ -14,7 +14,7 @@ const LARGE: usize = 16 << 10;
 /// An unfinished message. It holds what has arrived of it, unmasked and, if text, already known to begin UTF-8; of a compressed
 /// message the bytes as they are.
 ///
-/// Its memory follows the bytes that arrived, at most twice as many, never the length that a header declares.
+/// Its memory follows the bytes that arrived, at most twice as many, never the length that a header declares, unless it was given to it.
 #[derive(PartialEq, Eq, Debug)]
 pub struct Assembly {
     /// Of the message: text or binary.
@@ -60,15 +60,15 @@ impl Assembled {
 }
 
 impl Assembly {
-    /// A message that begins with the frame of this header; see [`begin_frame`](Assembly::begin_frame).
-    pub(super) fn new(first: &Header) -> Assembly {
+    /// A message that begins with the frame of this header, in this memory; see [`begin_frame`](Assembly::begin_frame).
+    pub(super) fn new(first: &Header, memory: Vec<u8>) -> Assembly {
         Assembly {
             opcode: first.opcode,
             compressed: first.rsv1,
             fin: false,
             utf8: Utf8::new(),
             key: None,
-            bytes: Vec::new(),
+            bytes: memory,
             filled: 0,
             fresh: 0,
             remaining: 0,
@@ -140,29 +140,16 @@ impl Assembly {
         (self.fin, self.key, self.remaining) = (fin, key, len);
     }
 
-    /// Whether the next bytes are best received right here; then how many make the frame whole.
-    pub(crate) fn wants(&self) -> Option<usize> {
-        usize::try_from(self.remaining).ok().filter(|&rest| rest >= LARGE)
-    }
-
-    /// Whether it must have other memory to take more.
-    pub(crate) fn is_full(&self) -> bool {
-        self.filled == self.bytes.len()
-    }
-
-    /// Goes on in memory that another message has left behind, if that is larger.
-    pub(crate) fn move_to(&mut self, mut memory: Vec<u8>) {
-        if memory.len() > self.filled {
-            memory[..self.filled].copy_from_slice(&self.bytes[..self.filled]);
-            self.bytes = memory;
-        }
+    /// Whether so much of the frame is still to come that it is best received right here.
+    pub(crate) fn is_large(&self) -> bool {
+        self.remaining >= LARGE as u64
     }
 
     /// Where the next bytes of the frame may be received, at most `most` of them. To be followed by
     /// [`received`](Assembly::received).
     pub(crate) fn space(&mut self, most: usize) -> &mut [u8] {
         let rest = usize::try_from(self.remaining).unwrap_or(usize::MAX);
-        if self.is_full() {
+        if self.filled == self.bytes.len() {
             let room = rest.min(self.filled.max(LARGE));
             self.bytes.reserve_exact(room);
             self.bytes.resize(self.filled + room, 0);

@@ -48,6 +48,17 @@ pub enum Event<'i> {
 /// ```
 #[inline]
 pub fn receive<'i>(rules: &Rules, assembly: &mut Option<Box<Assembly>>, input: &'i mut [u8]) -> (usize, Event<'i>) {
+    receive_with(rules, assembly, input, |_| Vec::new())
+}
+
+/// The same with `memory` for a message that comes in pieces, which is told how long the first of them is: empty, or initialised.
+#[inline]
+pub(crate) fn receive_with<'i>(
+    rules: &Rules,
+    assembly: &mut Option<Box<Assembly>>,
+    input: &'i mut [u8],
+    memory: impl FnOnce(u64) -> Vec<u8>,
+) -> (usize, Event<'i>) {
     if assembly.is_none()
         && let Decoded::Header(header, at) = Header::decode(input)
         && let Header { fin: true, opcode: Opcode::Text | Opcode::Binary, len, .. } = header
@@ -58,7 +69,7 @@ pub fn receive<'i>(rules: &Rules, assembly: &mut Option<Box<Assembly>>, input: &
         let end = at + len as usize;
         return (end, message(header, &mut input[at..end]));
     }
-    let (consumed, event) = receive_pieces(rules, assembly, input);
+    let (consumed, event) = receive_pieces(rules, assembly, input, memory);
     if let Event::Fail(_) | Event::Close(..) = event {
         *assembly = None; // what was begun will not be ended
     }
@@ -81,8 +92,14 @@ fn message<'i>(header: Header, payload: &'i mut [u8]) -> Event<'i> {
 }
 
 /// Everything but a whole message: fragments, frames cut by the end of the input, control frames, violations.
-fn receive_pieces<'i>(rules: &Rules, slot: &mut Option<Box<Assembly>>, mut input: &'i mut [u8]) -> (usize, Event<'i>) {
+fn receive_pieces<'i>(
+    rules: &Rules,
+    slot: &mut Option<Box<Assembly>>,
+    mut input: &'i mut [u8],
+    memory: impl FnOnce(u64) -> Vec<u8>,
+) -> (usize, Event<'i>) {
     let mut consumed = 0;
+    let mut memory = Some(memory);
     loop {
         if let Some(assembly) = slot {
             let n = usize::try_from(assembly.remaining()).map_or(input.len(), |rest| rest.min(input.len()));
@@ -119,7 +136,11 @@ fn receive_pieces<'i>(rules: &Rules, slot: &mut Option<Box<Assembly>>, mut input
             let end = at + header.len as usize;
             return (consumed + end, Event::Compressed(super::Compressed::whole(&header, &mut input[at..end])));
         }
-        slot.get_or_insert_with(|| Box::new(Assembly::new(&header))).begin_frame(header.fin, header.key, header.len);
+        let assembly = slot.get_or_insert_with(|| {
+            let memory = memory.take().map(|memory| memory(header.len)).unwrap_or_default();
+            Box::new(Assembly::new(&header, memory))
+        });
+        assembly.begin_frame(header.fin, header.key, header.len);
         (input, consumed) = (&mut mem::take(&mut input)[at..], consumed + at);
     }
 }
