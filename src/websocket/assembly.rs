@@ -140,9 +140,9 @@ impl Assembly {
         (self.fin, self.key, self.remaining) = (fin, key, len);
     }
 
-    /// Whether so much of the frame is still to come that it is best received right here.
+    /// Whether so much of the frame has come and is still to come that the rest is best received right here.
     pub(crate) fn is_large(&self) -> bool {
-        self.remaining >= LARGE as u64
+        self.remaining >= LARGE as u64 && self.bytes.len() >= LARGE
     }
 
     /// Where the next bytes of the frame may be received, at most `most` of them. To be followed by
@@ -150,7 +150,7 @@ impl Assembly {
     pub(crate) fn space(&mut self, most: usize) -> &mut [u8] {
         let rest = usize::try_from(self.remaining).unwrap_or(usize::MAX);
         if self.filled == self.bytes.len() {
-            let room = rest.min(self.filled.max(LARGE));
+            let room = rest.min(self.filled);
             self.bytes.reserve_exact(room);
             self.bytes.resize(self.filled + room, 0);
         }
