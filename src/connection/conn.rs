@@ -130,7 +130,7 @@ impl Conn<'_> {
     /// Bytes that wait because the peer has not taken what was sent before.
     pub fn buffered(&self) -> usize {
         let Some(connection) = self.connection() else { return 0 };
-        let corked = if self.cx.corked == self.id.slot() { self.cx.cork.buffered() } else { 0 };
+        let corked = if self.cx.corked == self.id.slot() { self.cx.run.len() + self.cx.cork.buffered() } else { 0 };
         buffered(connection) + corked
     }
 

@@ -56,10 +56,12 @@ pub struct Context {
     pub(crate) stats: Stats,
     /// The outbox of the connection whose input is being handled.
     pub(crate) cork: Outbox,
+    /// Frames that go before it, as long as nothing else does.
+    pub(crate) run: Vec<u8>,
     /// That connection, or [`NOBODY`].
     pub(crate) corked: u32,
-    /// Its name, while it is an open WebSocket whose input and output are nothing but plain whole messages: then a message is its frame in
-    /// the cork. `drive` finds out, any change of a phase and any output elsewhere ends it.
+    /// Its name, while it is an open WebSocket whose input and output are nothing but plain whole messages: then sending one is writing a
+    /// frame into the run. `drive` finds out; any change of a phase and the end of the cork end it.
     pub(crate) plain: ConnId,
     /// More of what arrived with the message that is being handled is still to be handled: output is best gathered.
     pub(crate) more_input: bool,
@@ -122,6 +124,7 @@ impl Context {
             compression: Compression::default(),
             stats: Stats::default(),
             cork: Outbox::default(),
+            run: Vec::new(),
             corked: NOBODY,
             plain: ConnId::NOBODY,
             more_input: false,
@@ -339,7 +342,14 @@ impl Context {
     }
 
     /// Gives back what a connection held, once nothing is unfinished.
+    #[inline]
     pub(crate) fn tidy(&mut self, slot: u32) {
+        if self.slots.at(slot).is_some_and(|connection| connection.held.is_some()) {
+            self.tidy_held(slot);
+        }
+    }
+
+    fn tidy_held(&mut self, slot: u32) {
         const POOLED: usize = 1 << 10;
         let Some(connection) = self.slots.at_mut(slot) else { return };
         if connection.held.as_ref().is_some_and(|held| held.is_empty())

@@ -126,19 +126,18 @@ impl Context {
     /// Charges a message or a control frame to a connection's rate; false when that is exceeded.
     #[inline]
     pub(crate) fn charge_message(&mut self, slot: u32) -> bool {
-        let now = self.clock.micros();
         let Some(connection) = self.slots.at_mut(slot) else { return true };
-        let rate = self.options[usize::from(connection.options)].message_rate;
-        rate.is_none_or(|rate| rate.charge(&mut connection.message_rate, now, 1))
+        let Some(rate) = &self.options[usize::from(connection.options)].message_rate else { return true };
+        rate.charge(&mut connection.message_rate, self.clock.micros(), 1)
     }
 
     /// Charges bytes that arrived to a WebSocket's rate; false when that is exceeded.
+    #[inline]
     pub(crate) fn charge_bytes(&mut self, slot: u32, n: usize) -> bool {
-        let now = self.clock.micros();
         let Some(connection) = self.slots.at_mut(slot) else { return true };
-        let rate = self.options[usize::from(connection.options)].byte_rate;
+        let Some(rate) = &self.options[usize::from(connection.options)].byte_rate else { return true };
         let applies = matches!(connection.phase, Phase::WebSocket(_));
-        !applies || rate.is_none_or(|rate| rate.charge(&mut connection.byte_rate, now, n as u64))
+        !applies || rate.charge(&mut connection.byte_rate, self.clock.micros(), n as u64)
     }
 }
 

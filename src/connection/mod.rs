@@ -20,6 +20,7 @@ mod outbox;
 mod outgoing;
 mod output;
 mod phase;
+mod plain;
 mod remote;
 mod reply;
 mod slots;

@@ -122,6 +122,14 @@ impl Outbox {
         }
     }
 
+    /// Takes over a run of frames, of which the first `sent` bytes have left; it is empty itself.
+    pub(crate) fn take_run(&mut self, frames: &mut Vec<u8>, sent: usize) {
+        std::mem::swap(&mut self.own, frames);
+        (self.left, self.len) = (sent, self.own.len() - sent);
+        self.written += sent as u64;
+        self.segments.push_back(Segment::Own { len: self.own.len(), sent, kind: Kind::Frames });
+    }
+
     /// Appends a pointer to a frame that others send as well.
     pub(crate) fn push_shared(&mut self, frame: Shared, drop: Drop) {
         if let Some(behind) = &mut self.behind {

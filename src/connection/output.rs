@@ -13,14 +13,12 @@ use super::outbox::{Drop, Kind, Outbox, Shared, Written};
 use super::outgoing::Outgoing;
 use super::phase::Phase;
 use crate::http1;
-use crate::websocket::{self, CloseCode, Header, Message, Opcode, State};
+use crate::websocket::{self, CloseCode, Opcode, State};
 
 /// Corked output beyond this goes to the kernel without waiting for the end of the input.
-const CORKED_AT_MOST: usize = 128 << 10;
-/// A message as long as this is written from where it is rather than copied.
-const LARGE: usize = 8 << 10;
+pub(super) const CORKED_AT_MOST: usize = 128 << 10;
 /// What the cork keeps of its memory between turns.
-const CORK_KEPT: usize = 2 << 20;
+pub(super) const CORK_KEPT: usize = 2 << 20;
 
 /// A message in the forms that receivers may want, each encoded at most once.
 pub(crate) struct Frames<'m> {
@@ -70,10 +68,13 @@ impl Context {
     /// Where output for a connection goes now: into the cork while its input is being handled, else into its outbox.
     #[inline]
     pub(crate) fn output(&mut self, slot: u32) -> Option<&mut Outbox> {
-        if slot == self.corked {
-            return Some(&mut self.cork);
+        if slot != self.corked {
+            return self.outbox(slot);
         }
-        self.outbox(slot)
+        if !self.run.is_empty() {
+            self.cork.push(Kind::Frames, |own| own.append(&mut self.run));
+        }
+        Some(&mut self.cork)
     }
 
     fn outbox(&mut self, slot: u32) -> Option<&mut Outbox> {
@@ -112,39 +113,6 @@ impl Context {
             _ => return,
         }
         self.bound(slot);
-    }
-
-    /// Sends one message to the connection that is [`plain`](Context::plain).
-    #[inline]
-    pub(crate) fn send_plain(&mut self, slot: u32, message: Message<'_>) {
-        if message.len() >= LARGE && !self.more_input && self.cork.buffered() == 0 {
-            return self.send_through(slot, message);
-        }
-        self.cork.push(Kind::Frames, |own| websocket::encode_message(own, message));
-        if self.cork.buffered() >= CORKED_AT_MOST {
-            self.bound(slot);
-        }
-    }
-
-    /// Sends a large message before which nothing waits from where it is, and keeps what the transport refuses.
-    #[inline(never)]
-    fn send_through(&mut self, slot: u32, message: Message<'_>) {
-        let mut header = [0; Header::MAX_LEN];
-        let at = Header::of(message).encode_into(&mut header);
-        let (header, payload) = (&header[..at], message.as_bytes());
-        let Some(connection) = self.slots.at_mut(slot) else { return };
-        let Ok(n) = connection.transport.write_both(header, payload) else { return self.gone(slot) };
-        if n == at + payload.len() {
-            return;
-        }
-        // What has begun to leave is bytes: nothing may come before its end.
-        let kind = if n == 0 { Kind::Frames } else { Kind::Bytes };
-        self.cork.push(kind, |own| {
-            own.extend_from_slice(&header[n.min(at)..]);
-            own.extend_from_slice(&payload[n.saturating_sub(at)..]);
-        });
-        self.end_cork();
-        self.refused(slot);
     }
 
     /// The same where frames are masked or compressed.
@@ -214,11 +182,18 @@ impl Context {
             if self.cork.buffered() < CORKED_AT_MOST {
                 return;
             }
-            self.uncork();
-            // If all of it left, the next output is corked again.
-            self.drive(slot);
+            self.uncork_and_go_on(slot);
         }
         self.police(slot);
+    }
+
+    /// If all of it left, the next output is corked again.
+    #[inline(never)]
+    pub(super) fn uncork_and_go_on(&mut self, slot: u32) {
+        let more_input = self.more_input;
+        self.uncork();
+        self.drive(slot);
+        self.more_input = more_input;
     }
 
     /// A key or topic as a number that waits with a message.
@@ -312,16 +287,6 @@ impl Context {
         self.plain = if !waits && self.is_plain(connection) { connection.id } else { ConnId::NOBODY };
     }
 
-    /// Whether nothing but whole messages comes from and goes to a connection, each as it is.
-    #[inline]
-    fn is_plain(&self, connection: &Connection) -> bool {
-        let options = self.options_of(connection);
-        connection.phase == Phase::WebSocket(State::Open)
-            && !connection.flags.has(Flags::UNUSUAL | Flags::CHUNKS | Flags::GONE)
-            && options.message_rate.is_none()
-            && !options.backpressure.drops()
-    }
-
     /// Ends what `drive` began: the cork leaves in one write.
     #[inline]
     pub(crate) fn rest(&mut self, slot: u32) {
@@ -336,7 +301,7 @@ impl Context {
     fn uncork(&mut self) {
         let slot = self.end_cork();
         if self.cork.is_empty() && !self.cork.is_fragmented() {
-            return;
+            return self.write_run(slot);
         }
         let Some(connection) = self.slots.at_mut(slot) else { return };
         if connection.flags.has(Flags::GONE) {
@@ -364,13 +329,13 @@ impl Context {
     }
 
     /// Nobody's output is corked from here on. Returns whose it was.
-    fn end_cork(&mut self) -> u32 {
+    pub(super) fn end_cork(&mut self) -> u32 {
         self.plain = ConnId::NOBODY;
         std::mem::replace(&mut self.corked, NOBODY)
     }
 
     /// The transport is full: what the cork still has is to wait.
-    fn refused(&mut self, slot: u32) {
+    pub(super) fn refused(&mut self, slot: u32) {
         if let Some(connection) = self.slots.at_mut(slot) {
             connection.flags.insert(Flags::BLOCKED | Flags::ANSWERED);
         }
@@ -424,7 +389,7 @@ impl Context {
 
     /// Everything has left.
     #[inline]
-    fn drained(&mut self, slot: u32) {
+    pub(super) fn drained(&mut self, slot: u32) {
         let Some(connection) = self.slots.at(slot) else { return };
         let waited = Flags::BLOCKED | Flags::ANSWERED | Flags::WANT_WRITABLE | Flags::READABLE;
         if connection.flags.has(waited) || !matches!(connection.phase, Phase::WebSocket(_) | Phase::Head) {

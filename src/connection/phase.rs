@@ -126,8 +126,10 @@ impl Context {
     }
 
     fn deadline(&self, connection: &Connection, slot: u32) -> u32 {
-        let ticks = connection.phase.ticks(self.options_of(connection), slot);
-        self.clock.deadline(ticks).min(self.retirement(connection))
+        let options = self.options_of(connection);
+        let deadline = self.clock.deadline(connection.phase.ticks(options, slot));
+        // Nearly always, and then nothing needs to be worked out.
+        if options.lifetime == NEVER { deadline } else { deadline.min(self.retirement(connection)) }
     }
 
     /// The tick at which a connection becomes too old, and no longer has been told so.

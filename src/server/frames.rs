@@ -44,15 +44,13 @@ impl Server {
                 self.event(slot, event, steps);
                 *steps = steps.saturating_sub(1);
             }
-            match self.context.slots.at(slot) {
-                Some(connection) if connection.hears_frames() => {}
-                _ => break Step::Used(used),
-            }
-            if used == input.len() || *steps == 0 {
+            if used == len || *steps == 0 {
                 break Step::Used(used);
             }
-            if self.context.slots.at(slot).is_some_and(|connection| !connection.may_read()) {
-                break Step::Stuck(used);
+            match self.context.slots.at(slot) {
+                Some(connection) if !connection.hears_frames() => break Step::Used(used),
+                Some(connection) if connection.may_read() => {}
+                _ => break Step::Stuck(used),
             }
         };
         self.keep_assembly(slot, assembly);

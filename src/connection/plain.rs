@@ -1,0 +1,87 @@
+//! The fast lane: a server's open WebSocket of which nothing comes and to which nothing goes but whole messages, as they are. While its
+//! input is handled, sending is writing a frame into one buffer. Everything else goes by `output`.
+
+use super::connection::{Connection, Flags};
+use super::context::Context;
+use super::outbox::Kind;
+use super::output::{CORK_KEPT, CORKED_AT_MOST};
+use super::phase::Phase;
+use crate::websocket::{self, Header, Message, State};
+
+/// A message as long as this is written from where it is rather than copied.
+const LARGE: usize = 8 << 10;
+
+impl Context {
+    /// Whether nothing but whole messages comes from and goes to a connection, each as it is.
+    #[inline]
+    pub(super) fn is_plain(&self, connection: &Connection) -> bool {
+        let options = self.options_of(connection);
+        connection.phase == Phase::WebSocket(State::Open)
+            && !connection.flags.has(Flags::UNUSUAL | Flags::CHUNKS | Flags::GONE)
+            && options.message_rate.is_none()
+            && !options.backpressure.drops()
+    }
+
+    /// Sends one message to the connection that is [`plain`](Context::plain).
+    #[inline]
+    pub(crate) fn send_plain(&mut self, slot: u32, message: Message<'_>) {
+        if message.len() >= LARGE && !self.more_input && self.run.is_empty() && self.cork.buffered() == 0 {
+            return self.send_through(slot, message);
+        }
+        if self.cork.buffered() > 0 {
+            return self.send_to(slot, message.into());
+        }
+        websocket::encode_message(&mut self.run, message);
+        if self.run.len() >= CORKED_AT_MOST {
+            self.uncork_and_go_on(slot);
+        }
+    }
+
+    /// Sends a large message before which nothing waits from where it is, and keeps what the transport refuses.
+    #[inline(never)]
+    fn send_through(&mut self, slot: u32, message: Message<'_>) {
+        let mut header = [0; Header::MAX_LEN];
+        let at = Header::of(message).encode_into(&mut header);
+        let (header, payload) = (&header[..at], message.as_bytes());
+        let Some(connection) = self.slots.at_mut(slot) else { return };
+        let Ok(n) = connection.transport.write_both(header, payload) else { return self.gone(slot) };
+        if n == at + payload.len() {
+            return;
+        }
+        // What has begun to leave is bytes: nothing may come before its end.
+        let kind = if n == 0 { Kind::Frames } else { Kind::Bytes };
+        self.cork.push(kind, |own| {
+            own.extend_from_slice(&header[n.min(at)..]);
+            own.extend_from_slice(&payload[n.saturating_sub(at)..]);
+        });
+        self.end_cork();
+        self.refused(slot);
+    }
+
+    /// Writes the run before an empty cork; what is refused is the cork's.
+    #[inline]
+    pub(super) fn write_run(&mut self, slot: u32) {
+        if self.run.is_empty() {
+            return;
+        }
+        let Some(connection) = self.slots.at_mut(slot) else { return self.run.clear() };
+        if connection.flags.has(Flags::GONE) {
+            return self.run.clear();
+        }
+        match connection.transport.write(&self.run) {
+            Ok(n) if n == self.run.len() => {
+                self.run.clear();
+                self.run.shrink_to(CORK_KEPT);
+                self.drained(slot);
+            }
+            Ok(n) => {
+                self.cork.take_run(&mut self.run, n);
+                self.refused(slot);
+            }
+            Err(_) => {
+                self.run.clear();
+                self.gone(slot);
+            }
+        }
+    }
+}
