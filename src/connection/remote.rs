@@ -170,11 +170,10 @@ impl Remote {
     }
 
     /// Takes what is queued. One relaxed load when nothing is.
-    pub(crate) fn take(&self) -> VecDeque<RemoteCall> {
-        if !self.inner.pending.load(Ordering::Relaxed) || !self.inner.pending.swap(false, Ordering::AcqRel) {
-            return VecDeque::new();
-        }
-        std::mem::take(&mut *lock(&self.inner.queue))
+    #[inline]
+    pub(crate) fn take(&self) -> Option<VecDeque<RemoteCall>> {
+        let pending = self.inner.pending.load(Ordering::Relaxed) && self.inner.pending.swap(false, Ordering::AcqRel);
+        pending.then(|| std::mem::take(&mut *lock(&self.inner.queue)))
     }
 
     /// The server is gone: what is queued is dropped, what comes is given back.

@@ -55,7 +55,7 @@ impl Server {
     }
 
     fn run_remote(&mut self) {
-        for call in self.remote.take() {
+        for call in self.remote.take().into_iter().flatten() {
             match call {
                 RemoteCall::Zone(zone, call) => call(self.zones.handler_as_any(zone), &mut self.context),
                 RemoteCall::Context(call) => call(&mut self.context),
@@ -73,6 +73,9 @@ impl Server {
     }
 
     fn run_calls(&mut self) {
+        if self.context.calls.is_empty() {
+            return;
+        }
         for (zone, call) in std::mem::take(&mut self.context.calls) {
             call(self.zones.handler_as_any(zone), &mut self.context);
         }

@@ -7,7 +7,8 @@ use crate::connection::{Chunk, Conn, ConnId, Flags, Phase};
 #[cfg(feature = "deflate")]
 use crate::websocket::Compressed;
 use crate::websocket::{
-    Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, Rules, Run, State, Violation, receive_with,
+    Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, Run, State, Violation, receive_with, whole_frame,
+    whole_message,
 };
 
 /// Inflated bytes that count as one step of a turn's budget.
@@ -17,6 +18,17 @@ const INFLATED_BY_STEP: usize = 4 << 10;
 impl Server {
     /// Handles frames until the input, the steps or the peer's patience for our answers is used up.
     pub(super) fn frames(&mut self, slot: u32, input: &mut [u8], steps: &mut usize) -> Step {
+        let begun = self.context.slots.at(slot).and_then(|connection| connection.held.as_ref());
+        let begun = begun.is_some_and(|held| held.assembly.is_some());
+        let used = if begun { 0 } else { self.plain_messages(slot, input, steps) };
+        match used > 0 && (used == input.len() || *steps == 0) {
+            true => Step::Used(used),
+            false => self.all_frames(slot, input, used, steps),
+        }
+    }
+
+    /// Frames of every kind, from `used` on.
+    fn all_frames(&mut self, slot: u32, input: &mut [u8], mut used: usize, steps: &mut usize) -> Step {
         let Some(connection) = self.context.slots.at_mut(slot) else { return Step::Used(input.len()) };
         let mut rules = self.context.options[usize::from(connection.options)].rules;
         if connection.flags.has(Flags::UNUSUAL) {
@@ -24,65 +36,82 @@ impl Server {
             rules.compression = connection.flags.has(Flags::DEFLATES);
         }
         let mut assembly = connection.held.as_mut().and_then(|held| held.assembly.take());
-        let (mut used, len) = (0, input.len());
+        let len = input.len();
         let step = loop {
-            let n = self.run(slot, &rules, assembly.is_some(), &mut input[used..], steps);
-            used += n;
-            if n == 0 {
-                let memory = |len| self.context.spare.take(len);
-                let (n, event) = receive_with(&rules, &mut assembly, &mut input[used..], memory);
-                used += n;
-                if let Event::More = event {
-                    self.chunk_so_far(slot, &mut assembly);
-                    break Step::Stuck(used);
-                }
-                if !self.context.charge_message(slot) {
-                    self.context.fail(slot, CloseCode::POLICY, "too many messages");
-                    break Step::Used(used);
-                }
-                self.context.more_input = used < len;
-                self.event(slot, event, steps);
-                *steps = steps.saturating_sub(1);
-            }
-            if used == len || *steps == 0 {
-                break Step::Used(used);
-            }
             match self.context.slots.at(slot) {
                 Some(connection) if !connection.hears_frames() => break Step::Used(used),
                 Some(connection) if connection.may_read() => {}
                 _ => break Step::Stuck(used),
+            }
+            let memory = |len| self.context.spare.take(len);
+            let (n, event) = receive_with(&rules, &mut assembly, &mut input[used..], memory);
+            used += n;
+            if let Event::More = event {
+                self.chunk_so_far(slot, &mut assembly);
+                break Step::Stuck(used);
+            }
+            if !self.context.charge_message(slot) {
+                self.context.fail(slot, CloseCode::POLICY, "too many messages");
+                break Step::Used(used);
+            }
+            self.context.more_input = used < len;
+            self.event(slot, event, steps);
+            *steps = steps.saturating_sub(1);
+            if assembly.is_none() {
+                used += self.plain_messages(slot, &mut input[used..], steps);
+            }
+            if used == len || *steps == 0 {
+                break Step::Used(used);
             }
         };
         self.keep_assembly(slot, assembly);
         step
     }
 
-    /// Hands over short messages that arrived together, as long as nothing but their answers in the cork comes of them. Returns how many
-    /// bytes they took; the rest is as it was, for whoever looks more closely.
+    /// Hands over whole messages, as long as nothing but their answers comes of them. Returns how many bytes they took; what follows is
+    /// for whoever looks more closely.
     #[inline]
-    fn run(&mut self, slot: u32, rules: &Rules, in_pieces: bool, input: &mut [u8], steps: &mut usize) -> usize {
+    fn plain_messages(&mut self, slot: u32, input: &mut [u8], steps: &mut usize) -> usize {
         let id = self.context.plain;
-        if id == ConnId::NOBODY || id.slot() != slot || in_pieces {
+        if id == ConnId::NOBODY || id.slot() != slot {
             return 0;
         }
-        let Some(run) = Run::prepare(input, rules.max_message, *steps) else { return 0 };
-        self.context.more_input = true;
         let Some(connection) = self.context.slots.at(slot) else { return 0 };
+        let longest = self.context.options_of(connection).rules.max_message;
         let handler = self.zones.handler(connection.zone);
-        let mut taken = 0;
-        if let Some(mut messages) = run.messages(input) {
-            let before = *steps;
-            while self.context.plain == id
-                && let Some(message) = messages.next()
-            {
-                handler.message(&mut Conn { cx: &mut self.context, id }, message);
-                *steps -= 1;
+        let (mut used, before) = (0, *steps);
+        while self.context.plain == id && *steps > 0 {
+            if let Some(run) = Run::prepare(&mut input[used..], longest, *steps) {
+                self.context.more_input = true;
+                let taken = run.messages(&input[used..]).map_or(0, |mut messages| {
+                    while self.context.plain == id
+                        && let Some(message) = messages.next()
+                    {
+                        handler.message(&mut Conn { cx: &mut self.context, id }, message);
+                        *steps -= 1;
+                    }
+                    messages.at()
+                });
+                run.give_back(&mut input[used..], taken);
+                used += taken;
+                if taken > 0 {
+                    continue;
+                }
             }
-            self.context.stats.messages += (before - *steps) as u64;
-            taken = messages.at();
+            let Some((header, at)) = whole_frame(Role::Server, longest, &input[used..]) else { break };
+            let start = used + at;
+            used = start + header.len as usize;
+            *steps -= 1;
+            self.context.more_input = used < input.len();
+            match whole_message(header, &mut input[start..used]) {
+                Ok(message) => {
+                    handler.message(&mut Conn { cx: &mut self.context, id }, message);
+                }
+                Err(violation) => self.context.fail(slot, violation.code(), violation.as_str()),
+            }
         }
-        run.give_back(input, taken);
-        taken
+        self.context.stats.messages += (before - *steps) as u64;
+        used
     }
 
     fn keep_assembly(&mut self, slot: u32, assembly: Option<Box<Assembly>>) {

@@ -54,8 +54,8 @@ pub use negotiate::{Accepted, Disagreement, check_answer, encode_offer, negotiat
 pub use opening::{Key, Opening, Unsendable};
 pub use origin::{Origins, check_origin};
 pub use protocol::{Action, Input, Role, Rules, State};
-pub(crate) use receive::receive_with;
 pub use receive::{Event, receive};
+pub(crate) use receive::{receive_with, whole_frame, whole_message};
 pub(crate) use run::Run;
 pub use send::{encode, encode_close, encode_frame, encode_masked, encode_message};
 pub use url::{MalformedUrl, Url};

@@ -60,14 +60,10 @@ pub(crate) fn receive_with<'i>(
     memory: impl FnOnce(u64) -> Vec<u8>,
 ) -> (usize, Event<'i>) {
     if assembly.is_none()
-        && let Decoded::Header(header, at) = Header::decode(input)
-        && let Header { fin: true, opcode: Opcode::Text | Opcode::Binary, len, .. } = header
-        && header.key.is_some() == rules.role.receives_masked()
-        && len <= rules.max_message as u64
-        && len <= (input.len() - at) as u64
+        && let Some((header, at)) = whole_frame(rules.role, rules.max_message, input)
     {
-        let end = at + len as usize;
-        return (end, message(header, &mut input[at..end]));
+        let end = at + header.len as usize;
+        return (end, whole_message(header, &mut input[at..end]).map_or_else(Event::Fail, Event::Message));
     }
     let (consumed, event) = receive_pieces(rules, assembly, input, memory);
     if let Event::Fail(_) | Event::Close(..) = event {
@@ -76,18 +72,24 @@ pub(crate) fn receive_with<'i>(
     (consumed, event)
 }
 
-/// A message that is whole in one frame and in the input.
+/// The header of a message of at most `longest` bytes that is whole in one frame and in the input, where one begins there, and where
+/// its payload does.
 #[inline]
-fn message<'i>(header: Header, payload: &'i mut [u8]) -> Event<'i> {
+pub(crate) fn whole_frame(role: Role, longest: usize, input: &[u8]) -> Option<(Header, usize)> {
+    let Decoded::Header(header, at) = Header::decode(input) else { return None };
+    let is_message = header.fin && header.opcode.is_start() && header.key.is_some() == role.receives_masked();
+    (is_message && header.len <= longest as u64 && header.len <= (input.len() - at) as u64).then_some((header, at))
+}
+
+/// What such a frame says.
+#[inline]
+pub(crate) fn whole_message(header: Header, payload: &mut [u8]) -> Result<Message<'_>, Violation> {
     if let Some(key) = header.key {
         apply(payload, key);
     }
-    if header.opcode == Opcode::Binary {
-        return Event::Message(Message::Binary(payload));
-    }
-    match simdutf8::basic::from_utf8(payload) {
-        Ok(text) => Event::Message(Message::Text(text)),
-        Err(_) => Event::Fail(Violation::InvalidUtf8), // 8.1
+    match header.opcode {
+        Opcode::Binary => Ok(Message::Binary(payload)),
+        _ => simdutf8::basic::from_utf8(payload).map(Message::Text).map_err(|_| Violation::InvalidUtf8), // 8.1
     }
 }
 
