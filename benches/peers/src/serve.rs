@@ -1,0 +1,37 @@
+//! A port, and a task for each connection to it, on a tokio runtime of one thread: the same for every tokio library.
+//! Knows nothing of WebSocket.
+
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::runtime::Builder;
+use tokio::task;
+
+/// As many as a bench may connect before the first is accepted.
+const BACKLOG: u32 = 4096;
+
+/// Listens at a port of its own choice, prints it, and runs `connection` for each that comes. `runtime` says which
+/// drivers the library needs.
+pub fn run<F>(runtime: &mut Builder, connection: impl Fn(TcpStream) -> F) -> io::Result<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    runtime.build()?.block_on(async {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        let listener = socket.listen(BACKLOG)?;
+        println!("{}", listener.local_addr()?);
+        loop {
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
+                Err(error) => return Err(error),
+            };
+            stream.set_nodelay(true)?;
+            // The echo examples of fastwebsockets and tokio-websockets lift tokio's budget; it would be unfair to
+            // lift it for those two alone.
+            tokio::spawn(task::unconstrained(connection(stream)));
+        }
+    })
+}
