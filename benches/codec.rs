@@ -1,10 +1,12 @@
-//! `cargo bench --bench codec`: what the bytes cost, without a socket: masks, frames, UTF-8, the handshake.
+//! `cargo bench --bench codec`: what the bytes cost, without a socket: masks, frames, UTF-8, the handshake, and with
+//! `--features deflate` compression.
 //! Single figures of criterion: good for comparing two versions on one machine, not machines.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkGroup, Criterion, Throughput};
 use switchboard::proto::{
     AcceptKey, Event, HeadLimits, Header, HeaderSlots, Message, Opcode, Request, Role, Rules, Utf8, apply, check,
     encode_masked, encode_message, encode_response, receive, scan,
@@ -153,5 +155,74 @@ fn handshake(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(codec, mask, header, utf8, messages, segment, handshake);
-criterion_main!(codec);
+/// 64 messages of 1 KiB, together more than a window: like each other, never the same within it.
+#[cfg(feature = "deflate")]
+fn json() -> Vec<Vec<u8>> {
+    let mut message = String::new();
+    (0..64)
+        .map(|number: u64| {
+            message.clear();
+            for row in number * 100.. {
+                if message.len() >= 1 << 10 {
+                    break;
+                }
+                let odd = row.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+                message.push_str(&format!(r#"{{"id":{odd},"user":"member {}","text":"hello {row}"}},"#, odd % 100));
+            }
+            message.as_bytes()[..1 << 10].to_vec()
+        })
+        .collect()
+}
+
+/// 1 KiB of JSON, which stands for itself (shared) or refers to those before it (dedicated).
+#[cfg(feature = "deflate")]
+fn deflate(criterion: &mut Criterion) {
+    use switchboard::proto::{DeflateConfig, Deflater, Inflater};
+
+    let messages = json();
+    let mut group = criterion.benchmark_group("deflate");
+    group.throughput(Throughput::Bytes(1 << 10));
+    for (name, config, keep) in
+        [("shared", DeflateConfig::shared(), false), ("dedicated", DeflateConfig::dedicated(), true)]
+    {
+        let (mut deflater, mut out) = (Deflater::new(&config, 15), Vec::new());
+        let mut next = messages.iter().cycle();
+        group.bench_function(format!("deflate {name}"), |bencher| {
+            bencher.iter(|| {
+                out.clear();
+                deflater.deflate(black_box(next.next().unwrap()), &mut out, keep);
+            });
+        });
+        let mut deflater = Deflater::new(&config, 15);
+        let payloads: Vec<_> = messages
+            .iter()
+            .map(|message| {
+                let mut payload = Vec::new();
+                deflater.deflate(message, &mut payload, keep);
+                payload
+            })
+            .collect();
+        let mut inflater = Inflater::new();
+        // The next round refers to nothing before its beginning, so the payloads may come round and round.
+        let mut next = payloads.iter().cycle();
+        group.bench_function(format!("inflate {name}"), |bencher| {
+            bencher.iter(|| {
+                out.clear();
+                inflater.inflate(black_box(next.next().unwrap()), &mut out, 1 << 20, keep).unwrap();
+                assert_eq!(black_box(&out).len(), 1 << 10);
+            });
+        });
+    }
+    group.finish();
+}
+
+fn main() {
+    let times = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
+    let mut criterion = times.configure_from_args();
+    for codec in [mask, header, utf8, messages, segment, handshake] {
+        codec(&mut criterion);
+    }
+    #[cfg(feature = "deflate")]
+    deflate(&mut criterion);
+    criterion.final_summary();
+}
