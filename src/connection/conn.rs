@@ -86,6 +86,9 @@ impl Conn<'_> {
         let slot = self.id.slot();
         let payload = &payload[..payload.len().min(125)];
         let corked = slot == self.cx.corked;
+        if self.cx.plain == self.id {
+            return self.cx.write_plain(slot, |run| websocket::encode(run, true, opcode, payload, None));
+        }
         let key = self.cx.masking_key(slot);
         let Some(output) = self.cx.output(slot) else { return };
         if corked {

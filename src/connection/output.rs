@@ -71,6 +71,8 @@ impl Context {
         if slot != self.corked {
             return self.outbox(slot);
         }
+        // What is not a frame in the run goes behind those that are, and so does all that follows.
+        self.plain = ConnId::NOBODY;
         if !self.run.is_empty() {
             self.cork.push(Kind::Frames, |own| own.append(&mut self.run));
         }
@@ -165,6 +167,9 @@ impl Context {
     }
 
     fn push_frame(&mut self, slot: u32, frame: Shared, kind: Kind, drop: Drop, key: u64) {
+        if self.is_plain(slot) {
+            return self.write_plain(slot, |run| run.extend_from_slice(&frame));
+        }
         let Some(connection) = self.slots.at(slot) else { return };
         let in_a_run = slot == self.corked && !self.stands_alone(connection, key != 0);
         let Some(output) = self.output(slot) else { return };
@@ -284,7 +289,7 @@ impl Context {
         let Some(connection) = self.slots.at(slot) else { return };
         let waits = connection.held.as_ref().is_some_and(|held| !held.outbox.is_empty() || held.outbox.is_fragmented());
         self.corked = if waits { NOBODY } else { slot };
-        self.plain = if !waits && self.is_plain(connection) { connection.id } else { ConnId::NOBODY };
+        self.plain = if !waits && self.may_be_plain(connection) { connection.id } else { ConnId::NOBODY };
     }
 
     /// Ends what `drive` began: the cork leaves in one write.

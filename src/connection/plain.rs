@@ -3,6 +3,7 @@
 
 use super::connection::{Connection, Flags};
 use super::context::Context;
+use super::id::ConnId;
 use super::outbox::Kind;
 use super::output::{CORK_KEPT, CORKED_AT_MOST};
 use super::phase::Phase;
@@ -14,7 +15,7 @@ const LARGE: usize = 8 << 10;
 impl Context {
     /// Whether nothing but whole messages comes from and goes to a connection, each as it is.
     #[inline]
-    pub(super) fn is_plain(&self, connection: &Connection) -> bool {
+    pub(super) fn may_be_plain(&self, connection: &Connection) -> bool {
         let options = self.options_of(connection);
         connection.phase == Phase::WebSocket(State::Open)
             && !connection.flags.has(Flags::UNUSUAL | Flags::CHUNKS | Flags::GONE)
@@ -22,16 +23,25 @@ impl Context {
             && !options.backpressure.drops()
     }
 
+    /// Whether this connection is the one whose output is the run.
+    #[inline]
+    pub(super) fn is_plain(&self, slot: u32) -> bool {
+        self.plain != ConnId::NOBODY && self.plain.slot() == slot
+    }
+
     /// Sends one message to the connection that is [`plain`](Context::plain).
     #[inline]
     pub(crate) fn send_plain(&mut self, slot: u32, message: Message<'_>) {
-        if message.len() >= LARGE && !self.more_input && self.run.is_empty() && self.cork.buffered() == 0 {
+        if message.len() >= LARGE && !self.more_input && self.run.is_empty() {
             return self.send_through(slot, message);
         }
-        if self.cork.buffered() > 0 {
-            return self.send_to(slot, message.into());
-        }
-        websocket::encode_message(&mut self.run, message);
+        self.write_plain(slot, |run| websocket::encode_message(run, message));
+    }
+
+    /// Writes frames into the run.
+    #[inline]
+    pub(super) fn write_plain(&mut self, slot: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.run);
         if self.run.len() >= CORKED_AT_MOST {
             self.uncork_and_go_on(slot);
         }

@@ -207,7 +207,7 @@ mod tests {
         };
         let (text, binary) = (frame(Opcode::Text, 20), frame(Opcode::Binary, 20));
         assert_eq!(messages(&[]), 0);
-        assert_eq!(messages(&[text.clone()]), 0);
+        assert_eq!(messages(std::slice::from_ref(&text)), 0);
         assert_eq!(messages(&[text.clone(), text.clone()]), 2);
         assert_eq!(messages(&[text.clone(), binary.clone(), binary.clone()]), 0);
         assert_eq!(messages(&[binary.clone(), binary.clone(), binary.clone(), text.clone()]), 3);
