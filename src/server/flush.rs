@@ -25,18 +25,19 @@ impl Server {
         self.sweep();
         self.drain_on();
         for round in 0..ROUNDS {
+            let writable = round == 0 && !self.context.writable.is_empty();
+            if !writable && !self.has_more() {
+                break;
+            }
             self.run_calls();
             self.run_answers();
             self.bury();
             self.write();
-            if round == 0 {
+            if writable {
                 self.tell_writable();
             }
-            if !self.has_more() {
-                break;
-            }
         }
-        self.backlog = std::mem::replace(&mut self.context.unread, std::mem::take(&mut self.backlog));
+        std::mem::swap(&mut self.backlog, &mut self.context.unread);
     }
 
     /// Whether another round has something to do.
@@ -47,6 +48,9 @@ impl Server {
 
     /// Connections that had more to read than one turn gives.
     fn read_backlog(&mut self) {
+        if self.backlog.is_empty() {
+            return;
+        }
         let mut backlog = std::mem::take(&mut self.backlog);
         for slot in backlog.drain(..) {
             self.read_again(slot);
@@ -73,9 +77,6 @@ impl Server {
     }
 
     fn run_calls(&mut self) {
-        if self.context.calls.is_empty() {
-            return;
-        }
         for (zone, call) in std::mem::take(&mut self.context.calls) {
             call(self.zones.handler_as_any(zone), &mut self.context);
         }

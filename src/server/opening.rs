@@ -54,7 +54,14 @@ impl Server {
     }
 
     /// Begins what was asked for since the last turn, and goes on with what has been looked up.
+    #[inline]
     pub(super) fn run_connects(&mut self) {
+        if !self.context.connecting.is_empty() || self.resolver.is_some() {
+            self.go_on_connecting();
+        }
+    }
+
+    fn go_on_connecting(&mut self) {
         for id in std::mem::take(&mut self.context.connecting) {
             if self.compose(id) {
                 self.look_up(id);
