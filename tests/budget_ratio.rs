@@ -1,8 +1,10 @@
-//! The arithmetic with which a bench decides whether a budget holds.
+//! The arithmetic with which a bench decides whether a budget holds, and the order of its turns.
 //! Knows numbers only; the benches know what they measure.
 
 #[path = "../benches/measure/ratio.rs"]
 mod ratio;
+#[path = "../benches/measure/turns.rs"]
+mod turns;
 
 use ratio::Figure;
 
@@ -52,4 +54,24 @@ fn figure_holds_a_budget_only_if_interval_and_median_do() {
     ] {
         assert_eq!(figure(median, low).holds(budget), holds, "median {median}, from {low}, against {budget}");
     }
+}
+
+#[test]
+fn turns_cancel_a_steady_drift_and_let_everybody_begin() {
+    for servers in 1..=5 {
+        let mut first = Vec::new();
+        for round in 0..servers {
+            let order = turns::order(servers, round);
+            first.push(order[0]);
+            // Where a server's turns lie, added up, is the same for all of them.
+            let mut places = vec![0; servers];
+            for (place, &server) in order.iter().enumerate() {
+                places[server] += place;
+            }
+            assert_eq!(places, vec![2 * servers - 1; servers], "{order:?}");
+        }
+        first.sort_unstable();
+        assert_eq!(first, (0..servers).collect::<Vec<_>>());
+    }
+    assert_eq!(turns::order(3, 1), [1, 2, 0, 0, 2, 1]);
 }

@@ -1,6 +1,7 @@
-//! The bare epoll program: what an echo costs when nothing but the system calls remains.
-//! Counts bytes and writes replies made beforehand; looks at no byte after the handshake, so it does not know frames,
-//! masks or text. Its system calls per message are those of the library: `epoll_wait`, one receive, one send.
+//! The bare epoll program: what a message costs when nothing but the system calls remains.
+//! Counts bytes and writes replies made beforehand, back to the sender or to everybody; looks at no byte after the handshake,
+//! so it does not know frames, masks or text. Its system calls are those of the library: `epoll_wait`, one receive, one send
+//! per receiver and turn.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -36,6 +37,10 @@ pub struct Floor {
     replies: Vec<u8>,
     request_len: usize,
     reply_len: usize,
+    /// Whether everybody hears a message.
+    room: bool,
+    /// Messages of this turn that everybody is to hear.
+    said: usize,
 }
 
 /// One connection.
@@ -57,15 +62,17 @@ impl Floor {
         sockopt::set_tcp_nodelay(&listener, true)?;
         let token = EventData::new_u64(listener.as_raw_fd() as u64);
         epoll::add(&epoll, &listener, token, EventFlags::IN | EventFlags::ET)?;
-        let in_one_read = READ_BUFFER / workload.request_len() + 1;
+        let at_once = if workload.room { workload.heard() } else { READ_BUFFER / workload.request_len() + 1 };
         Ok(Floor {
             epoll,
             listener,
             lines: Vec::new(),
             buf: vec![0; READ_BUFFER],
-            replies: workload.replies(in_one_read),
+            replies: workload.replies(at_once),
             request_len: workload.request_len(),
             reply_len: workload.reply_len(),
+            room: workload.room,
+            said: 0,
         })
     }
 
@@ -86,6 +93,7 @@ impl Floor {
                     self.lines[token] = None;
                 }
             }
+            self.tell_everybody();
         }
     }
 
@@ -108,9 +116,7 @@ impl Floor {
     /// An error ends the connection; so does the end of its input.
     fn ready(&mut self, token: usize, flags: EventFlags) -> io::Result<()> {
         let Some(line) = &mut self.lines[token] else { return Ok(()) };
-        if line.owed > 0 {
-            line.pay(&self.replies, self.reply_len)?;
-        }
+        line.pay(&self.replies, self.reply_len)?;
         if !flags.contains(EventFlags::IN) {
             return Ok(());
         }
@@ -124,22 +130,46 @@ impl Floor {
             if line.open {
                 let arrived = line.partial + len;
                 line.partial = arrived % self.request_len;
-                let idle = line.owed == 0;
-                line.owed += arrived / self.request_len * self.reply_len;
-                if idle && line.owed > 0 {
-                    line.pay(&self.replies, self.reply_len)?;
+                let messages = arrived / self.request_len;
+                if self.room {
+                    self.said += messages;
+                } else {
+                    line.owe(messages, &self.replies, self.reply_len)?;
                 }
             } else {
                 line.upgrade(&self.buf[..len])?;
             }
-            if len < self.buf.len() {
+            // After a FIN no readiness follows: the end is found by reading on.
+            if len < self.buf.len() && !flags.contains(EventFlags::RDHUP) {
                 return Ok(());
+            }
+        }
+    }
+
+    /// What was said in a turn reaches each connection by one write.
+    fn tell_everybody(&mut self) {
+        let messages = std::mem::take(&mut self.said);
+        if messages == 0 {
+            return;
+        }
+        for line in &mut self.lines {
+            if let Some(open) = line.as_mut().filter(|line| line.open)
+                && open.owe(messages, &self.replies, self.reply_len).is_err()
+            {
+                *line = None;
             }
         }
     }
 }
 
 impl Line {
+    /// Owes further replies, and sends them unless earlier ones wait.
+    fn owe(&mut self, messages: usize, replies: &[u8], reply_len: usize) -> io::Result<()> {
+        let idle = self.owed == 0;
+        self.owed += messages * reply_len;
+        if idle { self.pay(replies, reply_len) } else { Ok(()) }
+    }
+
     /// Sends what is owed; what the kernel refuses waits for the next readiness.
     fn pay(&mut self, replies: &[u8], reply_len: usize) -> io::Result<()> {
         while self.owed > 0 {
@@ -154,7 +184,7 @@ impl Line {
         Ok(())
     }
 
-    /// Answers the head, which the load generator sends in one segment.
+    /// Answers the head, which the load generators send in one segment.
     fn upgrade(&mut self, head: &[u8]) -> io::Result<()> {
         const NAME: &[u8] = b"Sec-WebSocket-Key: ";
         let Some(at) = head.windows(NAME.len()).position(|bytes| bytes == NAME) else {

@@ -1,10 +1,16 @@
-//! How a figure comes about: servers and load generator are processes of their own on different cores, the contestants
-//! take turns within fractions of a second, and each pair of turns gives one ratio of the servers' CPU times.
-//! Every bench that compares with the bare epoll program is built from these parts.
+//! How a figure comes about: servers and load generators are processes of their own on different cores, the contestants
+//! take turns within fractions of a second, and each round of turns gives one ratio of the servers' CPU times.
+//! Every end-to-end bench is built from these parts.
 
+pub mod bench;
+pub mod contestants;
 pub mod floor;
 pub mod load;
+pub mod opening;
 pub mod process;
 pub mod ratio;
+pub mod roles;
 pub mod rounds;
+pub mod table;
+pub mod turns;
 pub mod workload;

@@ -1,18 +1,22 @@
-//! Processes: this executable started again in another role, on a core of its own, and the CPU time it has used.
-//! Knows nothing of what a role does; two lines of text pass in and out.
+//! Processes: a program on a core of its own, lines of text in and out, and the CPU time it has used.
+//! Knows nothing of what the program does.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// How long a server may take to fall asleep after its last message.
 const SETTLE: Duration = Duration::from_secs(5);
 
-/// A process in a role; it ends when this is dropped, or when this process ends in any way.
+/// How long a process may take to say its next line.
+const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
+
+/// A process; it ends when this is dropped, by the end of its input or by a signal.
 pub struct Process {
     child: Child,
     input: ChildStdin,
@@ -20,17 +24,17 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts this executable again with `arguments`.
-    pub fn start(arguments: &[String]) -> io::Result<Process> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+    /// Starts `command`, and keeps it and every thread that it will start on `core`.
+    pub fn start(mut command: Command, core: usize) -> io::Result<Process> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(|error| {
+            io::Error::new(error.kind(), format!("{:?} does not start: {error}", command.get_program()))
+        })?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(ErrorKind::BrokenPipe.into());
         };
-        Ok(Process { child, input, output: BufReader::new(output) })
+        let process = Process { child, input, output: BufReader::new(output) };
+        pin(Pid::from_raw(process.id() as i32), core)?;
+        Ok(process)
     }
 
     pub fn id(&self) -> u32 {
@@ -42,12 +46,20 @@ impl Process {
         writeln!(self.input, "{line}")
     }
 
-    /// Waits for one line of its standard output. An error when it ended instead; it will have said why.
+    /// Waits for one line of its standard output. An error when it ended instead, or said `failed` and why.
     pub fn hear(&mut self) -> io::Result<String> {
         let mut line = String::new();
+        if self.output.buffer().is_empty()
+            && poll(&mut [PollFd::new(self.output.get_ref(), PollFlags::IN)], Some(&PATIENCE))? == 0
+        {
+            return Err(io::Error::new(ErrorKind::TimedOut, "it says nothing"));
+        }
         match self.output.read_line(&mut line)? {
-            0 => Err(io::Error::new(ErrorKind::UnexpectedEof, "a process of the bench ended early")),
-            _ => Ok(line.trim_end().to_owned()),
+            0 => Err(io::Error::new(ErrorKind::UnexpectedEof, "it ended early")),
+            _ => match line.trim_end().strip_prefix("failed ") {
+                Some(reason) => Err(io::Error::other(reason.to_owned())),
+                None => Ok(line.trim_end().to_owned()),
+            },
         }
     }
 
@@ -57,7 +69,7 @@ impl Process {
         let deadline = Instant::now() + SETTLE;
         while !self.sleeps()? {
             if Instant::now() > deadline {
-                return Err(io::Error::new(ErrorKind::TimedOut, "a server does not come to rest"));
+                return Err(io::Error::new(ErrorKind::TimedOut, "it does not come to rest"));
             }
             std::thread::yield_now();
         }
@@ -90,22 +102,22 @@ impl Drop for Process {
     }
 }
 
-/// What every role does first: it ends with the process that started it, runs on one core and may open as many
-/// descriptors as the system lets it.
-pub fn settle_in(core: usize) -> io::Result<()> {
+/// A process of this very executable: it ends with the one that started it, and may open as many descriptors as the
+/// system lets it.
+pub fn settle_in() -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     rlimit::increase_nofile_limit(u64::MAX)?;
-    pin(core)
+    Ok(())
 }
 
-/// Keeps this process on `core`.
-pub fn pin(core: usize) -> io::Result<()> {
+/// Keeps a process on `core`: this one, if none is named.
+pub fn pin(process: Option<Pid>, core: usize) -> io::Result<()> {
     let mut cores = CpuSet::new();
     cores.set(core);
-    Ok(sched_setaffinity(None, &cores)?)
+    Ok(sched_setaffinity(process, &cores)?)
 }
 
-/// The cores for servers and for the load generator; the same one twice where only one is allowed.
+/// The cores for servers and for the load generators; the same one twice where only one is allowed.
 pub fn cores() -> io::Result<(usize, usize)> {
     let allowed = sched_getaffinity(None)?;
     let mut numbers = (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core));

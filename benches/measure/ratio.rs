@@ -1,6 +1,8 @@
 //! How paired samples become one figure, and a figure a verdict.
 //! Knows numbers only, not what they measure.
 
+use serde::Serialize;
+
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 4000;
 
@@ -8,7 +10,7 @@ const RESAMPLES: usize = 4000;
 const TOLERANCE: f64 = 0.01;
 
 /// A median with its spread.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Figure {
     pub median: f64,
     pub min: f64,

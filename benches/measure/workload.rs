@@ -1,7 +1,7 @@
-//! What one exchange of an echo benchmark looks like on the wire, for the load generator and for the floor alike.
+//! What a bench sends, and what has to come back: for the load generators and for the floor alike.
 //! Knows lengths and bytes; knows no socket, no process and no clock.
 
-/// The sample nonce of RFC 6455 section 1.3; every connection of the load generator offers it.
+/// The sample nonce of RFC 6455 section 1.3; every connection of a load generator offers it.
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 /// The answer to [`KEY`], by the same section.
@@ -15,23 +15,76 @@ const MASKED: u8 = 0x80;
 /// Which messages are sent: all of one kind and one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workload {
-    /// How many connections are open, each with one segment on its way.
+    /// How many connections are open.
     pub connections: usize,
+    /// How many of them send: each has one segment on its way.
+    pub senders: usize,
     /// Payload bytes of a message.
     pub size: usize,
-    /// Messages sent at once, in one `write`; all their echoes are awaited before the next.
+    /// Messages sent at once, in one `write`; all that they bring back is awaited before the next.
     pub frames: usize,
     /// Binary instead of text.
     pub binary: bool,
+    /// A message goes to every connection instead of back to its sender.
+    pub room: bool,
 }
 
 impl Workload {
+    /// Every connection sends text and hears its own echo.
+    pub fn echo(connections: usize, size: usize, frames: usize) -> Workload {
+        Workload { connections, senders: connections, size, frames, binary: false, room: false }
+    }
+
+    /// The options that tell a process of this; [`option`](Workload::option) takes them there.
+    pub fn arguments(&self) -> Vec<String> {
+        let numbers = [
+            ("--connections", self.connections),
+            ("--senders", self.senders),
+            ("--size", self.size),
+            ("--frames", self.frames),
+        ];
+        let mut arguments: Vec<String> =
+            numbers.iter().flat_map(|(name, value)| [(*name).to_owned(), value.to_string()]).collect();
+        for (name, yes) in [("--binary", self.binary), ("--room", self.room)] {
+            arguments.extend(yes.then(|| name.to_owned()));
+        }
+        arguments
+    }
+
+    /// Takes one of those options; `false` when it is another.
+    pub fn option(&mut self, name: &str, parser: &mut lexopt::Parser) -> Result<bool, lexopt::Error> {
+        use lexopt::ValueExt as _;
+        let number = match name {
+            "connections" => &mut self.connections,
+            "senders" => &mut self.senders,
+            "size" => &mut self.size,
+            "frames" => &mut self.frames,
+            "binary" | "room" => {
+                *(if name == "room" { &mut self.room } else { &mut self.binary }) = true;
+                return Ok(true);
+            }
+            _ => return Ok(false),
+        };
+        *number = parser.value()?.parse()?;
+        Ok(true)
+    }
+
+    /// Messages that one connection hears before the next segment is sent.
+    pub fn heard(&self) -> usize {
+        if self.room { self.senders * self.frames } else { self.frames }
+    }
+
+    /// Messages that all of them hear.
+    pub fn deliveries(&self) -> usize {
+        self.connections * self.heard()
+    }
+
     /// Bytes of one masked message, header included.
     pub fn request_len(&self) -> usize {
         header(self.size).len() + MASKING_KEY.len() + self.size
     }
 
-    /// Bytes of one echo, header included (a server's frames are not masked, RFC 6455 section 5.1).
+    /// Bytes of one delivery, header included (a server's frames are not masked, RFC 6455 section 5.1).
     pub fn reply_len(&self) -> usize {
         header(self.size).len() + self.size
     }
@@ -44,7 +97,7 @@ impl Workload {
         frame.repeat(self.frames)
     }
 
-    /// `count` echoes, one after the other.
+    /// `count` deliveries, one after the other.
     pub fn replies(&self, count: usize) -> Vec<u8> {
         let mut frame = self.opening(0);
         frame.extend(self.payload());

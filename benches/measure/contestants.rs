@@ -1,0 +1,96 @@
+//! The servers that are measured: the bare epoll program, the library, and any other program that prints its address and
+//! serves. Knows how to start them, not what they cost.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::process::Process;
+use super::workload::Workload;
+
+/// A server to be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    pub name: String,
+    /// This executable in a role, when it is empty; otherwise program and arguments.
+    command: Vec<String>,
+    role: &'static str,
+}
+
+impl Program {
+    /// This executable in one of the `roles`.
+    pub fn role(name: &str, role: &'static str) -> Program {
+        Program { name: name.to_owned(), command: Vec::new(), role }
+    }
+
+    /// A program with its arguments, separated by spaces; it is called by its file name.
+    pub fn parse(line: &str) -> Result<Program, String> {
+        let command: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let path = Path::new(command.first().ok_or("a command is missing")?);
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Ok(Program { name, command, role: "" })
+    }
+
+    /// Starts it on `core` and hears its address.
+    pub fn start(&self, workload: &Workload, core: usize) -> io::Result<(Process, SocketAddr)> {
+        let command = match self.command.split_first() {
+            None => ourselves(self.role, &workload.arguments())?,
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments);
+                command
+            }
+        };
+        let mut process = Process::start(command, core)?;
+        let line = process.hear()?;
+        match line.parse() {
+            Ok(address) => Ok((process, address)),
+            Err(_) => Err(io::Error::new(ErrorKind::InvalidData, format!("its first line is no address: {line:?}"))),
+        }
+    }
+}
+
+/// This executable, in a role.
+pub fn ourselves(role: &str, arguments: &[String]) -> io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(role).args(arguments);
+    Ok(command)
+}
+
+/// The executable of the package `peers` beside this file, built if need be.
+pub struct Peers(PathBuf);
+
+impl Peers {
+    pub fn build() -> io::Result<Peers> {
+        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers");
+        let target = package.join("target");
+        eprintln!("building benches/peers: the same servers on other libraries");
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let status = Command::new(cargo)
+            .args(["build", "--release", "--locked", "--quiet", "--manifest-path"])
+            .arg(package.join("Cargo.toml"))
+            .arg("--target-dir")
+            .arg(&target)
+            .stdout(Stdio::null())
+            .status()?;
+        if status.success() {
+            Ok(Peers(target.join("release/peers")))
+        } else {
+            Err(io::Error::other("benches/peers does not build; leave --peers and the rows that need it out"))
+        }
+    }
+
+    /// One of them; in its room every message goes to everybody.
+    pub fn named(&self, name: &str, room: bool) -> Program {
+        let mut command = vec![self.0.to_string_lossy().into_owned(), name.to_owned()];
+        command.extend(room.then(|| "--room".to_owned()));
+        Program { name: name.to_owned(), command, role: "" }
+    }
+
+    /// The names of all of them.
+    pub fn names(&self) -> io::Result<Vec<String>> {
+        let output = Command::new(&self.0).arg("--list").output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+    }
+}

@@ -1,0 +1,172 @@
+//! What a process of a bench does when it was started in a role: serve, or make a load as it is told to, line by line.
+//! Every bench has all of them. Knows no figures.
+
+use std::io::{self, BufRead, ErrorKind};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use switchboard::{Conn, Connect, Handler, Message, Reactor, Request, ZoneId};
+
+use super::floor::Floor;
+use super::load::Load;
+use super::opening::{self, BATCH, PATIENCE};
+use super::process;
+use super::workload::Workload;
+
+/// The roles by name. The servers print their address. The others obey lines with one number, and answer `done`, or `failed`
+/// and why.
+const ROLES: [(&str, Role); 6] = [
+    ("serve-floor", serve_floor),
+    ("serve-ours", serve_ours),
+    ("load", load),
+    ("come-and-go", come_and_go),
+    ("hold", hold),
+    ("hold-ours", hold_ours),
+];
+
+type Role = fn(&Given) -> io::Result<()>;
+
+/// The command line of a role.
+struct Given {
+    workload: Workload,
+    server: SocketAddr,
+}
+
+/// What a load does when it is ordered to do it once: connections that come and go, or messages delivered.
+pub fn units(load: &str, workload: &Workload) -> usize {
+    if load == "come-and-go" { BATCH } else { workload.deliveries() }
+}
+
+/// Plays the role called `name` with the options in `parser`; `None` when there is no such role.
+pub fn play(name: &str, parser: lexopt::Parser) -> Option<io::Result<()>> {
+    let (_, role) = ROLES.iter().find(|(known, _)| *known == name)?;
+    let given = Given::parse(parser).map_err(|error| io::Error::new(ErrorKind::InvalidInput, error.to_string()));
+    Some(process::settle_in().and(given).and_then(|given| role(&given)))
+}
+
+impl Given {
+    fn parse(mut parser: lexopt::Parser) -> Result<Given, lexopt::Error> {
+        use lexopt::prelude::*;
+        let mut given = Given { workload: Workload::echo(1, 20, 1), server: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Long("server") => given.server = parser.value()?.parse()?,
+                Long(name) => {
+                    let name = name.to_owned();
+                    if !given.workload.option(&name, &mut parser)? {
+                        return Err(format!("a role has no option --{name}").into());
+                    }
+                }
+                other => return Err(other.unexpected()),
+            }
+        }
+        Ok(given)
+    }
+}
+
+/// The bare epoll program.
+fn serve_floor(given: &Given) -> io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    println!("{}", listener.local_addr()?);
+    Floor::new(listener, &given.workload)?.run()
+}
+
+/// The library's echo, as its front page has it, or a room.
+fn serve_ours(given: &Given) -> io::Result<()> {
+    let mut reactor = Reactor::new()?;
+    if given.workload.room {
+        reactor.server.zone("/", Room);
+    } else {
+        reactor.server.websocket("/", |conn, message| conn.send(message));
+    }
+    let listener = reactor.server.listen("127.0.0.1:0")?;
+    println!("{}", reactor.server.local_addr(listener)?);
+    reactor.run()
+}
+
+/// Everybody hears everybody.
+struct Room;
+
+impl Handler for Room {
+    fn open(&mut self, conn: &mut Conn<'_>, _request: &Request<'_>) {
+        conn.subscribe("room");
+    }
+
+    fn message(&mut self, conn: &mut Conn<'_>, message: Message<'_>) {
+        conn.publish("room", message);
+    }
+}
+
+/// Exchanges messages: so many segments over each connection.
+fn load(given: &Given) -> io::Result<()> {
+    match Load::connect(given.server, given.workload) {
+        Ok(mut load) => obey(|count| load.exchange(count)),
+        Err(error) => obey(|_| Err(io::Error::other(error.to_string()))),
+    }
+}
+
+/// Opens so many batches of connections, each of which is closed as soon as all of it is open.
+fn come_and_go(given: &Given) -> io::Result<()> {
+    obey(|batches| (0..batches).try_for_each(|_| opening::open(given.server, BATCH).map(drop)))
+}
+
+/// Holds so many connections open.
+fn hold(given: &Given) -> io::Result<()> {
+    let mut held: Vec<TcpStream> = Vec::new();
+    obey(|count| {
+        held.extend(opening::open(given.server, count.saturating_sub(held.len()))?);
+        Ok(())
+    })
+}
+
+/// The same in the library's client role.
+fn hold_ours(given: &Given) -> io::Result<()> {
+    let mut reactor = Reactor::new()?;
+    // A zone that no request reaches: nothing listens.
+    let zone = reactor.server.zone("/", Holder { open: 0 });
+    let url = format!("ws://{}/", given.server);
+    obey(|count| hold_by(&mut reactor, zone, &url, count))
+}
+
+/// Opens connections, a batch on its way at any time, until `count` are open.
+fn hold_by(reactor: &mut Reactor, zone: ZoneId<Holder>, url: &str, count: usize) -> io::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut asked = reactor.server.with(zone, |holder, _| holder.open);
+    loop {
+        let open = reactor.server.with(zone, |holder, _| holder.open);
+        if open >= count {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(io::Error::new(ErrorKind::TimedOut, format!("{open} of {count} connections are open")));
+        }
+        let cx = reactor.server.context(Instant::now());
+        while asked < count.min(open + BATCH) {
+            cx.connect(zone, Connect::to(url));
+            asked += 1;
+        }
+        reactor.turn(Some(Duration::from_secs(1)))?;
+    }
+}
+
+struct Holder {
+    open: usize,
+}
+
+impl Handler for Holder {
+    fn open(&mut self, _conn: &mut Conn<'_>, _request: &Request<'_>) {
+        self.open += 1;
+    }
+}
+
+/// Does what each line of the standard input asks for, until it ends.
+fn obey(mut perform: impl FnMut(usize) -> io::Result<()>) -> io::Result<()> {
+    for order in io::stdin().lock().lines() {
+        let count = order?.parse().map_err(|_| ErrorKind::InvalidInput)?;
+        match perform(count) {
+            Ok(()) => println!("done"),
+            Err(error) => println!("failed {error}"),
+        }
+    }
+    Ok(())
+}
