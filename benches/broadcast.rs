@@ -6,7 +6,9 @@ mod measure;
 use std::io;
 use std::process::ExitCode;
 
-use measure::bench::{self, Bench, Budget, Contest, Row, numbers};
+use measure::bench::{self, Bench};
+use measure::contest::{Budget, Contest, Row};
+use measure::options::numbers;
 use measure::workload::Workload;
 
 const SUBSCRIBERS: [usize; 5] = [1, 10, 100, 1000, 10_000];

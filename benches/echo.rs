@@ -6,7 +6,9 @@ mod measure;
 use std::io;
 use std::process::ExitCode;
 
-use measure::bench::{self, Bench, Budget, Contest, Row, numbers};
+use measure::bench::{self, Bench};
+use measure::contest::{Budget, Contest, Row};
+use measure::options::numbers;
 use measure::workload::Workload;
 
 const CONNECTIONS: [usize; 3] = [10, 200, 5000];

@@ -10,12 +10,14 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use measure::bench::{self, Bench, Budget, Contest, Row, numbers};
+use measure::bench::{self, Bench};
+use measure::contest::{Budget, Contest, Row};
 use measure::contestants::{Program, ourselves};
 use measure::opening::BATCH;
+use measure::options::numbers;
 use measure::process::Process;
 use measure::ratio::Figure;
-use measure::table::{part, verdict};
+use measure::table::verdict;
 use measure::workload::Workload;
 
 /// Where the slope begins: what a process needs anyway is there by then.
@@ -88,10 +90,10 @@ run has new processes. Its budget holds when no run is above it. The floor has n
             budget: Budget::of(COMING_BUDGET),
         };
         if self.only != Some(Part::Coming) {
-            let mut subjects: Vec<Subject> = contest.programs(&coming)?.into_iter().map(Subject::server).collect();
+            let mut subjects: Vec<Subject> = contest.programs(&coming).into_iter().map(Subject::server).collect();
+            subjects[1].budget = Some(MEMORY_BUDGET);
             subjects.insert(2, Subject::our_client());
-            let parts = if self.only.is_none() { 2 } else { 1 };
-            let end = Instant::now() + part(contest.end.saturating_duration_since(Instant::now()), parts);
+            let end = Instant::now() + contest.share(if self.only.is_none() { 2 } else { 1 });
             self.memory(contest, &mut subjects, end)?;
         }
         if self.only != Some(Part::Memory) {
@@ -107,6 +109,7 @@ struct Subject {
     /// The server: it is the subject, unless the library connects to it.
     program: Program,
     role: &'static str,
+    budget: Option<f64>,
     /// Bytes per connection up to each mark, one figure for each run.
     slopes: Vec<Vec<f64>>,
     failure: Option<io::Error>,
@@ -125,12 +128,12 @@ struct Memory {
 
 impl Subject {
     fn server(program: Program) -> Subject {
-        Subject { name: program.name.clone(), program, role: "hold", slopes: Vec::new(), failure: None }
+        Subject { name: program.name.clone(), program, role: "hold", budget: None, slopes: Vec::new(), failure: None }
     }
 
     fn our_client() -> Subject {
         let program = Program::role("ours, client role", "serve-floor");
-        Subject { role: "hold-ours", ..Subject::server(program) }
+        Subject { role: "hold-ours", budget: Some(MEMORY_BUDGET), ..Subject::server(program) }
     }
 
     /// Starts new processes and notes the slope up to each mark.
@@ -204,14 +207,13 @@ impl Idle {
 }
 
 fn report(contest: &mut Contest, label: &str, subject: &Subject, slopes: &[f64]) {
-    let is_ours = subject.name.starts_with("ours");
     let Some(bytes) = Figure::of(slopes) else {
         let reason = subject.failure.as_ref().map_or("not measured".to_owned(), io::Error::to_string);
         contest.table.failure(label, &subject.name, &reason);
-        contest.table.missed |= is_ours;
+        contest.table.missed |= subject.budget.is_some();
         return;
     };
-    let budget = is_ours.then_some(MEMORY_BUDGET);
+    let budget = subject.budget;
     let holds = budget.is_none_or(|budget| bytes.max <= budget);
     let line = Memory {
         workload: label.to_owned(),

@@ -32,6 +32,12 @@ impl Program {
         Ok(Program { name, command, role: "" })
     }
 
+    /// The same with a further argument.
+    pub fn with(mut self, argument: &str) -> Program {
+        self.command.push(argument.to_owned());
+        self
+    }
+
     /// Starts it on `core` and hears its address.
     pub fn start(&self, workload: &Workload, core: usize) -> io::Result<(Process, SocketAddr)> {
         let command = match self.command.split_first() {
@@ -81,16 +87,13 @@ impl Peers {
         }
     }
 
-    /// One of them; in its room every message goes to everybody.
-    pub fn named(&self, name: &str, room: bool) -> Program {
-        let mut command = vec![self.0.to_string_lossy().into_owned(), name.to_owned()];
-        command.extend(room.then(|| "--room".to_owned()));
+    pub fn named(&self, name: &str) -> Program {
+        let command = vec![self.0.to_string_lossy().into_owned(), name.to_owned()];
         Program { name: name.to_owned(), command, role: "" }
     }
 
-    /// The names of all of them.
-    pub fn names(&self) -> io::Result<Vec<String>> {
+    pub fn all(&self) -> io::Result<Vec<Program>> {
         let output = Command::new(&self.0).arg("--list").output()?;
-        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+        Ok(String::from_utf8_lossy(&output.stdout).lines().map(|name| self.named(name)).collect())
     }
 }

@@ -3,10 +3,12 @@
 //! Every end-to-end bench is built from these parts.
 
 pub mod bench;
+pub mod contest;
 pub mod contestants;
 pub mod floor;
 pub mod load;
 pub mod opening;
+pub mod options;
 pub mod process;
 pub mod ratio;
 pub mod roles;

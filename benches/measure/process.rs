@@ -14,7 +14,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 const SETTLE: Duration = Duration::from_secs(5);
 
 /// How long a process may take to say its next line.
-const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
+const PATIENCE: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
 
 /// A process; it ends when this is dropped, by the end of its input or by a signal.
 pub struct Process {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -65,7 +65,7 @@ impl Table {
 
     pub fn heading(&self) {
         self.print(&format!(
-            "{:<40} {:<20} {:>10} {:>10}  {:>6} {:>6} {:>6}  {:<16} {:>6}",
+            "{:<40} {:<20} {:>10} {:>10}  {:>6} {:>6} {:>6}  {:<18} {:>6}",
             "", "server", "us", "floor us", "ratio", "min", "max", "95 % interval", "budget"
         ));
     }
@@ -76,7 +76,7 @@ impl Table {
             if line.against == "floor" { line.server.clone() } else { format!("{} / {}", line.server, line.against) };
         let budget = line.budget.map_or(String::new(), |budget| format!("{budget:.2}"));
         self.print(&format!(
-            "{:<40} {server:<20} {:>10.3} {:>10.3}  {median:>6.3} {min:>6.3} {max:>6.3}  {:<16} {budget:>6} {}",
+            "{:<40} {server:<20} {:>10.3} {:>10.3}  {median:>6.3} {min:>6.3} {max:>6.3}  {:<18} {budget:>6} {}",
             line.workload,
             line.cost / 1e3,
             line.against_cost / 1e3,
@@ -112,9 +112,4 @@ pub fn verdict(holds: bool, enough: bool) -> &'static str {
         (true, false) => "would hold (too few rounds)",
         (false, false) => "would be missed (too few rounds)",
     }
-}
-
-/// A part of a time.
-pub fn part(whole: Duration, parts: usize) -> Duration {
-    whole / u32::try_from(parts.max(1)).unwrap_or(u32::MAX)
 }
