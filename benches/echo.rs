@@ -126,8 +126,8 @@ fn combine(sizes: &[usize], connections: &[usize], frames: &[usize]) -> Vec<Work
 
 fn bytes(size: usize) -> String {
     match size {
-        _ if size > 0 && size.is_multiple_of(1 << 20) => format!("{} MiB", size >> 20),
-        _ if size > 0 && size.is_multiple_of(1 << 10) => format!("{} KiB", size >> 10),
+        _ if size.is_multiple_of(1 << 20) => format!("{} MiB", size >> 20),
+        _ if size.is_multiple_of(1 << 10) => format!("{} KiB", size >> 10),
         _ => format!("{size} B"),
     }
 }

@@ -112,6 +112,8 @@ struct Subject {
     budget: Option<f64>,
     /// Bytes per connection up to each mark, one figure for each run.
     slopes: Vec<Vec<f64>>,
+    /// How many of the marks it has not failed at.
+    reach: usize,
     failure: Option<io::Error>,
 }
 
@@ -128,7 +130,15 @@ struct Memory {
 
 impl Subject {
     fn server(program: Program) -> Subject {
-        Subject { name: program.name.clone(), program, role: "hold", budget: None, slopes: Vec::new(), failure: None }
+        Subject {
+            name: program.name.clone(),
+            program,
+            role: "hold",
+            budget: None,
+            slopes: Vec::new(),
+            reach: 0,
+            failure: None,
+        }
     }
 
     fn our_client() -> Subject {
@@ -162,15 +172,19 @@ impl Idle {
         let marks = self.marks(contest)?;
         for subject in &mut *subjects {
             subject.slopes = vec![Vec::new(); marks.len()];
+            subject.reach = marks.len();
         }
         let least = RUNS.0;
         for run in 0..RUNS.1 {
             if run >= least && Instant::now() > end {
                 break;
             }
-            for subject in subjects.iter_mut().filter(|subject| subject.failure.is_none()) {
+            for subject in subjects.iter_mut().filter(|subject| subject.reach > 0) {
                 contest.table.at(&format!("memory, run {}: {}", run + 1, subject.name), contest.end);
-                subject.failure = subject.run(&marks, contest.cores).err();
+                if let Err(error) = subject.run(&marks[..subject.reach], contest.cores) {
+                    subject.reach = subject.slopes.iter().position(|slopes| slopes.len() <= run).unwrap_or(0);
+                    subject.failure = Some(error);
+                }
             }
         }
         contest.table.print(&format!(
@@ -225,7 +239,7 @@ fn report(contest: &mut Contest, label: &str, subject: &Subject, slopes: &[f64])
     };
     contest.table.missed |= !holds;
     contest.table.print(&format!(
-        "{label:<40} {:<20} {:>10.1} {:>8.1} {:>8.1} {:>5} {:>7} {}",
+        "{label:<40} {:<20.20} {:>10.1} {:>8.1} {:>8.1} {:>5} {:>7} {}",
         line.server,
         bytes.median,
         bytes.min,

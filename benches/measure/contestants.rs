@@ -24,11 +24,13 @@ impl Program {
         Program { name: name.to_owned(), command: Vec::new(), role }
     }
 
-    /// A program with its arguments, separated by spaces; it is called by its file name.
+    /// A program with its arguments, separated by spaces; it is called by its file name and them.
     pub fn parse(line: &str) -> Result<Program, String> {
         let command: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        let path = Path::new(command.first().ok_or("a command is missing")?);
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let (program, arguments) = command.split_first().ok_or("a command is missing")?;
+        let path = Path::new(program);
+        let program = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let name = [&[program], arguments].concat().join(" ");
         Ok(Program { name, command, role: "" })
     }
 

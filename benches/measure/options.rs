@@ -48,7 +48,7 @@ impl Options {
         let mut options = Options {
             rounds: 301,
             turn: Duration::from_millis(20),
-            time: Duration::from_secs(600),
+            time: minutes(10),
             quick: false,
             against: Vec::new(),
             peers: false,
@@ -61,9 +61,9 @@ impl Options {
             match name.to_owned().as_str() {
                 "rounds" => options.rounds = parser.value()?.parse::<usize>()?.max(1),
                 "turn" => options.turn = Duration::from_millis(parser.value()?.parse::<u64>()?.max(1)),
-                "minutes" => options.time = Duration::from_secs(60 * parser.value()?.parse::<u64>()?),
+                "minutes" => options.time = minutes(parser.value()?.parse()?),
                 "quick" => {
-                    (options.quick, options.rounds, options.time) = (true, 61, Duration::from_secs(60));
+                    (options.quick, options.rounds, options.time) = (true, 61, minutes(1));
                 }
                 "against" => options.against.push(parser.value()?.parse_with(Program::parse)?),
                 "peers" => options.peers = true,
@@ -78,6 +78,11 @@ impl Options {
         }
         Ok((options, bench))
     }
+}
+
+/// So many minutes, less what follows the last round and the last row's rounds that are under way.
+fn minutes(count: u64) -> Duration {
+    Duration::from_secs(count.saturating_mul(60)).saturating_sub(Duration::from_secs(10))
 }
 
 /// The values of an option that takes several, separated by commas, none of them 0.

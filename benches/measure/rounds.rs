@@ -15,7 +15,7 @@ pub const FLOOR: usize = 0;
 /// Fewer paired rounds than this are a look, not a verdict.
 pub const ENOUGH: usize = 31;
 
-/// Rounds before the first that counts find the length of a turn; no more than this many segments are in one.
+/// Segments that a connection sends in a turn at most, however little they cost.
 const MOST_SEGMENTS: usize = 1 << 20;
 
 /// One server with a load generator of its own, and what it has cost.

@@ -46,10 +46,10 @@ impl Table {
         Table { progress, lines: Vec::new(), missed: false }
     }
 
-    /// Tells, on a terminal, what is being done and how much time the bench has left.
+    /// Tells, on a terminal, what is being done and how much time the bench may still take.
     pub fn at(&self, doing: &str, end: Instant) {
         let left = end.saturating_duration_since(Instant::now()).as_secs();
-        self.progress.set_message(format!("{doing}; {}:{:02} left", left / 60, left % 60));
+        self.progress.set_message(format!("{doing}; at most {}:{:02} left", left / 60, left % 60));
         self.progress.tick();
     }
 
@@ -76,7 +76,7 @@ impl Table {
             if line.against == "floor" { line.server.clone() } else { format!("{} / {}", line.server, line.against) };
         let budget = line.budget.map_or(String::new(), |budget| format!("{budget:.2}"));
         self.print(&format!(
-            "{:<40} {server:<20} {:>10.3} {:>10.3}  {median:>6.3} {min:>6.3} {max:>6.3}  {:<18} {budget:>6} {}",
+            "{:<40} {server:<20.20} {:>10.3} {:>10.3}  {median:>6.3} {min:>6.3} {max:>6.3}  {:<18} {budget:>6} {}",
             line.workload,
             line.cost / 1e3,
             line.against_cost / 1e3,
@@ -87,7 +87,7 @@ impl Table {
     }
 
     pub fn failure(&mut self, workload: &str, server: &str, reason: &str) {
-        self.print(&format!("{workload:<40} {server:<20} failed: {reason}"));
+        self.print(&format!("{workload:<40} {server:<20.20} failed: {reason}"));
         self.keep(&json!({ "workload": workload, "server": server, "failed": reason }));
     }
 
