@@ -350,7 +350,7 @@ impl Context {
     }
 
     fn tidy_held(&mut self, slot: u32) {
-        const POOLED: usize = 1 << 10;
+        const POOLED: usize = 1 << 5;
         let Some(connection) = self.slots.at_mut(slot) else { return };
         if connection.held.as_ref().is_some_and(|held| held.is_empty())
             && let Some(mut held) = connection.held.take()

@@ -1,0 +1,213 @@
+//! Memory while receivers are slow, and after it: what waits costs what it must, and all of it is given back.
+//! The server is a process of its own; its counting allocator tells its live heap, the kernel its resident memory.
+#![cfg(target_os = "linux")]
+
+mod budget;
+
+use std::alloc::System;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread::sleep;
+use std::time::Duration;
+
+use budget::{EchoServer, note};
+use socket2::{Domain, Socket, Type};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use switchboard::{Conn, ConnId, Handler, Message, Reactor};
+
+#[global_allocator]
+static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Receivers, as many idle connections beside them, and what waits for each of the receivers.
+const CLIENTS: usize = if cfg!(debug_assertions) { 100 } else { 1_000 };
+const QUEUED: usize = 100_000;
+/// It consists of messages of this size, each different.
+const SIZE: usize = 1_000;
+/// Memory is given back to the kernel within so long.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Bursts after each other: the second must not cost what the first did not.
+const BURSTS: usize = 2;
+/// By default glibc's allocator puts buffers of this size among small allocations once it has freed one, and gives the kernel nothing
+/// back while a single small one lies above them. Told where the border is, it leaves it there.
+const BORDER: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "65536");
+
+/// Descriptors that either process needs for other things.
+const OTHERS: usize = 64;
+/// Small buffers in the kernel, so that what is queued waits in the server.
+const KERNEL_BUFFER: usize = 8 << 10;
+
+const END: [u8; 5] = *b"\x81\x03end";
+
+#[test]
+#[ignore = "the server process of the other tests"]
+fn serve() {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    // Accepted sockets inherit it.
+    socket.set_send_buffer_size(KERNEL_BUFFER).unwrap();
+    socket.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
+    socket.listen(4096).unwrap();
+    budget::serve_with(std::net::TcpListener::from(socket), || {
+        let mut reactor = Reactor::new().unwrap();
+        reactor.server.zone("/", Telling::default());
+        reactor
+    });
+}
+
+/// Does what it is told by one connection to all that said they were slow.
+#[derive(Default)]
+struct Telling {
+    slow: Vec<ConnId>,
+    sent: u64,
+}
+
+impl Handler for Telling {
+    fn message(&mut self, conn: &mut Conn<'_>, message: Message<'_>) {
+        let Message::Text(text) = message else { return };
+        match text {
+            "slow" => self.slow.push(conn.id()),
+            "burst" => self.slow.clone().into_iter().for_each(|id| self.fill(conn.context().conn(id))),
+            "end" => self.slow.iter().for_each(|&id| conn.context().send(id, "end")),
+            _ => {}
+        }
+        match text {
+            "waiting" => {
+                let waiting = self.slow.iter().map(|&id| conn.context().conn(id).map_or(0, |conn| conn.buffered()));
+                let waiting: usize = waiting.sum();
+                conn.send(waiting.to_string().as_str());
+            }
+            "heap" => conn.send(heap().to_string().as_str()),
+            other => conn.send(other),
+        }
+    }
+}
+
+impl Telling {
+    /// Sends until so much waits.
+    fn fill(&mut self, conn: Option<Conn<'_>>) {
+        let Some(mut conn) = conn else { return };
+        while conn.buffered() < QUEUED {
+            self.sent += 1;
+            let message = format!("{:0SIZE$}", self.sent);
+            conn.send(message.as_str());
+        }
+    }
+}
+
+/// Bytes in use.
+fn heap() -> usize {
+    let stats = HEAP.stats();
+    stats.bytes_allocated - stats.bytes_deallocated
+}
+
+#[test]
+fn server_gives_back_what_waited_for_slow_clients() {
+    Burst::new(EchoServer::start_as("serve", &[])).run("as it is", false);
+    Burst::new(EchoServer::start_as("serve", &[BORDER])).run("with the border told", true);
+}
+
+/// A server, those who are slow, those who are idle, and one who asks.
+struct Burst {
+    server: EchoServer,
+    control: TcpStream,
+    slow: Vec<TcpStream>,
+    idle: Vec<TcpStream>,
+}
+
+impl Burst {
+    fn new(server: EchoServer) -> Burst {
+        let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap();
+        let clients = (usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(OTHERS) / 2).min(CLIENTS);
+        if clients < CLIENTS {
+            note(&format!("only {limit} descriptors are allowed: {clients} clients instead of {CLIENTS}"));
+        }
+        let control = server.connect();
+        let mut slow: Vec<TcpStream> = (0..clients).map(|_| slow_client(&server)).collect();
+        let mut idle: Vec<TcpStream> = (0..clients).map(|_| server.connect()).collect();
+        slow.iter_mut().chain(&mut idle).for_each(|stream| ask(stream, "warm"));
+        slow.iter_mut().for_each(|stream| ask(stream, "slow"));
+        Burst { server, control, slow, idle }
+    }
+
+    /// `resident` says whether the resident memory is judged as well, for which it takes patience.
+    fn run(mut self, name: &str, resident: bool) {
+        let (heap, pages) = self.memory();
+        for burst in 1..=BURSTS {
+            queue(&mut self.control, self.slow.len());
+            let (full_heap, full_pages) = self.memory();
+            ask(&mut self.control, "end");
+            self.slow.iter_mut().for_each(take_all);
+            let (heap_after, pages_at_once) = self.memory();
+            if resident && !cfg!(debug_assertions) {
+                sleep(PATIENCE);
+            }
+            let (_, pages_after) = self.memory();
+            note(&format!(
+                "{name}, burst {burst} to {}: live heap {heap} -> {full_heap} -> {heap_after} B, \
+                resident {pages} -> {full_pages} -> {pages_at_once} -> {pages_after} B",
+                self.slow.len()
+            ));
+            assert!(heap_after <= heap + heap / 100 + (64 << 10), "live heap {heap} -> {heap_after} B");
+            assert!(!resident || pages_after <= pages + pages / 20 + (2 << 20), "resident {pages} -> {pages_after} B");
+        }
+        self.idle.iter_mut().chain(&mut self.slow).for_each(|stream| ask(stream, "still there"));
+    }
+
+    /// The server's live heap and its resident memory.
+    fn memory(&mut self) -> (usize, u64) {
+        (number(&mut self.control, "heap"), self.server.resident())
+    }
+}
+
+/// Fills every slow client's queue, whatever the kernel takes of it.
+fn queue(control: &mut TcpStream, clients: usize) {
+    const ROUNDS: usize = 1_000;
+    let all = (0..ROUNDS).any(|_| {
+        ask(control, "burst");
+        number(control, "waiting") >= clients * QUEUED
+    });
+    assert!(all, "the kernel takes everything");
+}
+
+fn slow_client(server: &EchoServer) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(KERNEL_BUFFER).unwrap();
+    socket.connect(&server.address().into()).unwrap();
+    server.open(socket.into())
+}
+
+/// Reads until nothing more waits.
+fn take_all(stream: &mut TcpStream) {
+    let mut buf = vec![0; 64 << 10];
+    let mut tail = Vec::new();
+    let mut len = 0;
+    while !tail.ends_with(&END) {
+        let n = stream.read(&mut buf).unwrap();
+        assert!(n > 0, "the server closed a slow connection");
+        len += n;
+        tail.extend_from_slice(&buf[..n]);
+        tail.drain(..tail.len().saturating_sub(END.len()));
+    }
+    assert!(len > QUEUED);
+}
+
+/// Says something, and awaits that it is said back.
+fn ask(stream: &mut TcpStream, text: &str) {
+    assert_eq!(answer(stream, text), text);
+}
+
+fn number(stream: &mut TcpStream, text: &str) -> usize {
+    answer(stream, text).parse().unwrap()
+}
+
+fn answer(stream: &mut TcpStream, text: &str) -> String {
+    // Masked with zeros (RFC 6455 section 5.3).
+    let mut frame = vec![0x81, 0x80 | text.len() as u8, 0, 0, 0, 0];
+    frame.extend_from_slice(text.as_bytes());
+    stream.write_all(&frame).unwrap();
+    let mut head = [0; 2];
+    stream.read_exact(&mut head).unwrap();
+    assert!(head[0] == 0x81 && head[1] < 126, "{head:?}");
+    let mut text = vec![0; usize::from(head[1])];
+    stream.read_exact(&mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}

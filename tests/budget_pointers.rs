@@ -1,0 +1,89 @@
+//! Broadcasts to receivers that take nothing: what waits for each of them is a pointer to one frame.
+//! Counts the heap of the process, so this file holds one test and no other thread runs.
+
+use std::alloc::System;
+use std::time::Instant;
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use switchboard::mio::Token;
+use switchboard::{Conn, Handler, Options, Peer, Readiness, Request, Server, Transport};
+
+#[global_allocator]
+static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const RECEIVERS: usize = 500;
+/// The queue of a receiver grows in powers of two: with one message more it would have as much room again.
+const MESSAGES: usize = 256;
+const SIZE: usize = 10_000;
+
+/// Bytes that a message may cost in a receiver's queue: a pointer, how much of it has left, and what may become of it.
+const BUDGET: f64 = 32.0;
+/// What a receiver that waits needs once, whatever waits.
+const ONCE: usize = 256;
+
+const UPGRADE_REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+struct Listeners;
+
+impl Handler for Listeners {
+    fn open(&mut self, conn: &mut Conn<'_>, _request: &Request<'_>) {
+        conn.subscribe("all");
+    }
+}
+
+/// Bytes in use.
+fn heap() -> usize {
+    let stats = HEAP.stats();
+    stats.bytes_allocated - stats.bytes_deallocated
+}
+
+#[test]
+fn server_queues_a_pointer_per_message_and_slow_receiver() {
+    let now = Instant::now();
+    let mut server = Server::detached();
+    server.options(Options::new().max_buffered(2 * MESSAGES * SIZE));
+    server.zone("/", Listeners);
+    let mut peers: Vec<(Token, Peer)> = (0..RECEIVERS).map(|_| receiver(&mut server, now)).collect();
+    let publish = |server: &mut Server, messages: usize| {
+        for n in 0..messages {
+            let message = format!("{n:0SIZE$}");
+            server.context(now).publish("all", message.as_str());
+            server.flush(now);
+        }
+    };
+    publish(&mut server, MESSAGES / 8);
+    peers.iter_mut().for_each(|peer| take_all(&mut server, peer, MESSAGES / 8, now));
+    let before = heap();
+    publish(&mut server, MESSAGES);
+    // A frame is its header and its payload, and the two counts and the vector that point to it.
+    let frames = MESSAGES * (4 + SIZE + 40);
+    let queues = heap() - before - frames;
+    let each = (queues - RECEIVERS * ONCE) as f64 / (RECEIVERS * MESSAGES) as f64;
+    println!(
+        "{each:.1} B for each of {MESSAGES} messages to each of {RECEIVERS} receivers, and {ONCE} B for each receiver"
+    );
+    assert!(each <= BUDGET, "{each:.1} B for each message and receiver");
+    peers.iter_mut().for_each(|peer| take_all(&mut server, peer, MESSAGES, now));
+    assert!(heap() <= before + (4 << 10), "{} B are left of it", heap() - before);
+}
+
+/// So many messages were waiting, and arrive.
+fn take_all(server: &mut Server, (token, peer): &mut (Token, Peer), messages: usize, now: Instant) {
+    peer.window(usize::MAX);
+    server.ready(*token, Readiness::WRITABLE, now);
+    server.flush(now);
+    assert_eq!(peer.receive().len(), messages * (4 + SIZE));
+    peer.window(0);
+}
+
+/// An open WebSocket whose peer takes nothing more.
+fn receiver(server: &mut Server, now: Instant) -> (Token, Peer) {
+    let (transport, mut peer) = Transport::memory();
+    let token = server.adopt(transport, now).unwrap();
+    peer.send(UPGRADE_REQUEST);
+    server.ready(token, Readiness::READABLE, now);
+    assert!(peer.receive().starts_with(b"HTTP/1.1 101 "));
+    peer.window(0);
+    (token, peer)
+}
