@@ -9,6 +9,11 @@ use super::id::SLOTS;
 
 const CHUNK: usize = 1 << 10;
 
+/// One sweep goes through so many chunks at most, and through no other once it has found so many connections to look at: each may
+/// cost a system call or two.
+const SWEPT: usize = 16;
+const FOUND: usize = 256;
+
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
     chunks: Vec<Chunk>,
@@ -102,14 +107,14 @@ impl Slots {
         self.earliest
     }
 
-    /// Collects what is due in at most `slice` chunks that may hold something due. Returns whether all were done.
-    pub(crate) fn sweep(&mut self, tick: u32, slice: usize, due: &mut Vec<u32>) -> bool {
+    /// Collects what is due in a slice of the chunks that may hold something due. Unless all were done, `earliest` stays as it was.
+    pub(crate) fn sweep(&mut self, tick: u32, due: &mut Vec<u32>) {
         let mut looked = 0;
         let mut earliest = NEVER;
         for (index, chunk) in self.chunks.iter_mut().enumerate() {
             if chunk.earliest <= tick {
-                if looked == slice {
-                    return false;
+                if looked == SWEPT || due.len() >= FOUND {
+                    return;
                 }
                 looked += 1;
                 chunk.earliest = NEVER;
@@ -124,7 +129,6 @@ impl Slots {
             earliest = earliest.min(chunk.earliest);
         }
         self.earliest = earliest;
-        true
     }
 
     /// The connections of one chunk, for going through all of them in slices; `None` past the last chunk.

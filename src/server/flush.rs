@@ -182,20 +182,16 @@ impl Server {
 
     /// Goes on with a drain: a slice of the connections is told, and at the deadline all that are left are dropped.
     fn drain_on(&mut self) {
-        const CHUNKS: usize = 4;
         let Some(mut draining) = self.context.draining else { return };
         self.stop_listening();
         let late = self.context.clock.now() >= draining.deadline;
         if late && self.context.slots.chunk(draining.chunk).is_none() && self.context.slots.len() > 0 {
             draining.chunk = 0;
         }
-        for _ in 0..CHUNKS {
-            let Some(slots) = self.context.slots.chunk(draining.chunk) else { break };
-            let slots: Vec<u32> = slots.collect();
-            draining.chunk += 1;
-            for slot in slots {
-                if late { self.context.gone(slot) } else { self.drain_one(slot, draining.code) }
-            }
+        let slots = self.context.slots.chunk(draining.chunk).map(Iterator::collect::<Vec<u32>>);
+        draining.chunk += usize::from(slots.is_some());
+        for slot in slots.into_iter().flatten() {
+            if late { self.context.gone(slot) } else { self.drain_one(slot, draining.code) }
         }
         self.context.draining = Some(draining);
     }

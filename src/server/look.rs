@@ -5,8 +5,8 @@ use crate::connection::{Conn, Flags, Kind, NEVER, Phase, Progress, Terms};
 use crate::http1::{Refusal, Response, event_stream};
 use crate::websocket::{CloseCode, Opcode, State};
 
-/// How many chunks of connections one turn sweeps, so that a million of them never hold the loop.
-const CHUNKS: usize = 16;
+/// How many timeouts of handlers one turn looks at: a million may come at once.
+const TIMEOUTS: usize = 1 << 10;
 
 impl Server {
     /// Looks at what is due.
@@ -15,13 +15,14 @@ impl Server {
         self.context.spare.tire(tick);
         if self.context.slots.earliest() <= tick {
             let mut due = std::mem::take(&mut self.lent.due);
-            self.context.slots.sweep(tick, CHUNKS, &mut due);
+            self.context.slots.sweep(tick, &mut due);
             for slot in due.drain(..) {
                 self.look(slot);
             }
             self.lent.due = due;
         }
-        while let Some(slot) = self.context.timeouts.pop(tick) {
+        let mut looks = TIMEOUTS;
+        while let Some(slot) = self.context.timeouts.pop(tick, &mut looks) {
             let Some(connection) = self.context.slots.at(slot) else { continue };
             let (id, zone) = (connection.id, connection.zone);
             self.call_back(slot, |server| {
