@@ -9,6 +9,8 @@ use crate::websocket::CloseCode;
 
 /// How many timers one turn runs.
 const TIMERS: usize = 1 << 10;
+/// How many connections one round offers to the kernel: something may have been published to a million.
+const WRITES: usize = 1 << 10;
 /// How often the lists are gone through in one turn; callbacks that fill them anew wait for the next one after that.
 const ROUNDS: usize = 4;
 
@@ -43,7 +45,11 @@ impl Server {
     /// Whether another round has something to do.
     fn has_more(&self) -> bool {
         let cx = &self.context;
-        !(cx.calls.is_empty() && cx.answered.is_empty() && cx.ended.is_empty() && cx.dirty.is_empty())
+        !(cx.calls.is_empty()
+            && cx.answered.is_empty()
+            && cx.ended.is_empty()
+            && cx.dirty.is_empty()
+            && self.writing.is_empty())
     }
 
     /// Connections that had more to read than one turn gives.
@@ -88,19 +94,17 @@ impl Server {
         }
     }
 
-    /// Offers what waits to the kernel.
+    /// Offers what waits to the kernel, a slice at a time.
     fn write(&mut self) {
-        let mut dirty = std::mem::take(&mut self.context.dirty);
-        for slot in dirty.drain(..) {
+        self.writing.extend(self.context.dirty.drain(..));
+        for _ in 0..self.writing.len().min(WRITES) {
+            let Some(slot) = self.writing.pop_front() else { return };
             let Some(connection) = self.context.slots.at_mut(slot) else { continue };
             connection.flags.remove(Flags::DIRTY);
             if !connection.flags.has(Flags::BLOCKED) {
                 self.context.offer(slot);
                 self.context.tidy(slot);
             }
-        }
-        if self.context.dirty.is_empty() {
-            self.context.dirty = dirty;
         }
     }
 

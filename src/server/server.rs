@@ -58,6 +58,8 @@ pub struct Server {
     pub(crate) accepting: VecDeque<u16>,
     /// Connections to be read from in the next turn.
     pub(crate) backlog: Vec<u32>,
+    /// Connections whose outbox is to be offered to the kernel, in this turn or a later one.
+    pub(crate) writing: VecDeque<u32>,
     pub(crate) limits: Limits,
     pub(crate) registry: Option<Registry>,
     pub(crate) number: usize,
@@ -115,6 +117,7 @@ impl Server {
             listeners: Vec::new(),
             accepting: VecDeque::new(),
             backlog: Vec::new(),
+            writing: VecDeque::new(),
             limits: Limits { connections: SLOTS as usize, per_address: None },
             registry: None,
             number: SERVERS.fetch_add(1, Ordering::Relaxed),
@@ -259,6 +262,7 @@ impl Server {
         let cx = &self.context;
         !(self.backlog.is_empty()
             && self.accepting.is_empty()
+            && self.writing.is_empty()
             && cx.unread.is_empty()
             && cx.dirty.is_empty()
             && cx.ended.is_empty()
