@@ -1,0 +1,179 @@
+//! A million connections in one reactor, over memory: growing to them, looking after them and closing all of them never holds the
+//! loop for long.
+
+#[path = "million/crowd.rs"]
+mod crowd;
+#[path = "million/hold.rs"]
+mod hold;
+
+use std::io::{Write, stderr};
+use std::time::Duration;
+
+use crowd::{Crowd, TIMEOUT, TOPIC, UPGRADE_REQUEST};
+use hold::Holds;
+use switchboard::{CloseCode, Options, Readiness};
+
+/// Without optimisation only what happens is checked, not how long it takes.
+const TIMED: bool = !cfg!(debug_assertions);
+const CONNECTIONS: usize = if TIMED { 1_000_000 } else { 20_000 };
+
+/// How long one call may hold the loop.
+const LONGEST: Duration = Duration::from_millis(20);
+/// A machine may stop for a moment by itself: what the server does, it does every time.
+const ATTEMPTS: usize = 2;
+
+/// What a handler does in one call is its own business: shown, not judged.
+const PUBLISH: &str = "publish to all, one call";
+
+const IDLE: Duration = Duration::from_secs(120);
+const PONG: Duration = Duration::from_secs(20);
+
+const PING_FRAME: [u8; 2] = [0x89, 0x00];
+const PONG_FRAME: [u8; 6] = [0x8A, 0x80, 0, 0, 0, 0];
+const CLOSE_FRAME: [u8; 8] = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE9];
+
+#[test]
+fn server_never_stops_at_a_million_connections() {
+    for attempt in 1..=ATTEMPTS {
+        let holds = crowds();
+        let judged = holds.iter().filter(|hold| hold.name != PUBLISH);
+        let too_long: Vec<_> = judged.filter(|hold| hold.longest > LONGEST).map(|hold| hold.name).collect();
+        note(&format!("{CONNECTIONS} connections: longest CPU time of a call, and on the wall"));
+        holds.iter().for_each(|hold| note(&hold.to_string()));
+        if too_long.is_empty() || !TIMED {
+            return;
+        }
+        assert!(attempt < ATTEMPTS, "these held the loop for more than {LONGEST:?}: {too_long:?}");
+    }
+}
+
+/// Three crowds after each other in one server: one whose peers leave, one whose peers fall silent, one at which the server ends.
+fn crowds() -> Vec<Holds> {
+    let mut crowd = Crowd::new(Options::new().idle_timeout(IDLE).pong_timeout(PONG));
+    open(&mut crowd);
+    live(&mut crowd);
+    leave(&mut crowd);
+    open(&mut crowd);
+    fall_silent(&mut crowd);
+    open(&mut crowd);
+    drain(&mut crowd);
+    let Crowd { server, mut holds, .. } = crowd;
+    let mut freeing = Holds::new("freeing: drop of the server");
+    freeing.time(|| drop(server));
+    holds.push(freeing);
+    together(holds)
+}
+
+/// Grows to a million open WebSockets.
+fn open(crowd: &mut Crowd) {
+    crowd.grow(CONNECTIONS);
+    crowd.tell("handshakes: ready", "handshakes: flush", Readiness::READABLE, |_, peer| {
+        peer.send(UPGRADE_REQUEST);
+        true
+    });
+    crowd.received(|_, answer| assert!(answer.starts_with(b"HTTP/1.1 101 ")));
+    assert_eq!(crowd.websockets(), CONNECTIONS);
+}
+
+/// Idle, pinged, all at once and one after the other, answering; told something.
+fn live(crowd: &mut Crowd) {
+    crowd.advance("idle: flush", IDLE / 2);
+    crowd.received(|_, frames| assert!(frames.is_empty()));
+
+    // Each in its own time.
+    crowd.advance("pinging: flush", IDLE / 2 + Duration::from_secs(1));
+    crowd.received(|_, frames| assert_eq!(frames, PING_FRAME));
+    pong(crowd);
+
+    // After a stop of the whole process everything is due at once.
+    crowd.now += 2 * IDLE;
+    crowd.rest("all due at once: flush");
+    crowd.received(|_, frames| assert_eq!(frames, PING_FRAME));
+    pong(crowd);
+
+    let now = crowd.now;
+    let mut publish = Holds::new(PUBLISH);
+    publish.time(|| crowd.server.context(now).publish(TOPIC, "to all"));
+    crowd.holds.push(publish);
+    crowd.rest("published: flush");
+    crowd.received(|_, frames| assert_eq!(frames, b"\x81\x06to all"));
+
+    crowd.now += TIMEOUT;
+    crowd.rest("all due and timed out at once: flush");
+    assert_eq!(crowd.server.with(crowd.zone, |lobby, _| lobby.timeouts), CONNECTIONS);
+    crowd.received(|_, frames| assert_eq!(frames, PING_FRAME));
+    pong(crowd);
+}
+
+fn pong(crowd: &mut Crowd) {
+    crowd.tell("pongs: ready", "pongs: flush", Readiness::READABLE, |_, peer| {
+        peer.send(PONG_FRAME);
+        true
+    });
+    assert_eq!(crowd.websockets(), CONNECTIONS);
+}
+
+fn leave(crowd: &mut Crowd) {
+    let gone = Readiness { read_closed: true, ..Readiness::READABLE };
+    crowd.tell("peers leave: ready", "peers leave: flush", gone, |_, peer| {
+        peer.end();
+        true
+    });
+    closed(crowd);
+}
+
+/// Pinged, and dead for want of an answer.
+fn fall_silent(crowd: &mut Crowd) {
+    crowd.now += IDLE + Duration::from_secs(1);
+    crowd.rest("all due at once: flush");
+    assert_eq!(crowd.websockets(), CONNECTIONS);
+    crowd.now += PONG + Duration::from_secs(1);
+    crowd.rest("silent ones dropped: flush");
+    closed(crowd);
+}
+
+/// Half of them answer the Close frame, the others are dropped at the deadline.
+fn drain(crowd: &mut Crowd) {
+    let mut call = Holds::new("drain: the call");
+    call.time(|| crowd.server.drain(CloseCode::GOING_AWAY, Duration::from_secs(4)));
+    crowd.holds.push(call);
+    crowd.rest("drain: flush");
+    crowd.received(|_, frames| assert_eq!(frames, [0x88, 0x02, 0x03, 0xE9]));
+    crowd.tell("drain, answered: ready", "drain, answered: flush", Readiness::READABLE, |n, peer| {
+        peer.send(CLOSE_FRAME);
+        n % 2 == 0
+    });
+    crowd.now += Duration::from_secs(4);
+    crowd.rest("drain, at its deadline: flush");
+    closed(crowd);
+    assert!(crowd.server.is_drained());
+}
+
+/// All of them are, and what they had is theirs no more.
+fn closed(crowd: &mut Crowd) {
+    assert_eq!(crowd.connections(), 0);
+    crowd.peers.iter_mut().for_each(|(_, peer)| assert!(peer.is_gone()));
+    let now = crowd.now;
+    assert_eq!(crowd.server.context(now).subscribers(TOPIC), 0);
+    crowd.server.with(crowd.zone, |lobby, _| {
+        assert_eq!((lobby.closed, lobby.present.len()), (CONNECTIONS, 0));
+        (lobby.closed, lobby.timeouts) = (0, 0);
+    });
+}
+
+/// One line for each kind of call.
+fn together(holds: Vec<Holds>) -> Vec<Holds> {
+    let mut kinds: Vec<Holds> = Vec::new();
+    for hold in holds {
+        match kinds.iter_mut().find(|kind| kind.name == hold.name) {
+            None => kinds.push(hold),
+            Some(kind) => kind.join(&hold),
+        }
+    }
+    kinds
+}
+
+/// Prints past the test harness, which keeps to itself what a passing test prints.
+fn note(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
+}
