@@ -2,6 +2,7 @@
 //! nothing here knows of `Poll`.
 
 mod backpressure;
+mod chunks;
 mod clock;
 #[cfg(feature = "deflate")]
 mod compression;
@@ -14,6 +15,7 @@ mod context;
 mod dropping;
 mod exchange;
 mod id;
+mod index;
 mod limits;
 mod options;
 mod outbox;

@@ -1,12 +1,10 @@
 //! Exact timers, one-shot and repeating, each a call to a zone. It knows when; running them is the server's.
 
 use std::any::Any;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use slab::Slab;
-
+use super::chunks::Chunks;
 use super::context::Context;
 
 /// A closure for one zone's handler, run between events.
@@ -16,19 +14,22 @@ type Repeat = Box<dyn FnMut(&mut dyn Any, &mut Context)>;
 /// Names a timer, for [`Context::cancel`](crate::Context::cancel). Using it after the timer has run does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimerId {
-    key: usize,
+    key: u32,
     count: u64,
 }
 
 #[derive(Default)]
 pub(crate) struct Timers {
-    due: BinaryHeap<Reverse<(Instant, u64, usize)>>,
-    timers: Slab<Timer>,
+    /// A tree, since it lets go of a cancelled timer and never has to be made anew.
+    due: BTreeMap<(Instant, u64), u32>,
+    timers: Chunks<Timer>,
     count: u64,
 }
 
 struct Timer {
+    /// Zero once it is forgotten.
     count: u64,
+    at: Instant,
     zone: u16,
     action: Action,
 }
@@ -75,46 +76,40 @@ impl Timers {
     fn insert(&mut self, at: Instant, zone: u16, action: Action) -> TimerId {
         self.count += 1;
         let count = self.count;
-        let key = self.timers.insert(Timer { count, zone, action });
-        self.due.push(Reverse((at, count, key)));
+        let key = self.timers.insert(Timer { count, at, zone, action });
+        self.due.insert((at, count), key);
         TimerId { key, count }
     }
 
-    /// Forgets a timer; its place in the heap goes when its time comes, or with the others when those are the majority.
+    /// Forgets a timer.
     pub(crate) fn cancel(&mut self, id: TimerId) {
-        if self.timers.get(id.key).is_some_and(|timer| timer.count == id.count) {
-            self.timers.remove(id.key);
-            if self.due.len() > 64 && self.due.len() > 2 * self.timers.len() {
-                let timers = &self.timers;
-                self.due.retain(|Reverse((_, count, key))| timers.get(*key).is_some_and(|timer| timer.count == *count));
-            }
+        if let Some(timer) = self.timers.get(id.key).filter(|timer| timer.count == id.count) {
+            self.due.remove(&(timer.at, id.count));
+            self.forget(id.key);
         }
+    }
+
+    fn forget(&mut self, key: u32) {
+        let at = self.timers[key].at;
+        self.timers.remove(key, Timer { count: 0, at, zone: 0, action: Action::Running });
     }
 
     /// When the next one is due.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.due.peek().map(|Reverse((at, ..))| *at)
+        self.due.first_key_value().map(|(&(at, _), _)| at)
     }
 
     /// Takes out the next timer that is due.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<Due> {
-        while let Some(&Reverse((at, count, key))) = self.due.peek() {
-            if at > now {
-                return None;
-            }
-            self.due.pop();
-            let Some(timer) = self.timers.get_mut(key) else { continue };
-            if timer.count != count {
-                continue;
-            }
-            let zone = timer.zone;
-            let action = std::mem::replace(&mut timer.action, Action::Running);
-            if matches!(action, Action::Once(_)) {
-                self.timers.remove(key);
-            }
-            return Some(Due { id: TimerId { key, count }, at, zone, action });
+        let due = self.due.first_entry().filter(|due| due.key().0 <= now)?;
+        let ((at, count), key) = due.remove_entry();
+        let timer = self.timers.get_mut(key)?;
+        let zone = timer.zone;
+        let action = std::mem::replace(&mut timer.action, Action::Running);
+        if matches!(action, Action::Once(_)) {
+            self.forget(key);
         }
-        None
+        Some(Due { id: TimerId { key, count }, at, zone, action })
     }
 
     /// Sets a repeating timer again, unless its own closure cancelled it. Periods that were missed are skipped.
@@ -125,7 +120,8 @@ impl Timers {
             timer.action = Action::Every(period, call);
             let next = due.at + period;
             let next = if next > now { next } else { now + period };
-            self.due.push(Reverse((next, due.id.count, due.id.key)));
+            timer.at = next;
+            self.due.insert((next, due.id.count), due.id.key);
         }
     }
 }

@@ -1,23 +1,23 @@
 //! Who hears what: topics, their members, and each connection's own list of them. A membership takes some 20 bytes;
 //! leaving and dying are exact and cheap, publishing walks a dense array. It sends nothing itself.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
-use slab::Slab;
+use super::chunks::Chunks;
+use super::index::Index;
 
 /// No membership.
 pub(crate) const NONE: u32 = u32::MAX;
 
 #[derive(Debug, Default)]
 pub(crate) struct Topics {
-    by_name: HashMap<Box<str>, usize>,
-    topics: Slab<Topic>,
-    memberships: Vec<Membership>,
-    /// Head of the list of unused memberships.
-    unused: Option<u32>,
+    by_name: Index,
+    hasher: RandomState,
+    topics: Chunks<Topic>,
+    memberships: Chunks<Membership>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Topic {
     name: Box<str>,
     members: Vec<Member>,
@@ -34,55 +34,51 @@ struct Membership {
     topic: u32,
     /// Where the topic's array names it.
     place: u32,
-    /// The next of the same connection, or of the unused.
+    /// The next of the same connection.
     next: u32,
 }
+
+const UNUSED: Membership = Membership { topic: NONE, place: NONE, next: NONE };
 
 impl Topics {
     /// How many connections hear a topic.
     pub(crate) fn count(&self, name: &str) -> usize {
-        self.by_name.get(name).map_or(0, |&topic| self.topics[topic].members.len())
+        self.named(name).map_or(0, |topic| self.topics[topic].members.len())
+    }
+
+    fn named(&self, name: &str) -> Option<u32> {
+        self.by_name.find(self.hasher.hash_one(name), |topic| &*self.topics[topic].name == name)
+    }
+
+    fn add(&mut self, name: &str) -> u32 {
+        let topic = self.topics.insert(Topic { name: name.into(), members: Vec::new() });
+        let (topics, hasher) = (&self.topics, &self.hasher);
+        let hash_of = |topic: u32| hasher.hash_one(&*topics[topic].name);
+        self.by_name.insert(hasher.hash_one(name), topic, hash_of);
+        topic
     }
 
     /// Joins; `head` is the head of the connection's own list. Joining twice is joining once.
     pub(crate) fn join(&mut self, name: &str, slot: u32, head: &mut u32) {
-        let topic = match self.by_name.get(name) {
-            Some(&topic) => topic,
-            None => {
-                let topic = self.topics.insert(Topic { name: name.into(), members: Vec::new() });
-                self.by_name.insert(name.into(), topic);
-                topic
-            }
-        };
+        let topic = self.named(name).unwrap_or_else(|| self.add(name));
         if self.find(topic, *head).is_some() {
             return;
         }
         let members = &mut self.topics[topic].members;
-        let entry = Membership { topic: topic as u32, place: members.len() as u32, next: *head };
-        let membership = match self.unused {
-            Some(index) => {
-                let next = self.memberships[index as usize].next;
-                self.unused = (next != NONE).then_some(next);
-                self.memberships[index as usize] = entry;
-                index
-            }
-            None => {
-                self.memberships.push(entry);
-                (self.memberships.len() - 1) as u32
-            }
-        };
+        let membership = Membership { topic, place: members.len() as u32, next: *head };
+        let membership = self.memberships.insert(membership);
         members.push(Member { slot, membership });
         *head = membership;
     }
 
     /// Leaves one topic.
     pub(crate) fn leave(&mut self, name: &str, head: &mut u32) {
-        let Some(&topic) = self.by_name.get(name) else { return };
+        let Some(topic) = self.named(name) else { return };
         let Some((membership, before)) = self.find(topic, *head) else { return };
-        let next = self.memberships[membership as usize].next;
+        let next = self.memberships[membership].next;
         match before {
             None => *head = next,
-            Some(before) => self.memberships[before as usize].next = next,
+            Some(before) => self.memberships[before].next = next,
         }
         self.remove(membership);
     }
@@ -91,7 +87,7 @@ impl Topics {
     pub(crate) fn leave_all(&mut self, head: &mut u32) {
         while *head != NONE {
             let membership = *head;
-            *head = self.memberships[membership as usize].next;
+            *head = self.memberships[membership].next;
             self.remove(membership);
         }
     }
@@ -100,28 +96,28 @@ impl Topics {
     pub(crate) fn names(&self, head: u32) -> impl Iterator<Item = &str> {
         let mut at = head;
         std::iter::from_fn(move || {
-            let membership = self.memberships.get(at as usize)?;
+            let membership = self.memberships.get(at)?;
             at = membership.next;
-            Some(&*self.topics[membership.topic as usize].name)
+            Some(&*self.topics[membership.topic].name)
         })
     }
 
     /// Lends a topic's members for a while in which nobody joins or leaves; [`give_back`](Topics::give_back) ends it.
-    pub(crate) fn lend(&mut self, name: &str) -> Option<(usize, Vec<Member>)> {
-        let topic = *self.by_name.get(name)?;
+    pub(crate) fn lend(&mut self, name: &str) -> Option<(u32, Vec<Member>)> {
+        let topic = self.named(name)?;
         Some((topic, std::mem::take(&mut self.topics[topic].members)))
     }
 
-    pub(crate) fn give_back(&mut self, (topic, members): (usize, Vec<Member>)) {
+    pub(crate) fn give_back(&mut self, (topic, members): (u32, Vec<Member>)) {
         self.topics[topic].members = members;
     }
 
     /// The membership of a connection in a topic, and the one before it in the connection's list.
-    fn find(&self, topic: usize, head: u32) -> Option<(u32, Option<u32>)> {
+    fn find(&self, topic: u32, head: u32) -> Option<(u32, Option<u32>)> {
         let (mut at, mut before) = (head, None);
         while at != NONE {
-            let membership = &self.memberships[at as usize];
-            if membership.topic as usize == topic {
+            let membership = &self.memberships[at];
+            if membership.topic == topic {
                 return Some((at, before));
             }
             (before, at) = (Some(at), membership.next);
@@ -131,19 +127,17 @@ impl Topics {
 
     /// Takes a membership out of its topic; the topic goes with its last member.
     fn remove(&mut self, membership: u32) {
-        let Membership { topic, place, .. } = self.memberships[membership as usize];
-        let members = &mut self.topics[topic as usize].members;
+        let Membership { topic, place, .. } = self.memberships.remove(membership, UNUSED);
+        let members = &mut self.topics[topic].members;
         members.swap_remove(place as usize);
         if let Some(moved) = members.get(place as usize) {
-            self.memberships[moved.membership as usize].place = place;
+            self.memberships[moved.membership].place = place;
         }
         if members.is_empty() {
-            let topic = self.topics.remove(topic as usize);
-            self.by_name.remove(&topic.name);
+            let name = self.topics.remove(topic, Topic::default()).name;
+            self.by_name.remove(self.hasher.hash_one(&*name), topic);
         } else if members.capacity() > 64 && members.len() < members.capacity() / 4 {
             members.shrink_to(members.len() * 2);
         }
-        self.memberships[membership as usize].next = self.unused.unwrap_or(NONE);
-        self.unused = Some(membership);
     }
 }

@@ -1,0 +1,75 @@
+//! Finds numbers by a hash, in many small tables instead of a large one: growing a table means hashing all of it anew, and that of
+//! a million would hold the loop for a quarter of a second. What the numbers stand for is known to their owner.
+
+use hashbrown::HashTable;
+
+/// None until it is needed.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    tables: Vec<HashTable<u32>>,
+}
+
+const TABLES: usize = 1 << 8;
+
+/// Which table: neither the highest nor the lowest bits, by which a table itself goes.
+fn table(hash: u64) -> usize {
+    (hash >> 40) as usize % TABLES
+}
+
+impl Index {
+    pub(crate) fn find(&self, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
+        self.tables.get(table(hash))?.find(hash, |&number| is(number)).copied()
+    }
+
+    /// Adds a number that is not there. `hash_of` is asked for those of others.
+    pub(crate) fn insert(&mut self, hash: u64, number: u32, hash_of: impl Fn(u32) -> u64) {
+        if self.tables.is_empty() {
+            self.tables.resize_with(TABLES, HashTable::new);
+        }
+        self.tables[table(hash)].insert_unique(hash, number, |&other| hash_of(other));
+    }
+
+    pub(crate) fn remove(&mut self, hash: u64, number: u32) {
+        let Some(table) = self.tables.get_mut(table(hash)) else { return };
+        if let Ok(found) = table.find_entry(hash, |&other| other == number) {
+            found.remove();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::hash::{BuildHasher, RandomState};
+
+    use super::*;
+
+    #[test]
+    fn index_finds_what_is_there_and_nothing_else() {
+        let hasher = RandomState::new();
+        let hash = |number: u32| hasher.hash_one(number);
+        let mut index = Index::default();
+        assert_eq!(index.find(hash(0), |_| true), None);
+        (0..10_000).for_each(|number| index.insert(hash(number), number, hash));
+        (0..10_000).step_by(2).for_each(|number| index.remove(hash(number), number));
+        for number in 0..20_000 {
+            let there = number < 10_000 && number % 2 == 1;
+            assert_eq!(index.find(hash(number), |found| found == number), there.then_some(number));
+        }
+    }
+
+    #[test]
+    fn index_hashes_few_anew_at_a_time() {
+        let hasher = RandomState::new();
+        let hashed = Cell::new(0);
+        let mut index = Index::default();
+        for number in 0..200_000u32 {
+            hashed.set(0);
+            index.insert(hasher.hash_one(number), number, |other| {
+                hashed.set(hashed.get() + 1);
+                hasher.hash_one(other)
+            });
+            assert!(hashed.get() <= 200_000 / 100, "{} of {number} hashed anew", hashed.get());
+        }
+    }
+}
