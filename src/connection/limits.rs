@@ -5,17 +5,17 @@ use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use hashbrown::HashTable;
 use slab::Slab;
 
 use super::context::Context;
+use super::index::Index;
 use super::phase::Phase;
 
 /// Connections by address prefix: 16 bytes an address and 5 in the index, at most 43 with both just grown.
 #[derive(Debug, Default)]
 pub(crate) struct Addresses {
     entries: Slab<Address>,
-    index: HashTable<u32>,
+    index: Index,
     hasher: RandomState,
 }
 
@@ -31,7 +31,7 @@ impl Addresses {
     /// Counts one more connection of an address and returns its entry; `None` if it has as many as it may.
     pub(crate) fn enter(&mut self, prefix: u64, limit: u32) -> Option<u32> {
         let hash = self.hasher.hash_one(prefix);
-        if let Some(&entry) = self.index.find(hash, |&entry| self.entries[entry as usize].prefix == prefix) {
+        if let Some(entry) = self.index.find(hash, |entry| self.entries[entry as usize].prefix == prefix) {
             let address = &mut self.entries[entry as usize];
             if address.count.get() >= limit {
                 return None;
@@ -44,7 +44,7 @@ impl Addresses {
         }
         let entry = self.entries.insert(Address { prefix, count: NonZeroU32::MIN }) as u32;
         let (entries, hasher) = (&self.entries, &self.hasher);
-        self.index.insert_unique(hash, entry, |&entry| hasher.hash_one(entries[entry as usize].prefix));
+        self.index.insert(hash, entry, |entry| hasher.hash_one(entries[entry as usize].prefix));
         Some(entry)
     }
 
@@ -56,10 +56,7 @@ impl Addresses {
             return;
         }
         let address = self.entries.remove(entry as usize);
-        let hash = self.hasher.hash_one(address.prefix);
-        if let Ok(found) = self.index.find_entry(hash, |&other| other == entry) {
-            found.remove();
-        }
+        self.index.remove(self.hasher.hash_one(address.prefix), entry);
     }
 
     /// How many addresses are counted.
