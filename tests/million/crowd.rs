@@ -1,6 +1,7 @@
 //! One server and the far ends of very many connections to it, in memory. It tells the server of readiness in batches, as a
 //! loop with so many events does, and times every call. What must hold is the business of the checks.
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use switchboard::mio::Token;
@@ -20,7 +21,7 @@ pub const UPGRADE_REQUEST: &[u8] =
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// What a page's handler does with each connection: a topic, something of its own, a timeout, a timer.
+/// What a page's handler does with each connection: a topic of all, one of its own, something to remember, a timeout, a timer.
 #[derive(Default)]
 pub struct Lobby {
     pub present: ConnMap<u64>,
@@ -36,6 +37,7 @@ pub const TIMEOUT: Duration = Duration::from_secs(3600);
 impl Handler for Lobby {
     fn open(&mut self, conn: &mut Conn<'_>, _request: &Request<'_>) {
         conn.subscribe(TOPIC);
+        conn.subscribe(&format!("user:{}", conn.id().to_bits()));
         conn.set_timeout(Some(TIMEOUT));
         self.present.insert(conn.id(), 0);
         if let Some(zone) = self.zone {
@@ -85,8 +87,7 @@ impl Crowd {
     pub fn grow(&mut self, count: usize) {
         let (mut adopts, mut flushes) = (Holds::new("growing: adopt"), Holds::new("growing: flush"));
         self.peers.clear();
-        // What the allocator puts off until somebody wants a large piece is the far ends' business, not the server's.
-        std::hint::black_box(Vec::<u8>::with_capacity(1 << 20));
+        settle();
         self.peers.reserve(count);
         for n in 1..=count {
             let (transport, peer) = Transport::memory();
@@ -122,6 +123,7 @@ impl Crowd {
             flushes.time(|| self.server.flush(self.now));
         }
         self.holds.extend([readies, flushes]);
+        settle();
         self.rest(flush);
     }
 
@@ -153,6 +155,7 @@ impl Crowd {
         for (n, (_, peer)) in self.peers.iter_mut().enumerate() {
             check(n, peer.receive());
         }
+        settle();
     }
 
     pub fn websockets(&mut self) -> usize {
@@ -162,4 +165,11 @@ impl Crowd {
     pub fn connections(&mut self) -> usize {
         self.server.context(self.now).stats().connections
     }
+}
+
+/// Has the allocator do what it puts off: to merge and to sort what was freed, some thousands of pieces whenever somebody wants a larger
+/// one. It is about the far ends' bytes, which a server with sockets does not have.
+fn settle() {
+    const PIECES: usize = 1 << 10;
+    black_box((0..PIECES).map(|_| Vec::with_capacity(2 << 10)).collect::<Vec<Vec<u8>>>());
 }
