@@ -72,6 +72,8 @@ pub struct Context {
     /// Boxes to be used again: it is the allocations that are pooled.
     #[expect(clippy::vec_box)]
     pub(crate) pool: Vec<Box<Held>>,
+    /// How many were needed in this turn: so many may be there for the next one.
+    needed: usize,
     /// Memory of large messages to be used again.
     pub(crate) spare: Spare,
     /// Makes numbers of message keys, differently in each server.
@@ -90,6 +92,9 @@ pub struct Context {
     pub(crate) calls: VecDeque<(u16, Call)>,
     pub(crate) draining: Option<Draining>,
 }
+
+/// Boxes that are kept whatever a turn needs.
+const POOLED: usize = 1 << 5;
 
 /// No slot.
 pub(crate) const NOBODY: u32 = u32::MAX;
@@ -131,6 +136,7 @@ impl Context {
             driven: NOBODY,
             scratch: Vec::new(),
             pool: Vec::new(),
+            needed: 0,
             spare: Spare::new(),
             hasher: RandomState::new(),
             keys: MaskingKeys::new(),
@@ -336,6 +342,7 @@ impl Context {
     pub(crate) fn held(&mut self, slot: u32) -> Option<&mut Held> {
         let connection = self.slots.at_mut(slot)?;
         if connection.held.is_none() {
+            self.needed += 1;
             connection.held = Some(self.pool.pop().unwrap_or_default());
         }
         connection.held.as_deref_mut()
@@ -350,15 +357,24 @@ impl Context {
     }
 
     fn tidy_held(&mut self, slot: u32) {
-        const POOLED: usize = 1 << 5;
         let Some(connection) = self.slots.at_mut(slot) else { return };
         if connection.held.as_ref().is_some_and(|held| held.is_empty())
             && let Some(mut held) = connection.held.take()
-            && self.pool.len() < POOLED
+            && self.pool.len() < self.needed.max(POOLED)
         {
             held.recycle();
             self.pool.push(held);
         }
+    }
+
+    /// The turn is over: boxes that it did not need go, some at a time.
+    #[inline]
+    pub(crate) fn end_turn(&mut self) {
+        let keep = self.needed.max(POOLED);
+        if self.pool.len() > keep {
+            self.pool.truncate(keep.max(self.pool.len() - POOLED));
+        }
+        self.needed = 0;
     }
 
     /// The connection is to be read from in the next turn, or soon.

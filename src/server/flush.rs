@@ -40,6 +40,9 @@ impl Server {
             }
         }
         std::mem::swap(&mut self.backlog, &mut self.context.unread);
+        if self.writing.is_empty() {
+            self.context.end_turn();
+        }
     }
 
     /// Whether another round has something to do.
