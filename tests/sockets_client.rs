@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 use common::dialling::answer_to;
@@ -130,6 +130,36 @@ fn client_of_a_name_that_does_not_resolve_hears_so() {
     dialler.connect(Connect::to("ws://nowhere.invalid/").timeout(PATIENCE));
     assert_eq!(dialler.next(), "close 1006 \"the name has no address\"");
     dialler.rests();
+}
+
+/// The server sees whom it was told to see; an address of the other family, and one that is not this machine's, lead nowhere.
+#[test]
+fn client_connects_from_the_address_that_it_is_told() {
+    let server = Running::start(|reactor| {
+        reactor.server.websocket("/", |conn, _| {
+            let peer = conn.peer_addr().expect("a socket");
+            conn.send(&*peer.ip().to_string());
+        });
+    });
+    let url = format!("ws://{}/", server.address);
+    for source in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 7)] {
+        let mut dialler = Dialler::new();
+        let id = dialler.connect(Connect::to(&url).source(source).timeout(PATIENCE));
+        assert_eq!(dialler.next(), "open /");
+        dialler.cx().send(id, "who am I?");
+        assert_eq!(dialler.next(), format!("text {source}"));
+        dialler.close(id);
+    }
+    for (source, reason) in [
+        (IpAddr::from(Ipv6Addr::LOCALHOST), "the source address is of another family"),
+        (IpAddr::from(Ipv4Addr::new(192, 0, 2, 1)), "Cannot assign requested address"),
+    ] {
+        let mut dialler = Dialler::new();
+        dialler.connect(Connect::to(&url).source(source).timeout(PATIENCE));
+        let heard = dialler.next();
+        assert!(heard.starts_with(&format!("close 1006 \"{reason}")), "{heard}");
+        dialler.rests();
+    }
 }
 
 /// The kernel connects, and nobody accepts.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::clock::ticks;
@@ -34,6 +34,7 @@ pub struct Connect {
     pub(crate) opening: Result<Opening, &'static str>,
     pub(crate) timeout: Duration,
     pub(crate) options: OptionsId,
+    pub(crate) source: Option<IpAddr>,
 }
 
 impl Connect {
@@ -43,7 +44,7 @@ impl Connect {
             true => Err("wss needs TLS, which is not there yet"),
             false => Ok(Opening::new(url)),
         });
-        Connect { opening, timeout: Duration::from_secs(10), options: OptionsId::default() }
+        Connect { opening, timeout: Duration::from_secs(10), options: OptionsId::default(), source: None }
     }
 
     /// The subprotocols to ask for, best first. Which one was selected, [`Accepted`] tells.
@@ -73,6 +74,22 @@ impl Connect {
     /// Options for this WebSocket, registered with [`Context::add_options`](crate::Context::add_options).
     pub fn options(mut self, options: OptionsId) -> Connect {
         self.options = options;
+        self
+    }
+
+    /// The address of this machine to connect from (default: the kernel's choice). Addresses of the server's that are of the other family are
+    /// passed over. An address has as many connections at a time as there are ephemeral ports, some 28,000, whereas those of the kernel's choice
+    /// have so many for each address and port that they lead to.
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    /// use switchboard::Connect;
+    ///
+    /// let connect = Connect::to("ws://127.0.0.1:9001/feed").source(Ipv4Addr::new(127, 0, 0, 2));
+    /// # let _ = connect;
+    /// ```
+    pub fn source(mut self, address: impl Into<IpAddr>) -> Connect {
+        self.source = Some(address.into());
         self
     }
 }
@@ -106,6 +123,7 @@ pub(crate) struct Attempt {
     pub(crate) key: Key,
     /// Addresses that have not been tried.
     pub(crate) addresses: VecDeque<SocketAddr>,
+    pub(crate) source: Option<IpAddr>,
     pub(crate) step: Step,
 }
 
@@ -144,7 +162,7 @@ impl Context {
         let id = connection.id;
         let draining = self.draining.map_or(Ok(()), |_| Err("the server is draining"));
         match draining.and(connect.opening) {
-            Ok(opening) => self.attempt(id, opening),
+            Ok(opening) => self.attempt(id, opening, connect.source),
             Err(reason) => {
                 self.farewell(slot, CloseCode::ABNORMAL, reason, false);
                 self.gone(slot);
@@ -153,11 +171,11 @@ impl Context {
         id
     }
 
-    fn attempt(&mut self, id: ConnId, opening: Opening) {
+    fn attempt(&mut self, id: ConnId, opening: Opening, source: Option<IpAddr>) {
         #[cfg(feature = "deflate")]
         let opening = self.offer_compression(id, opening);
         let key = Key::from_nonce(self.keys.nonce());
-        let attempt = Attempt { opening, key, addresses: VecDeque::new(), step: Step::Resolving };
+        let attempt = Attempt { opening, key, addresses: VecDeque::new(), source, step: Step::Resolving };
         let exchange = Exchange {
             head: Vec::new(),
             extensions: Extensions::new(),

@@ -3,12 +3,14 @@
 //! Nothing here knows HTTP or WebSocket frames.
 
 mod address;
+mod dial;
 mod listener;
 mod memory;
 mod resolve;
 mod transport;
 
 pub(crate) use address::prefix;
+pub(crate) use dial::dial;
 pub use listener::Listener;
 pub(crate) use listener::{Accepted, Acceptor, turn_away};
 pub use memory::{Memory, Peer};

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use mio::Token;
-use mio::net::TcpStream;
 
 use super::drive::Step as Used;
 use super::server::Server;
@@ -13,7 +12,7 @@ use crate::connection::{
     Accepted, Attempt, Conn, ConnId, Connect, Flags, Kind, NEVER, Phase, Progress, Source, Step, ZoneId,
 };
 use crate::http1::{HeadLimits, HeaderSlots, Request, ResponseHead, Scan, scan_response};
-use crate::net::{Lookup, Readiness, Resolver, Transport};
+use crate::net::{Lookup, Readiness, Resolver, Transport, dial};
 use crate::server::Handler;
 use crate::websocket::{CloseCode, State};
 
@@ -122,10 +121,11 @@ impl Server {
     }
 
     fn start(&mut self, slot: u32, address: SocketAddr) -> io::Result<()> {
+        let source = self.attempt_at(slot).and_then(|attempt| attempt.source);
         let Some(registry) = &self.registry else {
             return Err(io::Error::other("a detached server opens no socket: use connect_over"));
         };
-        let socket = TcpStream::connect(address)?;
+        let socket = dial(address, source)?;
         socket.set_nodelay(true)?;
         let mut transport = Transport::Tcp(socket);
         transport.register(registry, Source::Connection(slot).token(self.number))?;
