@@ -5,7 +5,7 @@ mod common;
 use common::frames::{BINARY, CONTINUATION, TEXT, binary, close, frame, header, ping, pong, text};
 use common::http::{get, handshake};
 use common::{Client, Log, Recorder, Sim, after_handshake, raw, words};
-use switchboard::{CloseCode, Conn, Message, Options, Reply, Upgrade};
+use switchboard::{CloseCode, Conn, Handler, Message, Options, Reply, Upgrade};
 
 /// A server that echoes at every path.
 fn echo(log: &Log) -> Sim {
@@ -306,4 +306,36 @@ fn field_row_29_server_survives_a_handler_that_closes_while_it_upgrades() {
     assert!(sim.is_gone(client));
     let other = sim.connect();
     assert_eq!(common::http::only(&sim.ask(other, get("/"))).status, 400, "and the server lives");
+}
+
+/// Payloads of pongs, as they were heard; a message asks for one, or ends the connection.
+#[derive(Default)]
+struct Pongs(Vec<Vec<u8>>);
+
+impl Handler for Pongs {
+    fn message(&mut self, conn: &mut Conn<'_>, message: Message<'_>) {
+        match message.as_bytes() {
+            b"close" => conn.close(CloseCode::NORMAL, ""),
+            payload => conn.ping(payload),
+        }
+    }
+
+    fn pong(&mut self, _conn: &mut Conn<'_>, payload: &[u8]) {
+        self.0.push(payload.to_vec());
+    }
+}
+
+#[test]
+fn server_tells_its_handler_of_pongs_while_open() {
+    let mut sim = Sim::new();
+    let zone = sim.server.zone("/", Pongs::default());
+    let client = sim.websocket("/");
+    let asked = sim.ask(client, text("are you there"));
+    assert_eq!(words(&asked), ["ping are you there"]);
+    sim.trickle(client, &pong("are you there"));
+    sim.send(client, [pong("unasked"), pong("")].concat());
+    // After our Close frame nothing is delivered any more.
+    sim.send(client, [text("close"), pong("too late")].concat());
+    let heard = sim.server.with(zone, |pongs, _| std::mem::take(&mut pongs.0));
+    assert_eq!(heard, [&b"are you there"[..], b"unasked", b""]);
 }

@@ -76,7 +76,8 @@ impl Conn<'_> {
         self.cx.bound(slot);
     }
 
-    /// Sends a ping with at most 125 bytes (RFC 6455 5.5.2); more are cut. Its answer counts as a sign of life, no more.
+    /// Sends a ping with at most 125 bytes (RFC 6455 5.5.2); more are cut. Its answer counts as a sign of life, and is told
+    /// to [`Handler::pong`](crate::Handler::pong).
     pub fn ping(&mut self, payload: &[u8]) {
         self.control(Opcode::Ping, payload);
     }

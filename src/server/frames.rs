@@ -158,8 +158,13 @@ impl Server {
                     Conn { cx: &mut self.context, id }.control(Opcode::Pong, payload);
                 }
             }
-            // A sign of life, which any input is.
-            Event::Pong(_) => {}
+            // A sign of life, as any input is; what it answers, the handler knows.
+            Event::Pong(payload) => {
+                if let (_, Action::Deliver) = state.on(Input::Pong) {
+                    let (id, zone) = (connection.id, connection.zone);
+                    self.zones.handler(zone).pong(&mut Conn { cx: &mut self.context, id }, payload);
+                }
+            }
             Event::Close(code, reason) => self.closed_by_peer(slot, state, code, reason),
             Event::Fail(violation) => self.violated(slot, state, violation),
         }

@@ -61,6 +61,12 @@ pub trait Handler: Any {
         let _ = (conn, chunk);
     }
 
+    /// A pong has arrived on a WebSocket (RFC 6455 5.5.3): the answer to a [`Conn::ping`], whose payload it repeats, to one that the server sent by itself to
+    /// a silent peer, which is empty, or to none at all.
+    fn pong(&mut self, conn: &mut Conn<'_>, payload: &[u8]) {
+        let _ = (conn, payload);
+    }
+
     /// Bytes have arrived on a taken-over connection. Returns how many were used; the others come again with the next ones. A
     /// megabyte of which nothing is used ends the connection.
     fn input(&mut self, conn: &mut Conn<'_>, bytes: &[u8]) -> usize {
