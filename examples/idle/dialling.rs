@@ -1,0 +1,202 @@
+//! Opens connections at a rate, with a bound on attempts in flight, and gives up where attempt after attempt fails. Knows nothing of
+//! what becomes of those that are open.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use switchboard::{CloseCode, ConnId, Connect, Context, Options, ZoneId};
+
+use crate::clock::{Pace, SECOND};
+use crate::failure::Failure;
+use crate::latency::Latencies;
+use crate::talk::{Assignment, Failures};
+use crate::worker::Client;
+
+/// So many failures of one route, none in between that succeeds, are enough to know.
+const IN_A_ROW: u32 = 32;
+
+/// Where failures and successes alternate, so many failures for every ten connections, and a hundred more, are enough.
+const PER_TEN: u64 = 1;
+
+/// How far the rate may lag behind and be made up for.
+const ARREARS: u64 = SECOND / 10;
+
+pub struct Dialling {
+    routes: Vec<Route>,
+    /// The route whose turn it is.
+    next: usize,
+    attempts: HashMap<ConnId, Attempt>,
+    /// How many are to be opened, the failed not counted.
+    until: u64,
+    pub opened: u64,
+    in_flight: usize,
+    pace: Option<Pace>,
+    rate: f64,
+    pub failed: u64,
+    failures: BTreeMap<Failure, Failures>,
+    pub handshakes: Latencies,
+}
+
+struct Route {
+    connect: Connect,
+    target: usize,
+    /// Connections that it is still to have.
+    left: u64,
+    in_a_row: u32,
+    given_up: bool,
+}
+
+struct Attempt {
+    begun: u64,
+    route: usize,
+}
+
+impl Dialling {
+    pub fn new(assignment: &Assignment, cx: &mut Context) -> Dialling {
+        // A connection is to be idle: it is the server that may ask whether it is still there, not we. What nobody reads in time is not
+        // our business either.
+        let options = cx.add_options(Options::new().idle_timeout(Duration::MAX).max_buffered(usize::MAX));
+        let routes = assignment.routes.iter().map(|route| {
+            let connect = Connect::to(&assignment.urls[route.target]);
+            let connect = connect.options(options).timeout(Duration::from_secs_f64(assignment.timeout));
+            Route {
+                connect: route.source.map_or(connect.clone(), |source| connect.source(source)),
+                target: route.target,
+                left: route.connections,
+                in_a_row: 0,
+                given_up: false,
+            }
+        });
+        Dialling {
+            routes: routes.collect(),
+            next: 0,
+            attempts: HashMap::new(),
+            until: 0,
+            opened: 0,
+            in_flight: assignment.in_flight,
+            pace: None,
+            rate: assignment.rate,
+            failed: 0,
+            failures: BTreeMap::new(),
+            handshakes: Latencies::settled(),
+        }
+    }
+
+    /// Opens until so many have been opened.
+    pub fn order(&mut self, until: u64, now: u64) {
+        self.until = until;
+        self.pace = Some(Pace::new(now, self.rate));
+    }
+
+    /// Stops: attempts under way are abandoned.
+    pub fn stop(&mut self, cx: &mut Context) {
+        self.until = 0;
+        for (id, _) in self.attempts.drain() {
+            if let Some(mut conn) = cx.conn(id) {
+                conn.close(CloseCode::GOING_AWAY, "");
+            }
+        }
+    }
+
+    /// Begins the attempts that are due. Returns when the next one is; `None` when none is until something happens.
+    pub fn dial(&mut self, zone: ZoneId<Client>, cx: &mut Context, now: u64) -> Option<u64> {
+        let mut pace = self.pace?;
+        pace.forgive(now, ARREARS);
+        while self.wants() {
+            let Some(route) = self.route() else { break };
+            if pace.take(now).is_none() {
+                self.pace = Some(pace);
+                return Some(pace.next());
+            }
+            self.begin(route, zone, cx, now);
+        }
+        self.pace = Some(pace);
+        None
+    }
+
+    /// One attempt at once, whatever the rate.
+    pub fn dial_one(&mut self, zone: ZoneId<Client>, cx: &mut Context, now: u64) {
+        self.until += 1;
+        if let Some(route) = self.route() {
+            self.begin(route, zone, cx, now);
+        }
+    }
+
+    /// A connection has ended whose place is to be taken by another.
+    pub fn make_room(&mut self) {
+        // Which route it had is not kept: the next one's turn is as good, since all have their share replaced.
+        let count = self.routes.len();
+        if let Some(route) = self.routes.get_mut(self.next % count.max(1)) {
+            route.left += 1;
+        }
+    }
+
+    fn begin(&mut self, route: usize, zone: ZoneId<Client>, cx: &mut Context, now: u64) {
+        self.routes[route].left -= 1;
+        let id = cx.connect(zone, self.routes[route].connect.clone());
+        self.attempts.insert(id, Attempt { begun: now, route });
+    }
+
+    /// Whether there is an attempt to begin, the rate aside.
+    fn wants(&self) -> bool {
+        self.attempts.len() < self.in_flight && self.opened + (self.attempts.len() as u64) < self.until
+    }
+
+    /// Whether no more will be opened of what was ordered, for whatever reason.
+    pub fn is_done(&self) -> bool {
+        self.opened >= self.until || (self.attempts.is_empty() && self.routes.iter().all(Route::is_spent))
+    }
+
+    /// Whether an attempt is under way.
+    pub fn is_dialling(&self) -> bool {
+        !self.attempts.is_empty()
+    }
+
+    /// The next route that has something left, each in its turn.
+    fn route(&mut self) -> Option<usize> {
+        let count = self.routes.len();
+        let found = (self.next..self.next + count).map(|at| at % count).find(|&at| !self.routes[at].is_spent())?;
+        self.next = found + 1;
+        Some(found)
+    }
+
+    /// An attempt has succeeded; how long it took.
+    pub fn succeeded(&mut self, id: ConnId, now: u64) {
+        let Some(attempt) = self.attempts.remove(&id) else { return };
+        self.routes[attempt.route].in_a_row = 0;
+        self.opened += 1;
+        self.handshakes.record(now - attempt.begun);
+        if self.attempts.is_empty() {
+            // What a rush took is given back; the idle are to cost nothing but themselves.
+            self.attempts = HashMap::new();
+        }
+    }
+
+    /// If this was an attempt, it has failed.
+    pub fn failed(&mut self, id: ConnId, reason: &str) -> bool {
+        let Some(attempt) = self.attempts.remove(&id) else { return false };
+        let kind = Failure::of(reason);
+        let route = &mut self.routes[attempt.route];
+        let target = route.target;
+        route.left += 1;
+        route.in_a_row += 1;
+        route.given_up |= route.in_a_row >= IN_A_ROW || kind.is_our_own();
+        self.failed += 1;
+        if self.failed > 100 + self.until / 10 * PER_TEN {
+            self.routes.iter_mut().for_each(|route| route.given_up = true);
+        }
+        let first = || Failures { kind, count: 0, reason: reason.to_owned(), target };
+        self.failures.entry(kind).or_insert_with(first).count += 1;
+        true
+    }
+
+    pub fn failures(&self) -> Vec<Failures> {
+        self.failures.values().cloned().collect()
+    }
+}
+
+impl Route {
+    fn is_spent(&self) -> bool {
+        self.left == 0 || self.given_up
+    }
+}

@@ -1,0 +1,114 @@
+//! From what all workers counted to what a mode is about: shares, medians, moments. Hears nobody and judges nothing.
+
+use crate::clock::SECOND;
+use crate::outcome::{Broadcast, Measured, Point, Silence};
+use crate::sockets::Side;
+use crate::talk::{Failures, Mode, Tally};
+
+/// What a mode measured over all workers, `held` connections being open when it began.
+pub fn of(mode: Mode, tally: &Tally, seconds: f64, held: u64) -> Measured {
+    Measured {
+        seconds,
+        sent: tally.sent,
+        answered: tally.answered,
+        unexpected: tally.unexpected,
+        held_back: tally.held_back,
+        failed: tally.failed,
+        latency: tally.latency.summary(),
+        lateness: tally.lateness.summary(),
+        closing: tally.closing.summary(),
+        broadcast: (mode == Mode::Broadcast && tally.sent > 0).then(|| broadcast(tally, held)),
+        silence: None,
+    }
+}
+
+fn broadcast(tally: &Tally, held: u64) -> Broadcast {
+    let others = held.saturating_sub(1);
+    let mut slowest: Vec<u64> = tally.rounds.values().map(|round| round.slowest).collect();
+    slowest.sort_unstable();
+    let received: u64 = tally.rounds.values().map(|round| round.received).sum();
+    let expected = tally.sent * others;
+    let microseconds = |at: Option<&u64>| at.map_or(0.0, |&nanoseconds| nanoseconds as f64 / 1e3);
+    Broadcast {
+        rounds: tally.sent,
+        expected,
+        received,
+        reach: if expected == 0 { 0.0 } else { received as f64 / expected as f64 },
+        to_last_median_us: microseconds(slowest.get(slowest.len() / 2)),
+        to_last_max_us: microseconds(slowest.last()),
+    }
+}
+
+/// Adds up failures of the same kind.
+pub fn add_failures(sum: &mut Vec<Failures>, further: Vec<Failures>) {
+    for failures in further {
+        match sum.iter_mut().find(|known| known.kind == failures.kind) {
+            Some(known) => known.count += failures.count,
+            None => sum.push(failures),
+        }
+    }
+    sum.sort_by_key(|failures| std::cmp::Reverse(failures.count));
+}
+
+/// When a server dropped peers that fell silent, from the moments since: `held` is what it had before.
+pub fn silence(points: &[Point], side: Side, held: u64) -> Silence {
+    let counted: Vec<(f64, u64)> =
+        points.iter().filter_map(|point| Some((point.seconds, point.server_held?.min(held)))).collect();
+    let begun = counted.first().map_or(0.0, |&(seconds, _)| seconds);
+    let at_most = |left: u64| counted.iter().find(|&&(_, held)| held <= left).map(|&(seconds, _)| seconds - begun);
+    Silence {
+        method: "the peers stop reading and answering; their kernel still acknowledges".to_owned(),
+        source: match side {
+            Side::Server => "the server's side of /proc/net/tcp",
+            Side::Client => "our side of /proc/net/tcp",
+        }
+        .to_owned(),
+        held_at_first: held,
+        held_at_end: counted.last().map_or(held, |&(_, held)| held),
+        first_dropped: held.checked_sub(1).and_then(at_most),
+        half_dropped: at_most(held / 2),
+        all_dropped: at_most(0),
+        server_bytes: None,
+    }
+}
+
+/// A latency for people: three figures and a unit.
+pub fn duration(microseconds: f64) -> String {
+    match microseconds {
+        us if us < 1e3 => format!("{us:.0} us"),
+        us if us < 1e6 => format!("{:.2} ms", us / 1e3),
+        us => format!("{:.2} s", us * 1e3 / SECOND as f64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::talk::Round;
+
+    #[test]
+    fn broadcast_reaches_the_share_that_heard_it() {
+        let mut tally = Tally { sent: 2, ..Tally::default() };
+        tally.rounds.insert(1, Round { received: 9, slowest: 5_000 });
+        tally.rounds.insert(2, Round { received: 6, slowest: 70_000 });
+        let broadcast = of(Mode::Broadcast, &tally, 1.0, 11).broadcast.unwrap();
+        assert_eq!((broadcast.expected, broadcast.received, broadcast.reach), (20, 15, 0.75));
+        assert_eq!(broadcast.to_last_max_us, 70.0);
+    }
+
+    #[test]
+    fn silence_ends_when_the_server_has_dropped_the_last() {
+        let point = |seconds, server_held| Point { seconds, server_held: Some(server_held), ..Point::default() };
+        // Others may be connected to it, too, before ours are gone.
+        let points = [point(5.0, 11), point(6.0, 10), point(7.5, 9), point(8.0, 4), point(9.0, 0)];
+        let seen = silence(&points, Side::Server, 10);
+        assert_eq!((seen.first_dropped, seen.half_dropped, seen.all_dropped), (Some(2.5), Some(3.0), Some(4.0)));
+        let never = silence(&points[..2], Side::Server, 10);
+        assert_eq!((never.first_dropped, never.all_dropped, never.held_at_end), (None, None, 10));
+    }
+
+    #[test]
+    fn duration_has_three_figures_and_a_unit() {
+        assert_eq!([12.4, 1_234.5, 2_500_000.0].map(duration), ["12 us", "1.23 ms", "2.50 s"]);
+    }
+}

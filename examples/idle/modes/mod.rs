@@ -1,0 +1,73 @@
+//! What connections do once they are open: a file for each mode. None of them opens the first connections, nor knows of other workers.
+
+mod broadcast;
+mod churn;
+mod echo;
+mod half_open;
+mod hold;
+mod ping;
+mod sending;
+mod slow;
+
+use switchboard::{ConnId, Context};
+
+use crate::talk::{self, Assignment, Tally};
+use crate::worker::Crowd;
+
+/// When a mode has something to do again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// At this time of the monotonic clock, or when something arrives.
+    At(u64),
+    /// Never: all there is to tell can be told.
+    Done,
+}
+
+pub trait Mode {
+    /// The measuring begins at `from` and ends at `until`.
+    fn begin(&mut self, crowd: &mut Crowd, from: u64, until: u64);
+
+    /// Does what is due.
+    fn act(&mut self, crowd: &mut Crowd, cx: &mut Context, now: u64) -> Act;
+
+    fn message(&mut self, id: ConnId, message: &[u8], now: u64) {
+        let _ = (id, message, now);
+    }
+
+    fn pong(&mut self, payload: &[u8], now: u64) {
+        let _ = (payload, now);
+    }
+
+    /// A connection has ended. Returns whether that was asked for here.
+    fn closed(&mut self, id: ConnId, now: u64) -> bool {
+        let _ = (id, now);
+        false
+    }
+
+    /// Whether nothing may be read.
+    fn is_deaf(&self, now: u64) -> bool {
+        let _ = now;
+        false
+    }
+
+    /// What was sent, and how much of it was answered.
+    fn so_far(&self) -> (u64, u64) {
+        (0, 0)
+    }
+
+    /// What there is to tell.
+    fn tally(&mut self, crowd: &mut Crowd) -> Tally;
+}
+
+/// The mode that an assignment names.
+pub fn mode(assignment: &Assignment) -> Box<dyn Mode> {
+    match assignment.mode {
+        talk::Mode::Hold => Box::new(hold::Hold::default()),
+        talk::Mode::Ping => Box::new(ping::Ping::new(assignment)),
+        talk::Mode::Echo => Box::new(echo::Echo::new(assignment)),
+        talk::Mode::Broadcast => Box::new(broadcast::Broadcast::new(assignment)),
+        talk::Mode::Churn => Box::new(churn::Churn::new(assignment)),
+        talk::Mode::HalfOpen => Box::new(half_open::HalfOpen::default()),
+        talk::Mode::Slow => Box::new(slow::Slow::new(assignment)),
+    }
+}

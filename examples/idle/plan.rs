@@ -1,0 +1,183 @@
+//! How many connections lead where, from which address and in which process: bounded by descriptors and by ephemeral ports.
+//! Opens nothing.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use serde::{Deserialize, Serialize};
+
+/// Connections of one worker that lead from one address to one target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Its place in the list of targets.
+    pub target: usize,
+    /// `None` leaves it to the kernel.
+    pub source: Option<IpAddr>,
+    pub connections: u64,
+}
+
+/// What bounds a plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Connections that one worker may hold.
+    pub per_worker: u64,
+    /// Ephemeral ports.
+    pub ports: u64,
+}
+
+/// Where connections may come from.
+#[derive(Clone, Debug)]
+pub enum Sources {
+    /// Any address of 127.0.0.0/8, as many as it takes.
+    Loopback,
+    /// The kernel's choice.
+    Kernel,
+    /// These and no others.
+    Named(Vec<IpAddr>),
+}
+
+/// The routes of each worker. `workers` forces their number.
+pub fn plan(
+    connections: u64,
+    targets: usize,
+    sources: &Sources,
+    bounds: Bounds,
+    workers: Option<u64>,
+) -> Result<Vec<Vec<Route>>, String> {
+    let needed = connections.div_ceil(bounds.per_worker).max(1);
+    if let Some(workers) = workers
+        && workers < needed
+    {
+        return Err(format!(
+            "--workers {workers} hold {} connections, not {connections}: give at least --workers {needed}, or raise the limit of {} descriptors",
+            workers * bounds.per_worker,
+            bounds.per_worker + crate::limits::SPARE,
+        ));
+    }
+    let routes = routes(connections, targets as u64, sources, bounds.ports)?;
+    Ok(share_out(routes, connections, workers.unwrap_or(needed).min(connections.max(1))))
+}
+
+/// All routes, the connections spread evenly over the targets.
+fn routes(connections: u64, targets: u64, sources: &Sources, ports: u64) -> Result<Vec<Route>, String> {
+    let most = connections.div_ceil(targets);
+    // The last of the ports are hard to find: the kernel tries them one by one.
+    let comfortable = ports - ports / 4;
+    let sources = match sources {
+        Sources::Loopback if most > comfortable => loopback(connections.div_ceil(comfortable)),
+        Sources::Kernel if most > ports => {
+            return Err(format!(
+                "{most} connections to one target need more than the {ports} ports of one address: name {} with --source, or give more targets",
+                most.div_ceil(ports)
+            ));
+        }
+        Sources::Loopback | Sources::Kernel => vec![None],
+        Sources::Named(named) if connections > named.len() as u64 * ports => {
+            return Err(format!(
+                "{connections} connections need {} source addresses, each with {ports} ports: name more with --source",
+                connections.div_ceil(ports)
+            ));
+        }
+        Sources::Named(named) => named.iter().copied().map(Some).collect(),
+    };
+    let mut routes = Vec::new();
+    for target in 0..targets {
+        let count = part(connections, targets, target);
+        for (index, &source) in sources.iter().enumerate() {
+            // The remainders of the targets fall to different sources.
+            let index = (index as u64 + target) % sources.len() as u64;
+            let connections = part(count, sources.len() as u64, index);
+            routes.push(Route { target: target as usize, source, connections });
+        }
+    }
+    routes.retain(|route| route.connections > 0);
+    Ok(routes)
+}
+
+/// The first so many addresses of 127.0.0.0/8 but those that end in 0 or 255.
+fn loopback(count: u64) -> Vec<Option<IpAddr>> {
+    (0..count as u32).map(|n| Some(Ipv4Addr::from((127 << 24) + n / 254 * 256 + n % 254 + 1).into())).collect()
+}
+
+/// The share of the one with this index when a whole is divided evenly.
+fn part(whole: u64, parts: u64, index: u64) -> u64 {
+    whole / parts + u64::from(index < whole % parts)
+}
+
+/// Cuts the routes so that every worker has the same number of connections, give or take one.
+fn share_out(routes: Vec<Route>, connections: u64, workers: u64) -> Vec<Vec<Route>> {
+    let mut routes = routes.into_iter();
+    let mut open = routes.next();
+    let mut shares = Vec::new();
+    for worker in 0..workers {
+        let mut left = part(connections, workers, worker);
+        let mut share = Vec::new();
+        while left > 0
+            && let Some(route) = &mut open
+        {
+            let taken = left.min(route.connections);
+            share.push(Route { connections: taken, ..route.clone() });
+            left -= taken;
+            route.connections -= taken;
+            if route.connections == 0 {
+                open = routes.next();
+            }
+        }
+        shares.push(share);
+    }
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds { per_worker: 19_936, ports: 28_232 };
+
+    /// Connections by target, by source and by worker.
+    fn counts(plan: &[Vec<Route>]) -> (HashMap<usize, u64>, HashMap<Option<IpAddr>, u64>, Vec<u64>) {
+        let (mut targets, mut sources) = (HashMap::new(), HashMap::new());
+        for route in plan.iter().flatten() {
+            *targets.entry(route.target).or_insert(0) += route.connections;
+            *sources.entry(route.source).or_insert(0) += route.connections;
+        }
+        (targets, sources, plan.iter().map(|routes| routes.iter().map(|route| route.connections).sum()).collect())
+    }
+
+    #[test]
+    fn plan_spreads_a_million_evenly_within_all_bounds() {
+        let plan = plan(995_000, 50, &Sources::Loopback, BOUNDS, None).unwrap();
+        let (targets, sources, workers) = counts(&plan);
+        assert!(targets.values().all(|&count| count == 19_900) && targets.len() == 50);
+        // One address suffices: the kernel shares its ports between targets.
+        assert_eq!(sources, HashMap::from([(None, 995_000)]));
+        assert!(workers.len() == 50 && workers.iter().all(|&count| count <= BOUNDS.per_worker), "{workers:?}");
+    }
+
+    #[test]
+    fn plan_takes_further_addresses_for_what_one_has_no_ports_for() {
+        let plan = plan(100_001, 2, &Sources::Loopback, BOUNDS, None).unwrap();
+        let (targets, sources, workers) = counts(&plan);
+        assert_eq!((targets[&0], targets[&1]), (50_001, 50_000));
+        assert_eq!(sources.len(), 5);
+        assert!(sources.values().all(|&count| count <= BOUNDS.ports * 3 / 4) && !sources.contains_key(&None));
+        assert_eq!(workers, [16_667, 16_667, 16_667, 16_667, 16_667, 16_666]);
+    }
+
+    #[test]
+    fn plan_that_cannot_be_says_what_it_lacks() {
+        let two = Sources::Named(vec![Ipv4Addr::new(10, 0, 0, 1).into(), Ipv4Addr::new(10, 0, 0, 2).into()]);
+        for (connections, targets, sources, workers, lacks) in [
+            (100_000, 2, Sources::Kernel, None, "name 2 with --source"),
+            (60_000, 9, two.clone(), None, "need 3 source addresses"),
+            (60_000, 9, Sources::Loopback, Some(3), "at least --workers 4"),
+        ] {
+            let error = plan(connections, targets, &sources, BOUNDS, workers).unwrap_err();
+            assert!(error.contains(lacks), "{error}");
+        }
+        let (_, sources, workers) = counts(&plan(50_001, 3, &two, BOUNDS, Some(9)).unwrap());
+        assert_eq!(workers.len(), 9);
+        assert!(sources.values().all(|&count| count <= 25_002), "{sources:?}");
+    }
+}

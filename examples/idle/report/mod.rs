@@ -1,0 +1,6 @@
+//! An outcome for people and for programs: a file for each form.
+
+pub mod compare;
+pub mod html;
+pub mod json;
+pub mod table;

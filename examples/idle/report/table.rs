@@ -1,0 +1,192 @@
+//! An outcome as a table for a terminal. Names what it shows and rounds it; judges nothing.
+
+use std::fmt::Write;
+
+use crate::latency::Summary;
+use crate::measured::duration;
+use crate::outcome::{Cpu, Measured, Memory, Outcome, Silence};
+use crate::talk::Mode;
+use crate::verdict::grouped;
+
+/// One line: what it is, and its value.
+pub type Row = (String, String);
+
+/// The whole table.
+pub fn text(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    for (title, rows) in sections(outcome) {
+        let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max(26);
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{title}");
+        for (name, value) in rows {
+            let _ = writeln!(text, "  {name:width$}  {value}");
+        }
+    }
+    let verdict = &outcome.verdict;
+    let word = match (verdict.complete, verdict.valid) {
+        (true, true) => "valid and complete",
+        (false, true) => "incomplete",
+        (true, false) => "INVALID",
+        (false, false) => "incomplete and INVALID",
+    };
+    let _ = writeln!(text, "verdict: {word}");
+    for reason in &verdict.reasons {
+        let _ = writeln!(text, "  {reason}");
+    }
+    for note in &verdict.notes {
+        let _ = writeln!(text, "  note: {note}");
+    }
+    text
+}
+
+/// All of it, a title for each part.
+pub fn sections(outcome: &Outcome) -> Vec<(String, Vec<Row>)> {
+    let settings = &outcome.settings;
+    let mut sections = vec![
+        (format!("{} {}", settings.mode.as_str(), settings.url), connections(outcome)),
+        ("memory per connection".to_owned(), outcome.memory.iter().map(memory).collect()),
+        ("CPU, of one core".to_owned(), outcome.cpu.iter().flat_map(cpu).collect()),
+    ];
+    if let Some(handshake) = &outcome.handshake {
+        sections.push(("handshake latency".to_owned(), latencies(handshake)));
+    }
+    let mode = mode(settings.mode, &outcome.measured);
+    if !mode.is_empty() {
+        sections.push((format!("{} for {:.1} s", settings.mode.as_str(), outcome.measured.seconds), mode));
+    }
+    if let Some(latency) = &outcome.measured.latency {
+        let of =
+            if settings.mode == Mode::Churn { "handshakes while churning" } else { "latency from when it was due" };
+        sections.push((of.to_owned(), latencies(latency)));
+    }
+    if let Some(closing) = &outcome.measured.closing {
+        sections.push(("close latency".to_owned(), latencies(closing)));
+    }
+    sections
+}
+
+fn row(name: &str, value: impl Into<String>) -> Row {
+    (name.to_owned(), value.into())
+}
+
+fn connections(outcome: &Outcome) -> Vec<Row> {
+    let (settings, connections) = (&outcome.settings, &outcome.connections);
+    let from = match settings.sources {
+        0 => "the kernel's choice of address".to_owned(),
+        1 => "1 address".to_owned(),
+        count => format!("{count} addresses"),
+    };
+    let mut rows = vec![
+        row("held", format!("{} of {}", grouped(connections.held), grouped(connections.asked))),
+        row("held at the end", grouped(connections.held_at_end)),
+        row("lost, failed attempts", format!("{}, {}", grouped(connections.lost), grouped(connections.failed))),
+    ];
+    for failures in &connections.failures {
+        rows.push(row(
+            "  of those",
+            format!("{} {} {:?}", grouped(failures.count), failures.kind.as_str(), failures.reason),
+        ));
+    }
+    let rate = (connections.held as f64 / connections.opening_seconds.max(1e-9)).round() as u64;
+    rows.push(row("opened in", format!("{:.2} s, {} a second", connections.opening_seconds, grouped(rate))));
+    rows.push(row("targets, workers", format!("{}, {}", settings.targets, settings.workers)));
+    rows.push(row("from", from));
+    rows
+}
+
+fn memory(memory: &Memory) -> Row {
+    let value = memory.per_connection.map_or("unknown".to_owned(), |bytes| format!("{bytes:.1} B"));
+    let total = memory.total.map_or(String::new(), |total| format!(", {} in all", bytes(total as f64)));
+    let of = if memory.is_part { "of which " } else { "" };
+    (memory.owner.clone(), format!("{value:>10}  ({of}{}{total})", memory.source))
+}
+
+/// A size for people.
+pub fn bytes(bytes: f64) -> String {
+    match bytes.abs() {
+        size if size < 10_240.0 => format!("{bytes:.0} B"),
+        size if size < 10.0 * 1_048_576.0 => format!("{:.0} KiB", bytes / 1024.0),
+        size if size < 10.0 * 1_073_741_824.0 => format!("{:.0} MiB", bytes / 1_048_576.0),
+        _ => format!("{:.1} GiB", bytes / 1_073_741_824.0),
+    }
+}
+
+fn cpu(cpu: &Cpu) -> Vec<Row> {
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    let server = match (cpu.server, cpu.busiest_server) {
+        (Some(all), Some(busiest)) => format!("{} (busiest {})", percent(all), percent(busiest)),
+        _ => "unknown".to_owned(),
+    };
+    let client = format!("{} (busiest {})", percent(cpu.client), percent(cpu.busiest_client));
+    let value = format!("client {client}   server {server}   all cores {} busy", percent(cpu.machine));
+    vec![row(&format!("{}, {:.1} s", cpu.phase, cpu.seconds), value)]
+}
+
+fn latencies(summary: &Summary) -> Vec<Row> {
+    let named = [
+        ("p50", summary.p50_us),
+        ("p90", summary.p90_us),
+        ("p99", summary.p99_us),
+        ("p99.9", summary.p999_us),
+        ("max", summary.max_us),
+    ];
+    let all: Vec<String> = named.iter().map(|(name, us)| format!("{name} {}", duration(*us))).collect();
+    vec![row(&format!("{} of them", grouped(summary.count)), all.join("   "))]
+}
+
+fn mode(mode: Mode, measured: &Measured) -> Vec<Row> {
+    let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 };
+    let mut rows = Vec::new();
+    match mode {
+        Mode::Hold => {}
+        Mode::Ping | Mode::Echo => {
+            rows.push(row("sent", grouped(measured.sent)));
+            let answered = share(measured.answered, measured.sent);
+            rows.push(row("answered", format!("{} ({answered:.2} %)", grouped(measured.answered))));
+        }
+        Mode::Churn => {
+            let rate = measured.answered as f64 / measured.seconds.max(1e-9);
+            rows.push(row(
+                "replaced",
+                format!("{} of {}, {rate:.0} a second", grouped(measured.answered), grouped(measured.sent)),
+            ));
+            rows.push(row("failed attempts", grouped(measured.failed)));
+        }
+        Mode::Slow => {
+            rows.push(row("sent", format!("{}, {} not taken", grouped(measured.sent), grouped(measured.held_back))))
+        }
+        Mode::Broadcast => {
+            if let Some(broadcast) = &measured.broadcast {
+                let (received, expected) = (grouped(broadcast.received), grouped(broadcast.expected));
+                rows.push(row("rounds", grouped(broadcast.rounds)));
+                rows.push(row("reach", format!("{:.3} % ({received} of {expected})", broadcast.reach * 100.0)));
+                let (median, most) = (duration(broadcast.to_last_median_us), duration(broadcast.to_last_max_us));
+                rows.push(row("time to the last", format!("median {median}   max {most}")));
+            }
+        }
+        Mode::HalfOpen => {}
+    }
+    if measured.unexpected > 0 {
+        rows.push(row("unexpected", grouped(measured.unexpected)));
+    }
+    rows.extend(measured.silence.iter().flat_map(silence));
+    rows
+}
+
+fn silence(silence: &Silence) -> Vec<Row> {
+    let after = |seconds: Option<f64>| seconds.map_or("not seen".to_owned(), |seconds| format!("after {seconds:.1} s"));
+    let held = format!("{} of {}", grouped(silence.held_at_end), grouped(silence.held_at_first));
+    let mut rows = vec![
+        row("method", &*silence.method),
+        row("counted by", &*silence.source),
+        row("still held by the server", held),
+        row(
+            "first, half, all dropped",
+            [silence.first_dropped, silence.half_dropped, silence.all_dropped].map(after).join(", "),
+        ),
+    ];
+    if let Some(growth) = silence.server_bytes {
+        rows.push(row("server's growth for each", bytes(growth)));
+    }
+    rows
+}

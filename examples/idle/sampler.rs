@@ -1,0 +1,182 @@
+//! Looks at processes and kernel while a run goes on: a line of moments that never grows beyond some hundreds, exact figures when asked for. Knows
+//! nothing of what is going on.
+
+use std::collections::HashSet;
+
+use crate::clock::{SECOND, nanoseconds};
+use crate::cpu::{self, Cores};
+use crate::memory::{self, Kernel};
+use crate::outcome::{Cpu, Memory, Point};
+use crate::sockets::{self, Side};
+
+/// Beyond so many moments every second one is forgotten.
+const MOMENTS: usize = 600;
+
+pub struct Sampler {
+    begun: u64,
+    interval: u64,
+    next: u64,
+    servers: Vec<u32>,
+    workers: Vec<u32>,
+    pub points: Vec<Point>,
+    /// The ports whose open connections are counted, too.
+    watched: Option<(HashSet<u16>, Side)>,
+}
+
+/// Exact figures of one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Snapshot {
+    pub held: u64,
+    pub server: Option<u64>,
+    client: Option<u64>,
+    kernel: Kernel,
+}
+
+/// CPU time so far.
+pub struct Times {
+    at: u64,
+    servers: Vec<Option<u64>>,
+    workers: Vec<Option<u64>>,
+    cores: Cores,
+}
+
+impl Sampler {
+    pub fn new(servers: Vec<u32>, workers: Vec<u32>) -> Sampler {
+        let begun = nanoseconds();
+        Sampler { begun, interval: SECOND / 5, next: 0, servers, workers, points: Vec::new(), watched: None }
+    }
+
+    /// From now on the open connections of these ports are counted as well.
+    pub fn watch(&mut self, ports: HashSet<u16>, side: Side) {
+        self.watched = Some((ports, side));
+        self.next = 0;
+    }
+
+    pub fn seconds(&self) -> f64 {
+        (nanoseconds() - self.begun) as f64 / SECOND as f64
+    }
+
+    /// Looks, when it is time to.
+    pub fn tick(&mut self, held: u64) {
+        let now = nanoseconds();
+        if now < self.next {
+            return;
+        }
+        let sum = |pids: &[u32]| pids.iter().filter_map(|&pid| memory::roughly(pid)).sum();
+        self.points.push(Point {
+            seconds: self.seconds(),
+            held,
+            server_bytes: (!self.servers.is_empty()).then(|| sum(&self.servers)),
+            client_bytes: sum(&self.workers),
+            kernel_bytes: Kernel::now().slab,
+            server_held: self.watched.as_ref().map(|(ports, side)| sockets::established(ports, *side)),
+        });
+        if self.points.len() > MOMENTS {
+            let mut index = 0;
+            self.points.retain(|_| {
+                index += 1;
+                index % 2 == 1
+            });
+            self.interval *= 2;
+        }
+        // Looking at a long table takes long; it is not to be all that is done here.
+        let took = nanoseconds() - now;
+        self.next = now + self.interval.max(10 * took);
+    }
+
+    pub fn snapshot(&self, held: u64) -> Snapshot {
+        let sum = |pids: &[u32], of: fn(memory::Resident) -> u64| {
+            let all: Option<u64> = pids.iter().map(|&pid| memory::exactly(pid).map(of)).sum();
+            all.filter(|_| !pids.is_empty())
+        };
+        Snapshot {
+            held,
+            server: sum(&self.servers, |resident| resident.all),
+            client: sum(&self.workers, |resident| resident.own),
+            kernel: Kernel::now(),
+        }
+    }
+
+    pub fn times(&self) -> Times {
+        let times = |pids: &[u32]| pids.iter().map(|&pid| cpu::time_of(pid)).collect();
+        Times { at: nanoseconds(), servers: times(&self.servers), workers: times(&self.workers), cores: Cores::now() }
+    }
+
+    /// CPU time since `before`, in shares of one core.
+    pub fn cpu_since(&self, before: &Times, phase: &str) -> Cpu {
+        let now = self.times();
+        let elapsed = (now.at - before.at).max(1) as f64;
+        let shares = |before: &[Option<u64>], now: &[Option<u64>]| -> Vec<f64> {
+            let both = before.iter().zip(now).filter_map(|(before, now)| Some((before.as_ref()?, now.as_ref()?)));
+            both.map(|(before, now)| now.saturating_sub(*before) as f64 / elapsed).collect()
+        };
+        let (client, server) = (shares(&before.workers, &now.workers), shares(&before.servers, &now.servers));
+        let busiest = |shares: &[f64]| shares.iter().copied().fold(0.0, f64::max);
+        Cpu {
+            phase: phase.to_owned(),
+            seconds: elapsed / SECOND as f64,
+            client: client.iter().sum(),
+            busiest_client: busiest(&client),
+            server: (!server.is_empty()).then(|| server.iter().sum()),
+            busiest_server: (!server.is_empty()).then(|| busiest(&server)),
+            machine: now.cores.share_since(before.cores),
+        }
+    }
+}
+
+/// What each connection costs: what was added between two moments, divided by the connections that were.
+pub fn memory_between(few: &Snapshot, many: &Snapshot, both_ends: bool) -> Vec<Memory> {
+    let added = many.held.saturating_sub(few.held);
+    let row = |owner: &str, source: String, before: Option<u64>, after: Option<u64>, is_part: bool| {
+        let slope = before.zip(after).filter(|_| added > 0);
+        Memory {
+            owner: owner.to_owned(),
+            source,
+            per_connection: slope.map(|(before, after)| (after as f64 - before as f64) / added as f64),
+            total: after,
+            is_part,
+        }
+    };
+    let ends = if both_ends { "both ends" } else { "this end" };
+    let kernel = (few.kernel, many.kernel);
+    let kernel_row = |source: &str, before: Option<u64>, after: Option<u64>, is_part: bool| {
+        row("kernel", format!("{source}, {ends}"), before, after, is_part)
+    };
+    vec![
+        row("server", "RSS, smaps_rollup".into(), few.server, many.server, false),
+        kernel_row("Slab, /proc/meminfo", Some(kernel.0.slab), Some(kernel.1.slab), false),
+        kernel_row("TCP buffers, /proc/net/sockstat", Some(kernel.0.buffers), Some(kernel.1.buffers), false),
+        kernel_row("sockets' own objects, /proc/slabinfo", kernel.0.sockets, kernel.1.sockets, true),
+        row("client", "Private_Dirty, smaps_rollup".into(), few.client, many.client, false),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sampler_keeps_the_whole_line_in_bounded_room() {
+        let mut sampler = Sampler::new(vec![], vec![std::process::id()]);
+        for held in 0..5_000 {
+            sampler.next = 0;
+            sampler.tick(held);
+        }
+        assert!(sampler.points.len() <= MOMENTS + 1, "{}", sampler.points.len());
+        assert_eq!(sampler.points[0].held, 0);
+        assert!(sampler.points.last().unwrap().held > 4_900);
+        assert!(sampler.points.iter().all(|point| point.client_bytes > 0 && point.server_bytes.is_none()));
+    }
+
+    #[test]
+    fn memory_is_what_was_added_for_each_that_was_added() {
+        let kernel = |slab| Kernel { slab, buffers: 0, sockets: None };
+        let few = Snapshot { held: 100, server: Some(50_000), client: None, kernel: kernel(9) };
+        let many = Snapshot { held: 1100, server: Some(130_000), client: Some(7), kernel: kernel(4_000_009) };
+        let rows = memory_between(&few, &many, true);
+        let by = |index: usize| rows[index].per_connection;
+        assert_eq!((by(0), by(1), by(3), by(4)), (Some(80.0), Some(4000.0), None, None));
+        let nothing = memory_between(&few, &few, true);
+        assert_eq!(nothing[0].per_connection, None);
+    }
+}

@@ -1,0 +1,224 @@
+//! Whether a run took place as asked, and whether its figures are the server's: rules over an outcome, each with the line that says so. Measures
+//! nothing.
+
+use crate::failure::Failure;
+use crate::limits;
+use crate::options::Options;
+use crate::outcome::{Cpu, Outcome, Verdict};
+use crate::talk::{Mode, Opened};
+
+/// Beyond this share of a core a process is taken to be at its limit.
+const FULL: f64 = 0.9;
+
+/// Beyond this share of all cores' time nobody gets what he wants.
+const NO_CORE_FREE: f64 = 0.95;
+
+/// Whoever sends later than this, at the 99th percentile, measures himself.
+const LATE_US: f64 = 50_000.0;
+
+/// Descriptors that a server needs for other things, generously.
+const OTHERS: u64 = 256;
+
+/// Connections from which on a slope of memory is to be believed.
+const FEW: u64 = 1000;
+
+/// Why fewer were opened than asked for, and what to do: one line.
+pub fn refusal(options: &Options, pids: &[u32], opened: &Opened) -> Option<String> {
+    let (held, asked) = (opened.progress.held, options.connections);
+    let most = opened.failures.first()?;
+    if opened.progress.held + opened.progress.lost >= asked {
+        return None;
+    }
+    let of = format!("{} of {}", grouped(held), grouped(asked));
+    let limit: Option<u64> = pids.iter().map(|&pid| limits::descriptors_of(pid)).sum();
+    if let Some(limit) = limit
+        && limit > 0
+        && !most.kind.is_our_own()
+        && held + OTHERS * pids.len() as u64 >= limit
+        && held <= limit
+    {
+        let (whose, each) = if pids.len() > 1 { ("their limit", " in all") } else { ("its limit", "") };
+        let who = if pids.len() > 1 { "servers" } else { "server" };
+        let limit = grouped(limit);
+        return Some(format!(
+            "{who} refused after {of} ({whose}: {limit} descriptors{each}); raise it or give more targets"
+        ));
+    }
+    let url = options.targets.get(most.target).map_or(&*options.url, |target| &*target.url);
+    let (what, remedy, count) = (most.kind.as_str(), most.kind.remedy(), grouped(most.count));
+    let reason = if most.reason.is_empty() { String::new() } else { format!(", the first with {:?}", most.reason) };
+    Some(match most.kind {
+        Failure::Descriptors | Failure::Ports => format!("a worker here {what} after {of}; {remedy}"),
+        _ => format!("server at {url} {what} after {of} ({count} attempts{reason}); {remedy}"),
+    })
+}
+
+/// All rules.
+pub fn judge(outcome: &Outcome, refusal: Option<String>, interrupted: bool, dead: usize) -> Verdict {
+    let mut reasons = Vec::new();
+    let connections = &outcome.connections;
+    if dead > 0 {
+        reasons
+            .push(format!("{dead} of {} workers ended early; what they said stands above", outcome.settings.workers));
+    }
+    match refusal {
+        Some(refusal) => reasons.push(refusal),
+        None if connections.held + connections.lost < connections.asked && !interrupted => {
+            reasons.push(format!(
+                "only {} of {} connections were opened",
+                grouped(connections.held),
+                grouped(connections.asked)
+            ));
+        }
+        None => {}
+    }
+    let silent = matches!(outcome.settings.mode, Mode::HalfOpen | Mode::Slow);
+    if connections.lost > 0 && !silent {
+        reasons.push(format!(
+            "the server ended {} connections that were to stay open; see its log",
+            grouped(connections.lost)
+        ));
+    }
+    if connections.held > 0 && !interrupted {
+        reasons.extend(unanswered(outcome));
+    }
+    if interrupted {
+        reasons.push("interrupted".to_owned());
+    }
+    let complete = reasons.is_empty();
+    let invalid = invalid(outcome);
+    let valid = invalid.is_empty();
+    reasons.extend(invalid);
+    Verdict { complete, valid, interrupted, reasons, notes: notes(outcome) }
+}
+
+/// What the mode waited for in vain.
+fn unanswered(outcome: &Outcome) -> Option<String> {
+    let measured = &outcome.measured;
+    let (sent, answered) = (grouped(measured.sent), grouped(measured.answered));
+    let few = measured.answered < measured.sent;
+    match outcome.settings.mode {
+        Mode::Ping if few => Some(format!("{answered} of {sent} pings were answered; the server is overloaded, or answers none")),
+        Mode::Echo if few => Some(format!(
+            "{answered} of {sent} messages came back{}; the server is overloaded, or no echo server",
+            if measured.held_back > 0 { " (it stopped reading)" } else { "" }
+        )),
+        Mode::Churn if few || measured.failed > 0 => Some(format!(
+            "{answered} of {sent} connections were replaced, {} attempts failed; the server is overloaded: lower --rate",
+            grouped(measured.failed)
+        )),
+        Mode::Broadcast => measured.broadcast.as_ref().filter(|broadcast| broadcast.received < broadcast.expected).map(|broadcast| {
+            let (received, expected) = (grouped(broadcast.received), grouped(broadcast.expected));
+            format!("{received} of {expected} deliveries arrived; see whether the URL is one at which the server sends to all")
+        }),
+        _ => None,
+    }
+}
+
+/// By which rule the client was the bottleneck.
+fn invalid(outcome: &Outcome) -> Vec<String> {
+    let talks = matches!(outcome.settings.mode, Mode::Ping | Mode::Echo | Mode::Broadcast | Mode::Churn);
+    let Some(cpu) = outcome.cpu.iter().find(|cpu| cpu.phase == "measuring").filter(|_| talks) else {
+        return Vec::new();
+    };
+    let mut rules = Vec::new();
+    rules.extend(bottleneck(cpu).map(|rule| format!("invalid: {rule}")));
+    if let Some(lateness) = &outcome.measured.lateness
+        && lateness.p99_us > LATE_US
+    {
+        let late = crate::measured::duration(lateness.p99_us);
+        rules.push(format!(
+            "invalid: the client itself was late by {late} (p99, more than 50 ms); send less, or give it more cores"
+        ));
+    }
+    rules
+}
+
+/// Whether the client had no more to give while the server had.
+fn bottleneck(cpu: &Cpu) -> Option<String> {
+    let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    let client = percent(cpu.busiest_client);
+    match cpu.busiest_server {
+        Some(server) if cpu.busiest_client > FULL && server < cpu.busiest_client => Some(format!(
+            "a client worker was at {client} of a core (more than 90 %) while the server was at {}; give more --workers, or send less",
+            percent(server)
+        )),
+        None if cpu.busiest_client > FULL => Some(format!(
+            "a client worker was at {client} of a core (more than 90 %), and the server's process is not known; give more --workers, or name it with --pid"
+        )),
+        Some(_) if cpu.machine > NO_CORE_FREE && cpu.client > cpu.server.unwrap_or(0.0) => Some(format!(
+            "all cores were busy (more than 95 %), with the client more than with the server ({} against {} of a core); send less, or run the client elsewhere",
+            percent(cpu.client),
+            percent(cpu.server.unwrap_or(0.0))
+        )),
+        _ => None,
+    }
+}
+
+fn notes(outcome: &Outcome) -> Vec<String> {
+    let mut notes = Vec::new();
+    if outcome.settings.server_pids.is_empty() {
+        notes.push("the server's process is not known: its memory and CPU are missing; name it with --pid".to_owned());
+    }
+    if outcome.connections.held < FEW && outcome.connections.held > 0 {
+        notes.push(format!("memory per connection is coarse with fewer than {FEW} connections"));
+    }
+    let opening = outcome.cpu.iter().find(|cpu| cpu.phase == "opening");
+    if opening.and_then(bottleneck).is_some() {
+        notes.push(
+            "while opening, the client had no core to spare: handshake latencies are partly its own; lower --rate"
+                .to_owned(),
+        );
+    }
+    if outcome.connections.failed > 0 && outcome.connections.held >= outcome.connections.asked {
+        notes.push(format!("{} attempts failed and were repeated", grouped(outcome.connections.failed)));
+    }
+    notes
+}
+
+/// A number with its thousands apart.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cpu(client: f64, server: Option<f64>, machine: f64) -> Cpu {
+        Cpu {
+            phase: "measuring".into(),
+            seconds: 1.0,
+            client,
+            busiest_client: client,
+            server,
+            busiest_server: server,
+            machine,
+        }
+    }
+
+    #[test]
+    fn client_is_the_bottleneck_when_it_is_full_and_the_server_is_not() {
+        assert!(bottleneck(&cpu(0.95, Some(0.4), 0.7)).unwrap().contains("95 % of a core"));
+        assert!(bottleneck(&cpu(0.95, None, 0.7)).unwrap().contains("not known"));
+        assert!(bottleneck(&cpu(0.85, Some(0.6), 0.99)).unwrap().contains("all cores were busy"));
+        for fine in
+            [cpu(0.5, Some(0.2), 0.4), cpu(0.95, Some(0.99), 1.0), cpu(0.5, None, 1.0), cpu(0.6, Some(0.9), 1.0)]
+        {
+            assert_eq!(bottleneck(&fine), None, "{fine:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_have_their_thousands_apart() {
+        assert_eq!([0, 999, 1_000, 19_987, 1_000_000].map(grouped), ["0", "999", "1,000", "19,987", "1,000,000"]);
+    }
+}

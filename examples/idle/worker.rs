@@ -1,0 +1,250 @@
+//! One worker: a reactor in the client role that opens its share of the connections and then does what the mode says. It hears orders
+//! and tells of itself in lines; what all workers come to together it does not know.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, Write};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Signal, set_parent_process_death_signal};
+use switchboard::{Close, Conn, Context, Handler, Message, Reactor, Remote, Request, ZoneId};
+
+use crate::clock::{SECOND, nanoseconds};
+use crate::dialling::Dialling;
+use crate::modes::{Act, Mode, mode};
+use crate::roster::Roster;
+use crate::talk::{Assignment, Opened, Order, Progress, Report, Tally};
+
+/// How often progress is told.
+const INTERVAL: u64 = SECOND / 4;
+
+/// How often one that does not listen looks at its own work.
+const DEAF_TURN: Duration = Duration::from_millis(10);
+
+/// The connections, whatever they are for.
+pub struct Crowd {
+    pub zone: ZoneId<Client>,
+    pub dialling: Dialling,
+    pub roster: Roster,
+    pub held: u64,
+    /// Those that ended though nobody here wished it.
+    pub lost: u64,
+}
+
+/// The handler of all connections.
+pub struct Client {
+    crowd: Option<Crowd>,
+    mode: Box<dyn Mode>,
+    orders: VecDeque<Order>,
+    doing: Doing,
+    told: Progress,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    Nothing,
+    Opening,
+    Measuring,
+}
+
+/// The whole life of a worker.
+pub fn run() -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    crate::limits::raise_descriptors(u64::MAX);
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    let assignment: Assignment = serde_json::from_str(&line)?;
+    let mut reactor = Reactor::new()?;
+    let client = Client {
+        crowd: None,
+        mode: mode(&assignment),
+        orders: VecDeque::new(),
+        doing: Doing::Nothing,
+        told: Progress::default(),
+    };
+    let zone = reactor.server.zone("/", client);
+    reactor.server.with(zone, |client, cx| client.crowd = Some(Crowd::new(zone, &assignment, cx)));
+    hear(reactor.remote(), zone);
+    turn(&mut reactor, zone)
+}
+
+/// Reading orders blocks, so it has a thread of its own. The end of them is the coordinator's: nothing is left to do.
+fn hear(remote: Remote, zone: ZoneId<Client>) {
+    std::thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            match serde_json::from_str(&line) {
+                Ok(order) => {
+                    if remote.call(zone, move |client: &mut Client, _| client.orders.push_back(order)).is_err() {
+                        break;
+                    }
+                }
+                Err(error) => eprintln!("idle: an order that a worker does not understand: {error}"),
+            }
+        }
+        std::process::exit(0);
+    });
+}
+
+fn turn(reactor: &mut Reactor, zone: ZoneId<Client>) -> io::Result<()> {
+    let mut progress_at = 0;
+    loop {
+        let now = nanoseconds();
+        let (mut next, deaf) = reactor.server.with(zone, |client, cx| client.act(cx, now))?;
+        if now >= progress_at {
+            reactor.server.with(zone, |client, _| client.tell_progress())?;
+            progress_at = now + INTERVAL;
+        }
+        next = next.min(progress_at);
+        if deaf {
+            // What is not polled is not read: the kernel acknowledges what arrives, and nobody answers.
+            reactor.server.flush(Instant::now());
+            std::thread::sleep(DEAF_TURN);
+            continue;
+        }
+        wait(reactor, next)?;
+        reactor.turn(Some(Duration::ZERO))?;
+    }
+}
+
+/// Waits until something is ready or `next` has come, more finely than the milliseconds of a `Poll`.
+fn wait(reactor: &Reactor, next: u64) -> io::Result<()> {
+    let due = reactor.server.poll_timeout(Instant::now()).map_or(u64::MAX, |due| due.as_nanos() as u64);
+    let left = next.saturating_sub(nanoseconds()).min(due);
+    if left > 0 {
+        let timeout = Timespec { tv_sec: (left / SECOND) as i64, tv_nsec: (left % SECOND) as i64 };
+        match poll(&mut [PollFd::new(reactor, PollFlags::IN)], Some(&timeout)) {
+            Err(rustix::io::Errno::INTR) | Ok(_) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+impl Crowd {
+    fn new(zone: ZoneId<Client>, assignment: &Assignment, cx: &mut Context) -> Crowd {
+        Crowd {
+            zone,
+            dialling: Dialling::new(assignment, cx),
+            roster: Roster::with_room(assignment.connections()),
+            held: 0,
+            lost: 0,
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        Progress { held: self.held, lost: self.lost, failed: self.dialling.failed, sent: 0, answered: 0 }
+    }
+}
+
+impl Client {
+    /// Does what is due. Returns when it is to be asked again, and whether nothing is to be heard until then.
+    fn act(&mut self, cx: &mut Context, now: u64) -> io::Result<(u64, bool)> {
+        while let Some(order) = self.orders.pop_front() {
+            self.obey(order, cx, now)?;
+        }
+        let Some(crowd) = &mut self.crowd else { return Ok((u64::MAX, false)) };
+        match self.doing {
+            Doing::Nothing => Ok((u64::MAX, false)),
+            Doing::Opening => {
+                let next = crowd.dialling.dial(crowd.zone, cx, now);
+                if crowd.dialling.is_done() {
+                    self.tell_opened()?;
+                }
+                Ok((next.unwrap_or(u64::MAX), false))
+            }
+            Doing::Measuring => match self.mode.act(crowd, cx, now) {
+                Act::At(next) => Ok((next, self.mode.is_deaf(now))),
+                Act::Done => self.tell_measured().map(|()| (u64::MAX, false)),
+            },
+        }
+    }
+
+    fn obey(&mut self, order: Order, cx: &mut Context, now: u64) -> io::Result<()> {
+        let Some(crowd) = &mut self.crowd else { return Ok(()) };
+        match order {
+            Order::Open { until } => {
+                crowd.dialling.order(until, now);
+                self.doing = Doing::Opening;
+                Ok(())
+            }
+            Order::Measure { from, nanoseconds } => {
+                crowd.roster.tidy(cx);
+                self.mode.begin(crowd, from, from + nanoseconds);
+                self.doing = Doing::Measuring;
+                Ok(())
+            }
+            Order::Stop => {
+                crowd.dialling.stop(cx);
+                match self.doing {
+                    Doing::Opening => self.tell_opened(),
+                    Doing::Measuring | Doing::Nothing => self.tell_measured(),
+                }
+            }
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        let (sent, answered) = self.mode.so_far();
+        let progress = self.crowd.as_ref().map_or(Progress::default(), Crowd::progress);
+        Progress { sent, answered, ..progress }
+    }
+
+    fn tell_progress(&mut self) -> io::Result<()> {
+        let progress = self.progress();
+        if progress == self.told {
+            return Ok(());
+        }
+        self.told = progress;
+        tell(&Report::Progress(progress))
+    }
+
+    fn tell_opened(&mut self) -> io::Result<()> {
+        self.doing = Doing::Nothing;
+        let Some(crowd) = &self.crowd else { return Ok(()) };
+        tell(&Report::Opened(Box::new(Opened {
+            progress: crowd.progress(),
+            handshakes: crowd.dialling.handshakes.clone(),
+            failures: crowd.dialling.failures(),
+        })))
+    }
+
+    fn tell_measured(&mut self) -> io::Result<()> {
+        self.doing = Doing::Nothing;
+        let Some(crowd) = &mut self.crowd else { return Ok(()) };
+        let tally = Tally { progress: crowd.progress(), ..self.mode.tally(crowd) };
+        tell(&Report::Measured(Box::new(tally)))
+    }
+}
+
+fn tell(report: &Report) -> io::Result<()> {
+    let mut line = serde_json::to_vec(report)?;
+    line.push(b'\n');
+    io::stdout().lock().write_all(&line)
+}
+
+impl Handler for Client {
+    fn open(&mut self, conn: &mut Conn<'_>, _request: &Request<'_>) {
+        let Some(crowd) = &mut self.crowd else { return };
+        crowd.dialling.succeeded(conn.id(), nanoseconds());
+        crowd.held += 1;
+        crowd.roster.push(conn.id());
+    }
+
+    fn message(&mut self, conn: &mut Conn<'_>, message: Message<'_>) {
+        self.mode.message(conn.id(), message.as_bytes(), nanoseconds());
+    }
+
+    fn pong(&mut self, _conn: &mut Conn<'_>, payload: &[u8]) {
+        self.mode.pong(payload, nanoseconds());
+    }
+
+    fn close(&mut self, conn: &mut Conn<'_>, close: Close<'_>) {
+        let Some(crowd) = &mut self.crowd else { return };
+        if !crowd.dialling.failed(conn.id(), close.reason) && crowd.held > 0 {
+            crowd.held -= 1;
+            if !self.mode.closed(conn.id(), nanoseconds()) {
+                crowd.lost += 1;
+            }
+        }
+    }
+}
