@@ -36,8 +36,7 @@ pub struct Run {
     pids: Vec<u32>,
     sources: usize,
     messages_per_second: f64,
-    /// They end with the run.
-    _servers: Vec<Server>,
+    servers: Vec<Server>,
 }
 
 /// What the phases have brought so far.
@@ -82,7 +81,7 @@ impl Run {
             options,
             crew,
             pids,
-            _servers: servers,
+            servers,
         })
     }
 
@@ -95,6 +94,8 @@ impl Run {
             self.measure(&mut phases);
         }
         self.show.end();
+        // Servers first: whoever ends a connection first has its port blocked for a minute, and theirs is one for all.
+        self.servers.clear();
         self.outcome(started, phases)
     }
 
