@@ -19,7 +19,7 @@ const IN_A_ROW: u32 = 32;
 const PER_TEN: u64 = 1;
 
 /// How far the rate may lag behind and be made up for.
-const ARREARS: u64 = SECOND / 10;
+const ARREARS: u64 = SECOND / 50;
 
 pub struct Dialling {
     routes: Vec<Route>,

@@ -65,6 +65,7 @@ pub fn silence(points: &[Point], side: Side, held: u64) -> Silence {
         .to_owned(),
         held_at_first: held,
         held_at_end: counted.last().map_or(held, |&(_, held)| held),
+        looked_every: counted.windows(2).map(|pair| pair[1].0 - pair[0].0).fold(0.0, f64::max),
         first_dropped: held.checked_sub(1).and_then(at_most),
         half_dropped: at_most(held / 2),
         all_dropped: at_most(0),
@@ -104,6 +105,7 @@ mod tests {
         let seen = silence(&points, Side::Server, 10);
         assert_eq!((seen.first_dropped, seen.half_dropped, seen.all_dropped), (Some(2.5), Some(3.0), Some(4.0)));
         let never = silence(&points[..2], Side::Server, 10);
+        assert_eq!(seen.looked_every, 1.5);
         assert_eq!((never.first_dropped, never.all_dropped, never.held_at_end), (None, None, 10));
     }
 

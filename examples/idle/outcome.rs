@@ -132,6 +132,8 @@ pub struct Silence {
     pub source: String,
     pub held_at_first: u64,
     pub held_at_end: u64,
+    /// The longest time, in seconds, between two counts.
+    pub looked_every: f64,
     /// Seconds until it was seen that the first was dropped, half of them, and the last.
     pub first_dropped: Option<f64>,
     pub half_dropped: Option<f64>,

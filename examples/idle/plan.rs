@@ -79,17 +79,19 @@ fn routes(connections: u64, targets: u64, sources: &Sources, ports: u64) -> Resu
         }
         Sources::Named(named) => named.iter().copied().map(Some).collect(),
     };
+    // One source after the other is used up, so that a target has few of them.
+    let per_source = connections.div_ceil(sources.len() as u64);
     let mut routes = Vec::new();
+    let mut used = 0;
     for target in 0..targets {
-        let count = part(connections, targets, target);
-        for (index, &source) in sources.iter().enumerate() {
-            // The remainders of the targets fall to different sources.
-            let index = (index as u64 + target) % sources.len() as u64;
-            let connections = part(count, sources.len() as u64, index);
-            routes.push(Route { target: target as usize, source, connections });
+        let mut left = part(connections, targets, target);
+        while left > 0 {
+            let taken = left.min(per_source - used % per_source);
+            let source = sources[(used / per_source) as usize];
+            routes.push(Route { target: target as usize, source, connections: taken });
+            (left, used) = (left - taken, used + taken);
         }
     }
-    routes.retain(|route| route.connections > 0);
     Ok(routes)
 }
 
@@ -150,8 +152,8 @@ mod tests {
         let plan = plan(995_000, 50, &Sources::Loopback, BOUNDS, None).unwrap();
         let (targets, sources, workers) = counts(&plan);
         assert!(targets.values().all(|&count| count == 19_900) && targets.len() == 50);
-        // One address suffices: the kernel shares its ports between targets.
-        assert_eq!(sources, HashMap::from([(None, 995_000)]));
+        assert!(sources.len() == 89 && sources.values().all(|&count| count <= BOUNDS.ports * 2 / 5), "{sources:?}");
+        assert!(plan.iter().all(|routes| routes.len() <= 6), "few routes for each");
         assert!(workers.len() == 50 && workers.iter().all(|&count| count <= BOUNDS.per_worker), "{workers:?}");
     }
 

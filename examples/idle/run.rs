@@ -166,6 +166,7 @@ impl Run {
         phases.measured_seconds = (nanoseconds() - from) as f64 / SECOND as f64;
         phases.cpu.push(self.sampler.cpu_since(&times, "measuring"));
         if silent {
+            self.sampler.look(phases.tally.progress.held);
             let before = phases.many.as_ref().and_then(|snapshot| snapshot.server);
             let after = self.sampler.snapshot(0).server;
             let points = &self.sampler.points[first.min(self.sampler.points.len())..];

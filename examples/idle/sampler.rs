@@ -52,7 +52,13 @@ impl Sampler {
         self.next = 0;
     }
 
-    pub fn seconds(&self) -> f64 {
+    /// Looks at once.
+    pub fn look(&mut self, held: u64) {
+        self.next = 0;
+        self.tick(held);
+    }
+
+    fn seconds(&self) -> f64 {
         (nanoseconds() - self.begun) as f64 / SECOND as f64
     }
 
@@ -81,7 +87,7 @@ impl Sampler {
         }
         // Looking at a long table takes long; it is not to be all that is done here.
         let took = nanoseconds() - now;
-        self.next = now + self.interval.max(10 * took);
+        self.next = now + self.interval.max(4 * took);
     }
 
     pub fn snapshot(&self, held: u64) -> Snapshot {

@@ -11,7 +11,7 @@ use crate::talk::{Mode, Opened};
 const FULL: f64 = 0.9;
 
 /// Beyond this share of all cores' time nobody gets what he wants.
-const NO_CORE_FREE: f64 = 0.95;
+const NO_CORE_FREE: f64 = 0.9;
 
 /// Whoever sends later than this, at the 99th percentile, measures himself.
 const LATE_US: f64 = 50_000.0;
@@ -122,7 +122,7 @@ fn invalid(outcome: &Outcome) -> Vec<String> {
         return Vec::new();
     };
     let mut rules = Vec::new();
-    rules.extend(bottleneck(cpu).map(|rule| format!("invalid: {rule}")));
+    rules.extend(bottleneck(cpu, outcome.settings.cores).map(|rule| format!("invalid: {rule}")));
     if let Some(lateness) = &outcome.measured.lateness
         && lateness.p99_us > LATE_US
     {
@@ -135,7 +135,8 @@ fn invalid(outcome: &Outcome) -> Vec<String> {
 }
 
 /// Whether the client had no more to give while the server had.
-fn bottleneck(cpu: &Cpu) -> Option<String> {
+fn bottleneck(cpu: &Cpu, cores: usize) -> Option<String> {
+    let used = (cpu.client + cpu.server.unwrap_or(0.0)) / cores as f64;
     let percent = |share: f64| format!("{:.0} %", share * 100.0);
     let client = percent(cpu.busiest_client);
     match cpu.busiest_server {
@@ -146,8 +147,8 @@ fn bottleneck(cpu: &Cpu) -> Option<String> {
         None if cpu.busiest_client > FULL => Some(format!(
             "a client worker was at {client} of a core (more than 90 %), and the server's process is not known; give more --workers, or name it with --pid"
         )),
-        Some(_) if cpu.machine > NO_CORE_FREE && cpu.client > cpu.server.unwrap_or(0.0) => Some(format!(
-            "all cores were busy (more than 95 %), with the client more than with the server ({} against {} of a core); send less, or run the client elsewhere",
+        Some(_) if used > NO_CORE_FREE && cpu.client > cpu.server.unwrap_or(0.0) => Some(format!(
+            "client and server used all cores (more than 90 %), the client more of them ({} against {} of a core); send less, or run the client elsewhere",
             percent(cpu.client),
             percent(cpu.server.unwrap_or(0.0))
         )),
@@ -164,11 +165,21 @@ fn notes(outcome: &Outcome) -> Vec<String> {
         notes.push(format!("memory per connection is coarse with fewer than {FEW} connections"));
     }
     let opening = outcome.cpu.iter().find(|cpu| cpu.phase == "opening");
-    if opening.and_then(bottleneck).is_some() {
+    if opening.and_then(|cpu| bottleneck(cpu, outcome.settings.cores)).is_some() {
         notes.push(
             "while opening, the client had no core to spare: handshake latencies are partly its own; lower --rate"
                 .to_owned(),
         );
+    }
+    let hogged = |cpu: &&Cpu| {
+        let used = (cpu.client + cpu.server.unwrap_or(0.0)) / outcome.settings.cores as f64;
+        cpu.machine > NO_CORE_FREE && used < cpu.machine / 2.0
+    };
+    if let Some(cpu) = outcome.cpu.iter().find(hogged) {
+        notes.push(format!(
+            "while {}, others on this machine took most of its cores: latencies are partly theirs",
+            cpu.phase
+        ));
     }
     if outcome.connections.failed > 0 && outcome.connections.held >= outcome.connections.asked {
         notes.push(format!("{} attempts failed and were repeated", grouped(outcome.connections.failed)));
@@ -207,13 +218,13 @@ mod tests {
 
     #[test]
     fn client_is_the_bottleneck_when_it_is_full_and_the_server_is_not() {
-        assert!(bottleneck(&cpu(0.95, Some(0.4), 0.7)).unwrap().contains("95 % of a core"));
-        assert!(bottleneck(&cpu(0.95, None, 0.7)).unwrap().contains("not known"));
-        assert!(bottleneck(&cpu(0.85, Some(0.6), 0.99)).unwrap().contains("all cores were busy"));
+        assert!(bottleneck(&cpu(0.95, Some(0.4), 0.7), 2).unwrap().contains("95 % of a core"));
+        assert!(bottleneck(&cpu(0.95, None, 0.7), 2).unwrap().contains("not known"));
+        assert!(bottleneck(&cpu(0.88, Some(0.6), 0.99), 1).unwrap().contains("used all cores"));
         for fine in
-            [cpu(0.5, Some(0.2), 0.4), cpu(0.95, Some(0.99), 1.0), cpu(0.5, None, 1.0), cpu(0.6, Some(0.9), 1.0)]
+            [cpu(0.5, Some(0.2), 1.0), cpu(0.95, Some(0.99), 1.0), cpu(0.5, None, 1.0), cpu(0.6, Some(0.9), 1.0)]
         {
-            assert_eq!(bottleneck(&fine), None, "{fine:?}");
+            assert_eq!(bottleneck(&fine, 2), None, "{fine:?}");
         }
     }
 

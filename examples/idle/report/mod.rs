@@ -3,4 +3,5 @@
 pub mod compare;
 pub mod html;
 pub mod json;
+mod plot;
 pub mod table;
