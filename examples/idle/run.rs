@@ -43,6 +43,8 @@ pub struct Run {
 #[derive(Default)]
 struct Phases {
     opened: Opened,
+    /// Why there are not more.
+    refusal: Option<String>,
     opening_seconds: f64,
     cpu: Vec<Cpu>,
     few: Option<Snapshot>,
@@ -114,8 +116,10 @@ impl Run {
         }
         phases.opening_seconds = (nanoseconds() - begun - rested) as f64 / SECOND as f64;
         phases.cpu.push(self.sampler.cpu_since(&times, "opening"));
-        if let Some(reason) = verdict::refusal(&self.options, &self.pids, &phases.opened) {
-            self.show.say(&reason);
+        // Their limits can be read only while they live.
+        phases.refusal = verdict::refusal(&self.options, &self.pids, &phases.opened);
+        if let Some(reason) = &phases.refusal {
+            self.show.say(reason);
         }
         std::thread::sleep(REST);
         phases.many = Some(self.sampler.snapshot(phases.opened.progress.held));
@@ -209,7 +213,7 @@ impl Run {
     }
 
     fn outcome(self, started: u64, phases: Phases) -> Outcome {
-        let Phases { opened, cpu, tally, .. } = phases;
+        let Phases { opened, cpu, tally, refusal, .. } = phases;
         let has_measured = phases.measured_seconds > 0.0;
         let measured = measured::of(self.options.mode, &tally, phases.measured_seconds, opened.progress.held);
         let end = if has_measured { tally.progress } else { opened.progress };
@@ -238,12 +242,7 @@ impl Run {
             measured: crate::outcome::Measured { silence: phases.silence, ..measured },
             timeline: self.sampler.points,
         };
-        outcome.verdict = verdict::judge(
-            &outcome,
-            verdict::refusal(options, &self.pids, &opened),
-            self.crew.is_interrupted(),
-            self.crew.dead(),
-        );
+        outcome.verdict = verdict::judge(&outcome, refusal, self.crew.is_interrupted(), self.crew.dead());
         outcome
     }
 

@@ -1,0 +1,170 @@
+//! The harness as a process: built, started, waited for, its figures read back. What it should have said is the business of each test.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+/// The executable. `cargo test` alone does not build an example that has tests of its own.
+fn executable() -> &'static Path {
+    static EXECUTABLE: OnceLock<PathBuf> = OnceLock::new();
+    EXECUTABLE.get_or_init(|| {
+        let own = std::env::current_exe().unwrap();
+        let profile = own.parent().and_then(Path::parent).expect("target/PROFILE/deps");
+        if let Some(cargo) = std::env::var_os("CARGO") {
+            let mut build = Command::new(cargo);
+            build.args(["build", "--quiet", "--locked", "--example", "idle"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+            if profile.ends_with("release") {
+                build.arg("--release");
+            }
+            assert!(build.status().unwrap().success(), "the harness cannot be built");
+        }
+        profile.join("examples/idle")
+    })
+}
+
+/// A run under way.
+pub struct Run {
+    child: Option<Child>,
+    json: PathBuf,
+}
+
+/// What came of it.
+pub struct Ended {
+    pub code: i32,
+    pub table: String,
+    pub errors: String,
+    pub json: Value,
+}
+
+impl Run {
+    /// Starts the harness with arguments that white space parts, and `--json` besides.
+    pub fn start(arguments: &str) -> Run {
+        static RUNS: AtomicU32 = AtomicU32::new(0);
+        let number = RUNS.fetch_add(1, Ordering::Relaxed);
+        let json = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("idle-{}-{number}.json", std::process::id()));
+        let mut command = command(arguments);
+        command.arg("--json").arg(&json);
+        Run { child: Some(command.spawn().unwrap()), json }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().expect("not waited for yet");
+        kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+    }
+
+    /// The processes that it started.
+    pub fn children(&self) -> Vec<u32> {
+        let id = self.child.as_ref().expect("not waited for yet").id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    }
+
+    /// How many sockets they have, the server's and the workers'.
+    pub fn sockets(&self) -> usize {
+        self.children().into_iter().map(sockets).sum()
+    }
+
+    pub fn end(mut self) -> Ended {
+        let output = self.child.take().expect("not waited for yet").wait_with_output().unwrap();
+        let json = std::fs::read_to_string(&self.json).unwrap_or_default();
+        ended(&output, serde_json::from_str(&json).unwrap_or(Value::Null))
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let _ = std::fs::remove_file(&self.json);
+    }
+}
+
+fn command(arguments: &str) -> Command {
+    let mut command = Command::new(executable());
+    command.args(arguments.split_whitespace()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn ended(output: &Output, json: Value) -> Ended {
+    Ended {
+        code: output.status.code().expect("not ended by a signal"),
+        table: String::from_utf8(output.stdout.clone()).unwrap(),
+        errors: String::from_utf8(output.stderr.clone()).unwrap(),
+        json,
+    }
+}
+
+/// Runs the harness to its end.
+pub fn run(arguments: &str) -> Ended {
+    Run::start(arguments).end()
+}
+
+/// Runs it without `--json`.
+pub fn run_plainly(arguments: &str) -> Ended {
+    ended(&command(arguments).output().unwrap(), Value::Null)
+}
+
+/// A server of the harness's own, but started here.
+pub struct Server(Child);
+
+impl Server {
+    pub fn start(port: u16) -> Server {
+        let service = format!(r#"{{"address":"127.0.0.1:{port}","descriptors":4096,"idle":120.0}}"#);
+        let mut command = command("as-server");
+        let child = command.arg(service).spawn().unwrap();
+        wait_until("the server listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Server(child)
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id() as i32), signal).unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The first of so many ports of this machine at which nobody listens.
+pub fn free_ports(count: u16) -> u16 {
+    // Below the ephemeral ones, and different in each test.
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let next = NEXT.fetch_add(u32::from(count), Ordering::Relaxed) + std::process::id() * 41;
+        let first = 10_000 + (next % 20_000) as u16;
+        if (first..first + count).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+            return first;
+        }
+    }
+}
+
+/// How many sockets a process has. The kernel's table of all of them may be long, as after other tests.
+pub fn sockets(pid: u32) -> usize {
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let links = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok());
+    links.filter(|link| link.to_str().is_some_and(|link| link.starts_with("socket:"))).count()
+}
+
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(20), "not so: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
