@@ -107,7 +107,7 @@ fn run(options: Options) -> ExitCode {
     print!("{}", report::table::text(&outcome));
     let written =
         [json.map(|file| report::json::write(&file, &outcome)), html.map(|file| report::html::write(&file, &outcome))];
-    for error in written.into_iter().flatten().filter_map(Result::err) {
+    if let Some(error) = written.into_iter().flatten().find_map(Result::err) {
         eprintln!("idle: {error}");
         return ExitCode::from(INCOMPLETE);
     }
