@@ -2,6 +2,7 @@
 //! what becomes of those that are open.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use switchboard::{CloseCode, ConnId, Connect, Context, Options, ZoneId};
@@ -9,6 +10,7 @@ use switchboard::{CloseCode, ConnId, Connect, Context, Options, ZoneId};
 use crate::clock::{Pace, SECOND};
 use crate::failure::Failure;
 use crate::latency::Latencies;
+use crate::plan::elsewhere;
 use crate::talk::{Assignment, Failures};
 use crate::worker::Client;
 
@@ -17,6 +19,9 @@ const IN_A_ROW: u32 = 32;
 
 /// Where failures and successes alternate, so many failures for every ten connections, and a hundred more, are enough.
 const PER_TEN: u64 = 1;
+
+/// How many addresses are tried whose ports may be taken.
+const MOVES: u32 = 32;
 
 /// How far the rate may lag behind and be made up for.
 const ARREARS: u64 = SECOND / 50;
@@ -30,6 +35,7 @@ pub struct Dialling {
     until: u64,
     pub opened: u64,
     in_flight: usize,
+    may_move: bool,
     pace: Option<Pace>,
     rate: f64,
     pub failed: u64,
@@ -39,16 +45,20 @@ pub struct Dialling {
 
 struct Route {
     connect: Connect,
+    source: Option<IpAddr>,
     target: usize,
     /// Connections that it is still to have.
     left: u64,
     in_a_row: u32,
     given_up: bool,
+    /// How often it has been given another address.
+    moves: u32,
 }
 
 struct Attempt {
     begun: u64,
     route: usize,
+    moves: u32,
 }
 
 impl Dialling {
@@ -61,6 +71,8 @@ impl Dialling {
             let connect = connect.options(options).timeout(Duration::from_secs_f64(assignment.timeout));
             Route {
                 connect: route.source.map_or(connect.clone(), |source| connect.source(source)),
+                source: route.source,
+                moves: 0,
                 target: route.target,
                 left: route.connections,
                 in_a_row: 0,
@@ -74,6 +86,7 @@ impl Dialling {
             until: 0,
             opened: 0,
             in_flight: assignment.in_flight,
+            may_move: assignment.may_move,
             pace: None,
             rate: assignment.rate,
             failed: 0,
@@ -134,7 +147,7 @@ impl Dialling {
     fn begin(&mut self, route: usize, zone: ZoneId<Client>, cx: &mut Context, now: u64) {
         self.routes[route].left -= 1;
         let id = cx.connect(zone, self.routes[route].connect.clone());
-        self.attempts.insert(id, Attempt { begun: now, route });
+        self.attempts.insert(id, Attempt { begun: now, route, moves: self.routes[route].moves });
     }
 
     /// Whether there is an attempt to begin, the rate aside.
@@ -179,6 +192,10 @@ impl Dialling {
         let route = &mut self.routes[attempt.route];
         let target = route.target;
         route.left += 1;
+        if kind == Failure::Ports && self.may_move && route.moves < MOVES {
+            route.leave(attempt.moves);
+            return true;
+        }
         route.in_a_row += 1;
         route.given_up |= route.in_a_row >= IN_A_ROW || kind.is_our_own();
         self.failed += 1;
@@ -196,6 +213,16 @@ impl Dialling {
 }
 
 impl Route {
+    /// Goes elsewhere, unless another attempt of the same time has brought that about.
+    fn leave(&mut self, moves: u32) {
+        if self.moves == moves {
+            let source = elsewhere(self.source);
+            self.connect = self.connect.clone().source(source);
+            self.source = Some(source);
+            self.moves += 1;
+        }
+    }
+
     fn is_spent(&self) -> bool {
         self.left == 0 || self.given_up
     }

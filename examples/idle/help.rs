@@ -43,6 +43,7 @@ cost the server, the kernel and the client itself.
   --compare A B            print two files of --json beside each other
   -h, --help               this text
 
+The harness never pings or closes by itself; it answers the server's pings, but for half-open and slow.
 Latencies count from the time at which something was due, not from when it was sent. A run in which the
 client was the bottleneck is marked invalid. Connections are dropped at the end, not closed.
 Ctrl-C ends a run early and reports what there is; a second one does not wait for that.

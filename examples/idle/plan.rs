@@ -100,6 +100,14 @@ fn loopback(count: u64) -> Vec<Option<IpAddr>> {
     (0..count as u32).map(|n| Some(Ipv4Addr::from((127 << 24) + n / 254 * 256 + n % 254 + 1).into())).collect()
 }
 
+/// Another address of 127.0.0.0/8 in place of one whose ports are taken, perhaps by what was closed within the last minute.
+pub fn elsewhere(source: Option<IpAddr>) -> IpAddr {
+    match source {
+        Some(IpAddr::V4(address)) => Ipv4Addr::from(u32::from(address) + (1 << 8)).into(),
+        _ => Ipv4Addr::new(127, 0, 1, 1).into(),
+    }
+}
+
 /// The share of the one with this index when a whole is divided evenly.
 fn part(whole: u64, parts: u64, index: u64) -> u64 {
     whole / parts + u64::from(index < whole % parts)
@@ -137,8 +145,10 @@ mod tests {
 
     const BOUNDS: Bounds = Bounds { per_worker: 19_936, ports: 28_232 };
 
+    type BySource = HashMap<Option<IpAddr>, u64>;
+
     /// Connections by target, by source and by worker.
-    fn counts(plan: &[Vec<Route>]) -> (HashMap<usize, u64>, HashMap<Option<IpAddr>, u64>, Vec<u64>) {
+    fn counts(plan: &[Vec<Route>]) -> (HashMap<usize, u64>, BySource, Vec<u64>) {
         let (mut targets, mut sources) = (HashMap::new(), HashMap::new());
         for route in plan.iter().flatten() {
             *targets.entry(route.target).or_insert(0) += route.connections;

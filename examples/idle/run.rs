@@ -71,7 +71,8 @@ impl Run {
         let servers = start_servers(&options)?;
         let pids = server_pids(&options, &servers)?;
         let messages_per_second = messages_per_second(&options);
-        let assignments = assignments(&options, &plan, messages_per_second);
+        let may_move = matches!(sources, Sources::Loopback);
+        let assignments = assignments(&options, &plan, messages_per_second, may_move);
         let crew = Crew::start(&assignments, interrupted)
             .map_err(|error| format!("no worker can be started: {error}; see whether more processes may run"))?;
         Ok(Run {
@@ -308,7 +309,7 @@ fn messages_per_second(options: &Options) -> f64 {
 }
 
 /// What each worker is told: its part of everything.
-fn assignments(options: &Options, plan: &[Vec<Route>], messages_per_second: f64) -> Vec<Assignment> {
+fn assignments(options: &Options, plan: &[Vec<Route>], messages_per_second: f64, may_move: bool) -> Vec<Assignment> {
     let nonce = nanoseconds() as u32 ^ std::process::id().rotate_left(16);
     let assignment = |(number, routes): (usize, &Vec<Route>)| {
         let connections: u64 = routes.iter().map(|route| route.connections).sum();
@@ -319,6 +320,7 @@ fn assignments(options: &Options, plan: &[Vec<Route>], messages_per_second: f64)
             mode: options.mode,
             urls: options.targets.iter().map(|target| target.url.clone()).collect(),
             routes: routes.clone(),
+            may_move,
             rate: options.rate * part,
             in_flight: options.in_flight.div_ceil(plan.len()),
             timeout: options.timeout,

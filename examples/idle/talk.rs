@@ -44,6 +44,8 @@ pub struct Assignment {
     pub mode: Mode,
     pub urls: Vec<String>,
     pub routes: Vec<Route>,
+    /// Whether another address of 127.0.0.0/8 may take the place of a route's own.
+    pub may_move: bool,
     /// Connections to be opened a second, by this worker.
     pub rate: f64,
     pub in_flight: usize,
