@@ -30,7 +30,7 @@ cost the server, the kernel and the client itself.
   --in-flight N            attempts under way at most, of all workers together (default 256)
   --timeout SECONDS        how long a handshake may take (default 10)
   --source ADDR,..         addresses of this machine to connect from (default: the kernel's choice; to
-                           loopback targets as many of 127.0.0.x as their ports make necessary)
+                           loopback targets as many of 127.0.x.y as their ports make necessary)
   --workers N              worker processes (default: as many as the descriptor limit makes necessary)
 
   --serve N                start N echo servers of this crate, one at each port of the URL, and end them

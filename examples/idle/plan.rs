@@ -27,8 +27,9 @@ pub struct Bounds {
 /// Where connections may come from.
 #[derive(Clone, Debug)]
 pub enum Sources {
-    /// Any address of 127.0.0.0/8, as many as it takes.
-    Loopback,
+    /// Addresses of 127.0.0.0/8, as many as it takes, the first of them 127.0.N.1. The ports of an address that was used within the last minute are
+    /// still taken, and the kernel is slow to find the others: runs do well to differ.
+    Loopback(u8),
     /// The kernel's choice.
     Kernel,
     /// These and no others.
@@ -63,14 +64,14 @@ fn routes(connections: u64, targets: u64, sources: &Sources, ports: u64) -> Resu
     // The kernel looks through one half of the ports first, from a random place on, and the fuller it is the longer.
     let comfortable = ports * 2 / 5;
     let sources = match sources {
-        Sources::Loopback if most > comfortable => loopback(connections.div_ceil(comfortable)),
+        Sources::Loopback(first) if most > comfortable => loopback(*first, connections.div_ceil(comfortable)),
         Sources::Kernel if most > ports => {
             return Err(format!(
                 "{most} connections to one target need more than the {ports} ports of one address: name {} with --source, or give more targets",
                 most.div_ceil(ports)
             ));
         }
-        Sources::Loopback | Sources::Kernel => vec![None],
+        Sources::Loopback(_) | Sources::Kernel => vec![None],
         Sources::Named(named) if connections > named.len() as u64 * ports => {
             return Err(format!(
                 "{connections} connections need {} source addresses, each with {ports} ports: name more with --source",
@@ -95,9 +96,11 @@ fn routes(connections: u64, targets: u64, sources: &Sources, ports: u64) -> Resu
     Ok(routes)
 }
 
-/// The first so many addresses of 127.0.0.0/8 but those that end in 0 or 255.
-fn loopback(count: u64) -> Vec<Option<IpAddr>> {
-    (0..count as u32).map(|n| Some(Ipv4Addr::from((127 << 24) + n / 254 * 256 + n % 254 + 1).into())).collect()
+/// So many addresses from 127.0.`first`.1 on, but those that end in 0 or 255.
+fn loopback(first: u8, count: u64) -> Vec<Option<IpAddr>> {
+    (0..count as u32)
+        .map(|n| Some(Ipv4Addr::from((127 << 24) + (u32::from(first) + n / 254) * 256 + n % 254 + 1).into()))
+        .collect()
 }
 
 /// Another address of 127.0.0.0/8 in place of one whose ports are taken, perhaps by what was closed within the last minute.
@@ -159,7 +162,7 @@ mod tests {
 
     #[test]
     fn plan_spreads_a_million_evenly_within_all_bounds() {
-        let plan = plan(995_000, 50, &Sources::Loopback, BOUNDS, None).unwrap();
+        let plan = plan(995_000, 50, &Sources::Loopback(7), BOUNDS, None).unwrap();
         let (targets, sources, workers) = counts(&plan);
         assert!(targets.values().all(|&count| count == 19_900) && targets.len() == 50);
         assert!(sources.len() == 89 && sources.values().all(|&count| count <= BOUNDS.ports * 2 / 5), "{sources:?}");
@@ -169,11 +172,12 @@ mod tests {
 
     #[test]
     fn plan_takes_further_addresses_for_what_one_has_no_ports_for() {
-        let plan = plan(100_001, 2, &Sources::Loopback, BOUNDS, None).unwrap();
+        let plan = plan(100_001, 2, &Sources::Loopback(7), BOUNDS, None).unwrap();
         let (targets, sources, workers) = counts(&plan);
         assert_eq!((targets[&0], targets[&1]), (50_001, 50_000));
         assert_eq!(sources.len(), 9);
         assert!(sources.values().all(|&count| count <= BOUNDS.ports * 2 / 5) && !sources.contains_key(&None));
+        assert!(sources.contains_key(&Some(Ipv4Addr::new(127, 0, 7, 9).into())), "{sources:?}");
         assert_eq!(workers, [16_667, 16_667, 16_667, 16_667, 16_667, 16_666]);
     }
 
@@ -183,7 +187,7 @@ mod tests {
         for (connections, targets, sources, workers, lacks) in [
             (100_000, 2, Sources::Kernel, None, "name 2 with --source"),
             (60_000, 9, two.clone(), None, "need 3 source addresses"),
-            (60_000, 9, Sources::Loopback, Some(3), "at least --workers 4"),
+            (60_000, 9, Sources::Loopback(0), Some(3), "at least --workers 4"),
         ] {
             let error = plan(connections, targets, &sources, BOUNDS, workers).unwrap_err();
             assert!(error.contains(lacks), "{error}");

@@ -64,14 +64,16 @@ impl Run {
         let bounds = Bounds { per_worker: descriptors.saturating_sub(SPARE).max(1), ports: limits::ephemeral_ports() };
         let sources = match &options.sources {
             named if !named.is_empty() => Sources::Named(named.clone()),
-            _ if options.targets.iter().all(|target| target.has_many_sources()) => Sources::Loopback,
+            _ if options.targets.iter().all(|target| target.has_many_sources()) => {
+                Sources::Loopback((nanoseconds() / SECOND) as u8)
+            }
             _ => Sources::Kernel,
         };
         let plan = plan(options.connections, options.targets.len(), &sources, bounds, options.workers)?;
         let servers = start_servers(&options)?;
         let pids = server_pids(&options, &servers)?;
         let messages_per_second = messages_per_second(&options);
-        let may_move = matches!(sources, Sources::Loopback);
+        let may_move = matches!(sources, Sources::Loopback(_));
         let assignments = assignments(&options, &plan, messages_per_second, may_move);
         let crew = Crew::start(&assignments, interrupted)
             .map_err(|error| format!("no worker can be started: {error}; see whether more processes may run"))?;
