@@ -4,7 +4,8 @@
 #[path = "idle/mod.rs"]
 mod harness;
 
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use harness::{Ended, Run, Server, free_ports, run, run_plainly, sockets, wait_until};
@@ -184,6 +185,31 @@ fn harness_of_a_port_at_which_nobody_listens_gives_up_soon() {
     assert_code(&ended, 3);
     assert!(ended.table.contains("refused connections after 0 of 100,000"), "{}", ended.table);
     assert!(number(&ended, "/connections/failed") <= 1_000.0, "{}", ended.table);
+}
+
+/// One that accepts nobody, as when it hangs, and one that serves something else.
+#[test]
+fn harness_says_why_a_server_lets_nobody_in() {
+    let hangs = TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = |listener: &TcpListener| listener.local_addr().unwrap();
+    let (silent, elsewhere) = (address(&hangs), address(&other));
+    std::thread::spawn(move || {
+        for mut stream in other.incoming().flatten() {
+            let _ = stream.read(&mut [0; 1 << 10]);
+            let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    for (address, kind, says) in [
+        (silent, "timeout", "did not answer in time after 0 of 40"),
+        (elsewhere, "status", "answered with an HTTP status other than 101 after 0 of 40"),
+    ] {
+        let ended = run(&format!("ws://{address}/ --connections 40 --timeout 0.5"));
+        assert_code(&ended, 3);
+        assert!(ended.table.contains(says), "{}", ended.table);
+        assert_eq!(ended.json["connections"]["failures"][0]["kind"], kind);
+        assert_eq!(number(&ended, "/connections/failed"), 32.0, "{}", ended.table);
+    }
 }
 
 #[test]

@@ -100,6 +100,7 @@ impl Run {
         }
         self.show.end();
         // Servers first: whoever ends a connection first has its port blocked for a minute, and theirs is one for all.
+        self.servers.iter_mut().for_each(Server::kill);
         self.servers.clear();
         self.outcome(started, phases)
     }
@@ -233,7 +234,8 @@ impl Run {
             connections: Connections {
                 asked: options.connections,
                 held: opened.progress.held,
-                held_at_end: end.held,
+                // Peers that do not listen do not hear that they are dropped, either.
+                held_at_end: phases.silence.as_ref().map_or(end.held, |silence| silence.held_at_end),
                 lost: end.lost,
                 failed: end.failed,
                 failures: opened.failures.clone(),

@@ -13,14 +13,15 @@ const FULL: f64 = 0.9;
 /// Beyond this share of all cores' time nobody gets what he wants.
 const NO_CORE_FREE: f64 = 0.9;
 
-/// Whoever sends later than this, at the 99th percentile, measures himself.
-const LATE_US: f64 = 50_000.0;
+/// Whoever sends later than this, at the 99th percentile, measures himself; so many make up a percentile.
+const LATE_US: f64 = 100_000.0;
+const MANY: u64 = 100;
 
 /// Descriptors that a server needs for other things, generously.
 const OTHERS: u64 = 256;
 
-/// Connections from which on a slope of memory is to be believed.
-const FEW: u64 = 1000;
+/// Connections of one process from which on a slope of its memory is to be believed: what an attempt takes for a while weighs in.
+const FEW: u64 = 5000;
 
 /// Why fewer were opened than asked for, and what to do: one line.
 pub fn refusal(options: &Options, pids: &[u32], opened: &Opened) -> Option<String> {
@@ -125,10 +126,11 @@ fn invalid(outcome: &Outcome) -> Vec<String> {
     rules.extend(bottleneck(cpu, outcome.settings.cores).map(|rule| format!("invalid: {rule}")));
     if let Some(lateness) = &outcome.measured.lateness
         && lateness.p99_us > LATE_US
+        && lateness.count >= MANY
     {
         let late = crate::measured::duration(lateness.p99_us);
         rules.push(format!(
-            "invalid: the client itself was late by {late} (p99, more than 50 ms); send less, or give it more cores"
+            "invalid: the client itself was late by {late} (p99, more than 100 ms); send less, or give it more cores"
         ));
     }
     rules
@@ -161,8 +163,10 @@ fn notes(outcome: &Outcome) -> Vec<String> {
     if outcome.settings.server_pids.is_empty() {
         notes.push("the server's process is not known: its memory and CPU are missing; name it with --pid".to_owned());
     }
-    if outcome.connections.held < FEW && outcome.connections.held > 0 {
-        notes.push(format!("memory per connection is coarse with fewer than {FEW} connections"));
+    let processes = outcome.settings.workers.max(outcome.settings.server_pids.len()) as u64;
+    if outcome.connections.held / processes.max(1) < FEW && outcome.connections.held > 0 {
+        let few = grouped(FEW);
+        notes.push(format!("memory per connection is coarse with fewer than {few} connections in a process"));
     }
     let opening = outcome.cpu.iter().find(|cpu| cpu.phase == "opening");
     if opening.and_then(|cpu| bottleneck(cpu, outcome.settings.cores)).is_some() {

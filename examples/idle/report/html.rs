@@ -4,6 +4,7 @@
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::plot::{Axis, Line, Plot, Scale};
 use super::table::sections;
@@ -68,10 +69,11 @@ fn page(outcome: &Outcome) -> String {
         }
         page += "</table></section>\n";
     }
+    let begun = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(outcome.started));
     let _ = write!(
         page,
-        "</div>\n<footer>{} connections a second asked for, at most {} attempts in flight, {} cores. Begun {} s after 1970. Schema {}.</footer>\n</body></html>\n",
-        settings.rate, settings.in_flight, settings.cores, outcome.started, outcome.schema
+        "</div>\n<footer>{} connections a second asked for, at most {} attempts in flight, {} cores. Begun {}. Schema {}.</footer>\n</body></html>\n",
+        settings.rate, settings.in_flight, settings.cores, begun, outcome.schema
     );
     page
 }

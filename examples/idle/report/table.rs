@@ -178,7 +178,7 @@ fn silence(silence: &Silence) -> Vec<Row> {
     let held = format!("{} of {}", grouped(silence.held_at_end), grouped(silence.held_at_first));
     let mut rows = vec![
         row("method", &*silence.method),
-        row("counted by", format!("{}, every {:.1} s at least", silence.source, silence.looked_every)),
+        row("counted by", format!("{}, at least every {:.1} s", silence.source, silence.looked_every)),
         row("still held by the server", held),
         row(
             "first, half, all dropped",
