@@ -17,6 +17,9 @@ use crate::worker::Client;
 /// So many failures of one route, none in between that succeeds, are enough to know.
 const IN_A_ROW: u32 = 32;
 
+/// One that took all the time that it had tells more than one that was refused at once.
+const WEIGHT_OF_TIMEOUT: u32 = 4;
+
 /// Where failures and successes alternate, so many failures for every ten connections, and a hundred more, are enough.
 const PER_TEN: u64 = 1;
 
@@ -196,7 +199,7 @@ impl Dialling {
             route.leave(attempt.moves);
             return true;
         }
-        route.in_a_row += 1;
+        route.in_a_row += if kind == Failure::Timeout { WEIGHT_OF_TIMEOUT } else { 1 };
         route.given_up |= route.in_a_row >= IN_A_ROW || kind.is_our_own();
         self.failed += 1;
         if self.failed > 100 + self.until / 10 * PER_TEN {

@@ -151,12 +151,17 @@ impl Plot {
             HEIGHT - 4.0,
             self.across.name
         );
-        for line in &self.lines {
+        svg += &self.polylines(x, y);
+        svg + "</svg></figure>\n"
+    }
+
+    fn polylines(&self, x: impl Fn(f64) -> f64, y: impl Fn(f64) -> f64) -> String {
+        let polyline = |line: &Line| {
             let points: Vec<String> =
                 line.points.iter().map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1))).collect();
-            let _ = write!(svg, "<polyline class=\"{}\" points=\"{}\"/>", line.class, points.join(" "));
-        }
-        svg + "</svg></figure>\n"
+            format!("<polyline class=\"{}\" points=\"{}\"/>", line.class, points.join(" "))
+        };
+        self.lines.iter().map(polyline).collect()
     }
 
     fn legend(&self) -> String {
