@@ -81,14 +81,15 @@ mod tests {
     fn memory_of_this_process_grows_by_what_it_writes() {
         let pid = std::process::id();
         let before = exactly(pid).unwrap();
-        let written = vec![1u8; 8 << 20];
+        // Other tests give back some meanwhile.
+        let written = vec![1u8; 32 << 20];
         let after = exactly(pid).unwrap();
         assert!(
-            after.own >= before.own + (8 << 20) && after.all >= after.own,
+            after.own >= before.own + (24 << 20) && after.all >= after.own,
             "{before:?} {after:?} {}",
             written.len()
         );
-        assert!(roughly(pid).unwrap() > 8 << 20);
+        assert!(roughly(pid).unwrap() > 24 << 20);
         assert_eq!((roughly(u32::MAX), exactly(u32::MAX)), (None, None));
     }
 
