@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use harness::{Ended, Run, Server, free_ports, run, run_plainly, sockets, wait_until};
+use harness::{Ended, Run, Server, free_ports, run, run_plainly, signal, sockets, wait_until};
 use nix::sys::signal::Signal;
 
 fn number(ended: &Ended, pointer: &str) -> f64 {
@@ -208,7 +208,9 @@ fn harness_says_why_a_server_lets_nobody_in() {
         assert_code(&ended, 3);
         assert!(ended.table.contains(says), "{}", ended.table);
         assert_eq!(ended.json["connections"]["failures"][0]["kind"], kind);
-        assert_eq!(number(&ended, "/connections/failed"), attempts, "{}", ended.table);
+        // Four are under way at a time: a tenth of the forty.
+        let failed = number(&ended, "/connections/failed");
+        assert!((attempts..attempts + 4.0).contains(&failed), "{}", ended.table);
     }
 }
 
@@ -217,7 +219,7 @@ fn harness_that_is_interrupted_tells_what_it_had() {
     let port = free_ports(1);
     let run = Run::start(&format!("ws://127.0.0.1:{port}/ --serve 1 --connections 60 --duration 600"));
     wait_until("all are open", || run.sockets() >= 120);
-    run.signal(Signal::SIGINT);
+    signal(run.id(), Signal::SIGINT);
     let ended = run.end();
     assert_code(&ended, 130);
     assert_eq!(number(&ended, "/connections/held"), 60.0, "{}", ended.table);
@@ -232,30 +234,46 @@ fn workers_and_servers_end_with_a_harness_that_is_killed() {
     wait_until("all are open", || run.sockets() >= 40);
     let children = run.children();
     assert_eq!(children.len(), 3);
-    run.signal(Signal::SIGKILL);
+    signal(run.id(), Signal::SIGKILL);
     wait_until("nobody is left", || children.iter().all(|&child| sockets(child) == 0));
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
 }
 
-/// In a closed loop a stall of a second would be one late message for each connection; here it is every one that was due meanwhile.
-#[test]
-fn harness_sees_a_stall_of_the_server_in_its_latencies() {
+/// A run of 800 messages in four seconds, one of which a process spends stopped: the server, or the harness's worker.
+fn stalled(whom: impl Fn(&Server, &Run) -> u32) -> Ended {
     let port = free_ports(1);
     let server = Server::start(port);
     let run = Run::start(&format!(
         "ws://127.0.0.1:{port}/ --connections 20 --mode echo --duration 4 --messages-per-second 200"
     ));
     wait_until("all are open", || sockets(server.id()) > 20);
+    let pid = whom(&server, &run);
     std::thread::sleep(Duration::from_millis(1500));
-    server.signal(Signal::SIGSTOP);
+    signal(pid, Signal::SIGSTOP);
     std::thread::sleep(Duration::from_millis(1000));
-    server.signal(Signal::SIGCONT);
+    signal(pid, Signal::SIGCONT);
     let ended = run.end();
     assert_eq!(number(&ended, "/measured/sent"), 800.0, "{}", ended.table);
     assert_eq!(number(&ended, "/measured/answered"), 800.0, "{}", ended.table);
     assert!(number(&ended, "/measured/latency/max_us") > 900_000.0, "{}", ended.table);
     // A quarter of all messages was due during the stall, half of those more than half a second before its end.
     assert!(number(&ended, "/measured/latency/p90_us") > 400_000.0, "{}", ended.table);
+    ended
+}
+
+/// In a closed loop a stall of a second would be one late message for each connection; here it is every one that was due meanwhile.
+#[test]
+fn harness_sees_a_stall_of_the_server_in_its_latencies() {
+    let ended = stalled(|server, _| server.id());
+    assert!(number(&ended, "/measured/lateness/p90_us") < 400_000.0, "{}", ended.table);
+}
+
+/// Messages count from when they were due, not from when they were sent; whose fault it is, is said.
+#[test]
+fn harness_that_stalls_itself_says_so() {
+    let ended = stalled(|_, run| run.children()[0]);
+    assert_code(&ended, 3);
+    assert!(ended.table.contains("invalid: the client itself was late by"), "{}", ended.table);
 }
 
 #[test]

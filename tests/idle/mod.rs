@@ -54,14 +54,13 @@ impl Run {
         Run { child: Some(command.spawn().unwrap()), json }
     }
 
-    pub fn signal(&self, signal: Signal) {
-        let child = self.child.as_ref().expect("not waited for yet");
-        kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("not waited for yet").id()
     }
 
     /// The processes that it started.
     pub fn children(&self) -> Vec<u32> {
-        let id = self.child.as_ref().expect("not waited for yet").id();
+        let id = self.id();
         let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
         children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
     }
@@ -128,10 +127,6 @@ impl Server {
     pub fn id(&self) -> u32 {
         self.0.id()
     }
-
-    pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.0.id() as i32), signal).unwrap();
-    }
 }
 
 impl Drop for Server {
@@ -159,6 +154,11 @@ pub fn sockets(pid: u32) -> usize {
     let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     let links = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok());
     links.filter(|link| link.to_str().is_some_and(|link| link.starts_with("socket:"))).count()
+}
+
+/// Sends a signal to a process that was started here.
+pub fn signal(pid: u32, signal: Signal) {
+    kill(Pid::from_raw(pid as i32), signal).unwrap();
 }
 
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
