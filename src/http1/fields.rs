@@ -72,6 +72,12 @@ fn folds_to<const LEN: usize>(token: &[u8], known: &[u8; LEN]) -> bool {
     token.first_chunk().is_some_and(|token| differs(token) == 0)
 }
 
+/// Whether a token is this one, in letters of either case.
+#[inline]
+fn is<const LEN: usize>(token: &[u8], known: &[u8; LEN]) -> bool {
+    token.len() == LEN && folds_to(token, known)
+}
+
 /// Stands for "no such line"; beyond every place there can be.
 const ABSENT: u8 = 0xFF;
 const _: () = assert!(MAX_HEADERS <= ABSENT as usize);
@@ -89,6 +95,9 @@ pub(super) struct Fields<'h> {
     pub(super) close: bool,
     pub(super) keep_alive: bool,
     pub(super) websocket: bool,
+    /// `Upgrade` names `websocket`, and `Connection` names `upgrade` (RFC 6455 section 4.2.1).
+    pub(super) upgrades_to_websocket: bool,
+    pub(super) connection_upgrades: bool,
 }
 
 impl<'h> Fields<'h> {
@@ -104,6 +113,8 @@ impl<'h> Fields<'h> {
             close: false,
             keep_alive: false,
             websocket: false,
+            upgrades_to_websocket: false,
+            connection_upgrades: false,
         };
         for (place, line) in (0..).zip(lines) {
             if let Some(known) = Known::named(line.name) {
@@ -146,7 +157,8 @@ impl<'h> Fields<'h> {
             }
             Known::Expect => self.expects_continue = true,
             Known::Upgrade => {
-                self.websocket |= elements(value).any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
+                self.upgrades_to_websocket |= elements(value).any(|protocol| is(protocol, b"websocket"));
+                self.websocket |= self.upgrades_to_websocket;
             }
             Known::SecWebSocketKey | Known::SecWebSocketVersion => self.websocket = true,
             // Judged by `conclude`, when Content-Length is known too.
@@ -163,8 +175,9 @@ impl<'h> Fields<'h> {
     /// RFC 9110 section 7.6.1. `Upgrade` is the handshake's to judge.
     fn connection_options(&mut self, value: &[u8]) {
         for option in elements(value) {
-            self.close |= option.eq_ignore_ascii_case(b"close");
-            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            self.connection_upgrades |= is(option, b"upgrade");
+            self.close |= is(option, b"close");
+            self.keep_alive |= is(option, b"keep-alive");
         }
     }
 

@@ -156,6 +156,16 @@ impl<'h> Request<'h> {
         self.fields.websocket
     }
 
+    /// Whether `Upgrade` names `websocket` (RFC 6455 section 4.2.1).
+    pub(crate) fn upgrades_to_websocket(&self) -> bool {
+        self.fields.upgrades_to_websocket
+    }
+
+    /// Whether `Connection` names `upgrade`.
+    pub(crate) fn connection_upgrades(&self) -> bool {
+        self.fields.connection_upgrades
+    }
+
     /// What earlier zones left for later ones.
     pub fn extensions(&self) -> &Extensions {
         &self.extensions

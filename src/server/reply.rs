@@ -216,6 +216,9 @@ impl Server {
 
 /// The first of the client's subprotocols that the handler speaks.
 fn select<'h>(upgrade: &Upgrade, request: &Request<'h>) -> Result<Option<&'h str>, Refusal> {
+    if request.header_bytes("sec-websocket-protocol").is_none() {
+        return Ok(None);
+    }
     let mut offered = websocket::subprotocols(request)?;
     Ok(offered.find(|offer| upgrade.subprotocols.iter().any(|name| name == offer)))
 }

@@ -52,10 +52,10 @@ pub fn check(request: &Request<'_>, legacy_versions: bool) -> Result<AcceptKey, 
     if request.version() != Version::Http11 {
         return Err(Refusal::UpgradeVersion); // 4.1: "at least 1.1"
     }
-    if !names(request, "upgrade", b"websocket") {
+    if !request.upgrades_to_websocket() {
         return Err(Refusal::MissingUpgrade);
     }
-    if !names(request, "connection", b"upgrade") {
+    if !request.connection_upgrades() {
         return Err(Refusal::MissingConnectionUpgrade);
     }
     check_version(request, legacy_versions)?;
@@ -65,11 +65,6 @@ pub fn check(request: &Request<'_>, legacy_versions: bool) -> Result<AcceptKey, 
         // Its bytes would be taken for frames.
         BodyLength::Known(_) | BodyLength::Chunked => Err(Refusal::UpgradeWithBody),
     }
-}
-
-/// Whether one of the lines of this name lists the token, without regard to case (RFC 9110 section 7.6.1, 7.8).
-fn names(request: &Request<'_>, header: &str, token: &[u8]) -> bool {
-    request.header_values(header).flat_map(elements).any(|element| element.eq_ignore_ascii_case(token))
 }
 
 fn check_version(request: &Request<'_>, legacy_versions: bool) -> Result<(), Refusal> {
