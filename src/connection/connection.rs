@@ -89,6 +89,14 @@ impl Connection {
         self.phase.reads() && !(self.flags.has(Flags::BLOCKED) && self.flags.has(Flags::ANSWERED))
     }
 
+    /// The message of which a large part is still to be received, and nothing else before. One that is handed over in chunks has no
+    /// memory of its own.
+    #[inline]
+    pub(crate) fn large(&mut self) -> Option<&mut Assembly> {
+        let held = self.held.as_deref_mut().filter(|held| held.spill.is_empty())?;
+        held.assembly.as_deref_mut().filter(|assembly| assembly.is_large() && !self.flags.has(Flags::CHUNKS))
+    }
+
     /// Whether later compressed messages to it may refer to earlier ones.
     pub(crate) fn takes_over(&self) -> bool {
         #[cfg(feature = "deflate")]
@@ -122,11 +130,6 @@ impl Held {
     #[cfg(not(feature = "deflate"))]
     fn has_contexts(&self) -> bool {
         false
-    }
-
-    /// The message of which a large part is still to be received, and nothing else before.
-    pub(crate) fn large(&mut self) -> Option<&mut Assembly> {
-        self.assembly.as_deref_mut().filter(|assembly| assembly.is_large() && self.spill.is_empty())
     }
 
     /// Ready for another connection: no buffer larger than what is worth keeping.

@@ -10,6 +10,9 @@ use crate::websocket::CloseCode;
 pub(super) const STEPS: usize = 256;
 /// The most that is received at once of a large frame, into its own memory.
 const IN_PLACE: usize = 256 << 10;
+/// As long as no more than this was received so in a turn, large messages are read on until the transport has no more: whoever comes
+/// after them waits a millisecond at most.
+pub(super) const IN_PLACE_A_TURN: usize = 4 << 20;
 /// Input of which a takeover uses nothing.
 const UNUSED_AT_MOST: usize = 1 << 20;
 
@@ -38,7 +41,8 @@ impl Server {
             }
             return;
         }
-        self.read_once(slot);
+        // A large message that is finished at once leaves its memory, still in the cache, to the next one.
+        while self.read_once(slot) && self.lent.in_place > 0 && self.has_large(slot) {}
         self.context.tidy(slot);
     }
 
@@ -69,32 +73,41 @@ impl Server {
         }
     }
 
-    fn read_once(&mut self, slot: u32) {
-        let Some(connection) = self.context.slots.at_mut(slot) else { return };
+    fn has_large(&mut self, slot: u32) -> bool {
+        self.context.slots.at_mut(slot).is_some_and(|connection| connection.large().is_some())
+    }
+
+    /// Reads once; whether the transport may hold more.
+    fn read_once(&mut self, slot: u32) -> bool {
+        let Some(connection) = self.context.slots.at_mut(slot) else { return false };
         let ends = connection.flags.has(Flags::READ_CLOSED);
-        let chunks = connection.flags.has(Flags::CHUNKS);
-        let held = connection.held.as_deref_mut().filter(|_| !chunks);
-        let assembly = held.and_then(|held| held.large());
-        let in_place = assembly.is_some();
-        let buf = assembly.map_or(&mut self.lent.input[..], |assembly| assembly.space(IN_PLACE));
-        match connection.transport.read(buf) {
-            Ok(Read::Bytes { n, more }) => {
-                // After a FIN no readiness follows: the end is found by reading on.
-                if more || ends {
-                    self.context.read_later(slot);
-                }
-                match self.context.charge_bytes(slot, n) {
-                    true if in_place => self.arrived_in_place(slot, n),
-                    true => self.arrived(slot, n),
-                    false => {
-                        self.call_back(slot, |server| server.context.fail(slot, CloseCode::POLICY, "too many bytes"))
-                    }
-                }
+        let in_place = connection.large().is_some();
+        let outcome = match connection.held.as_deref_mut().and_then(|held| held.assembly.as_deref_mut()) {
+            Some(assembly) if in_place => connection.transport.read(assembly.space(IN_PLACE)),
+            _ => connection.transport.read(&mut self.lent.input),
+        };
+        let (n, more) = match outcome {
+            Ok(Read::Bytes { n, more }) => (n, more),
+            Ok(Read::Blocked) => return false,
+            Ok(Read::End) => {
+                self.ended(slot);
+                return false;
             }
-            Ok(Read::Blocked) => {}
-            Ok(Read::End) => self.ended(slot),
-            Err(_) => self.context.gone(slot),
+            Err(_) => {
+                self.context.gone(slot);
+                return false;
+            }
+        };
+        // After a FIN no readiness follows: the end is found by reading on.
+        if more || ends {
+            self.context.read_later(slot);
         }
+        match self.context.charge_bytes(slot, n) {
+            true if in_place => self.arrived_in_place(slot, n),
+            true => self.arrived(slot, n),
+            false => self.call_back(slot, |server| server.context.fail(slot, CloseCode::POLICY, "too many bytes")),
+        }
+        more
     }
 
     /// Bytes lie in the read buffer. They are handled there, unless unfinished ones came before them.
@@ -123,6 +136,7 @@ impl Server {
         if let Some(assembly) = held.and_then(|held| held.assembly.as_mut()) {
             assembly.received(n);
         }
+        self.lent.in_place = self.lent.in_place.saturating_sub(n);
         self.context.drive(slot);
         self.context.heard(slot);
         self.frames(slot, &mut [], &mut { STEPS });

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use super::drive::IN_PLACE_A_TURN;
 use super::server::Server;
 use crate::connection::{Close, Conn, Flags, Phase, Progress, RemoteCall, UNCOUNTED};
 use crate::websocket::CloseCode;
@@ -40,6 +41,7 @@ impl Server {
             }
         }
         std::mem::swap(&mut self.backlog, &mut self.context.unread);
+        self.lent.in_place = IN_PLACE_A_TURN;
         if self.writing.is_empty() {
             self.context.end_turn();
         }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use mio::event::Event;
 use mio::{Registry, Token, Waker};
 
+use super::drive::IN_PLACE_A_TURN;
 use super::handler::{Handler, Messages, Requests};
 use super::zones::{Zone, Zones};
 use crate::connection::{Conn, Context, Flags, NEVER, Options, Phase, Remote, Reply, SLOTS, Source, UNCOUNTED, ZoneId};
@@ -70,6 +71,8 @@ pub struct Server {
 /// What belongs to the server and is lent to whoever is being handled.
 pub(crate) struct Lent {
     pub(crate) input: Vec<u8>,
+    /// Bytes that may still be received in this turn without giving way to others.
+    pub(crate) in_place: usize,
     pub(crate) due: Vec<u32>,
     #[cfg(feature = "deflate")]
     pub(crate) inflated: Vec<u8>,
@@ -110,6 +113,7 @@ impl Server {
             zones: Zones::default(),
             lent: Lent {
                 input: vec![0; READ_BUFFER],
+                in_place: IN_PLACE_A_TURN,
                 due: Vec::new(),
                 #[cfg(feature = "deflate")]
                 inflated: Vec::new(),
