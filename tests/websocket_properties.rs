@@ -41,8 +41,9 @@ fn read(rules: &Rules, bytes: &[u8], cuts: &[usize]) -> Vec<Seen> {
                 #[cfg(feature = "deflate")]
                 Event::Compressed(compressed) => unreachable!("not agreed on: {:02X?}", compressed.payload()),
                 Event::Assembled(assembled) => seen.push(match assembled.message() {
-                    switchboard::proto::Message::Text(text) => Seen::Text(text.into()),
-                    switchboard::proto::Message::Binary(bytes) => Seen::Binary(bytes.into()),
+                    Ok(switchboard::proto::Message::Text(text)) => Seen::Text(text.into()),
+                    Ok(switchboard::proto::Message::Binary(bytes)) => Seen::Binary(bytes.into()),
+                    Err(violation) => Seen::Fail(violation),
                 }),
                 Event::Ping(payload) => seen.push(Seen::Ping(payload.into())),
                 Event::Pong(payload) => seen.push(Seen::Pong(payload.into())),

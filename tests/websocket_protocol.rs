@@ -31,7 +31,10 @@ fn describe(event: Event<'_>) -> Option<String> {
         Event::Message(borrowed) => message(borrowed),
         #[cfg(feature = "deflate")]
         Event::Compressed(compressed) => format!("compressed {:02X?}", compressed.payload()),
-        Event::Assembled(assembled) => message(assembled.message()),
+        Event::Assembled(assembled) => match assembled.message() {
+            Ok(whole) => message(whole),
+            Err(violation) => format!("fail {violation:?}"),
+        },
         Event::Ping(payload) => format!("ping {payload:02X?}"),
         Event::Pong(payload) => format!("pong {payload:02X?}"),
         Event::Close(Some(code), reason) => format!("close {code} {reason}"),

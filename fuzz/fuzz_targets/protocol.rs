@@ -22,7 +22,13 @@ fn events<'i>(rules: &Rules, pieces: impl Iterator<Item = &'i [u8]>) -> Vec<Stri
                     break;
                 }
                 Event::Message(message) => seen.push(word(message)),
-                Event::Assembled(assembled) => seen.push(word(assembled.message())),
+                Event::Assembled(assembled) => match assembled.message() {
+                    Ok(message) => seen.push(word(message)),
+                    Err(violation) => {
+                        seen.push(format!("{violation:?}"));
+                        return seen;
+                    }
+                },
                 Event::Compressed(message) => seen.push(format!("{} {:?}", message.is_text(), message.payload())),
                 Event::Fail(violation) => {
                     assert!(assembly.is_none());

@@ -88,7 +88,12 @@ impl Server {
         };
         let (n, more) = match outcome {
             Ok(Read::Bytes { n, more }) => (n, more),
-            Ok(Read::Blocked) => return false,
+            Ok(Read::Blocked) => {
+                if in_place {
+                    self.arrived_in_place(slot, 0, false);
+                }
+                return false;
+            }
             Ok(Read::End) => {
                 self.ended(slot);
                 return false;
@@ -103,7 +108,7 @@ impl Server {
             self.context.read_later(slot);
         }
         match self.context.charge_bytes(slot, n) {
-            true if in_place => self.arrived_in_place(slot, n),
+            true if in_place => self.arrived_in_place(slot, n, more),
             true => self.arrived(slot, n),
             false => self.call_back(slot, |server| server.context.fail(slot, CloseCode::POLICY, "too many bytes")),
         }
@@ -130,13 +135,16 @@ impl Server {
         self.lent.input = input;
     }
 
-    /// Bytes of a large frame lie where they are to stay.
-    fn arrived_in_place(&mut self, slot: u32, n: usize) {
+    /// Bytes of a large frame lie where they are to stay. They are looked at when no more are to be had at once.
+    fn arrived_in_place(&mut self, slot: u32, n: usize, goes_on: bool) {
         let held = self.context.slots.at_mut(slot).and_then(|connection| connection.held.as_mut());
         if let Some(assembly) = held.and_then(|held| held.assembly.as_mut()) {
             assembly.received(n);
         }
         self.lent.in_place = self.lent.in_place.saturating_sub(n);
+        if goes_on && self.lent.in_place > 0 && self.has_large(slot) {
+            return;
+        }
         self.context.drive(slot);
         self.context.heard(slot);
         self.frames(slot, &mut [], &mut { STEPS });

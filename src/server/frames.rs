@@ -148,7 +148,10 @@ impl Server {
                 *steps = steps.saturating_sub(inflated / INFLATED_BY_STEP);
             }
             Event::Assembled(assembled) => {
-                self.message(slot, state, assembled.message());
+                match assembled.message() {
+                    Ok(message) => self.message(slot, state, message),
+                    Err(violation) => self.violated(slot, state, violation),
+                }
                 let tick = self.context.clock.tick();
                 self.context.spare.put(assembled.into_memory(), tick);
             }
@@ -218,8 +221,9 @@ impl Server {
         if connection.flags.has(Flags::CHUNKS)
             && connection.phase == Phase::WebSocket(State::Open)
             && let Some(chunk) = assembly.as_mut().and_then(|assembly| assembly.take_chunk())
+            && let Ok(data) = chunk.message()
         {
-            self.chunk(slot, Chunk { data: chunk.message(), is_last: false });
+            self.chunk(slot, Chunk { data, is_last: false });
         }
     }
 

@@ -5,14 +5,11 @@ use std::mem;
 
 use super::{Header, Message, Opcode, Utf8, Violation, apply, rotate};
 
-/// Bytes are unmasked and judged in blocks of so many, so that the second look at a block finds it in the nearest cache.
-const BLOCK: usize = 16 << 10;
-
 /// Of a frame that still brings as much as this, the rest is best received where it is to stay.
 const LARGE: usize = 16 << 10;
 
-/// An unfinished message. It holds what has arrived of it, unmasked and, if text, already known to begin UTF-8; of a compressed
-/// message the bytes as they are.
+/// An unfinished message. It holds what has arrived of it, unmasked and, if text, known to begin UTF-8 before anybody waits for more; of
+/// a compressed message the bytes as they are.
 ///
 /// Its memory follows the bytes that arrived, at most twice as many, never the length that a header declares, unless it was given to it.
 #[derive(PartialEq, Eq, Debug)]
@@ -24,13 +21,13 @@ pub struct Assembly {
     /// The current frame is the message's last.
     fin: bool,
     utf8: Utf8,
-    /// The masking key, turned to the next byte to be unmasked.
+    /// The masking key, turned to the next byte.
     key: Option<[u8; 4]>,
     /// What has arrived, and room for more.
     bytes: Vec<u8>,
-    /// How many bytes have arrived, and how many of those, the last ones, are neither unmasked nor judged.
+    /// How many bytes have arrived, and how many of those have been judged.
     filled: usize,
-    fresh: usize,
+    judged: usize,
     /// Bytes of the current frame's payload that are still to come.
     remaining: u64,
     /// Bytes of the message that were taken out already, as chunks.
@@ -45,12 +42,26 @@ pub struct Assembled {
 }
 
 impl Assembled {
-    /// The message, borrowed. Text has been judged as it arrived; that it is text, a look at all of it has to show once more.
-    pub fn message(&self) -> Message<'_> {
+    /// The message, borrowed.
+    ///
+    /// # Errors
+    /// [`Violation::InvalidUtf8`] for text that is none (section 8.1). All that had arrived before the last piece has been judged when it
+    /// did; this looks at the whole.
+    pub fn message(&self) -> Result<Message<'_>, Violation> {
         match self.is_text {
-            true => Message::Text(simdutf8::basic::from_utf8(&self.bytes).unwrap_or_default()),
-            false => Message::Binary(&self.bytes),
+            true => simdutf8::basic::from_utf8(&self.bytes).map(Message::Text).map_err(|_| Violation::InvalidUtf8),
+            false => Ok(Message::Binary(&self.bytes)),
         }
+    }
+
+    /// How many bytes the message has.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     /// The memory it is in, for another message.
@@ -70,7 +81,7 @@ impl Assembly {
             key: None,
             bytes: memory,
             filled: 0,
-            fresh: 0,
+            judged: 0,
             remaining: 0,
             taken: 0,
         }
@@ -118,7 +129,7 @@ impl Assembly {
         let mut bytes = mem::replace(&mut self.bytes, begun);
         bytes.truncate(len);
         self.taken += len;
-        self.filled -= len;
+        (self.filled, self.judged) = (self.filled - len, self.judged - len);
         Some(Assembled { is_text: self.is_plain_text(), bytes })
     }
 
@@ -158,14 +169,18 @@ impl Assembly {
         &mut self.bytes[self.filled..end]
     }
 
-    /// So many bytes of the current frame have been received; [`judge`](Assembly::judge) is to look at them.
+    /// So many bytes of the current frame have been received. They are unmasked while they are in the cache.
     pub(crate) fn received(&mut self, n: usize) {
+        let payload = &mut self.bytes[self.filled..self.filled + n];
+        if let Some(key) = self.key {
+            apply(payload, key);
+            self.key = Some(rotate(key, n));
+        }
         self.filled += n;
-        self.fresh += n;
         self.remaining = self.remaining.saturating_sub(n as u64);
     }
 
-    /// Takes bytes of the current frame, no more than remain of it; [`judge`](Assembly::judge) is to look at them.
+    /// Takes bytes of the current frame, no more than remain of it.
     pub(super) fn append(&mut self, payload: &[u8]) {
         let roomy = payload.len().min(self.bytes.len() - self.filled);
         let (first, rest) = payload.split_at(roomy);
@@ -181,29 +196,19 @@ impl Assembly {
         self.received(payload.len());
     }
 
-    /// Unmasks what was received last and judges it, if it is text: each byte when it arrives, wherever a piece ends (section 8.1).
+    /// Judges what has arrived, if it is text, wherever the piece ends: before anybody waits for more of it (section 8.1).
     pub(super) fn judge(&mut self) -> Result<(), Violation> {
-        let is_text = self.is_plain_text();
-        let fresh = self.filled - mem::take(&mut self.fresh)..self.filled;
-        for block in self.bytes[fresh].chunks_mut(BLOCK) {
-            if let Some(key) = self.key {
-                apply(block, key);
-                self.key = Some(rotate(key, block.len()));
-            }
-            if is_text && self.utf8.push(block).is_err() {
-                return Err(Violation::InvalidUtf8);
-            }
+        let fresh = mem::replace(&mut self.judged, self.filled)..self.filled;
+        match !self.is_plain_text() || self.utf8.push(&self.bytes[fresh]).is_ok() {
+            true => Ok(()),
+            false => Err(Violation::InvalidUtf8),
         }
-        Ok(())
     }
 
     /// The message, once it is whole.
-    pub(super) fn finish(mut self) -> Result<Assembled, Violation> {
+    pub(super) fn finish(mut self) -> Assembled {
         self.bytes.truncate(self.filled);
-        match self.utf8.is_complete() {
-            true => Ok(Assembled { is_text: self.is_plain_text(), bytes: self.bytes }),
-            false => Err(Violation::InvalidUtf8), // 8.1: the message ends within a character
-        }
+        Assembled { is_text: self.is_plain_text(), bytes: self.bytes }
     }
 }
 

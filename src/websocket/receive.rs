@@ -108,7 +108,10 @@ fn receive_pieces<'i>(
             let (payload, rest) = mem::take(&mut input).split_at_mut(n);
             (input, consumed) = (rest, consumed + n);
             assembly.append(payload);
-            if let Err(violation) = assembly.judge() {
+            // The whole is judged at the end.
+            if !assembly.is_whole()
+                && let Err(violation) = assembly.judge()
+            {
                 return (consumed, Event::Fail(violation));
             }
             if assembly.remaining() > 0 {
@@ -120,7 +123,7 @@ fn receive_pieces<'i>(
             if let Some(opcode) = assembly.compressed() {
                 return (consumed, Event::Compressed(super::Compressed::assembled(opcode, assembly)));
             }
-            return (consumed, assembly.finish().map_or_else(Event::Fail, Event::Assembled));
+            return (consumed, Event::Assembled(assembly.finish()));
         }
         let (header, at) = match next_header(rules, slot.as_deref(), input) {
             Ok(Some(parts)) => parts,
