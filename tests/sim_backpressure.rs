@@ -68,6 +68,24 @@ fn buffered_counts_what_a_callback_has_said_so_far() {
     assert_eq!(counts.get(), (0, 7));
 }
 
+/// Nobody has to wait for the end of a turn with much, and a fast reader takes it before it costs memory of its own.
+#[test]
+fn outbox_offers_much_before_the_turn_ends() {
+    let log = Log::new();
+    let (mut sim, client, id) = echo(&log);
+    sim.server.options(Options::new());
+    let mut received = Vec::new();
+    for _ in 0..1_000 {
+        send(&mut sim, id, &[7; 1_000][..]);
+        received.extend(sim.receive(client));
+        assert!(buffered(&mut sim, id) <= 32 << 10);
+    }
+    assert!(received.len() > 950_000, "{} bytes", received.len());
+    sim.step();
+    received.extend(sim.receive(client));
+    assert_eq!(words(&received).len(), 1_000);
+}
+
 /// What has begun leaves first, then control frames, then data; of several pongs the latest.
 #[test]
 fn outbox_lets_control_frames_pass_at_the_next_boundary() {

@@ -1,24 +1,45 @@
-//! When more waits for a peer than may: which policy applies, and what follows from it. How messages are dropped is the business of
-//! `dropping`; nothing here knows what they say.
+//! When much waits for a peer, and when more than may: where it lies, which policy applies, and what follows from it. How messages are
+//! dropped is the business of `dropping`, how they wait that of `waiting`; nothing here knows what they say.
 
 use super::connection::{Connection, Flags};
 use super::context::Context;
 use super::options::Backpressure;
 use super::output::buffered;
 use super::phase::Phase;
+use super::waiting::FEW;
 use crate::websocket::{CloseCode, State};
 
 impl Context {
-    /// An outbox beyond its limit meets its policy. The kernel is asked once before, so that a burst never hurts a fast reader.
+    /// An outbox beyond its limit meets its policy, and much that waits leaves the heap. The kernel is asked once before, so that a burst
+    /// never hurts a fast reader.
     #[inline]
     pub(super) fn police(&mut self, slot: u32) {
         let Some(connection) = self.slots.at(slot) else { return };
         let max = self.options_of(connection).max_buffered;
-        if buffered(connection) > max && connection.phase.is_open() {
-            if !connection.flags.has(Flags::BLOCKED) {
-                self.offer(slot);
-            }
-            self.enforce(slot, max);
+        if buffered(connection) > max.min(FEW) && connection.phase.is_open() {
+            self.police_much(slot, max);
+        }
+    }
+
+    fn police_much(&mut self, slot: u32, max: usize) {
+        let Some(connection) = self.slots.at(slot) else { return };
+        let crowded = connection.held.as_ref().is_some_and(|held| held.outbox.is_crowded());
+        if !crowded && buffered(connection) <= max {
+            return;
+        }
+        if !connection.flags.has(Flags::BLOCKED) {
+            self.offer(slot);
+        }
+        self.enforce(slot, max);
+        self.settle(slot);
+    }
+
+    /// What the transport has refused is to wait.
+    pub(super) fn settle(&mut self, slot: u32) {
+        if let Some(connection) = self.slots.at_mut(slot)
+            && let Some(held) = &mut connection.held
+        {
+            held.outbox.settle();
         }
     }
 

@@ -5,6 +5,7 @@ use std::mem;
 use std::rc::Rc;
 
 use super::outbox::{Drop, Kind, Outbox, Segment};
+use super::waiting::Waiting;
 use crate::websocket::{Decoded, Header};
 
 impl Outbox {
@@ -27,7 +28,7 @@ impl Outbox {
                 shared => self.segments.push_back(shared),
             }
         }
-        self.own = Vec::new();
+        self.own = Waiting::default();
         self.left = 0;
         if let Some(behind) = &mut self.behind {
             behind.take_apart(takeover);

@@ -31,6 +31,7 @@ mod stats;
 mod timeouts;
 mod timer;
 mod topics;
+mod waiting;
 
 pub(crate) use clock::NEVER;
 pub use conn::Conn;

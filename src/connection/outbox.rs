@@ -6,6 +6,7 @@ use std::io;
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::waiting::Waiting;
 use crate::net::Transport;
 use crate::websocket::{Decoded, Header};
 
@@ -54,7 +55,7 @@ impl Segment {
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     /// The bytes of all own segments, one after the other; those before `left` are gone.
-    pub(super) own: Vec<u8>,
+    pub(super) own: Waiting,
     pub(super) left: usize,
     pub(super) segments: VecDeque<Segment>,
     /// Control frames, which leave at the next frame boundary, and where the last pong lies in them.
@@ -109,12 +110,14 @@ impl Outbox {
     /// Appends what may come between the fragments of a message: the next of them, or a control frame.
     #[inline]
     pub(crate) fn push_now(&mut self, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) {
-        let before = self.own.len();
-        write(&mut self.own);
-        let added = self.own.len() - before;
-        if added == 0 {
-            return;
+        let added = self.own.write(write);
+        if added > 0 {
+            self.count(kind, added);
         }
+    }
+
+    #[inline]
+    fn count(&mut self, kind: Kind, added: usize) {
         self.len += added;
         match self.segments.back_mut() {
             Some(Segment::Own { len, kind: same, .. }) if *same == kind => *len += added,
@@ -122,9 +125,15 @@ impl Outbox {
         }
     }
 
+    /// Appends what the transport has refused, piece by piece.
+    pub(crate) fn keep(&mut self, kind: Kind, pieces: [&[u8]; 2]) {
+        pieces.iter().for_each(|piece| self.own.keep(piece));
+        self.count(kind, pieces.iter().map(|piece| piece.len()).sum());
+    }
+
     /// Takes over a run of frames, of which the first `sent` bytes have left; it is empty itself.
     pub(crate) fn take_run(&mut self, frames: &mut Vec<u8>, sent: usize) {
-        std::mem::swap(&mut self.own, frames);
+        self.own.swap(frames);
         (self.left, self.len) = (sent, self.own.len() - sent);
         self.written += sent as u64;
         self.segments.push_back(Segment::Own { len: self.own.len(), sent, kind: Kind::Frames });
@@ -173,7 +182,7 @@ impl Outbox {
 
     fn append(&mut self, mut other: Outbox) {
         self.len += other.len;
-        self.own.append(&mut other.own);
+        self.own.write(|own| own.extend_from_slice(&other.own));
         self.segments.append(&mut other.segments);
     }
 
@@ -325,16 +334,37 @@ impl Outbox {
             self.own.clear();
             self.left = 0;
         } else if self.left > KEPT && self.left > self.own.len() / 2 {
-            let under_way = match self.segments.front() {
-                Some(Segment::Own { sent, kind: Kind::Frames, .. }) => sent - self.frame_under_way().start,
-                _ => 0,
-            };
-            if let Some(Segment::Own { sent, len, .. }) = self.segments.front_mut() {
-                *len -= *sent - under_way;
-                *sent = under_way;
-            }
-            self.own.drain(..self.left - under_way);
-            self.left = under_way;
+            let n = self.leave_behind();
+            self.own.forget(n);
+        }
+    }
+
+    /// Own bytes that have left, but for those of a frame under way: they count no more, and are to be forgotten.
+    fn leave_behind(&mut self) -> usize {
+        let under_way = match self.segments.front() {
+            Some(Segment::Own { sent, kind: Kind::Frames, .. }) => sent - self.frame_under_way().start,
+            _ => 0,
+        };
+        if let Some(Segment::Own { sent, len, .. }) = self.segments.front_mut() {
+            *len -= *sent - under_way;
+            *sent = under_way;
+        }
+        std::mem::replace(&mut self.left, under_way) - under_way
+    }
+
+    /// Whether own bytes take more of the heap than they should if they are to wait.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.own.is_crowded() || self.behind.as_deref().is_some_and(Outbox::is_crowded)
+    }
+
+    /// All of it is to wait: many own bytes leave the heap.
+    pub(super) fn settle(&mut self) {
+        if self.own.is_crowded() {
+            let n = self.leave_behind();
+            self.own.settle(n);
+        }
+        if let Some(behind) = &mut self.behind {
+            behind.settle();
         }
     }
 
@@ -347,9 +377,7 @@ impl Outbox {
 
     /// Gives back memory beyond what is worth keeping, once empty.
     pub(crate) fn shrink(&mut self, keep: usize) {
-        if self.own.capacity() > keep {
-            self.own = Vec::new();
-        }
+        self.own.shrink(keep);
         if self.segments.capacity() > 16 {
             self.segments = VecDeque::new();
         }
@@ -401,6 +429,34 @@ mod tests {
             assert!(!outbox.is_empty());
         }
         assert!(outbox.own.capacity() < 64 << 10, "{} bytes kept for {}", outbox.own.capacity(), outbox.len());
+    }
+
+    /// What waits in pages leaves like what waits in the heap, and takes no more memory than about twice itself.
+    #[test]
+    fn outbox_leaves_in_order_from_pages() {
+        for window in [700, 5_000, 40_000, 300_000] {
+            let (mut transport, mut peer) = Transport::memory();
+            let (mut outbox, mut scratch) = (Outbox::default(), Vec::new());
+            let mut expected = Vec::new();
+            for n in 0..2_000u32 {
+                let before = expected.len();
+                encode_message(&mut expected, Message::Binary(&n.to_le_bytes().repeat(n as usize % 400)));
+                outbox.push(Kind::Frames, |own| own.extend_from_slice(&expected[before..]));
+                peer.window(if n % 8 == 0 { 500 } else { 0 });
+                assert!(outbox.write_to(&mut transport, &mut scratch).is_ok());
+                outbox.settle();
+            }
+            assert!(outbox.len() > 1 << 20);
+            while !outbox.is_empty() {
+                // Two for what has left and is not yet forgotten, and two for powers of two.
+                let most = (4 * outbox.len()).max(64 << 10);
+                assert!(outbox.own.capacity() <= most, "{} bytes for {}", outbox.own.capacity(), outbox.len());
+                peer.window(window);
+                assert!(outbox.write_to(&mut transport, &mut scratch).is_ok());
+            }
+            assert!(peer.receive() == expected, "window {window}");
+            assert!(outbox.own.capacity() <= 8 << 10);
+        }
     }
 
     /// RFC 6455 5.4: a control frame goes between frames, never into one, and at most one pong waits.

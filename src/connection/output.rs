@@ -382,8 +382,9 @@ impl Context {
         }
     }
 
-    /// A response that waits for its reader has a deadline of its own.
+    /// What waits takes its place, and a response that waits for its reader has a deadline of its own.
     fn blocked(&mut self, slot: u32) {
+        self.settle(slot);
         if self.slots.at(slot).is_some_and(|connection| connection.phase == Phase::Head) {
             self.enter(slot, Phase::Responding);
             if let Some(held) = self.held(slot) {

@@ -60,10 +60,7 @@ impl Context {
         }
         // What has begun to leave is bytes: nothing may come before its end.
         let kind = if n == 0 { Kind::Frames } else { Kind::Bytes };
-        self.cork.push(kind, |own| {
-            own.extend_from_slice(&header[n.min(at)..]);
-            own.extend_from_slice(&payload[n.saturating_sub(at)..]);
-        });
+        self.cork.keep(kind, [&header[n.min(at)..], &payload[n.saturating_sub(at)..]]);
         self.end_cork();
         self.refused(slot);
     }
