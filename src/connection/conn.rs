@@ -51,7 +51,11 @@ impl Conn<'_> {
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) {
         if self.cx.plain == self.id {
-            self.cx.send_plain(self.id.slot(), message.into().message);
+            // Taken apart here: copied whole, a message that was just made would stall the processor.
+            match message.into().message {
+                Message::Text(text) => self.cx.send_plain(self.id.slot(), Opcode::Text, text.as_bytes()),
+                Message::Binary(bytes) => self.cx.send_plain(self.id.slot(), Opcode::Binary, bytes),
+            }
         } else if self.connection().is_some() {
             self.cx.send_to(self.id.slot(), message.into());
         }

@@ -7,7 +7,7 @@ use super::id::ConnId;
 use super::outbox::Kind;
 use super::output::{CORK_KEPT, CORKED_AT_MOST};
 use super::phase::Phase;
-use crate::websocket::{self, Header, Message, State};
+use crate::websocket::{self, Header, Opcode, State};
 
 /// A message as long as this is written from where it is rather than copied.
 const LARGE: usize = 8 << 10;
@@ -31,11 +31,11 @@ impl Context {
 
     /// Sends one message to the connection that is [`plain`](Context::plain).
     #[inline]
-    pub(crate) fn send_plain(&mut self, slot: u32, message: Message<'_>) {
-        if message.len() >= LARGE && !self.more_input && self.run.is_empty() {
-            return self.send_through(slot, message);
+    pub(crate) fn send_plain(&mut self, slot: u32, opcode: Opcode, payload: &[u8]) {
+        if payload.len() >= LARGE && !self.more_input && self.run.is_empty() {
+            return self.send_through(slot, opcode, payload);
         }
-        self.write_plain(slot, |run| websocket::encode_message(run, message));
+        self.write_plain(slot, |run| websocket::encode_frame(run, true, opcode, payload));
     }
 
     /// Writes frames into the run.
@@ -49,10 +49,11 @@ impl Context {
 
     /// Sends a large message before which nothing waits from where it is, and keeps what the transport refuses.
     #[inline(never)]
-    fn send_through(&mut self, slot: u32, message: Message<'_>) {
+    fn send_through(&mut self, slot: u32, opcode: Opcode, payload: &[u8]) {
         let mut header = [0; Header::MAX_LEN];
-        let at = Header::of(message).encode_into(&mut header);
-        let (header, payload) = (&header[..at], message.as_bytes());
+        let whole = Header { fin: true, rsv1: false, opcode, key: None, len: payload.len() as u64 };
+        let at = whole.encode_into(&mut header);
+        let header = &header[..at];
         let Some(connection) = self.slots.at_mut(slot) else { return };
         let Ok(n) = connection.transport.write_both(header, payload) else { return self.gone(slot) };
         if n == at + payload.len() {

@@ -1,7 +1,7 @@
 //! The frame header: what its two to fourteen bytes say and how they are written (RFC 6455 section 5.2).
 //! Does not know what came before a frame, who may send it, or what its payload means.
 
-use super::{Message, Violation};
+use super::Violation;
 
 /// What a frame is: the six legal opcodes (section 5.2). The reserved ones never get past [`Header::decode`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -148,11 +148,6 @@ impl Header {
             Decoded::Header(header, at) => Decoded::Header(Header { rsv1: true, ..header }, at),
             other => other,
         }
-    }
-
-    /// The header of a whole message, unmasked.
-    pub(crate) fn of(message: Message<'_>) -> Header {
-        Header { fin: true, rsv1: false, opcode: message.opcode(), key: None, len: message.len() as u64 }
     }
 
     /// Appends the header, its length in the fewest bytes.
