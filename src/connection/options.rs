@@ -72,6 +72,8 @@ pub struct Options {
     pub(crate) backpressure: Backpressure,
     pub(crate) message_rate: Option<Rate>,
     pub(crate) byte_rate: Option<Rate>,
+    /// None of these asks for anything at each message.
+    pub(crate) plain: bool,
     pub(crate) body_rate: u64,
     pub(crate) write_rate: u64,
     pub(crate) first_byte_timeout: u32,
@@ -102,6 +104,7 @@ impl Default for Options {
             backpressure: Backpressure::Close,
             message_rate: None,
             byte_rate: None,
+            plain: true,
             body_rate: 512,
             write_rate: 512,
             first_byte_timeout: seconds(10),
@@ -145,6 +148,8 @@ impl Options {
             self.idle_timeout = self.idle_timeout.min(ticks(LOOK));
             self.pong_timeout = self.pong_timeout.min(ticks(LOOK));
         }
+        let rated = self.message_rate.is_some() || self.byte_rate.is_some();
+        self.plain = !rated && !self.chunks && !self.backpressure.drops();
         // A compressed message is decompressed whole.
         #[cfg(feature = "deflate")]
         if self.chunks {

@@ -16,11 +16,25 @@ impl Context {
     /// Whether nothing but whole messages comes from and goes to a connection, each as it is.
     #[inline]
     pub(super) fn may_be_plain(&self, connection: &Connection) -> bool {
-        let options = self.options_of(connection);
         connection.phase == Phase::WebSocket(State::Open)
-            && !connection.flags.has(Flags::UNUSUAL | Flags::CHUNKS | Flags::GONE)
-            && options.message_rate.is_none()
-            && !options.backpressure.drops()
+            && !connection.flags.has(Flags::UNUSUAL | Flags::GONE)
+            && self.options_of(connection).plain
+    }
+
+    /// Whether it is one and at rest besides: nothing unfinished, nothing owed, nothing asked for.
+    #[inline]
+    pub(crate) fn is_at_rest(&self, connection: &Connection) -> bool {
+        connection.flags == Flags::OPENED
+            && connection.held.is_none()
+            && connection.phase == Phase::WebSocket(State::Open)
+            && self.options_of(connection).plain
+    }
+
+    /// Begins to handle the input of such a connection, as [`drive`](Context::drive) and [`heard`](Context::heard) do for any.
+    #[inline]
+    pub(crate) fn drive_plain(&mut self, id: ConnId) {
+        (self.driven, self.corked, self.plain) = (id.slot(), id.slot(), id);
+        self.touch(id.slot());
     }
 
     /// Whether this connection is the one whose output is the run.

@@ -1,6 +1,8 @@
 //! From readiness to phases: reads a connection's bytes once a turn and hands them to whatever its phase says, within
 //! a budget. What they mean is the business of `request` and `frames`.
 
+use std::io;
+
 use super::server::Server;
 use crate::connection::{Conn, Flags, Phase};
 use crate::net::Read;
@@ -41,8 +43,15 @@ impl Server {
             }
             return;
         }
-        // A large message that is finished at once leaves its memory, still in the cache, to the next one.
-        while self.read_once(slot) && self.lent.in_place > 0 && self.has_large(slot) {}
+        let more = self.read_once(slot);
+        self.read_on(slot, more);
+    }
+
+    /// Goes on with a large message: one that is finished at once leaves its memory, still in the cache, to the next one.
+    pub(super) fn read_on(&mut self, slot: u32, mut more: bool) {
+        while more && self.lent.in_place > 0 && self.has_large(slot) {
+            more = self.read_once(slot);
+        }
         self.context.tidy(slot);
     }
 
@@ -62,7 +71,7 @@ impl Server {
             return self.read(slot);
         }
         let mut spill = connection.held.as_mut().map(|held| std::mem::take(&mut held.spill)).unwrap_or_default();
-        let used = self.consume(slot, &mut spill);
+        let used = self.consume(slot, &mut spill, STEPS);
         spill.drain(..used);
         self.keep(slot, spill);
         if used > 0 {
@@ -80,12 +89,16 @@ impl Server {
     /// Reads once; whether the transport may hold more.
     fn read_once(&mut self, slot: u32) -> bool {
         let Some(connection) = self.context.slots.at_mut(slot) else { return false };
-        let ends = connection.flags.has(Flags::READ_CLOSED);
         let in_place = connection.large().is_some();
         let outcome = match connection.held.as_deref_mut().and_then(|held| held.assembly.as_deref_mut()) {
             Some(assembly) if in_place => connection.transport.read(assembly.space(IN_PLACE)),
             _ => connection.transport.read(&mut self.lent.input),
         };
+        self.has_read(slot, in_place, outcome)
+    }
+
+    /// What came of a read; whether the transport may hold more.
+    pub(super) fn has_read(&mut self, slot: u32, in_place: bool, outcome: io::Result<Read>) -> bool {
         let (n, more) = match outcome {
             Ok(Read::Bytes { n, more }) => (n, more),
             Ok(Read::Blocked) => {
@@ -104,6 +117,7 @@ impl Server {
             }
         };
         // After a FIN no readiness follows: the end is found by reading on.
+        let ends = self.context.slots.at(slot).is_some_and(|connection| connection.flags.has(Flags::READ_CLOSED));
         if more || ends {
             self.context.read_later(slot);
         }
@@ -121,14 +135,14 @@ impl Server {
         let spill = self.context.slots.at_mut(slot).and_then(|connection| connection.held.as_mut());
         let spill = spill.map(|held| std::mem::take(&mut held.spill)).unwrap_or_default();
         if spill.is_empty() {
-            let used = self.consume(slot, &mut input[..n]);
+            let used = self.consume(slot, &mut input[..n], STEPS);
             if used < n {
                 self.keep(slot, input[used..n].to_vec());
             }
         } else {
             let mut whole = spill;
             whole.extend_from_slice(&input[..n]);
-            let used = self.consume(slot, &mut whole);
+            let used = self.consume(slot, &mut whole, STEPS);
             whole.drain(..used);
             self.keep(slot, whole);
         }
@@ -152,7 +166,7 @@ impl Server {
     }
 
     /// Keeps what could not be used yet.
-    fn keep(&mut self, slot: u32, rest: Vec<u8>) {
+    pub(super) fn keep(&mut self, slot: u32, rest: Vec<u8>) {
         let gone = self.context.slots.at(slot).is_none_or(|connection| connection.flags.has(Flags::GONE));
         if !rest.is_empty()
             && !gone
@@ -163,12 +177,15 @@ impl Server {
     }
 
     /// Handles input as far as it goes and returns how much was used. The replies leave in one write.
-    fn consume(&mut self, slot: u32, input: &mut [u8]) -> usize {
+    pub(super) fn consume(&mut self, slot: u32, input: &mut [u8], mut steps: usize) -> usize {
         self.context.drive(slot);
         self.context.heard(slot);
         let mut used = 0;
-        let mut steps = STEPS;
         while used < input.len() {
+            if steps == 0 {
+                self.context.read_later(slot);
+                break;
+            }
             let Some(connection) = self.context.slots.at(slot) else { break };
             let rest = input.len() - used;
             let step = match connection.phase {
@@ -189,10 +206,6 @@ impl Server {
                     used += n;
                     break;
                 }
-            }
-            if steps == 0 && used < input.len() {
-                self.context.read_later(slot);
-                break;
             }
         }
         self.context.rest(slot);

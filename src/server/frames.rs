@@ -3,12 +3,11 @@
 
 use super::drive::Step;
 use super::server::Server;
-use crate::connection::{Chunk, Conn, ConnId, Flags, Phase};
+use crate::connection::{Chunk, Conn, Flags, Phase};
 #[cfg(feature = "deflate")]
 use crate::websocket::Compressed;
 use crate::websocket::{
-    Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, Run, State, Violation, receive_with, whole_frame,
-    whole_message,
+    Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, State, Violation, receive_with,
 };
 
 /// Inflated bytes that count as one step of a turn's budget.
@@ -66,52 +65,6 @@ impl Server {
         };
         self.keep_assembly(slot, assembly);
         step
-    }
-
-    /// Hands over whole messages, as long as nothing but their answers comes of them. Returns how many bytes they took; what follows is
-    /// for whoever looks more closely.
-    #[inline]
-    fn plain_messages(&mut self, slot: u32, input: &mut [u8], steps: &mut usize) -> usize {
-        let id = self.context.plain;
-        if id == ConnId::NOBODY || id.slot() != slot {
-            return 0;
-        }
-        let Some(connection) = self.context.slots.at(slot) else { return 0 };
-        let longest = self.context.options_of(connection).rules.max_message;
-        let handler = self.zones.handler(connection.zone);
-        let (mut used, before) = (0, *steps);
-        while self.context.plain == id && *steps > 0 {
-            if let Some(run) = Run::prepare(&mut input[used..], longest, *steps) {
-                self.context.more_input = true;
-                let taken = run.messages(&input[used..]).map_or(0, |mut messages| {
-                    while self.context.plain == id
-                        && let Some(message) = messages.next()
-                    {
-                        handler.message(&mut Conn { cx: &mut self.context, id }, message);
-                        *steps -= 1;
-                    }
-                    messages.at()
-                });
-                run.give_back(&mut input[used..], taken);
-                used += taken;
-                if taken > 0 {
-                    continue;
-                }
-            }
-            let Some((header, at)) = whole_frame(Role::Server, longest, &input[used..]) else { break };
-            let start = used + at;
-            used = start + header.len as usize;
-            *steps -= 1;
-            self.context.more_input = used < input.len();
-            match whole_message(header, &mut input[start..used]) {
-                Ok(message) => {
-                    handler.message(&mut Conn { cx: &mut self.context, id }, message);
-                }
-                Err(violation) => self.context.fail(slot, violation.code(), violation.as_str()),
-            }
-        }
-        self.context.stats.messages += (before - *steps) as u64;
-        used
     }
 
     fn keep_assembly(&mut self, slot: u32, assembly: Option<Box<Assembly>>) {

@@ -8,6 +8,7 @@ mod handler;
 mod listen;
 mod look;
 mod opening;
+mod plain;
 mod reply;
 mod request;
 #[expect(clippy::module_inception)]

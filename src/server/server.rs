@@ -242,7 +242,7 @@ impl Server {
         if opening {
             return self.opening_ready(slot, readiness);
         }
-        if readiness.readable || readiness.read_closed {
+        if (readiness.readable || readiness.read_closed) && !self.read_plain(slot) {
             self.read(slot);
         }
     }

@@ -35,13 +35,12 @@ impl Run {
         let longest = longest.min(SHORT);
         let mut end = 0;
         for _ in 0..most {
-            let rest = &mut input[end..];
-            let Some(&[byte, second]) = rest.first_chunk() else { break };
-            let len = usize::from(second & !HIGH);
-            if byte != first || second & HIGH == 0 || len > longest || rest.len() < HEAD + len {
+            let Some((header, rest)) = input[end..].split_first_chunk_mut() else { break };
+            let len = usize::from(header[1] & !HIGH);
+            if header[0] != first || header[1] & HIGH == 0 || len > longest || rest.len() < len {
                 break;
             }
-            make_ready(&mut rest[..HEAD + len]);
+            make_ready(header, &mut rest[..len]);
             end += HEAD + len;
         }
         (end > 0).then_some(Run { opcode, end })
@@ -101,13 +100,10 @@ impl<'i> Iterator for Messages<'i> {
 
 /// Unmasks a short frame and takes from its header what is not ASCII.
 #[inline]
-fn make_ready(frame: &mut [u8]) {
-    let Some((header, payload)) = frame.split_first_chunk_mut::<HEAD>() else { return };
-    let [first, second, key @ ..] = header;
-    *first &= !HIGH;
-    *second &= !HIGH;
-    apply(payload, *key);
-    *key = [0; 4];
+fn make_ready(header: &mut [u8; HEAD], payload: &mut [u8]) {
+    let [first, second, key @ ..] = *header;
+    *header = [first & !HIGH, second & !HIGH, 0, 0, 0, 0];
+    apply(payload, key);
 }
 
 #[cfg(test)]

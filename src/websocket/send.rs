@@ -23,7 +23,7 @@ pub fn encode_message(out: &mut Vec<u8>, message: Message<'_>) {
 /// Appends one unmasked frame: a fragment, a ping, a pong.
 ///
 /// Fragments in their order and at most 125 bytes in a control frame are the caller's to keep (sections 5.4, 5.5).
-#[inline]
+#[inline(always)]
 pub fn encode_frame(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &[u8]) {
     encode(out, fin, opcode, payload, None);
 }
@@ -34,7 +34,7 @@ pub fn encode_masked(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &[u8
 }
 
 /// Appends one frame in either role: with a key, which a client must have, it is masked.
-#[inline]
+#[inline(always)]
 pub fn encode(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) {
     debug_assert!(!opcode.is_control() || (fin && payload.len() <= 125));
     Header { fin, rsv1: false, opcode, key, len: payload.len() as u64 }.encode(out);

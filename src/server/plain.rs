@@ -1,0 +1,93 @@
+//! The fast lane of input: a connection at rest is read from, its whole messages are handed over, their answers leave in one write. All
+//! that is otherwise is left to `drive` and `frames`, as it was.
+
+use super::drive::STEPS;
+use super::server::Server;
+use crate::connection::{Conn, ConnId};
+use crate::net::Read;
+use crate::websocket::{Role, Run, whole_frame, whole_message};
+
+impl Server {
+    /// Reads from a connection at rest; false, and nothing done, when it is none.
+    pub(super) fn read_plain(&mut self, slot: u32) -> bool {
+        let Some(connection) = self.context.slots.at(slot) else { return false };
+        if !self.context.is_at_rest(connection) {
+            return false;
+        }
+        let Some(connection) = self.context.slots.at_mut(slot) else { return false };
+        let id = connection.id;
+        match connection.transport.read(&mut self.lent.input) {
+            Ok(Read::Bytes { n, more: false }) => self.arrived_plain(id, n),
+            outcome => {
+                let more = self.has_read(slot, false, outcome);
+                self.read_on(slot, more);
+            }
+        }
+        true
+    }
+
+    /// All that had arrived lies in the read buffer.
+    fn arrived_plain(&mut self, id: ConnId, n: usize) {
+        let slot = id.slot();
+        self.context.drive_plain(id);
+        let mut input = std::mem::take(&mut self.lent.input);
+        let mut steps = STEPS;
+        let used = self.plain_messages(slot, &mut input[..n], &mut steps);
+        if used == n {
+            self.context.rest(slot);
+        } else {
+            let used = used + self.consume(slot, &mut input[used..n], steps);
+            self.keep(slot, input[used..n].to_vec());
+        }
+        self.lent.input = input;
+    }
+
+    /// Hands over whole messages, as long as nothing but their answers comes of them. Returns how many bytes they took; what follows is
+    /// for whoever looks more closely.
+    #[inline]
+    pub(super) fn plain_messages(&mut self, slot: u32, input: &mut [u8], steps: &mut usize) -> usize {
+        let id = self.context.plain;
+        if id == ConnId::NOBODY || id.slot() != slot {
+            return 0;
+        }
+        let Some(connection) = self.context.slots.at(slot) else { return 0 };
+        let longest = self.context.options_of(connection).rules.max_message;
+        let handler = self.zones.handler(connection.zone);
+        let (mut used, before) = (0, *steps);
+        while self.context.plain == id && *steps > 0 {
+            if let Some(run) = Run::prepare(&mut input[used..], longest, *steps) {
+                self.context.more_input = true;
+                let mut conn = Conn { cx: &mut self.context, id };
+                let (mut taken, mut count) = (0, 0);
+                if let Some(mut messages) = run.messages(&input[used..]) {
+                    while conn.cx.plain == id
+                        && let Some(message) = messages.next()
+                    {
+                        handler.message(&mut conn, message);
+                        count += 1;
+                    }
+                    taken = messages.at();
+                }
+                *steps -= count;
+                run.give_back(&mut input[used..], taken);
+                used += taken;
+                if taken > 0 {
+                    continue;
+                }
+            }
+            let Some((header, at)) = whole_frame(Role::Server, longest, &input[used..]) else { break };
+            let start = used + at;
+            used = start + header.len as usize;
+            *steps -= 1;
+            self.context.more_input = used < input.len();
+            match whole_message(header, &mut input[start..used]) {
+                Ok(message) => {
+                    handler.message(&mut Conn { cx: &mut self.context, id }, message);
+                }
+                Err(violation) => self.context.fail(slot, violation.code(), violation.as_str()),
+            }
+        }
+        self.context.stats.messages += (before - *steps) as u64;
+        used
+    }
+}
