@@ -10,8 +10,9 @@ use crate::websocket::CloseCode;
 
 /// Messages, requests and other steps that one connection is given in one turn; the rest of its input waits for the next.
 pub(super) const STEPS: usize = 256;
-/// The most that is received at once of a large frame, into its own memory.
-const IN_PLACE: usize = 256 << 10;
+/// The most that is received at once of a large frame, into its own memory: at first, and when the turn's share is used up.
+const IN_PLACE: usize = 1 << 20;
+const IN_PLACE_AT_LEAST: usize = 128 << 10;
 /// As long as no more than this was received so in a turn, large messages are read on until the transport has no more: whoever comes
 /// after them waits a millisecond at most.
 pub(super) const IN_PLACE_A_TURN: usize = 4 << 20;
@@ -91,7 +92,10 @@ impl Server {
         let Some(connection) = self.context.slots.at_mut(slot) else { return false };
         let in_place = connection.large().is_some();
         let outcome = match connection.held.as_deref_mut().and_then(|held| held.assembly.as_deref_mut()) {
-            Some(assembly) if in_place => connection.transport.read(assembly.space(IN_PLACE)),
+            Some(assembly) if in_place => {
+                let most = self.lent.in_place.clamp(IN_PLACE_AT_LEAST, IN_PLACE);
+                connection.transport.read(assembly.space(most))
+            }
             _ => connection.transport.read(&mut self.lent.input),
         };
         self.has_read(slot, in_place, outcome)
