@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn spare_keeps_what_is_needed_and_gives_back_the_rest() {
         let mut spare = Spare::new();
-        assert_eq!((spare.look(), spare.take(1 << 20)), (NEVER, Vec::new()));
+        assert!(spare.look() == NEVER && spare.take(1 << 20).is_empty());
         for _ in 0..3 {
             spare.put(vec![0; 1 << 20], 10);
         }
@@ -77,8 +77,8 @@ mod tests {
         spare.tire(13);
         spare.tire(14);
         assert_eq!((spare.buffers.len(), spare.look()), (3, 18), "nobody has had the time to take one");
-        assert_eq!(spare.take((1 << 20) + 1), Vec::new());
-        assert_eq!(spare.take(20), Vec::new());
+        assert!(spare.take((1 << 20) + 1).is_empty());
+        assert!(spare.take(20).is_empty());
         for tick in 15..18 {
             let buffer = spare.take(1 << 20);
             assert_eq!(buffer.len(), 1 << 20);
