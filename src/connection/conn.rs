@@ -56,8 +56,16 @@ impl Conn<'_> {
                 Message::Text(text) => self.cx.send_plain(self.id.slot(), Opcode::Text, text.as_bytes()),
                 Message::Binary(bytes) => self.cx.send_plain(self.id.slot(), Opcode::Binary, bytes),
             }
-        } else if self.connection().is_some() {
-            self.cx.send_to(self.id.slot(), message.into());
+        } else {
+            self.send_otherwise(&message.into());
+        }
+    }
+
+    /// Apart, so that the code of the usual way lies together.
+    #[inline(never)]
+    fn send_otherwise(&mut self, outgoing: &Outgoing<'_>) {
+        if self.connection().is_some() {
+            self.cx.send_to(self.id.slot(), *outgoing);
         }
     }
 

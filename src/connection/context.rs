@@ -56,12 +56,12 @@ pub struct Context {
     pub(crate) stats: Stats,
     /// The outbox of the connection whose input is being handled.
     pub(crate) cork: Outbox,
-    /// Frames that go before it, as long as nothing else does.
+    /// Frames of the same connection, while they are all that it has; they go into the cork when anything else follows.
     pub(crate) run: Vec<u8>,
     /// That connection, or [`NOBODY`].
     pub(crate) corked: u32,
     /// Its name, while it is an open WebSocket whose input and output are nothing but plain whole messages: then sending one is writing a
-    /// frame into the run. `drive` finds out; any change of a phase and the end of the cork end it.
+    /// frame into the run. `drive` finds out; any change of a phase, any other output and the end of the cork end it.
     pub(crate) plain: ConnId,
     /// More of what arrived with the message that is being handled is still to be handled: output is best gathered.
     pub(crate) more_input: bool,
@@ -93,8 +93,9 @@ pub struct Context {
     pub(crate) draining: Option<Draining>,
 }
 
-/// Boxes that are kept whatever a turn needs.
+/// Boxes that are kept whatever a turn needs, and however many it needs.
 const POOLED: usize = 1 << 5;
+const POOLED_AT_MOST: usize = 1 << 14;
 
 /// No slot.
 pub(crate) const NOBODY: u32 = u32::MAX;
@@ -360,7 +361,7 @@ impl Context {
         let Some(connection) = self.slots.at_mut(slot) else { return };
         if connection.held.as_ref().is_some_and(|held| held.is_empty())
             && let Some(mut held) = connection.held.take()
-            && self.pool.len() < self.needed.max(POOLED)
+            && self.pool.len() < self.needed.clamp(POOLED, POOLED_AT_MOST)
         {
             held.recycle();
             self.pool.push(held);
@@ -370,9 +371,9 @@ impl Context {
     /// The turn is over: boxes that it did not need go, some at a time.
     #[inline]
     pub(crate) fn end_turn(&mut self) {
-        let keep = self.needed.max(POOLED);
-        if self.pool.len() > keep {
-            self.pool.truncate(keep.max(self.pool.len() - POOLED));
+        let (keep, there) = (self.needed.clamp(POOLED, POOLED_AT_MOST), self.pool.len());
+        if there > keep {
+            self.pool.truncate(keep.max(there - there / 4));
         }
         self.needed = 0;
     }

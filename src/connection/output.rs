@@ -289,7 +289,9 @@ impl Context {
         let Some(connection) = self.slots.at(slot) else { return };
         let waits = connection.held.as_ref().is_some_and(|held| !held.outbox.is_empty() || held.outbox.is_fragmented());
         self.corked = if waits { NOBODY } else { slot };
-        self.plain = if !waits && self.may_be_plain(connection) { connection.id } else { ConnId::NOBODY };
+        // What went into the cork before comes before every frame of the run.
+        let begun = !self.cork.is_empty() || self.cork.is_fragmented();
+        self.plain = if !waits && !begun && self.may_be_plain(connection) { connection.id } else { ConnId::NOBODY };
     }
 
     /// Ends what `drive` began: the cork leaves in one write.
@@ -302,12 +304,20 @@ impl Context {
         self.tidy(slot);
     }
 
-    /// Writes the cork; what is refused is swapped into the connection's outbox, not copied.
+    /// Ends the cork: what it has leaves in one write.
+    #[inline]
     fn uncork(&mut self) {
         let slot = self.end_cork();
-        if self.cork.is_empty() && !self.cork.is_fragmented() {
-            return self.write_run(slot);
+        match self.cork.is_empty() && !self.cork.is_fragmented() {
+            true => self.write_run(slot),
+            false => self.write_cork(slot),
         }
+    }
+
+    /// What the transport refuses goes into the connection's outbox.
+    #[inline(never)]
+    fn write_cork(&mut self, slot: u32) {
+        debug_assert!(self.run.is_empty(), "output() puts the run before what follows");
         let Some(connection) = self.slots.at_mut(slot) else { return };
         if connection.flags.has(Flags::GONE) {
             self.cork = Outbox::default();
@@ -340,6 +350,7 @@ impl Context {
     }
 
     /// The transport is full: what the cork still has is to wait.
+    #[cold]
     pub(super) fn refused(&mut self, slot: u32) {
         if let Some(connection) = self.slots.at_mut(slot) {
             connection.flags.insert(Flags::BLOCKED | Flags::ANSWERED);

@@ -17,7 +17,7 @@ impl Context {
     #[inline]
     pub(super) fn may_be_plain(&self, connection: &Connection) -> bool {
         connection.phase == Phase::WebSocket(State::Open)
-            && !connection.flags.has(Flags::UNUSUAL | Flags::GONE)
+            && !connection.flags.has(Flags::UNUSUAL | Flags::CHUNKS | Flags::GONE)
             && self.options_of(connection).plain
     }
 

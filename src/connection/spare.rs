@@ -5,7 +5,7 @@ use super::clock::NEVER;
 
 /// Smaller ones are quickly had anew.
 const SMALLEST: usize = 128 << 10;
-/// Bytes of all that are kept.
+/// Bytes of memory that all of them hold.
 const AT_MOST: usize = 32 << 20;
 /// Ticks after which those are given back that nobody took meanwhile: a second.
 const PATIENCE: u32 = 4;
@@ -28,19 +28,24 @@ impl Spare {
 
     /// Memory for a message of so many bytes; none where it had to be new.
     pub(crate) fn take(&mut self, len: u64) -> Vec<u8> {
-        let fits = |buffer: &Vec<u8>| (SMALLEST as u64..=buffer.len() as u64).contains(&len);
+        let fits = |buffer: &Vec<u8>| {
+            let size = buffer.len() as u64;
+            (SMALLEST as u64..=size).contains(&len) && len >= size / 2
+        };
         let Some(at) = self.buffers.iter().rposition(fits) else { return Vec::new() };
         self.unused = self.unused.min(at);
         let buffer = self.buffers.remove(at);
-        self.bytes -= buffer.len();
+        self.bytes -= buffer.capacity();
         buffer
     }
 
     pub(crate) fn put(&mut self, buffer: Vec<u8>, tick: u32) {
-        if buffer.len() < SMALLEST || self.bytes + buffer.len() > AT_MOST {
+        // One that was used for much less than it holds would be taken for a small one.
+        let holds = buffer.capacity();
+        if buffer.len() < SMALLEST || buffer.len() < holds / 2 || self.bytes + holds > AT_MOST {
             return;
         }
-        self.bytes += buffer.len();
+        self.bytes += holds;
         self.buffers.push(buffer);
         self.look = self.look.min(tick.saturating_add(PATIENCE));
     }
@@ -55,7 +60,7 @@ impl Spare {
         if tick < self.look {
             return;
         }
-        self.bytes -= self.buffers.drain(..self.unused).map(|buffer| buffer.len()).sum::<usize>();
+        self.bytes -= self.buffers.drain(..self.unused).map(|buffer| buffer.capacity()).sum::<usize>();
         self.unused = self.buffers.len();
         self.look = if self.buffers.is_empty() { NEVER } else { tick.saturating_add(PATIENCE) };
     }
@@ -91,8 +96,14 @@ mod tests {
     }
 
     #[test]
-    fn spare_is_bounded() {
+    fn spare_is_bounded_by_the_memory_that_it_holds() {
         let mut spare = Spare::new();
+        for _ in 0..1000 {
+            let mut large = vec![0; 16 << 20];
+            large.truncate(SMALLEST);
+            spare.put(large, 0);
+        }
+        assert_eq!((spare.bytes, spare.buffers.len()), (0, 0));
         (0..1000).for_each(|_| spare.put(vec![0; 1 << 20], 0));
         assert_eq!(spare.bytes, AT_MOST);
     }

@@ -23,4 +23,4 @@ pub(crate) fn dial(target: SocketAddr, source: Option<IpAddr>) -> io::Result<Tcp
 }
 
 /// `EINPROGRESS`, which differs between Linux and the BSDs.
-const IN_PROGRESS: i32 = if cfg!(target_os = "linux") { 115 } else { 36 };
+const IN_PROGRESS: i32 = if cfg!(any(target_os = "linux", target_os = "android")) { 115 } else { 36 };

@@ -61,6 +61,7 @@ impl Memory {
         (Memory { pipe: Arc::clone(&pipe) }, Peer { pipe })
     }
 
+    #[inline(never)]
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<Read> {
         let mut pipe = lock(&self.pipe);
         if let Some(kind) = pipe.broken {
@@ -81,6 +82,7 @@ impl Memory {
         Ok(Read::Bytes { n, more })
     }
 
+    #[inline(never)]
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut pipe = lock(&self.pipe);
         if let Some(kind) = pipe.broken {

@@ -1,4 +1,4 @@
-//! From readiness to phases: reads a connection's bytes once a turn and hands them to whatever its phase says, within
+//! From readiness to phases: reads a connection's bytes once a turn, of a large message a few times, and hands them to whatever its phase says, within
 //! a budget. What they mean is the business of `request` and `frames`.
 
 use std::io;
@@ -84,7 +84,10 @@ impl Server {
     }
 
     fn has_large(&mut self, slot: u32) -> bool {
-        self.context.slots.at_mut(slot).is_some_and(|connection| connection.large().is_some())
+        let Some(connection) = self.context.slots.at_mut(slot) else { return false };
+        // Whose bytes are counted has what one read gives.
+        let counted = self.context.options[usize::from(connection.options)].byte_rate.is_some();
+        !counted && connection.may_read() && connection.large().is_some()
     }
 
     /// Reads once; whether the transport may hold more.
@@ -93,7 +96,9 @@ impl Server {
         let in_place = connection.large().is_some();
         let outcome = match connection.held.as_deref_mut().and_then(|held| held.assembly.as_deref_mut()) {
             Some(assembly) if in_place => {
-                let most = self.lent.in_place.clamp(IN_PLACE_AT_LEAST, IN_PLACE);
+                let counted = self.context.options[usize::from(connection.options)].byte_rate.is_some();
+                let share = if counted { 0 } else { self.lent.in_place };
+                let most = share.clamp(IN_PLACE_AT_LEAST, IN_PLACE);
                 connection.transport.read(assembly.space(most))
             }
             _ => connection.transport.read(&mut self.lent.input),
@@ -102,6 +107,7 @@ impl Server {
     }
 
     /// What came of a read; whether the transport may hold more.
+    #[inline(never)]
     pub(super) fn has_read(&mut self, slot: u32, in_place: bool, outcome: io::Result<Read>) -> bool {
         let (n, more) = match outcome {
             Ok(Read::Bytes { n, more }) => (n, more),

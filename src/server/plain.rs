@@ -53,9 +53,9 @@ impl Server {
         let Some(connection) = self.context.slots.at(slot) else { return 0 };
         let longest = self.context.options_of(connection).rules.max_message;
         let handler = self.zones.handler(connection.zone);
-        let (mut used, before) = (0, *steps);
+        let (mut used, mut delivered, mut runs) = (0, 0, true);
         while self.context.plain == id && *steps > 0 {
-            if let Some(run) = Run::prepare(&mut input[used..], longest, *steps) {
+            if runs && let Some(run) = Run::prepare(&mut input[used..], longest, *steps) {
                 self.context.more_input = true;
                 let mut conn = Conn { cx: &mut self.context, id };
                 let (mut taken, mut count) = (0, 0);
@@ -69,11 +69,14 @@ impl Server {
                     taken = messages.at();
                 }
                 *steps -= count;
+                delivered += count;
                 run.give_back(&mut input[used..], taken);
                 used += taken;
                 if taken > 0 {
                     continue;
                 }
+                // One of them is not UTF-8: from here on they are looked at one by one.
+                runs = false;
             }
             let Some((header, at)) = whole_frame(Role::Server, longest, &input[used..]) else { break };
             let start = used + at;
@@ -82,12 +85,13 @@ impl Server {
             self.context.more_input = used < input.len();
             match whole_message(header, &mut input[start..used]) {
                 Ok(message) => {
+                    delivered += 1;
                     handler.message(&mut Conn { cx: &mut self.context, id }, message);
                 }
                 Err(violation) => self.context.fail(slot, violation.code(), violation.as_str()),
             }
         }
-        self.context.stats.messages += (before - *steps) as u64;
+        self.context.stats.messages += delivered as u64;
         used
     }
 }

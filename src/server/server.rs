@@ -84,7 +84,7 @@ pub(crate) struct Limits {
     pub(crate) per_address: Option<u32>,
 }
 
-/// The read buffer, and so the most that one connection is read from in one turn.
+/// The read buffer, and so the most that one connection is read from in one turn, but for the rest of a large message.
 const READ_BUFFER: usize = 128 << 10;
 
 /// Names a listener of a server.

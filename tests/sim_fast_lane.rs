@@ -1,0 +1,128 @@
+//! The fast lane for whole messages must not be told from the way of all others: what arrives together is answered as what arrives one by
+//! one, whatever a handler does in between.
+
+mod common;
+
+use common::Sim;
+use common::frames::{BINARY, Frame, PING, PONG, TEXT, frame, frames, header, ping, text};
+use proptest::prelude::*;
+use switchboard::{CloseCode, Conn, ConnId, Handler, Message, Request};
+
+/// Does what its first member says, and echoes the others.
+#[derive(Default)]
+struct Obedient {
+    members: Vec<ConnId>,
+    fragmented: bool,
+}
+
+impl Handler for Obedient {
+    fn open(&mut self, conn: &mut Conn<'_>, _request: &Request<'_>) {
+        conn.subscribe("all");
+        self.members.push(conn.id());
+    }
+
+    fn message(&mut self, conn: &mut Conn<'_>, message: Message<'_>) {
+        let Message::Text(order) = message else { return conn.send(message) };
+        let other = self.members[1];
+        match order {
+            "other" => conn.context().send(other, "to the other"),
+            "close" => {
+                if let Some(mut other) = conn.context().conn(other) {
+                    other.close(CloseCode::NORMAL, "told to");
+                }
+                conn.send("done");
+            }
+            "fragment" => {
+                conn.send_fragment("piece", self.fragmented);
+                self.fragmented = !self.fragmented;
+            }
+            "publish" => conn.publish("all", "to all"),
+            "ping" => conn.ping(b"?"),
+            "large" => conn.send(&*"x".repeat(9_000)),
+            "leave" => conn.close(CloseCode::NORMAL, "leaving"),
+            other => conn.send(other),
+        }
+    }
+}
+
+/// What the three members hear when the first sends these frames, in so many at a time, and the third says something at the end.
+fn heard(sent: &[Vec<u8>], at_once: usize) -> Vec<Vec<Frame>> {
+    let mut sim = Sim::with(|server| {
+        server.zone("/", Obedient::default());
+    });
+    let members: Vec<_> = (0..3).map(|_| sim.websocket("/")).collect();
+    for some in sent.chunks(at_once) {
+        sim.send(members[0], some.concat());
+    }
+    sim.send(members[2], text("and I"));
+    members.iter().map(|&member| frames(&sim.receive(member))).collect()
+}
+
+/// What is said but for pings and pongs: they may overtake it between any two frames, and of several pongs the latest is enough (RFC 6455
+/// 5.4, 5.5.3).
+fn said(mut heard: Vec<Vec<Frame>>) -> Vec<Vec<Frame>> {
+    heard.iter_mut().for_each(|frames| frames.retain(|frame| ![PING, PONG].contains(&frame.opcode)));
+    heard
+}
+
+fn order() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        6 => "[a-z]{0,20}".prop_map(|word| text(&word)),
+        1 => Just(text("other")),
+        1 => Just(text("close")),
+        2 => Just(text("fragment")),
+        2 => Just(text("publish")),
+        1 => Just(text("ping")),
+        1 => Just(text("large")),
+        1 => Just(frame(true, BINARY, [0xFF; 30])),
+        1 => Just(frame(true, TEXT, "y".repeat(9_000))),
+        1 => Just(ping("!")),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn server_answers_what_comes_together_as_what_comes_one_by_one(
+        orders in prop::collection::vec(order(), 1..40), ending in prop::bool::weighted(0.2), at_once in 2..40usize,
+    ) {
+        let mut sent = orders;
+        if ending {
+            sent.push(text("leave"));
+            sent.push(text("too late"));
+        }
+        let (together, one_by_one) = (heard(&sent, at_once), heard(&sent, 1));
+        prop_assert_eq!(said(together), said(one_by_one));
+    }
+}
+
+/// What the handler of one message put elsewhere than into the run comes before the answer to the next, and nobody else hears it.
+#[test]
+fn server_keeps_answers_in_order_when_a_handler_closes_another() {
+    let sent = [text("close"), text("a"), text("b"), frame(true, TEXT, "y".repeat(9_000)), text("c")];
+    let heard = heard(&sent, sent.len());
+    let lengths = |frames: &[Frame]| frames.iter().map(|frame| frame.payload.len()).collect::<Vec<_>>();
+    assert_eq!(lengths(&heard[0]), [4, 1, 1, 9_000, 1]);
+    assert_eq!(lengths(&heard[2]), ["and I".len()]);
+}
+
+/// A large message that arrives behind a refused answer waits, and is not forgotten.
+#[test]
+fn server_goes_on_with_a_large_message_once_its_answers_are_taken() {
+    let mut sim = Sim::with(|server| {
+        server.websocket("/", |conn, message| conn.send(&*message.len().to_string()));
+    });
+    let client = sim.websocket("/");
+    sim.window(client, 0);
+    let mut sent = text("hello");
+    sent.extend(header(true, BINARY, 900_000));
+    sent.extend(vec![7; 900_000]);
+    sim.push(client, &sent);
+    sim.step();
+    assert!(sim.receive(client).is_empty());
+    sim.window(client, usize::MAX);
+    sim.step();
+    let said: Vec<_> = frames(&sim.receive(client)).into_iter().map(|frame| frame.payload).collect();
+    assert_eq!(said, [b"5".to_vec(), b"900000".to_vec()]);
+}
