@@ -3,20 +3,17 @@
 #![cfg(target_os = "linux")]
 
 mod budget;
+mod heap;
 
-use std::alloc::System;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use budget::{EchoServer, note};
+use heap::heap;
 use socket2::{Domain, Socket, Type};
-use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use switchboard::{Conn, ConnId, Handler, Message, Reactor};
-
-#[global_allocator]
-static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Receivers, as many idle connections beside them, and what waits for each of the receivers.
 const CLIENTS: usize = if cfg!(debug_assertions) { 100 } else { 1_000 };
@@ -92,12 +89,6 @@ impl Telling {
             conn.send(message.as_str());
         }
     }
-}
-
-/// Bytes in use.
-fn heap() -> usize {
-    let stats = HEAP.stats();
-    stats.bytes_allocated - stats.bytes_deallocated
 }
 
 #[test]

@@ -198,3 +198,19 @@ impl Pairing {
         assert_eq!(near.stats().websockets, near.stats().connections);
     }
 }
+
+/// Those who send large messages have 4 MiB of a turn between them, and beyond that each what one read gives.
+#[test]
+fn large_messages_share_a_turn() {
+    const SIZE: usize = 500_000;
+    let mut sim = server();
+    let senders: Vec<_> = (0..40).map(|_| sim.websocket("/")).collect();
+    for &sender in &senders {
+        sim.push(sender, binary(vec![7; SIZE]));
+    }
+    sim.turn();
+    let at_once = sim.stats().messages;
+    assert!((1..=12).contains(&at_once), "{at_once} of {} in the first turn", senders.len());
+    sim.step();
+    assert_eq!(sim.stats().messages, senders.len() as u64);
+}

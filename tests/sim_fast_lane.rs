@@ -107,6 +107,36 @@ fn server_keeps_answers_in_order_when_a_handler_closes_another() {
     assert_eq!(lengths(&heard[2]), ["and I".len()]);
 }
 
+/// An answer that is written from where it is, and one that is written with others, goes on where the transport stopped.
+#[test]
+fn server_goes_on_where_the_transport_stopped() {
+    let sent = [text("a"), text("b"), frame(true, TEXT, "y".repeat(9_000)), text("c")];
+    let mut ends = vec![5_000, 9_003, 9_004, 9_005];
+    ends.extend(0..20);
+    for messages in [&sent[..], &sent[2..3], &sent[..2]] {
+        for &end in &ends {
+            let mut sim = Sim::with(|server| {
+                server.websocket("/", |conn, message| conn.send(message));
+            });
+            let client = sim.websocket("/");
+            sim.window(client, end);
+            sim.send(client, messages.concat());
+            let mut heard = sim.receive(client);
+            assert!(heard.len() <= end);
+            sim.window(client, usize::MAX);
+            sim.step();
+            heard.extend(sim.receive(client));
+            let lengths: Vec<_> = frames(&heard).iter().map(|frame| frame.payload.len()).collect();
+            let expected: &[usize] = match messages.len() {
+                4 => &[1, 1, 9_000, 1],
+                1 => &[9_000],
+                _ => &[1, 1],
+            };
+            assert_eq!(lengths, expected, "stopped after {end}");
+        }
+    }
+}
+
 /// A large message that arrives behind a refused answer waits, and is not forgotten.
 #[test]
 fn server_goes_on_with_a_large_message_once_its_answers_are_taken() {

@@ -1,19 +1,15 @@
 //! Messages far bigger than the memory they flow through, out in fragments and in by chunks.
 
 mod common;
+mod heap;
 
-use std::alloc::System;
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use common::Sim;
 use common::frames::{BINARY, CONTINUATION, frame, header, some_frames, text};
-use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use heap::{alone, heap};
 use switchboard::{Chunk, Conn, Handler, Message, Options};
-
-#[global_allocator]
-static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// The payload of a message.
 const TOTAL: usize = 256 << 20;
@@ -23,18 +19,6 @@ const PIECE: usize = 64 << 10;
 
 /// The heap may rise so far above what it was before.
 const RISE: isize = 2 << 20;
-
-/// One test at a time, since they all count the same heap.
-fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Bytes in use.
-fn heap() -> isize {
-    let stats = HEAP.stats();
-    stats.bytes_allocated as isize - stats.bytes_deallocated as isize
-}
 
 /// The heap as it was, and the most that it has risen since; copies are the same.
 #[derive(Clone)]

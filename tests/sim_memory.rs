@@ -1,34 +1,12 @@
 //! What connections cost in memory while their peers do their worst, and after it.
 
 mod common;
-
-use std::alloc::System;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod heap;
 
 use common::frames::{BINARY, CONTINUATION, TEXT, frame, header, text};
 use common::{Client, Sim, after_handshake, seconds};
-use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use heap::{allocations, alone, heap};
 use switchboard::{Conn, Handler, Message, Options, Request};
-
-#[global_allocator]
-static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
-
-/// One test at a time, since they all count the same heap.
-fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Bytes in use.
-fn heap() -> isize {
-    let stats = HEAP.stats();
-    stats.bytes_allocated as isize - stats.bytes_deallocated as isize
-}
-
-fn allocations() -> usize {
-    let stats = HEAP.stats();
-    stats.allocations + stats.reallocations
-}
 
 struct Echo;
 
@@ -172,4 +150,38 @@ fn connection_that_ends_leaves_nothing_behind() {
     // What remains is the list of the simulation's own peers.
     let growth = (rounds[9] - rounds[1]) / 800;
     assert!(growth < 1 << 10, "{growth} bytes a connection: {rounds:?}");
+}
+
+/// What a publish to many needs is kept for the next one at most: turns that do not need it give it back.
+#[test]
+fn server_gives_back_what_a_publish_needed() {
+    let _alone = alone();
+    let mut sim = Sim::with(|server| {
+        server.zone("/", Listener);
+    });
+    let clients: Vec<_> = (0..2_000).map(|_| sim.websocket("/")).collect();
+    let publish = |sim: &mut Sim| {
+        sim.server.context(sim.now).publish("all", "hello");
+        sim.step();
+        clients.iter().for_each(|&client| assert!(!sim.receive(client).is_empty()));
+    };
+    let before = heap();
+    publish(&mut sim);
+    let kept = heap() - before;
+    assert!(kept > 128 << 10, "{kept} bytes are there for the next publish");
+    let allocated = allocations();
+    publish(&mut sim);
+    let count = allocations() - allocated;
+    assert!(count < 2 * clients.len() + 100, "{count} allocations for the next one");
+    (0..40).for_each(|_| sim.turn());
+    let kept = heap() - before;
+    assert!(kept < 64 << 10, "{kept} bytes are kept for no publish");
+}
+
+struct Listener;
+
+impl Handler for Listener {
+    fn open(&mut self, conn: &mut Conn<'_>, _request: &Request<'_>) {
+        conn.subscribe("all");
+    }
 }

@@ -300,3 +300,22 @@ fn connection_lives_as_long_as_it_likes_by_default() {
     sim.receive(client);
     assert_eq!(heard(&mut sim, &log, client, &text("x"), 1), 1);
 }
+
+/// A large message is not taken at once from whom bytes are counted: who sends at the rate is not refused for having been waited for.
+#[test]
+fn websocket_within_its_rate_may_send_large_messages() {
+    let options = Options::new().byte_rate(1 << 20, 128 << 10);
+    let mut sim = Sim::with(|server| {
+        server.options(options);
+        server.websocket("/", |conn, message| conn.send(&*message.len().to_string()));
+    });
+    let client = sim.websocket("/");
+    sim.advance(seconds(1));
+    sim.push(client, binary(vec![7; 1 << 20]));
+    for _ in 0..20 {
+        sim.turn();
+        sim.now += millis(125);
+    }
+    let said: Vec<_> = common::frames::frames(&sim.receive(client)).into_iter().map(|frame| frame.payload).collect();
+    assert_eq!(said, [b"1048576".to_vec()]);
+}

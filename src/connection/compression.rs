@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::connection::Connection;
 use super::context::Context;
-use super::outbox::{Kind, Shared};
 use super::outgoing::Outgoing;
+use super::segment::{Kind, Shared};
 use crate::websocket::{Agreed, DeflateConfig, Deflater, Inflater, Message, Violation, encode_compressed};
 
 /// What is compressed and decompressed with by everybody who agreed on no context takeover: nothing for each connection.

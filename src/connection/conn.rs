@@ -8,10 +8,10 @@ use super::connection::{Connection, Flags};
 use super::context::Context;
 use super::exchange::{Framing, Progress};
 use super::id::ConnId;
-use super::outbox::Kind;
 use super::outgoing::Outgoing;
 use super::output::buffered;
 use super::phase::Phase;
+use super::segment::Kind;
 use crate::http1;
 use crate::websocket::{self, CloseCode, Message, Opcode, State};
 

@@ -4,7 +4,8 @@
 use std::mem;
 use std::rc::Rc;
 
-use super::outbox::{Drop, Kind, Outbox, Segment};
+use super::outbox::Outbox;
+use super::segment::{Drop, Kind, Segment};
 use super::waiting::Waiting;
 use crate::websocket::{Decoded, Header};
 

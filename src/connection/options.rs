@@ -144,11 +144,11 @@ impl Options {
 
     /// What holds whatever the order of the setters was.
     pub(crate) fn settled(mut self) -> Options {
-        if self.message_rate.is_some() || self.byte_rate.is_some() {
+        let rated = self.message_rate.is_some() || self.byte_rate.is_some();
+        if rated {
             self.idle_timeout = self.idle_timeout.min(ticks(LOOK));
             self.pong_timeout = self.pong_timeout.min(ticks(LOOK));
         }
-        let rated = self.message_rate.is_some() || self.byte_rate.is_some();
         self.plain = !rated && !self.chunks && !self.backpressure.drops();
         // A compressed message is decompressed whole.
         #[cfg(feature = "deflate")]

@@ -1,68 +1,22 @@
 //! The way out: where output goes, how it is offered to the transport, and what follows when it has left, was refused
 //! or cannot leave at all. It calls no handler: what one must hear of goes into a list.
 
-use std::hash::BuildHasher;
-use std::rc::Rc;
+use super::connection::{Connection, Flags};
 
-#[cfg(feature = "deflate")]
-use super::compression::Compressed;
-use super::connection::{Connection, Farewell, Flags};
 use super::context::{Context, NOBODY};
+use super::delivery::Frames;
 use super::id::ConnId;
-use super::outbox::{Drop, Kind, Outbox, Shared, Written};
+use super::outbox::{Outbox, Written};
 use super::outgoing::Outgoing;
 use super::phase::Phase;
+use super::segment::Kind;
 use crate::http1;
-use crate::websocket::{self, CloseCode, Opcode, State};
+use crate::websocket::{self, State};
 
 /// Corked output beyond this goes to the kernel without waiting for the end of the input.
 pub(super) const CORKED_AT_MOST: usize = 128 << 10;
 /// What the cork keeps of its memory between turns.
 pub(super) const CORK_KEPT: usize = 2 << 20;
-
-/// A message in the forms that receivers may want, each encoded at most once.
-pub(crate) struct Frames<'m> {
-    outgoing: Outgoing<'m>,
-    key: u64,
-    websocket: Option<Shared>,
-    #[cfg(feature = "deflate")]
-    compressed: Compressed,
-    event: Option<Shared>,
-}
-
-impl<'m> Frames<'m> {
-    pub(crate) fn new(outgoing: Outgoing<'m>, key: u64) -> Frames<'m> {
-        Frames {
-            outgoing,
-            key,
-            websocket: None,
-            #[cfg(feature = "deflate")]
-            compressed: Compressed::new(),
-            event: None,
-        }
-    }
-
-    /// The form for a phase; `None` where nothing may be sent, or not this.
-    fn of(&mut self, phase: Phase) -> Option<&Shared> {
-        let outgoing = self.outgoing;
-        match phase {
-            Phase::WebSocket(State::Open) => Some(self.websocket.get_or_insert_with(|| {
-                let mut frame = Vec::new();
-                websocket::encode_message(&mut frame, outgoing.message);
-                Rc::new(frame)
-            })),
-            Phase::Streaming => {
-                let websocket::Message::Text(data) = outgoing.message else { return None };
-                Some(self.event.get_or_insert_with(|| {
-                    let mut event = Vec::new();
-                    http1::event_stream::encode(&mut event, outgoing.event, outgoing.id, data);
-                    Rc::new(event)
-                }))
-            }
-            _ => None,
-        }
-    }
-}
 
 impl Context {
     /// Where output for a connection goes now: into the cork while its input is being handled, else into its outbox.
@@ -130,56 +84,6 @@ impl Context {
         self.bound(slot);
     }
 
-    /// Sends a message that goes to many.
-    pub(crate) fn deliver(&mut self, slot: u32, frames: &mut Frames<'_>) {
-        #[cfg(feature = "deflate")]
-        if let Some((frame, drop)) = self.compressed_for(slot, frames) {
-            return self.push_frame(slot, frame, Kind::Frames, drop, frames.key);
-        }
-        let Some(connection) = self.slots.at(slot) else { return };
-        let drop = Drop::Message { key: frames.key };
-        let Some(frame) = frames.of(connection.phase) else { return };
-        let kind = if connection.phase == Phase::Streaming { Kind::Bytes } else { Kind::Frames };
-        let frame = match connection.flags.has(Flags::CLIENT) {
-            false => Rc::clone(frame),
-            // A client masks every frame by a key of its own: nothing can be shared.
-            true => {
-                let mut own = Vec::new();
-                let message = frames.outgoing.message;
-                websocket::encode(&mut own, true, message.opcode(), message.as_bytes(), self.masking_key(slot));
-                Rc::new(own)
-            }
-        };
-        self.push_frame(slot, frame, kind, drop, frames.key);
-    }
-
-    /// A compressed frame for one of several receivers, if it is to have one. With context takeover it is in the window that later ones
-    /// refer to, so it cannot be dropped any more.
-    #[cfg(feature = "deflate")]
-    fn compressed_for(&mut self, slot: u32, frames: &mut Frames<'_>) -> Option<(Shared, Drop)> {
-        let connection = self.slots.at(slot).filter(|connection| connection.phase == Phase::WebSocket(State::Open))?;
-        let drop = match connection.deflate?.our_takeover() {
-            true => Drop::Never,
-            false => Drop::Message { key: frames.key },
-        };
-        let frame = self.compressed_frame(slot, &frames.outgoing, &mut frames.compressed)?;
-        Some((frame, drop))
-    }
-
-    fn push_frame(&mut self, slot: u32, frame: Shared, kind: Kind, drop: Drop, key: u64) {
-        if self.is_plain(slot) {
-            return self.write_plain(slot, |run| run.extend_from_slice(&frame));
-        }
-        let Some(connection) = self.slots.at(slot) else { return };
-        let in_a_run = slot == self.corked && !self.stands_alone(connection, key != 0);
-        let Some(output) = self.output(slot) else { return };
-        match in_a_run {
-            true => output.push(kind, |own| own.extend_from_slice(&frame)),
-            false => output.push_shared(frame, drop),
-        }
-        self.bound(slot);
-    }
-
     /// After output was added: a cork that has grown leaves at once, an outbox beyond its limit meets its policy.
     #[inline]
     pub(crate) fn bound(&mut self, slot: u32) {
@@ -199,87 +103,6 @@ impl Context {
         self.uncork();
         self.drive(slot);
         self.more_input = more_input;
-    }
-
-    /// A key or topic as a number that waits with a message.
-    pub(crate) fn key(&self, key: &str) -> u64 {
-        self.hasher.hash_one(key).max(1)
-    }
-
-    /// Fails a connection: its peer is told why, its handler will be, and it ends (RFC 6455 7.1.7).
-    pub(crate) fn fail(&mut self, slot: u32, code: CloseCode, reason: &'static str) {
-        let Some(connection) = self.slots.at(slot) else { return };
-        if connection.phase == Phase::WebSocket(State::Open) {
-            self.push_close(slot, code, reason);
-        }
-        self.farewell(slot, code, reason, false);
-        self.linger(slot);
-    }
-
-    /// Queues a Close frame behind what was sent before it (RFC 6455 5.5.1).
-    pub(crate) fn push_close(&mut self, slot: u32, code: CloseCode, reason: &str) {
-        let key = self.masking_key(slot);
-        if let Some(output) = self.output(slot) {
-            let mut payload = [0; 125];
-            let n = websocket::close_payload(code, reason, &mut payload);
-            output.push_now(Kind::Frames, |own| websocket::encode(own, true, Opcode::Close, &payload[..n], key));
-        }
-    }
-
-    /// Notes how an open exchange ended; its handler is told in `flush`. The first account stands.
-    pub(crate) fn farewell(&mut self, slot: u32, code: CloseCode, reason: &str, by_peer: bool) {
-        if !self.slots.at(slot).is_some_and(|connection| connection.flags.has(Flags::OPENED)) {
-            return;
-        }
-        let Some(held) = self.held(slot) else { return };
-        if held.farewell.is_none() {
-            held.farewell = Some(Farewell { code, reason: reason.into(), by_peer });
-        }
-        self.list_ended(slot);
-    }
-
-    /// A whole response is on its way: the next request may come, or this was the last.
-    pub(crate) fn after_response(&mut self, slot: u32) {
-        let Some(connection) = self.slots.at_mut(slot) else { return };
-        if !connection.flags.has(Flags::LAST) {
-            // No next request before the peer has taken this response.
-            let phase = if connection.flags.has(Flags::BLOCKED) { Phase::Responding } else { Phase::Head };
-            return self.enter(slot, phase);
-        }
-        if !connection.flags.has(Flags::BLOCKED) && connection.flags.mark(Flags::DIRTY) {
-            self.dirty.push(slot);
-        }
-        self.enter(slot, Phase::Responding);
-    }
-
-    /// The exchange is over but for bytes on their way.
-    pub(crate) fn linger(&mut self, slot: u32) {
-        self.enter(slot, Phase::Lingering);
-        // With nothing to be written, `offer` still ends our side.
-        if let Some(connection) = self.slots.at_mut(slot)
-            && !connection.flags.has(Flags::BLOCKED)
-            && connection.flags.mark(Flags::DIRTY)
-        {
-            self.dirty.push(slot);
-        }
-    }
-
-    /// The connection is over: `flush` frees it.
-    pub(crate) fn gone(&mut self, slot: u32) {
-        self.plain = ConnId::NOBODY;
-        self.farewell(slot, CloseCode::ABNORMAL, "", false);
-        if let Some(connection) = self.slots.at_mut(slot) {
-            connection.flags.insert(Flags::GONE);
-        }
-        self.list_ended(slot);
-    }
-
-    fn list_ended(&mut self, slot: u32) {
-        if let Some(connection) = self.slots.at_mut(slot)
-            && connection.flags.mark(Flags::ENDED)
-        {
-            self.ended.push(slot);
-        }
     }
 
     /// Begins a callback or a piece of input: output for this connection goes into the cork, unless earlier output waits.
@@ -437,19 +260,6 @@ impl Context {
             Phase::Lingering => self.end_our_side(slot, unread),
             _ if unread => self.read_later(slot),
             _ => {}
-        }
-    }
-
-    /// The last byte has left: the peer is told, and if it has nothing more to say either, that was all.
-    fn end_our_side(&mut self, slot: u32, unread: bool) {
-        let Some(connection) = self.slots.at_mut(slot) else { return };
-        // To close over unread input is to reset the connection, which may cost the peer what was written last.
-        if connection.flags.has(Flags::READ_CLOSED) && !unread && !connection.flags.has(Flags::UNREAD) {
-            return self.gone(slot);
-        }
-        if connection.flags.mark(Flags::SHUT) {
-            connection.transport.shutdown();
-            self.read_later(slot);
         }
     }
 }

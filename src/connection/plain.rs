@@ -4,9 +4,9 @@
 use super::connection::{Connection, Flags};
 use super::context::Context;
 use super::id::ConnId;
-use super::outbox::Kind;
 use super::output::{CORK_KEPT, CORKED_AT_MOST};
 use super::phase::Phase;
+use super::segment::Kind;
 use crate::websocket::{self, Header, Opcode, State};
 
 /// A message as long as this is written from where it is rather than copied.
@@ -24,10 +24,7 @@ impl Context {
     /// Whether it is one and at rest besides: nothing unfinished, nothing owed, nothing asked for.
     #[inline]
     pub(crate) fn is_at_rest(&self, connection: &Connection) -> bool {
-        connection.flags == Flags::OPENED
-            && connection.held.is_none()
-            && connection.phase == Phase::WebSocket(State::Open)
-            && self.options_of(connection).plain
+        connection.flags == Flags::OPENED && connection.held.is_none() && self.may_be_plain(connection)
     }
 
     /// Begins to handle the input of such a connection, as [`drive`](Context::drive) and [`heard`](Context::heard) do for any.
@@ -39,7 +36,7 @@ impl Context {
 
     /// Whether this connection is the one whose output is the run.
     #[inline]
-    pub(super) fn is_plain(&self, slot: u32) -> bool {
+    pub(crate) fn is_plain(&self, slot: u32) -> bool {
         self.plain != ConnId::NOBODY && self.plain.slot() == slot
     }
 

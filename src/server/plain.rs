@@ -46,10 +46,10 @@ impl Server {
     /// for whoever looks more closely.
     #[inline]
     pub(super) fn plain_messages(&mut self, slot: u32, input: &mut [u8], steps: &mut usize) -> usize {
-        let id = self.context.plain;
-        if id == ConnId::NOBODY || id.slot() != slot {
+        if !self.context.is_plain(slot) {
             return 0;
         }
+        let id = self.context.plain;
         let Some(connection) = self.context.slots.at(slot) else { return 0 };
         let longest = self.context.options_of(connection).rules.max_message;
         let handler = self.zones.handler(connection.zone);
