@@ -221,4 +221,41 @@ proptest! {
         prop_assert_eq!(utf8.is_complete(), std::str::from_utf8(&bytes).is_ok());
         prop_assert_eq!(gathered.as_bytes(), &bytes[..bytes.len() - utf8.carried()]);
     }
+
+    #[test]
+    fn long_text_in_pieces_goes_wrong_with_the_piece_that_std_says(
+        parts in vec(prop_oneof!["[a-z]{1,400}", "\\PC{1,40}", "[é€𝄞]{1,200}"], 1..5),
+        wrong in proptest::option::weighted(0.6, (any::<usize>(), any::<u8>())), key in any::<[u8; 4]>(), cuts in vec(any::<usize>(), 1..5),
+    ) {
+        let mut text = parts.concat().into_bytes();
+        if let Some((place, byte)) = wrong {
+            let place = place % text.len();
+            text[place] = byte;
+        }
+        let mut bytes = Vec::new();
+        encode_masked(&mut bytes, true, Opcode::Text, &text, key);
+        let start = bytes.len() - text.len();
+        let mut ends: Vec<usize> = cuts.iter().map(|cut| 1 + cut % text.len()).chain([text.len()]).collect();
+        ends.sort_unstable();
+        let first_bad = ends.iter().find(|&&end| match std::str::from_utf8(&text[..end]) {
+            Ok(_) => false,
+            Err(error) => error.error_len().is_some() || end == text.len(),
+        });
+        let rules = Rules { max_message: text.len(), ..rules(Role::Server) };
+        let (mut assembly, mut at, mut found) = (None, 0, None);
+        for end in &ends {
+            match receive(&rules, &mut assembly, &mut bytes[at..start + end]) {
+                (_, Event::More) => {}
+                (_, Event::Fail(Violation::InvalidUtf8)) => found = Some(end),
+                (_, Event::Assembled(assembled)) => found = assembled.message().is_err().then_some(end),
+                (_, Event::Message(message)) => prop_assert_eq!(message.as_bytes(), &text),
+                (_, event) => prop_assert!(false, "{event:?}"),
+            }
+            if found.is_some() {
+                break;
+            }
+            at = start + end;
+        }
+        prop_assert_eq!(found, first_bad);
+    }
 }

@@ -3,7 +3,8 @@
 
 use std::mem;
 
-use super::{Header, Message, Opcode, Utf8, Violation, apply, rotate};
+use super::mask::apply_and_see;
+use super::{Header, Message, Opcode, Utf8, Violation, rotate};
 
 /// Of a frame that still brings as much as this, the rest is best received where it is to stay.
 const LARGE: usize = 16 << 10;
@@ -173,8 +174,12 @@ impl Assembly {
     pub(crate) fn received(&mut self, n: usize) {
         let payload = &mut self.bytes[self.filled..self.filled + n];
         if let Some(key) = self.key {
-            apply(payload, key);
+            let is_ascii = apply_and_see(payload, key);
             self.key = Some(rotate(key, n));
+            // What is whole characters until here goes on as such: nothing is left to be judged.
+            if is_ascii && self.judged == self.filled && self.utf8.is_complete() {
+                self.judged += n;
+            }
         }
         self.filled += n;
         self.remaining = self.remaining.saturating_sub(n as u64);
@@ -218,5 +223,33 @@ fn growth(len: usize, capacity: usize, new: usize, rest: usize) -> usize {
     match capacity - len >= new {
         true => 0,
         false => new.saturating_add(rest.min(len.saturating_add(new))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Receives pieces of one frame of text, each masked with a key of zeros, and judges after those that say so: the first refused.
+    fn refused(pieces: &[(&[u8], bool)]) -> Option<usize> {
+        let len = pieces.iter().map(|(piece, _)| piece.len() as u64).sum();
+        let header = Header { fin: true, rsv1: false, opcode: Opcode::Text, key: Some([0; 4]), len };
+        let mut assembly = Assembly::new(&header, Vec::with_capacity(64));
+        assembly.bytes.resize(64, 0);
+        assembly.begin_frame(true, header.key, len);
+        pieces.iter().position(|(piece, judged)| {
+            assembly.space(piece.len()).copy_from_slice(piece);
+            assembly.received(piece.len());
+            *judged && assembly.judge().is_err()
+        })
+    }
+
+    #[test]
+    fn ascii_is_taken_for_judged_only_where_all_before_it_is() {
+        assert_eq!(refused(&[(b"caf", true), (b"e", true), (b"\xC3", true), (b"\xA9", true), (b"!", true)]), None);
+        assert_eq!(refused(&[(b"caf\xC3", true), (b"e", true), (b"!", true)]), Some(1));
+        assert_eq!(refused(&[(b"\xC3", false), (b"e", false), (b"!", true)]), Some(2));
+        assert_eq!(refused(&[(b"a", false), (b"\xFF", false), (b"e", false), (b"!", true)]), Some(3));
+        assert_eq!(refused(&[(b"a", false), (b"b", false), (b"\xFF", true)]), Some(2));
     }
 }
