@@ -100,7 +100,7 @@ impl Conn<'_> {
         let payload = &payload[..payload.len().min(125)];
         let corked = slot == self.cx.corked;
         if self.cx.plain == self.id {
-            return self.cx.write_plain(slot, |run| websocket::encode(run, true, opcode, payload, None));
+            return self.cx.send_plain(slot, opcode, payload);
         }
         let key = self.cx.masking_key(slot);
         let Some(output) = self.cx.output(slot) else { return };

@@ -12,6 +12,7 @@ use super::compression::Compression;
 use super::conn::Conn;
 use super::connection::{Connection, Flags, Held};
 use super::delivery::Frames;
+use super::gathered::Gathered;
 use super::id::{ConnId, ZoneId};
 use super::limits::Addresses;
 use super::options::{Options, OptionsId};
@@ -57,7 +58,7 @@ pub struct Context {
     /// The outbox of the connection whose input is being handled.
     pub(crate) cork: Outbox,
     /// Frames of the same connection, while they are all that it has; they go into the cork when anything else follows.
-    pub(crate) run: Vec<u8>,
+    pub(crate) run: Gathered,
     /// That connection, or [`NOBODY`].
     pub(crate) corked: u32,
     /// Its name, while it is an open WebSocket whose input and output are nothing but plain whole messages: then sending one is writing a
@@ -130,7 +131,7 @@ impl Context {
             compression: Compression::default(),
             stats: Stats::default(),
             cork: Outbox::default(),
-            run: Vec::new(),
+            run: Gathered::default(),
             corked: NOBODY,
             plain: ConnId::NOBODY,
             more_input: false,

@@ -97,7 +97,7 @@ impl Context {
 
     fn push_frame(&mut self, slot: u32, frame: Shared, kind: Kind, drop: Drop, key: u64) {
         if self.is_plain(slot) {
-            return self.write_plain(slot, |run| run.extend_from_slice(&frame));
+            return self.send_plain_bytes(slot, [&frame]);
         }
         let Some(connection) = self.slots.at(slot) else { return };
         let in_a_run = slot == self.corked && !self.stands_alone(connection, key != 0);

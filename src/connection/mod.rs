@@ -16,6 +16,7 @@ mod delivery;
 mod dropping;
 mod ending;
 mod exchange;
+mod gathered;
 mod id;
 mod index;
 mod limits;

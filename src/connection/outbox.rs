@@ -91,8 +91,8 @@ impl Outbox {
     }
 
     /// Takes over a run of frames, of which the first `sent` bytes have left; it is empty itself.
-    pub(crate) fn take_run(&mut self, frames: &mut Vec<u8>, sent: usize) {
-        self.own.swap(frames);
+    pub(crate) fn take_run(&mut self, mut frames: Vec<u8>, sent: usize) {
+        self.own.swap(&mut frames);
         (self.left, self.len) = (sent, self.own.len() - sent);
         self.written += sent as u64;
         self.segments.push_back(Segment::Own { len: self.own.len(), sent, kind: Kind::Frames });

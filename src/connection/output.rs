@@ -28,7 +28,8 @@ impl Context {
         // What is not a frame in the run goes behind those that are, and so does all that follows.
         self.plain = ConnId::NOBODY;
         if !self.run.is_empty() {
-            self.cork.push(Kind::Frames, |own| own.append(&mut self.run));
+            self.cork.push(Kind::Frames, |own| own.extend_from_slice(self.run.as_bytes()));
+            self.run.clear();
         }
         Some(&mut self.cork)
     }

@@ -4,10 +4,9 @@
 use super::connection::{Connection, Flags};
 use super::context::Context;
 use super::id::ConnId;
-use super::output::{CORK_KEPT, CORKED_AT_MOST};
 use super::phase::Phase;
 use super::segment::Kind;
-use crate::websocket::{self, Header, Opcode, State};
+use crate::websocket::{Header, Opcode, State};
 
 /// A message as long as this is written from where it is rather than copied.
 const LARGE: usize = 8 << 10;
@@ -43,28 +42,34 @@ impl Context {
     /// Sends one message to the connection that is [`plain`](Context::plain).
     #[inline]
     pub(crate) fn send_plain(&mut self, slot: u32, opcode: Opcode, payload: &[u8]) {
-        if payload.len() >= LARGE && !self.more_input && self.run.is_empty() {
-            return self.send_through(slot, opcode, payload);
+        if !self.run.push_short(opcode, payload) {
+            self.send_plain_long(slot, opcode, payload);
         }
-        self.write_plain(slot, |run| websocket::encode_frame(run, true, opcode, payload));
     }
 
-    /// Writes frames into the run.
-    #[inline]
-    pub(super) fn write_plain(&mut self, slot: u32, write: impl FnOnce(&mut Vec<u8>)) {
-        write(&mut self.run);
-        if self.run.len() >= CORKED_AT_MOST {
+    /// Apart, so that the code of the usual way lies together.
+    #[inline(never)]
+    fn send_plain_long(&mut self, slot: u32, opcode: Opcode, payload: &[u8]) {
+        let mut header = [0; Header::MAX_LEN];
+        let whole = Header { fin: true, rsv1: false, opcode, key: None, len: payload.len() as u64 };
+        let at = whole.encode_into(&mut header);
+        if payload.len() >= LARGE && !self.more_input && self.run.is_empty() {
+            self.send_through(slot, &header[..at], payload);
+        } else {
+            self.send_plain_bytes(slot, [&header[..at], payload]);
+        }
+    }
+
+    /// Puts bytes of frames into the run.
+    pub(super) fn send_plain_bytes<const N: usize>(&mut self, slot: u32, parts: [&[u8]; N]) {
+        if self.run.push(parts) {
             self.uncork_and_go_on(slot);
         }
     }
 
     /// Sends a large message before which nothing waits from where it is, and keeps what the transport refuses.
-    #[inline(never)]
-    fn send_through(&mut self, slot: u32, opcode: Opcode, payload: &[u8]) {
-        let mut header = [0; Header::MAX_LEN];
-        let whole = Header { fin: true, rsv1: false, opcode, key: None, len: payload.len() as u64 };
-        let at = whole.encode_into(&mut header);
-        let header = &header[..at];
+    fn send_through(&mut self, slot: u32, header: &[u8], payload: &[u8]) {
+        let at = header.len();
         let Some(connection) = self.slots.at_mut(slot) else { return };
         let Ok(n) = connection.transport.write_both(header, payload) else { return self.gone(slot) };
         if n == at + payload.len() {
@@ -87,14 +92,13 @@ impl Context {
         if connection.flags.has(Flags::GONE) {
             return self.run.clear();
         }
-        match connection.transport.write(&self.run) {
+        match connection.transport.write(self.run.as_bytes()) {
             Ok(n) if n == self.run.len() => {
                 self.run.clear();
-                self.run.shrink_to(CORK_KEPT);
                 self.drained(slot);
             }
             Ok(n) => {
-                self.cork.take_run(&mut self.run, n);
+                self.cork.take_run(self.run.take(), n);
                 self.refused(slot);
             }
             Err(_) => {

@@ -5,7 +5,8 @@ use super::drive::STEPS;
 use super::server::Server;
 use crate::connection::{Conn, ConnId};
 use crate::net::Read;
-use crate::websocket::{Role, Run, whole_frame, whole_message};
+use crate::server::handler::Handler;
+use crate::websocket::{Messages, Role, Run, whole_frame, whole_message};
 
 impl Server {
     /// Reads from a connection at rest; false, and nothing done, when it is none.
@@ -57,20 +58,16 @@ impl Server {
         while self.context.plain == id && *steps > 0 {
             if runs && let Some(run) = Run::prepare(&mut input[used..], longest, *steps) {
                 self.context.more_input = true;
-                let mut conn = Conn { cx: &mut self.context, id };
-                let (mut taken, mut count) = (0, 0);
-                if let Some(mut messages) = run.messages(&input[used..]) {
-                    while conn.cx.plain == id
-                        && let Some(message) = messages.next()
-                    {
-                        handler.message(&mut conn, message);
-                        count += 1;
-                    }
-                    taken = messages.at();
+                let mut taken = 0;
+                if let Some(messages) = run.messages(&input[used..]) {
+                    let (count, left) = hand_over(handler, &mut Conn { cx: &mut self.context, id }, messages);
+                    *steps -= count;
+                    delivered += count;
+                    taken = run.end - left;
                 }
-                *steps -= count;
-                delivered += count;
-                run.give_back(&mut input[used..], taken);
+                if taken < run.end {
+                    run.give_back(&mut input[used..], taken);
+                }
                 used += taken;
                 if taken > 0 {
                     continue;
@@ -94,4 +91,18 @@ impl Server {
         self.context.stats.messages += delivered as u64;
         used
     }
+}
+
+/// Hands over messages as long as nothing but answers comes of them: how many, and how many bytes of the run are left. It is apart because
+/// it has no more variables than the processor has registers.
+#[inline(never)]
+fn hand_over(handler: &mut dyn Handler, conn: &mut Conn<'_>, mut messages: Messages<'_>) -> (usize, usize) {
+    let mut count = 0;
+    while conn.cx.plain == conn.id
+        && let Some(message) = messages.next()
+    {
+        handler.message(conn, message);
+        count += 1;
+    }
+    (count, messages.left())
 }

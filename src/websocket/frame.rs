@@ -83,7 +83,6 @@ pub enum Decoded {
     Violation(Violation),
 }
 
-const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
 const RSV2_RSV3: u8 = 0x30;
 const MASKED: u8 = 0x80;
@@ -95,6 +94,8 @@ const LEN_64: u8 = 127;
 impl Header {
     /// The longest header in bytes: two, eight of length, four of masking key.
     pub const MAX_LEN: usize = 14;
+    /// The bit of the first byte that says it.
+    pub(crate) const FIN: u8 = 0x80;
 
     /// Reads the header at the beginning of `input`; no reserved bit may be set.
     ///
@@ -201,7 +202,7 @@ impl Header {
 /// FIN and opcode of a header's first byte, if it can begin a frame.
 #[inline]
 fn first_byte(byte: u8) -> Result<(bool, Opcode), Violation> {
-    let fin = byte & FIN != 0;
+    let fin = byte & Header::FIN != 0;
     if byte & (RSV1 | RSV2_RSV3) != 0 {
         return Err(Violation::ReservedBits); // 5.2
     }

@@ -16,7 +16,8 @@ const HIGH: u8 = 0x80;
 /// [`give_back`](Run::give_back) makes frames again of those that were not taken.
 pub(crate) struct Run {
     opcode: Opcode,
-    end: usize,
+    /// Bytes of the input that it takes.
+    pub(crate) end: usize,
 }
 
 impl Run {
@@ -32,17 +33,7 @@ impl Run {
         if input.get(HEAD + usize::from(second & !HIGH)) != Some(&first) || most < 2 {
             return None;
         }
-        let longest = longest.min(SHORT);
-        let mut end = 0;
-        for _ in 0..most {
-            let Some((header, rest)) = input[end..].split_first_chunk_mut() else { break };
-            let len = usize::from(header[1] & !HIGH);
-            if header[0] != first || header[1] & HIGH == 0 || len > longest || rest.len() < len {
-                break;
-            }
-            make_ready(header, &mut rest[..len]);
-            end += HEAD + len;
-        }
+        let end = make_all_ready(input, longest.min(SHORT) as u8, most);
         (end > 0).then_some(Run { opcode, end })
     }
 
@@ -54,10 +45,11 @@ impl Run {
             Opcode::Text => Message::Text(simdutf8::basic::from_utf8(all).ok()?),
             _ => Message::Binary(all),
         };
-        Some(Messages { all, at: 0 })
+        Some(Messages { rest: all })
     }
 
     /// Makes frames again of the messages from `at` on. Their payloads stay unmasked, which a key of zeros says.
+    #[inline(never)]
     pub(crate) fn give_back(&self, input: &mut [u8], mut at: usize) {
         while at < self.end {
             let next = at + HEAD + usize::from(input[at + 1]);
@@ -70,15 +62,15 @@ impl Run {
 
 /// The messages of a run, one after the other.
 pub(crate) struct Messages<'i> {
-    all: Message<'i>,
-    at: usize,
+    /// The next message, with its header, and all after it.
+    rest: Message<'i>,
 }
 
 impl Messages<'_> {
-    /// Where the next message begins, with its header.
+    /// How many bytes of the run are left.
     #[inline]
-    pub(crate) fn at(&self) -> usize {
-        self.at
+    pub(crate) fn left(&self) -> usize {
+        self.rest.len()
     }
 }
 
@@ -87,15 +79,41 @@ impl<'i> Iterator for Messages<'i> {
 
     #[inline]
     fn next(&mut self) -> Option<Message<'i>> {
-        let len = usize::from(*self.all.as_bytes().get(self.at + 1)?);
-        let start = self.at + HEAD;
-        self.at = start + len;
-        match self.all {
-            // Between two headers, which are ASCII, lie whole characters.
-            Message::Text(all) => all.get(start..self.at).map(Message::Text),
-            Message::Binary(all) => all.get(start..self.at).map(Message::Binary),
-        }
+        let end = HEAD + usize::from(*self.rest.as_bytes().get(1)?);
+        // Between two headers, which are ASCII, lie whole characters.
+        let (message, rest) = match self.rest {
+            Message::Text(text) => {
+                let (frame, rest) = text.split_at_checked(end)?;
+                (Message::Text(frame.get(HEAD..)?), Message::Text(rest))
+            }
+            Message::Binary(bytes) => {
+                let (frame, rest) = bytes.split_at_checked(end)?;
+                (Message::Binary(frame.get(HEAD..)?), Message::Binary(rest))
+            }
+        };
+        self.rest = rest;
+        Some(message)
     }
+}
+
+/// Makes at most `most` frames ready that begin as the first does: how many bytes they take.
+#[inline(never)]
+fn make_all_ready(input: &mut [u8], longest: u8, most: usize) -> usize {
+    let Some(&first) = input.first() else { return 0 };
+    let (mut end, mut rest) = (0, input);
+    for _ in 0..most {
+        let Some((header, after)) = rest.split_first_chunk_mut() else { break };
+        // Masked, and as long as it may be.
+        let len = header[1].wrapping_sub(HIGH);
+        if header[0] != first || len > longest || after.len() < usize::from(len) {
+            break;
+        }
+        let (payload, next) = after.split_at_mut(usize::from(len));
+        make_ready(header, payload);
+        end += HEAD + usize::from(len);
+        rest = next;
+    }
+    end
 }
 
 /// Unmasks a short frame and takes from its header what is not ASCII.
@@ -137,7 +155,7 @@ mod tests {
                 let mut end = 0;
                 if let Some(mut of_run) = run.messages(&input[at..]) {
                     messages.extend(of_run.by_ref().take(taken).map(|message| message.as_bytes().to_vec()));
-                    end = of_run.at();
+                    end = run.end - of_run.left();
                 }
                 run.give_back(&mut input[at..], end);
                 at += end;

@@ -1,0 +1,137 @@
+//! Frames that leave in one write, one after the other in one buffer. A short one costs a look at the room that is left and its bytes;
+//! it is no `Vec` because appending to one asks twice and calls twice. Knows no connection and no limit but its own.
+
+use super::output::{CORK_KEPT, CORKED_AT_MOST};
+use crate::websocket::{Header, Opcode};
+
+/// The longest payload that a header of two bytes tells (RFC 6455 section 5.2).
+const SHORT: usize = 125;
+/// Room to begin with.
+const ROOM: usize = 4 << 10;
+
+/// What has been gathered, and room for more: at most [`CORKED_AT_MOST`] bytes of it but for the last frame.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    /// Initialised as far as it goes; what lies beyond `len` has left before.
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+impl Gathered {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// Appends an unmasked frame if it is a short one and there is room; false, and nothing done, if not.
+    #[inline]
+    pub(super) fn push_short(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
+        let end = self.len + 2 + payload.len();
+        if payload.len() > SHORT {
+            return false;
+        }
+        let Some([first, second, room @ ..]) = self.bytes.get_mut(self.len..end) else { return false };
+        (*first, *second) = (Header::FIN | opcode as u8, payload.len() as u8);
+        copy(room, payload);
+        self.len = end;
+        true
+    }
+
+    /// Appends bytes of frames, for which it grows if it must. Whether more should not be gathered.
+    pub(super) fn push<const N: usize>(&mut self, parts: [&[u8]; N]) -> bool {
+        for part in parts {
+            let end = self.len + part.len();
+            if end > self.bytes.len() {
+                let room = (2 * self.bytes.len()).clamp(ROOM, CORKED_AT_MOST);
+                self.bytes.resize(room.max(end), 0);
+            }
+            self.bytes[self.len..end].copy_from_slice(part);
+            self.len = end;
+        }
+        self.len >= CORKED_AT_MOST
+    }
+
+    /// They have left.
+    pub(super) fn clear(&mut self) {
+        self.len = 0;
+        self.bytes.truncate(CORKED_AT_MOST);
+        self.bytes.shrink_to(CORK_KEPT);
+    }
+
+    /// They are somebody else's.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.truncate(std::mem::take(&mut self.len));
+        bytes
+    }
+}
+
+/// Copies up to 128 bytes between slices of one length, without a call: a function that calls none saves no registers either.
+#[inline]
+fn copy(to: &mut [u8], from: &[u8]) {
+    match from.len() {
+        16..=32 => copy_ends::<16>(to, from),
+        33..=64 => copy_ends::<32>(to, from),
+        65.. => copy_ends::<64>(to, from),
+        8.. => copy_ends::<8>(to, from),
+        4.. => copy_ends::<4>(to, from),
+        2.. => copy_ends::<2>(to, from),
+        _ => copy_ends::<1>(to, from),
+    }
+}
+
+/// Copies N to 2 N bytes as two pieces that may overlap.
+#[inline(always)]
+fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) {
+    if let (Some(to), Some(from)) = (to.first_chunk_mut::<N>(), from.first_chunk()) {
+        *to = *from;
+    }
+    if let (Some(to), Some(from)) = (to.last_chunk_mut::<N>(), from.last_chunk()) {
+        *to = *from;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_frames_of_every_length_lie_one_after_the_other() {
+        let payload: Vec<u8> = (0..=255).collect();
+        let (mut gathered, mut expected) = (Gathered::default(), Vec::new());
+        for len in 0..=130 {
+            let payload = &payload[len..2 * len.min(127)];
+            crate::websocket::encode_frame(&mut expected, true, Opcode::Binary, payload);
+            if !gathered.push_short(Opcode::Binary, payload) {
+                let before = gathered.len();
+                assert!(payload.len() > SHORT || before + 2 + payload.len() > gathered.bytes.len());
+                gathered.push([&expected[before..]]);
+            }
+        }
+        assert_eq!(gathered.as_bytes(), expected);
+        assert_eq!(gathered.take(), expected);
+        assert!(gathered.is_empty() && gathered.as_bytes().is_empty());
+    }
+
+    #[test]
+    fn gathering_ends_at_its_limit_and_keeps_little() {
+        let mut gathered = Gathered::default();
+        assert!(!gathered.push([&[1; 10]]));
+        while gathered.push_short(Opcode::Text, &[b'x'; 100]) || !gathered.push([&[b'y'; 102]]) {
+            assert!(gathered.len() <= CORKED_AT_MOST);
+        }
+        assert!((CORKED_AT_MOST..CORKED_AT_MOST + 102).contains(&gathered.len()));
+        assert!(gathered.push([&vec![2; 3 << 20]]));
+        gathered.clear();
+        assert!(gathered.is_empty() && gathered.bytes.capacity() <= CORK_KEPT);
+        // Room beyond the limit would let short frames pass it.
+        assert!(gathered.bytes.len() <= CORKED_AT_MOST);
+    }
+}
