@@ -57,6 +57,18 @@ fn figure_holds_a_budget_only_if_interval_and_median_do() {
 }
 
 #[test]
+fn turns_let_everybody_be_started_at_every_place() {
+    for servers in 1..=5 {
+        for place in 0..servers {
+            let mut there: Vec<usize> = (0..servers).filter_map(|time| turns::each(servers, time).nth(place)).collect();
+            there.sort_unstable();
+            assert_eq!(there, (0..servers).collect::<Vec<_>>(), "place {place} of {servers}");
+        }
+    }
+    assert!(turns::each(3, 4).eq([1, 2, 0]));
+}
+
+#[test]
 fn turns_cancel_a_steady_drift_and_let_everybody_begin() {
     for servers in 1..=5 {
         let mut first = Vec::new();

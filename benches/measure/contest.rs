@@ -1,4 +1,4 @@
-//! A bench under way: for each row of the table it starts the contestants, has them take their turns, and reports.
+//! A bench under way: for each row of the table it has the contestants take their turns, and reports.
 //! Knows rows, budgets and who takes part; what a row means is for the bench that asks for it.
 
 use std::io;
@@ -83,8 +83,8 @@ impl Contest {
             self.table.at(&doing, self.end);
             let mut contestants: Vec<Contestant> = self
                 .programs(row)
-                .iter()
-                .map(|program| Contestant::start(program, row.load, &row.workload, self.cores))
+                .into_iter()
+                .map(|program| Contestant::new(program, row.load, row.workload, self.cores))
                 .collect();
             let limits = Limits { rounds: self.options.rounds, turn: self.options.turn, end };
             let told = |round| self.table.at(&format!("{doing}, round {}", round + 1), self.end);
@@ -118,13 +118,14 @@ impl Contest {
             match contestant.failure() {
                 None => self.line(row, contestant, floor, budget),
                 Some(error) => {
-                    self.table.failure(&row.label, &contestant.name, &error.to_string());
+                    self.table.failure(&row.label, &contestant.program.name, &error.to_string());
                     self.table.missed |= std::ptr::eq(contestant, ours);
                 }
             }
         }
         let Some(budget) = row.budget.filter(|budget| budget.against.is_some()) else { return };
-        let rival = contestants.iter().find(|rival| budget.against == Some(&rival.name) && rival.failure().is_none());
+        let rival =
+            contestants.iter().find(|rival| budget.against == Some(&rival.program.name) && rival.failure().is_none());
         match (rival, ours.failure()) {
             (Some(rival), None) => self.line(row, ours, rival, Some(budget)),
             // A budget of which nothing is known does not hold.
@@ -141,8 +142,8 @@ impl Contest {
         self.table.missed |= enough && !holds;
         self.table.comparison(&Comparison {
             workload: row.label.clone(),
-            server: server.name.clone(),
-            against: against.name.clone(),
+            server: server.program.name.clone(),
+            against: against.program.name.clone(),
             cost: cost.median,
             against_cost: against_cost.median,
             ratio,

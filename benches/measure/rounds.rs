@@ -1,5 +1,6 @@
 //! Alternation: servers under the same load in short turns, so that each round gives one ratio of their CPU times.
-//! The speed of a shared machine changes within seconds; turns that follow each other at once share most of it.
+//! The speed of a shared machine changes within seconds; turns that follow each other at once share most of it. Where a
+//! process's memory lies is settled for its whole life; so the processes are new ones every few rounds.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -15,13 +16,23 @@ pub const FLOOR: usize = 0;
 /// Fewer paired rounds than this are a look, not a verdict.
 pub const ENOUGH: usize = 31;
 
+/// Rounds between which the processes of all contestants are replaced: what one of them owes to chance goes with it.
+const ROUNDS_A_PROCESS: usize = 10;
+
+/// Turns that each contestant takes uncounted, of any one count.
+const WARM_UP: usize = 3;
+
 /// Segments that a connection sends in a turn at most, however little they cost.
 const MOST_SEGMENTS: usize = 1 << 20;
 
-/// One server with a load generator of its own, and what it has cost.
+/// One server with a load generator of its own, how both are started, and what the server has cost.
 pub struct Contestant {
-    pub name: String,
-    running: io::Result<Running>,
+    pub program: Program,
+    load: &'static str,
+    workload: Workload,
+    cores: (usize, usize),
+    /// Its processes between [`start`](Contestant::start) and [`end`](Contestant::end), or why there will be none any more.
+    running: io::Result<Option<Running>>,
     /// Nanoseconds of CPU time per unit of work, one figure for each round.
     pub costs: Vec<f64>,
 }
@@ -32,19 +43,31 @@ struct Running {
 }
 
 impl Contestant {
-    /// Starts server and load generator; what goes wrong is told by [`failure`](Contestant::failure).
-    pub fn start(program: &Program, load: &str, workload: &Workload, cores: (usize, usize)) -> Contestant {
-        let running = Running::start(program, load, workload, cores);
-        Contestant { name: program.name.clone(), running, costs: Vec::new() }
+    /// Nothing runs yet.
+    pub fn new(program: Program, load: &'static str, workload: Workload, cores: (usize, usize)) -> Contestant {
+        Contestant { program, load, workload, cores, running: Ok(None), costs: Vec::new() }
     }
 
     pub fn failure(&self) -> Option<&io::Error> {
         self.running.as_ref().err()
     }
 
+    /// Starts server and load generator, unless it has failed; what goes wrong is told by [`failure`](Contestant::failure).
+    fn start(&mut self) {
+        if self.running.is_ok() {
+            self.running = Running::start(&self.program, self.load, &self.workload, self.cores).map(Some);
+        }
+    }
+
+    fn end(&mut self) {
+        if let Ok(running) = &mut self.running {
+            *running = None;
+        }
+    }
+
     /// The CPU time spent on one turn, in nanoseconds; nothing any more once it has failed.
     fn turn(&mut self, count: usize) -> u64 {
-        let Ok(running) = &mut self.running else { return 0 };
+        let Ok(Some(running)) = &mut self.running else { return 0 };
         match running.turn(count) {
             Ok(nanoseconds) => nanoseconds,
             Err(error) => {
@@ -83,19 +106,24 @@ pub struct Limits {
     pub end: Instant,
 }
 
-/// Runs rounds after a warm-up, and tells `progress` of each. `units` is the work of one segment on every connection.
+/// Starts the contestants, runs rounds, and tells `progress` of each. `units` is the work of one segment on every connection.
 pub fn run(
     contestants: &mut [Contestant],
     units: usize,
     limits: &Limits,
     mut progress: impl FnMut(usize),
 ) -> io::Result<()> {
+    renew(contestants, 0);
     let count = calibrate(contestants, limits.turn);
     for round in 0..limits.rounds {
         if round >= ENOUGH && Instant::now() > limits.end {
             break;
         }
         progress(round);
+        if round > 0 && round.is_multiple_of(ROUNDS_A_PROCESS) {
+            renew(contestants, round / ROUNDS_A_PROCESS);
+            warm_up(contestants, count);
+        }
         let mut spent = vec![0; contestants.len()];
         for contestant in turns::order(contestants.len(), round) {
             spent[contestant] += contestants[contestant].turn(count);
@@ -110,23 +138,39 @@ pub fn run(
     Ok(())
 }
 
+/// Ends all processes and then starts new ones, those of another contestant first every time.
+fn renew(contestants: &mut [Contestant], time: usize) {
+    for contestant in &mut *contestants {
+        contestant.end();
+    }
+    for contestant in turns::each(contestants.len(), time) {
+        contestants[contestant].start();
+    }
+}
+
 /// Warms all of them up, and finds how many segments a connection sends in a turn.
 fn calibrate(contestants: &mut [Contestant], turn: Duration) -> usize {
     let mut count = 1;
     loop {
-        let mut fastest = Duration::MAX;
-        for _ in 0..3 {
-            let start = Instant::now();
-            contestants[FLOOR].turn(count);
-            fastest = fastest.min(start.elapsed());
-            for contestant in &mut contestants[FLOOR + 1..] {
-                contestant.turn(count);
-            }
-        }
+        let fastest = warm_up(contestants, count);
         if fastest * 2 > turn || count >= MOST_SEGMENTS || contestants[FLOOR].failure().is_some() {
             let fitting = turn.as_secs_f64() / fastest.as_secs_f64() * count as f64;
             return (fitting.round() as usize).clamp(1, MOST_SEGMENTS);
         }
         count *= 2;
     }
+}
+
+/// Turns that are not counted; how long the floor's fastest took.
+fn warm_up(contestants: &mut [Contestant], count: usize) -> Duration {
+    let mut fastest = Duration::MAX;
+    for _ in 0..WARM_UP {
+        let start = Instant::now();
+        contestants[FLOOR].turn(count);
+        fastest = fastest.min(start.elapsed());
+        for contestant in &mut contestants[FLOOR + 1..] {
+            contestant.turn(count);
+        }
+    }
+    fastest
 }
