@@ -51,6 +51,7 @@ fn server_queues_a_pointer_per_message_and_slow_receiver() {
     // A frame is its header and its payload, and the two counts and the vector that point to it.
     let frames = MESSAGES * (4 + SIZE + 40);
     let queues = heap() - before - (frames + RECEIVERS * ONCE) as isize;
+    assert!(queues > 0, "{queues} B: what is counted is not there");
     let each = queues as f64 / (RECEIVERS * MESSAGES) as f64;
     println!(
         "{each:.1} B for each of {MESSAGES} messages to each of {RECEIVERS} receivers, and {ONCE} B for each receiver"

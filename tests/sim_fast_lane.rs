@@ -6,6 +6,7 @@ mod common;
 use common::Sim;
 use common::frames::{BINARY, Frame, PING, PONG, TEXT, frame, frames, header, ping, text};
 use proptest::prelude::*;
+use switchboard::proto::{Opcode, encode_frame};
 use switchboard::{CloseCode, Conn, ConnId, Handler, Message, Request};
 
 /// Does what its first member says, and echoes the others.
@@ -107,33 +108,55 @@ fn server_keeps_answers_in_order_when_a_handler_closes_another() {
     assert_eq!(lengths(&heard[2]), ["and I".len()]);
 }
 
-/// An answer that is written from where it is, and one that is written with others, goes on where the transport stopped.
+/// Answers that are gathered, and those that are written from where they are, go on byte for byte where the transport stopped.
 #[test]
 fn server_goes_on_where_the_transport_stopped() {
-    let sent = [text("a"), text("b"), frame(true, TEXT, "y".repeat(9_000)), text("c")];
-    let mut ends = vec![5_000, 9_003, 9_004, 9_005];
-    ends.extend(0..20);
-    for messages in [&sent[..], &sent[2..3], &sent[..2]] {
-        for &end in &ends {
+    let body = |n: usize, len: usize| -> Vec<u8> { (0..len).map(|at| (at * 31 + n * 7) as u8).collect() };
+    for (len, messages) in [(0, 64), (20, 64), (125, 3), (126, 3), (1_000, 250), (9_000, 1), (9_000, 3), (140_000, 2)] {
+        let mut whole = Vec::new();
+        (0..messages).for_each(|n| encode_frame(&mut whole, true, Opcode::Binary, &body(n, len)));
+        let sent: Vec<u8> = (0..messages).flat_map(|n| text(&n.to_string())).collect();
+        let mut ends: Vec<usize> = (0..30).chain([5_000, 131_071, 131_072, 131_073, 135_000]).collect();
+        // About the end of each of the first frames, and of all.
+        let frame = whole.len() / messages;
+        ends.extend([frame, 2 * frame, whole.len()].iter().flat_map(|end| end.saturating_sub(6)..end + 12));
+        for end in ends.into_iter().map(|end| end.min(whole.len())) {
             let mut sim = Sim::with(|server| {
-                server.websocket("/", |conn, message| conn.send(message));
+                server.websocket("/", move |conn, message: Message<'_>| {
+                    let Message::Text(number) = message else { return };
+                    conn.send(&body(number.parse().unwrap(), len));
+                });
             });
             let client = sim.websocket("/");
             sim.window(client, end);
-            sim.send(client, messages.concat());
+            sim.send(client, sent.clone());
             let mut heard = sim.receive(client);
-            assert!(heard.len() <= end);
+            assert_eq!(heard.len(), end, "{messages} messages of {len} bytes");
             sim.window(client, usize::MAX);
             sim.step();
             heard.extend(sim.receive(client));
-            let lengths: Vec<_> = frames(&heard).iter().map(|frame| frame.payload.len()).collect();
-            let expected: &[usize] = match messages.len() {
-                4 => &[1, 1, 9_000, 1],
-                1 => &[9_000],
-                _ => &[1, 1],
-            };
-            assert_eq!(lengths, expected, "stopped after {end}");
+            assert!(heard == whole, "{messages} messages of {len} bytes, stopped after {end}");
         }
+    }
+}
+
+/// Pings, of which too much is cut, and pongs lie in their places between the answers.
+#[test]
+fn server_answers_between_control_frames_of_every_length() {
+    for len in [0, 1, 15, 16, 124, 125, 200] {
+        let mut sim = Sim::with(move |server| {
+            server.websocket("/", move |conn, message| {
+                conn.ping(&vec![9; len]);
+                conn.send(message);
+            });
+        });
+        let client = sim.websocket("/");
+        let pinged = frame(true, PING, vec![5; len.min(125)]);
+        sim.send(client, [text("a"), text("b"), pinged, text("c")].concat());
+        let heard: Vec<_> =
+            frames(&sim.receive(client)).iter().map(|frame| (frame.opcode, frame.payload.len())).collect();
+        let (pings, pongs) = ((PING, len.min(125)), (PONG, len.min(125)));
+        assert_eq!(heard, [pings, (TEXT, 1), pings, (TEXT, 1), pongs, pings, (TEXT, 1)]);
     }
 }
 

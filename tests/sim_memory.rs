@@ -52,6 +52,29 @@ fn field_row_07_server_allocates_nothing_for_what_is_only_declared() {
     assert!(each < 1 << 10, "{each} bytes each with 100 bytes of payload");
 }
 
+/// A short answer that is refused waits as its bytes, whatever else was gathered in the same buffer before.
+#[test]
+fn server_keeps_of_refused_answers_their_bytes() {
+    let _alone = alone();
+    for burst in [0, 60] {
+        let (mut sim, clients) = echo(1_001);
+        let (busy, slow) = clients.split_first().unwrap();
+        for client in slow {
+            sim.send(*client, text("first"));
+            sim.receive(*client);
+            sim.window(*client, 0);
+        }
+        let before = heap();
+        for client in slow {
+            sim.send(*busy, frame(true, BINARY, [7; 500]).repeat(burst));
+            sim.receive(*busy);
+            sim.send(*client, text("12345678901234567890"));
+        }
+        let each = (heap() - before) / 1_000;
+        assert!(each < 1 << 10, "{each} bytes each after {burst} others");
+    }
+}
+
 /// FIELD row 4: fragments of one byte cost what they bring, no more.
 #[test]
 fn server_keeps_no_more_of_tiny_fragments_than_their_payload() {

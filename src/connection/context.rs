@@ -58,7 +58,7 @@ pub struct Context {
     /// The outbox of the connection whose input is being handled.
     pub(crate) cork: Outbox,
     /// Frames of the same connection, while they are all that it has; they go into the cork when anything else follows.
-    pub(crate) run: Gathered,
+    pub(super) run: Gathered,
     /// That connection, or [`NOBODY`].
     pub(crate) corked: u32,
     /// Its name, while it is an open WebSocket whose input and output are nothing but plain whole messages: then sending one is writing a

@@ -1,32 +1,30 @@
-//! Frames that leave in one write, one after the other in one buffer. A short one costs a look at the room that is left and its bytes;
-//! it is no `Vec` because appending to one asks twice and calls twice. Knows no connection and no limit but its own.
+//! Frames that leave in one write, one after the other in one buffer. A short one costs a look at the room that is left and its bytes:
+//! appending to a `Vec` would ask twice and call twice. Knows no connection.
 
 use super::output::{CORK_KEPT, CORKED_AT_MOST};
 use crate::websocket::{Header, Opcode};
 
-/// The longest payload that a header of two bytes tells (RFC 6455 section 5.2).
-const SHORT: usize = 125;
 /// Room to begin with.
 const ROOM: usize = 4 << 10;
 
 /// What has been gathered, and room for more: at most [`CORKED_AT_MOST`] bytes of it but for the last frame.
 #[derive(Debug, Default)]
-pub(crate) struct Gathered {
-    /// Initialised as far as it goes; what lies beyond `len` has left before.
+pub(super) struct Gathered {
+    /// Initialised as far as it goes; what lies beyond `len` means nothing.
     bytes: Vec<u8>,
     len: usize,
 }
 
 impl Gathered {
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    pub(super) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 
@@ -34,7 +32,7 @@ impl Gathered {
     #[inline]
     pub(super) fn push_short(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
         let end = self.len + 2 + payload.len();
-        if payload.len() > SHORT {
+        if payload.len() > Header::SHORT {
             return false;
         }
         let Some([first, second, room @ ..]) = self.bytes.get_mut(self.len..end) else { return false };
@@ -48,28 +46,23 @@ impl Gathered {
     pub(super) fn push<const N: usize>(&mut self, parts: [&[u8]; N]) -> bool {
         for part in parts {
             let end = self.len + part.len();
-            if end > self.bytes.len() {
-                let room = (2 * self.bytes.len()).clamp(ROOM, CORKED_AT_MOST);
-                self.bytes.resize(room.max(end), 0);
+            if let Some(room) = self.bytes.get_mut(self.len..end) {
+                room.copy_from_slice(part);
+            } else {
+                self.bytes.truncate(self.len);
+                self.bytes.extend_from_slice(part);
+                self.bytes.resize(end.max((2 * end).clamp(ROOM, CORKED_AT_MOST)), 0);
             }
-            self.bytes[self.len..end].copy_from_slice(part);
             self.len = end;
         }
         self.len >= CORKED_AT_MOST
     }
 
-    /// They have left.
+    /// They have left, or lie elsewhere.
     pub(super) fn clear(&mut self) {
         self.len = 0;
         self.bytes.truncate(CORKED_AT_MOST);
         self.bytes.shrink_to(CORK_KEPT);
-    }
-
-    /// They are somebody else's.
-    pub(super) fn take(&mut self) -> Vec<u8> {
-        let mut bytes = std::mem::take(&mut self.bytes);
-        bytes.truncate(std::mem::take(&mut self.len));
-        bytes
     }
 }
 
@@ -111,12 +104,12 @@ mod tests {
             crate::websocket::encode_frame(&mut expected, true, Opcode::Binary, payload);
             if !gathered.push_short(Opcode::Binary, payload) {
                 let before = gathered.len();
-                assert!(payload.len() > SHORT || before + 2 + payload.len() > gathered.bytes.len());
+                assert!(payload.len() > Header::SHORT || before + 2 + payload.len() > gathered.bytes.len());
                 gathered.push([&expected[before..]]);
             }
         }
         assert_eq!(gathered.as_bytes(), expected);
-        assert_eq!(gathered.take(), expected);
+        gathered.clear();
         assert!(gathered.is_empty() && gathered.as_bytes().is_empty());
     }
 

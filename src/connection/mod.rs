@@ -49,7 +49,6 @@ pub(crate) use exchange::{Exchange, Framing, Incoming, Progress, Terms};
 pub use id::{ConnId, ZoneId};
 pub(crate) use id::{MAX_LISTENERS, SLOTS, Source};
 pub use options::{Backpressure, Options, OptionsId};
-
 pub use outgoing::{Chunk, Close, Outgoing};
 pub(crate) use phase::Phase;
 pub(crate) use remote::RemoteCall;

@@ -90,12 +90,12 @@ impl Outbox {
         self.count(kind, pieces.iter().map(|piece| piece.len()).sum());
     }
 
-    /// Takes over a run of frames, of which the first `sent` bytes have left; it is empty itself.
-    pub(crate) fn take_run(&mut self, mut frames: Vec<u8>, sent: usize) {
-        self.own.swap(&mut frames);
-        (self.left, self.len) = (sent, self.own.len() - sent);
+    /// Keeps a run of frames, of which the first `sent` bytes have left; nothing lies here before it.
+    pub(crate) fn keep_run(&mut self, frames: &[u8], sent: usize) {
+        self.own.keep(frames);
+        (self.left, self.len) = (sent, frames.len() - sent);
         self.written += sent as u64;
-        self.segments.push_back(Segment::Own { len: self.own.len(), sent, kind: Kind::Frames });
+        self.segments.push_back(Segment::Own { len: frames.len(), sent, kind: Kind::Frames });
     }
 
     /// Appends a pointer to a frame that others send as well.

@@ -2,7 +2,6 @@
 //! or cannot leave at all. It calls no handler: what one must hear of goes into a list.
 
 use super::connection::{Connection, Flags};
-
 use super::context::{Context, NOBODY};
 use super::delivery::Frames;
 use super::id::ConnId;

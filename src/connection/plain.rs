@@ -98,7 +98,8 @@ impl Context {
                 self.drained(slot);
             }
             Ok(n) => {
-                self.cork.take_run(self.run.take(), n);
+                self.cork.keep_run(self.run.as_bytes(), n);
+                self.run.clear();
                 self.refused(slot);
             }
             Err(_) => {

@@ -67,12 +67,6 @@ impl Waiting {
         }
     }
 
-    /// Exchanges all bytes for others that lie in the heap.
-    pub(super) fn swap(&mut self, bytes: &mut Vec<u8>) {
-        self.leave_pages();
-        mem::swap(&mut self.few, bytes);
-    }
-
     /// Whether more of the heap is taken than should be. A buffer that grew with few bytes is at most twice as large as they.
     pub(super) fn is_crowded(&self) -> bool {
         self.few.len() > FEW || self.few.capacity() > 2 * FEW
@@ -217,7 +211,6 @@ mod tests {
         /// All but so many of what is there.
         Forget(usize),
         Settle(usize),
-        Swap(usize),
         Clear,
         Refuse(bool),
     }
@@ -229,7 +222,6 @@ mod tests {
             3 => len().prop_map(Step::Keep),
             3 => len().prop_map(Step::Forget),
             4 => len().prop_map(Step::Settle),
-            1 => len().prop_map(Step::Swap),
             1 => Just(Step::Clear),
             1 => any::<bool>().prop_map(Step::Refuse),
         ]
@@ -267,12 +259,6 @@ mod tests {
                         expected.drain(..n);
                         prop_assert!(REFUSED.get() || !waiting.is_crowded());
                     }
-                    Step::Swap(len) => {
-                        let mut other = bytes(len, salt);
-                        waiting.swap(&mut other);
-                        prop_assert_eq!(&other, &expected);
-                        expected = bytes(len, salt);
-                    }
                     Step::Clear => {
                         waiting.clear();
                         expected.clear();
@@ -309,9 +295,7 @@ mod tests {
     /// What was made large for other bytes is not kept for the few that wait.
     #[test]
     fn waiting_fits_few_bytes_of_a_large_buffer() {
-        let mut waiting = Waiting::default();
-        let mut large = vec![1; 1 << 20];
-        waiting.swap(&mut large);
+        let mut waiting = Waiting { few: vec![1; 1 << 20], ..Waiting::default() };
         waiting.settle((1 << 20) - 100);
         assert_eq!((waiting.len(), waiting.capacity()), (100, 100));
     }

@@ -2,10 +2,10 @@
 //! that is otherwise is left to `drive` and `frames`, as it was.
 
 use super::drive::STEPS;
+use super::handler::Handler;
 use super::server::Server;
 use crate::connection::{Conn, ConnId};
 use crate::net::Read;
-use crate::server::handler::Handler;
 use crate::websocket::{Messages, Role, Run, whole_frame, whole_message};
 
 impl Server {
@@ -60,14 +60,12 @@ impl Server {
                 self.context.more_input = true;
                 let mut taken = 0;
                 if let Some(messages) = run.messages(&input[used..]) {
-                    let (count, left) = hand_over(handler, &mut Conn { cx: &mut self.context, id }, messages);
+                    let count;
+                    (count, taken) = hand_over(handler, &mut Conn { cx: &mut self.context, id }, messages);
                     *steps -= count;
                     delivered += count;
-                    taken = run.end - left;
                 }
-                if taken < run.end {
-                    run.give_back(&mut input[used..], taken);
-                }
+                run.give_back(&mut input[used..], taken);
                 used += taken;
                 if taken > 0 {
                     continue;
@@ -93,8 +91,8 @@ impl Server {
     }
 }
 
-/// Hands over messages as long as nothing but answers comes of them: how many, and how many bytes of the run are left. It is apart because
-/// it has no more variables than the processor has registers.
+/// Hands over messages as long as nothing but answers comes of them: how many, and how many bytes of the run they took. Apart, so that its
+/// variables stay in registers.
 #[inline(never)]
 fn hand_over(handler: &mut dyn Handler, conn: &mut Conn<'_>, mut messages: Messages<'_>) -> (usize, usize) {
     let mut count = 0;
@@ -104,5 +102,5 @@ fn hand_over(handler: &mut dyn Handler, conn: &mut Conn<'_>, mut messages: Messa
         handler.message(conn, message);
         count += 1;
     }
-    (count, messages.left())
+    (count, messages.taken())
 }

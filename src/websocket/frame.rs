@@ -94,8 +94,10 @@ const LEN_64: u8 = 127;
 impl Header {
     /// The longest header in bytes: two, eight of length, four of masking key.
     pub const MAX_LEN: usize = 14;
-    /// The bit of the first byte that says it.
+    /// FIN in the first byte.
     pub(crate) const FIN: u8 = 0x80;
+    /// The longest payload that the second byte itself tells.
+    pub(crate) const SHORT: usize = MAX_SHORT as usize;
 
     /// Reads the header at the beginning of `input`; no reserved bit may be set.
     ///

@@ -1,12 +1,10 @@
 //! A run: short messages of one kind that a client sent together, made ready at once instead of one by one.
 //! Knows where they lie and that they are unmasked and, if text, UTF-8; what is longer, cut or of another kind it leaves alone.
 
-use super::{Message, Opcode, apply};
+use super::{Header, Message, Opcode, apply};
 
 /// Bytes of a short frame's header, the masking key included (RFC 6455 section 5.2).
 const HEAD: usize = 6;
-/// The longest payload that such a header tells.
-const SHORT: usize = 125;
 
 /// FIN in the first byte of a header, MASK in the second. Without them, and with a key of zeros, a header is ASCII: so a run of text
 /// is UTF-8 as a whole exactly if each of its messages is, and one look at all of it judges them all.
@@ -17,7 +15,7 @@ const HIGH: u8 = 0x80;
 pub(crate) struct Run {
     opcode: Opcode,
     /// Bytes of the input that it takes.
-    pub(crate) end: usize,
+    end: usize,
 }
 
 impl Run {
@@ -33,7 +31,7 @@ impl Run {
         if input.get(HEAD + usize::from(second & !HIGH)) != Some(&first) || most < 2 {
             return None;
         }
-        let end = make_all_ready(input, longest.min(SHORT) as u8, most);
+        let end = make_all_ready(input, longest.min(Header::SHORT) as u8, most);
         (end > 0).then_some(Run { opcode, end })
     }
 
@@ -45,7 +43,7 @@ impl Run {
             Opcode::Text => Message::Text(simdutf8::basic::from_utf8(all).ok()?),
             _ => Message::Binary(all),
         };
-        Some(Messages { rest: all })
+        Some(Messages { whole: self.end, rest: all })
     }
 
     /// Makes frames again of the messages from `at` on. Their payloads stay unmasked, which a key of zeros says.
@@ -62,15 +60,17 @@ impl Run {
 
 /// The messages of a run, one after the other.
 pub(crate) struct Messages<'i> {
+    /// Bytes of all of them.
+    whole: usize,
     /// The next message, with its header, and all after it.
     rest: Message<'i>,
 }
 
 impl Messages<'_> {
-    /// How many bytes of the run are left.
+    /// How many bytes of the run those took that came so far.
     #[inline]
-    pub(crate) fn left(&self) -> usize {
-        self.rest.len()
+    pub(crate) fn taken(&self) -> usize {
+        self.whole - self.rest.len()
     }
 }
 
@@ -155,7 +155,7 @@ mod tests {
                 let mut end = 0;
                 if let Some(mut of_run) = run.messages(&input[at..]) {
                     messages.extend(of_run.by_ref().take(taken).map(|message| message.as_bytes().to_vec()));
-                    end = run.end - of_run.left();
+                    end = of_run.taken();
                 }
                 run.give_back(&mut input[at..], end);
                 at += end;
