@@ -5,10 +5,15 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
+/// How long one call may hold the loop.
+pub const LONGEST: Duration = Duration::from_millis(20);
+
 /// The calls of one kind.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Holds {
     pub name: &'static str,
+    /// Which calls took more than [`LONGEST`].
+    pub too_long: Vec<u64>,
     pub calls: u64,
     /// CPU time of the longest call: a neighbour on the core does not lengthen it.
     pub longest: Duration,
@@ -23,7 +28,14 @@ pub struct Holds {
 impl Holds {
     pub fn new(name: &'static str) -> Holds {
         let none = Duration::ZERO;
-        Holds { name, calls: 0, longest: none, which: 0, wall: none, total: none }
+        Holds { name, too_long: Vec::new(), calls: 0, longest: none, which: 0, wall: none, total: none }
+    }
+
+    /// Keeps of the calls that were too long those that were so in another run too, give or take a thousandth of all: what stops by
+    /// itself does so at the same call, what is stopped does not.
+    pub fn keep_recurring(&mut self, other: &[u64]) {
+        let near = self.calls / 1_000;
+        self.too_long.retain(|call| other.iter().any(|other| call.abs_diff(*other) <= near));
     }
 
     /// Takes in other calls of the same kind.
@@ -31,6 +43,7 @@ impl Holds {
         if later.longest > self.longest {
             (self.longest, self.which) = (later.longest, self.calls + later.which);
         }
+        self.too_long.extend(later.too_long.iter().map(|call| self.calls + call));
         self.wall = self.wall.max(later.wall);
         self.total += later.total;
         self.calls += later.calls;
@@ -42,6 +55,9 @@ impl Holds {
         let result = call();
         let cpu = cpu_time().saturating_sub(cpu);
         self.calls += 1;
+        if cpu > LONGEST {
+            self.too_long.push(self.calls);
+        }
         if cpu > self.longest {
             (self.longest, self.which) = (cpu, self.calls);
         }
