@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use fearless_simd::{Level, Simd, dispatch};
+use fearless_simd::{Level, dispatch};
 
 /// Masks or unmasks a payload in place.
 ///
@@ -24,7 +24,7 @@ const LONG: usize = 256;
 
 static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
 
-/// Masks or unmasks a payload in place; whether what comes of it is ASCII, which costs nothing to see on the way.
+/// Masks or unmasks a payload in place; whether what comes of it is ASCII, which costs little to see on the way.
 #[inline]
 pub(super) fn apply_and_see(payload: &mut [u8], key: [u8; 4]) -> bool {
     match payload.len() < LONG {
@@ -35,13 +35,8 @@ pub(super) fn apply_and_see(payload: &mut [u8], key: [u8; 4]) -> bool {
 
 #[inline(never)]
 fn apply_widely(payload: &mut [u8], key: [u8; 4]) -> bool {
-    dispatch!(*LEVEL, simd => apply_as(simd, payload, key))
-}
-
-/// Compiled for every level of vectors there is.
-#[inline(always)]
-fn apply_as<S: Simd>(_: S, payload: &mut [u8], key: [u8; 4]) -> bool {
-    apply_words(payload, key)
+    // Compiled for every level of vectors there is.
+    dispatch!(*LEVEL, _simd => apply_words(payload, key))
 }
 
 /// A loop costs more than a short payload: two pieces that may overlap are unmasked instead, both before either is written.
