@@ -13,9 +13,9 @@ pub(super) const STEPS: usize = 256;
 /// The most that is received at once of a large frame, into its own memory: at first, and when the turn's share is used up.
 const IN_PLACE: usize = 1 << 20;
 const IN_PLACE_AT_LEAST: usize = 128 << 10;
-/// As long as no more than this was received so in a turn, large messages are read on until the transport has no more: whoever comes
-/// after them waits a millisecond at most.
-pub(super) const IN_PLACE_A_TURN: usize = 4 << 20;
+/// As long as no more than this was received so in a turn, large messages are read on until the transport has no more: one that is begun
+/// in a turn and ended in a later one has left the cache by then. Whoever comes after them waits some ten milliseconds at most.
+pub(super) const IN_PLACE_A_TURN: usize = 32 << 20;
 /// Input of which a takeover uses nothing.
 const UNUSED_AT_MOST: usize = 1 << 20;
 
