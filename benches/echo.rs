@@ -21,6 +21,10 @@ const FEW: [usize; 2] = [10, 20];
 /// Bytes that one connection has on its way at most in a default row: beyond that, more frames a segment only mean more reads.
 const SEGMENT: usize = 128 << 10;
 
+/// A message that arrives in many pieces. A sleeping load generator would be woken for several of them, and to wake it is the server's work:
+/// some 100 us a message where the load generator is the faster one, nothing where it is not.
+const LARGE: usize = 128 << 10;
+
 /// Bytes that all connections have on their way at most in a default row, for the kernel keeps them several times.
 const ALL_SEGMENTS: usize = 128 << 20;
 
@@ -35,6 +39,7 @@ struct Echo {
     sizes: Vec<usize>,
     frames: Vec<usize>,
     binary: bool,
+    woken: bool,
     budget: Option<f64>,
 }
 
@@ -54,6 +59,8 @@ With any of the first three options, exactly what they say in every combination.
   --size BYTES,..        payload of a message                                 [20]
   --frames N,..          messages in a segment                                [1]
   --binary               binary messages instead of text
+  --woken                load generators of large messages are woken for each
+                         piece of an echo as well, instead of polling
   --budget RATIO         what every ratio may be, instead of the design's budgets";
 
     fn option(&mut self, name: &str, parser: &mut lexopt::Parser) -> Result<bool, lexopt::Error> {
@@ -63,6 +70,7 @@ With any of the first three options, exactly what they say in every combination.
             "size" => self.sizes = parser.value()?.parse_with(numbers)?,
             "frames" => self.frames = parser.value()?.parse_with(numbers)?,
             "binary" => self.binary = true,
+            "woken" => self.woken = true,
             "budget" => self.budget = Some(parser.value()?.parse()?),
             _ => return Ok(false),
         }
@@ -104,9 +112,12 @@ impl Echo {
         if self.binary {
             label += ", binary";
         }
+        if self.woken {
+            label += ", woken";
+        }
         Row {
             label,
-            workload: Workload { binary: self.binary, ..workload },
+            workload: Workload { binary: self.binary, polled: size >= LARGE && !self.woken, ..workload },
             load: "load",
             budget: self.budget.or(listed.map(|row| row.3)).and_then(Budget::of),
         }

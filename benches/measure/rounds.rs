@@ -17,7 +17,7 @@ pub const FLOOR: usize = 0;
 pub const ENOUGH: usize = 31;
 
 /// Rounds between which the processes of all contestants are replaced: what one of them owes to chance goes with it.
-const ROUNDS_A_PROCESS: usize = 10;
+const ROUNDS_A_PROCESS: usize = 5;
 
 /// Turns that each contestant takes uncounted, of any one count.
 const WARM_UP: usize = 3;
@@ -122,7 +122,7 @@ pub fn run(
         progress(round);
         if round > 0 && round.is_multiple_of(ROUNDS_A_PROCESS) {
             renew(contestants, round / ROUNDS_A_PROCESS);
-            warm_up(contestants, count);
+            warm_up(contestants, round / ROUNDS_A_PROCESS, count);
         }
         let mut spent = vec![0; contestants.len()];
         for contestant in turns::order(contestants.len(), round) {
@@ -152,7 +152,7 @@ fn renew(contestants: &mut [Contestant], time: usize) {
 fn calibrate(contestants: &mut [Contestant], turn: Duration) -> usize {
     let mut count = 1;
     loop {
-        let fastest = warm_up(contestants, count);
+        let fastest = warm_up(contestants, 0, count);
         if fastest * 2 > turn || count >= MOST_SEGMENTS || contestants[FLOOR].failure().is_some() {
             let fitting = turn.as_secs_f64() / fastest.as_secs_f64() * count as f64;
             return (fitting.round() as usize).clamp(1, MOST_SEGMENTS);
@@ -161,15 +161,17 @@ fn calibrate(contestants: &mut [Contestant], turn: Duration) -> usize {
     }
 }
 
-/// Turns that are not counted; how long the floor's fastest took.
-fn warm_up(contestants: &mut [Contestant], count: usize) -> Duration {
+/// Turns that are not counted; how long the floor's fastest took. Whoever is warmed up first after a start pays for it as long as it lives
+/// (1 MiB: a tenth), so each of them is that as often as it is started first.
+fn warm_up(contestants: &mut [Contestant], time: usize, count: usize) -> Duration {
     let mut fastest = Duration::MAX;
     for _ in 0..WARM_UP {
-        let start = Instant::now();
-        contestants[FLOOR].turn(count);
-        fastest = fastest.min(start.elapsed());
-        for contestant in &mut contestants[FLOOR + 1..] {
-            contestant.turn(count);
+        for contestant in turns::each(contestants.len(), time / contestants.len()) {
+            let start = Instant::now();
+            contestants[contestant].turn(count);
+            if contestant == FLOOR {
+                fastest = fastest.min(start.elapsed());
+            }
         }
     }
     fastest

@@ -27,12 +27,14 @@ pub struct Workload {
     pub binary: bool,
     /// A message goes to every connection instead of back to its sender.
     pub room: bool,
+    /// The load generator looks now and then what has arrived, instead of being woken for each piece of it.
+    pub polled: bool,
 }
 
 impl Workload {
     /// Every connection sends text and hears its own echo.
     pub fn echo(connections: usize, size: usize, frames: usize) -> Workload {
-        Workload { connections, senders: connections, size, frames, binary: false, room: false }
+        Workload { connections, senders: connections, size, frames, binary: false, room: false, polled: false }
     }
 
     /// The options that tell a process of this; [`option`](Workload::option) takes them there.
@@ -45,7 +47,7 @@ impl Workload {
         ];
         let mut arguments: Vec<String> =
             numbers.iter().flat_map(|(name, value)| [(*name).to_owned(), value.to_string()]).collect();
-        for (name, yes) in [("--binary", self.binary), ("--room", self.room)] {
+        for (name, yes) in [("--binary", self.binary), ("--room", self.room), ("--polled", self.polled)] {
             arguments.extend(yes.then(|| name.to_owned()));
         }
         arguments
@@ -59,14 +61,22 @@ impl Workload {
             "senders" => &mut self.senders,
             "size" => &mut self.size,
             "frames" => &mut self.frames,
-            "binary" | "room" => {
-                *(if name == "room" { &mut self.room } else { &mut self.binary }) = true;
-                return Ok(true);
-            }
-            _ => return Ok(false),
+            _ => return Ok(self.flag(name)),
         };
         *number = parser.value()?.parse()?;
         Ok(true)
+    }
+
+    /// The same of those that have no value.
+    fn flag(&mut self, name: &str) -> bool {
+        let flag = match name {
+            "binary" => &mut self.binary,
+            "room" => &mut self.room,
+            "polled" => &mut self.polled,
+            _ => return false,
+        };
+        *flag = true;
+        true
     }
 
     /// Messages that one connection hears before the next segment is sent.
