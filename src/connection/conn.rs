@@ -147,7 +147,8 @@ impl Conn<'_> {
     pub fn buffered(&self) -> usize {
         let Some(connection) = self.connection() else { return 0 };
         let corked = if self.cx.corked == self.id.slot() { self.cx.run.len() + self.cx.cork.buffered() } else { 0 };
-        buffered(connection) + corked
+        let posted = if connection.flags.has(Flags::POSTED) { self.cx.posts.len() } else { 0 };
+        buffered(connection) + posted + corked
     }
 
     /// Subscribes to a topic; twice is once. Only WebSockets and event streams can.

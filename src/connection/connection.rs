@@ -184,6 +184,8 @@ impl Flags {
     pub(crate) const DEFLATES: Flags = Flags(1 << 17);
     /// Messages are handed over in chunks.
     pub(crate) const CHUNKS: Flags = Flags(1 << 18);
+    /// A posted frame is to be written to it; see [`Posts`](super::posts::Posts).
+    pub(crate) const POSTED: Flags = Flags(1 << 19);
     /// Its frames are not those of a plain server connection: one test keeps both cases off the hot path.
     pub(crate) const UNUSUAL: Flags = Flags(Flags::CLIENT.0 | Flags::DEFLATES.0);
     /// The taken-over connection goes back to HTTP.

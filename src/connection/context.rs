@@ -19,6 +19,7 @@ use super::options::{Options, OptionsId};
 use super::outbox::Outbox;
 use super::outgoing::Outgoing;
 use super::phase::Phase;
+use super::posts::Posts;
 use super::reply::Upgrade;
 use super::slots::Slots;
 use super::spare::Spare;
@@ -84,6 +85,7 @@ pub struct Context {
     exchanges: u64,
 
     // What flush will do.
+    pub(crate) posts: Posts,
     pub(crate) dirty: Vec<u32>,
     pub(crate) ended: Vec<u32>,
     pub(crate) unread: Vec<u32>,
@@ -143,6 +145,7 @@ impl Context {
             hasher: RandomState::new(),
             keys: MaskingKeys::new(),
             exchanges: 0,
+            posts: Posts::default(),
             dirty: Vec::new(),
             ended: Vec::new(),
             unread: Vec::new(),
@@ -183,7 +186,7 @@ impl Context {
         let Some((topic, members)) = self.topics.lend(topic) else { return };
         let mut frames = Frames::new(message, key);
         for member in &members {
-            if member.slot != except {
+            if member.slot != except && !self.post(member.slot, &mut frames) {
                 self.deliver(member.slot, &mut frames);
             }
         }

@@ -36,8 +36,13 @@ impl<'m> Frames<'m> {
         }
     }
 
+    /// What the message is the latest of, as a number.
+    pub(super) fn key(&self) -> u64 {
+        self.key
+    }
+
     /// The form for a phase; `None` where nothing may be sent, or not this.
-    fn of(&mut self, phase: Phase) -> Option<&Shared> {
+    pub(super) fn of(&mut self, phase: Phase) -> Option<&Shared> {
         let outgoing = self.outgoing;
         match phase {
             Phase::WebSocket(State::Open) => Some(self.websocket.get_or_insert_with(|| {

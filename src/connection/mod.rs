@@ -26,6 +26,7 @@ mod outgoing;
 mod output;
 mod phase;
 mod plain;
+mod posts;
 mod remote;
 mod reply;
 mod segment;

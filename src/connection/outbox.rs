@@ -98,6 +98,13 @@ impl Outbox {
         self.segments.push_back(Segment::Own { len: frames.len(), sent, kind: Kind::Frames });
     }
 
+    /// Keeps a frame that others send as well, of which the first `sent` bytes have left; nothing lies here before it.
+    pub(crate) fn keep_shared(&mut self, frame: Shared, sent: usize, drop: Drop) {
+        self.len = frame.len() - sent;
+        self.written += sent as u64;
+        self.segments.push_back(Segment::Shared { frame, sent, drop });
+    }
+
     /// Appends a pointer to a frame that others send as well.
     pub(crate) fn push_shared(&mut self, frame: Shared, drop: Drop) {
         if let Some(behind) = &mut self.behind {

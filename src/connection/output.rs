@@ -33,9 +33,13 @@ impl Context {
         Some(&mut self.cork)
     }
 
-    fn outbox(&mut self, slot: u32) -> Option<&mut Outbox> {
+    pub(super) fn outbox(&mut self, slot: u32) -> Option<&mut Outbox> {
         let answers = slot == self.driven;
         let connection = self.slots.at_mut(slot)?;
+        if connection.flags.has(Flags::POSTED) {
+            self.unpost(slot);
+            return self.outbox(slot);
+        }
         if answers {
             connection.flags.insert(Flags::ANSWERED);
         }
@@ -110,7 +114,8 @@ impl Context {
         self.driven = slot;
         self.more_input = false;
         let Some(connection) = self.slots.at(slot) else { return };
-        let waits = connection.held.as_ref().is_some_and(|held| !held.outbox.is_empty() || held.outbox.is_fragmented());
+        let waits = connection.flags.has(Flags::POSTED)
+            || connection.held.as_ref().is_some_and(|held| !held.outbox.is_empty() || held.outbox.is_fragmented());
         self.corked = if waits { NOBODY } else { slot };
         // What went into the cork before comes before every frame of the run.
         let begun = !self.cork.is_empty() || self.cork.is_fragmented();
@@ -205,15 +210,19 @@ impl Context {
         let Some(held) = &mut connection.held else { return self.drained(slot) };
         match held.outbox.write_to(&mut connection.transport, &mut self.scratch) {
             Ok(Written::Drained) => self.drained(slot),
-            Ok(Written::Blocked { n }) => {
-                connection.flags.insert(Flags::BLOCKED);
-                if n > 0 && matches!(connection.phase, Phase::WebSocket(State::Open) | Phase::Streaming) {
-                    self.touch(slot);
-                }
-                self.blocked(slot);
-            }
+            Ok(Written::Blocked { n }) => self.is_full(slot, n),
             Err(_) => self.gone(slot),
         }
+    }
+
+    /// The transport took `n` bytes of what waits and no more.
+    pub(super) fn is_full(&mut self, slot: u32, n: usize) {
+        let Some(connection) = self.slots.at_mut(slot) else { return };
+        connection.flags.insert(Flags::BLOCKED);
+        if n > 0 && matches!(connection.phase, Phase::WebSocket(State::Open) | Phase::Streaming) {
+            self.touch(slot);
+        }
+        self.blocked(slot);
     }
 
     /// What waits takes its place, and a response that waits for its reader has a deadline of its own.

@@ -42,7 +42,7 @@ impl Server {
         }
         std::mem::swap(&mut self.backlog, &mut self.context.unread);
         self.lent.in_place = IN_PLACE_A_TURN;
-        if self.writing.is_empty() {
+        if self.writing.is_empty() && self.context.posts.is_empty() {
             self.context.end_turn();
         }
     }
@@ -53,6 +53,7 @@ impl Server {
         !(cx.calls.is_empty()
             && cx.answered.is_empty()
             && cx.ended.is_empty()
+            && cx.posts.is_empty()
             && cx.dirty.is_empty()
             && self.writing.is_empty())
     }
@@ -101,8 +102,9 @@ impl Server {
 
     /// Offers what waits to the kernel, a slice at a time.
     fn write(&mut self) {
+        let posts = self.context.write_posts(WRITES);
         self.writing.extend(self.context.dirty.drain(..));
-        for _ in 0..self.writing.len().min(WRITES) {
+        for _ in 0..self.writing.len().min(WRITES - posts) {
             let Some(slot) = self.writing.pop_front() else { return };
             let Some(connection) = self.context.slots.at_mut(slot) else { continue };
             connection.flags.remove(Flags::DIRTY);

@@ -268,6 +268,7 @@ impl Server {
             && self.accepting.is_empty()
             && self.writing.is_empty()
             && cx.unread.is_empty()
+            && cx.posts.is_empty()
             && cx.dirty.is_empty()
             && cx.ended.is_empty()
             && cx.writable.is_empty()
