@@ -52,10 +52,11 @@ impl Conn<'_> {
     pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) {
         if self.cx.plain == self.id {
             // Taken apart here: copied whole, a message that was just made would stall the processor.
-            match message.into().message {
-                Message::Text(text) => self.cx.send_plain(self.id.slot(), Opcode::Text, text.as_bytes()),
-                Message::Binary(bytes) => self.cx.send_plain(self.id.slot(), Opcode::Binary, bytes),
-            }
+            let (opcode, payload) = match message.into().message {
+                Message::Text(text) => (Opcode::Text, text.as_bytes()),
+                Message::Binary(bytes) => (Opcode::Binary, bytes),
+            };
+            self.cx.send_plain(self.id.slot(), opcode, payload);
         } else {
             self.send_otherwise(&message.into());
         }

@@ -28,18 +28,40 @@ impl Gathered {
         &self.bytes[..self.len]
     }
 
-    /// Appends an unmasked frame if it is a short one and there is room; false, and nothing done, if not.
+    /// Appends an unmasked frame if it is as long as most are and there is room; false, and nothing done, if not. So little code becomes a
+    /// part of the handler that sends.
     #[inline]
-    pub(super) fn push_short(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
+    pub(super) fn push_usual(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
+        self.push_short(opcode, payload, |room, payload| match payload.len() {
+            16..=32 => copy_ends::<16>(room, payload),
+            33..=64 => copy_ends::<32>(room, payload),
+            _ => false,
+        })
+    }
+
+    /// The same for the other short ones.
+    pub(super) fn push_unusual(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
+        self.push_short(opcode, payload, |room, payload| match payload.len() {
+            65..=Header::SHORT => copy_ends::<64>(room, payload),
+            8..16 => copy_ends::<8>(room, payload),
+            4..8 => copy_ends::<4>(room, payload),
+            2..4 => copy_ends::<2>(room, payload),
+            0..2 => copy_ends::<1>(room, payload),
+            _ => false,
+        })
+    }
+
+    /// The same with whatever copies the payload, which may refuse it.
+    #[inline(always)]
+    fn push_short(&mut self, opcode: Opcode, payload: &[u8], copy: impl FnOnce(&mut [u8], &[u8]) -> bool) -> bool {
         let end = self.len + 2 + payload.len();
-        if payload.len() > Header::SHORT {
-            return false;
-        }
         let Some([first, second, room @ ..]) = self.bytes.get_mut(self.len..end) else { return false };
         (*first, *second) = (Header::FIN | opcode as u8, payload.len() as u8);
-        copy(room, payload);
-        self.len = end;
-        true
+        let copied = copy(room, payload);
+        if copied {
+            self.len = end;
+        }
+        copied
     }
 
     /// Appends bytes of frames, for which it grows if it must. Whether more should not be gathered.
@@ -66,29 +88,16 @@ impl Gathered {
     }
 }
 
-/// Copies up to 128 bytes between slices of one length, without a call: a function that calls none saves no registers either.
-#[inline]
-fn copy(to: &mut [u8], from: &[u8]) {
-    match from.len() {
-        16..=32 => copy_ends::<16>(to, from),
-        33..=64 => copy_ends::<32>(to, from),
-        65.. => copy_ends::<64>(to, from),
-        8.. => copy_ends::<8>(to, from),
-        4.. => copy_ends::<4>(to, from),
-        2.. => copy_ends::<2>(to, from),
-        _ => copy_ends::<1>(to, from),
-    }
-}
-
-/// Copies N to 2 N bytes as two pieces that may overlap.
+/// Copies N to 2 N bytes as two pieces that may overlap, without a call: a function that calls none saves no registers either.
 #[inline(always)]
-fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) {
+fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
     if let (Some(to), Some(from)) = (to.first_chunk_mut::<N>(), from.first_chunk()) {
         *to = *from;
     }
     if let (Some(to), Some(from)) = (to.last_chunk_mut::<N>(), from.last_chunk()) {
         *to = *from;
     }
+    true
 }
 
 #[cfg(test)]
@@ -102,7 +111,7 @@ mod tests {
         for len in 0..=130 {
             let payload = &payload[len..2 * len.min(127)];
             crate::websocket::encode_frame(&mut expected, true, Opcode::Binary, payload);
-            if !gathered.push_short(Opcode::Binary, payload) {
+            if !gathered.push_usual(Opcode::Binary, payload) && !gathered.push_unusual(Opcode::Binary, payload) {
                 let before = gathered.len();
                 assert!(payload.len() > Header::SHORT || before + 2 + payload.len() > gathered.bytes.len());
                 gathered.push([&expected[before..]]);
@@ -117,7 +126,7 @@ mod tests {
     fn gathering_ends_at_its_limit_and_keeps_little() {
         let mut gathered = Gathered::default();
         assert!(!gathered.push([&[1; 10]]));
-        while gathered.push_short(Opcode::Text, &[b'x'; 100]) || !gathered.push([&[b'y'; 102]]) {
+        while gathered.push_unusual(Opcode::Text, &[b'x'; 100]) || !gathered.push([&[b'y'; 102]]) {
             assert!(gathered.len() <= CORKED_AT_MOST);
         }
         assert!((CORKED_AT_MOST..CORKED_AT_MOST + 102).contains(&gathered.len()));

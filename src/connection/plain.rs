@@ -42,14 +42,17 @@ impl Context {
     /// Sends one message to the connection that is [`plain`](Context::plain).
     #[inline]
     pub(crate) fn send_plain(&mut self, slot: u32, opcode: Opcode, payload: &[u8]) {
-        if !self.run.push_short(opcode, payload) {
-            self.send_plain_long(slot, opcode, payload);
+        if !self.run.push_usual(opcode, payload) {
+            self.send_plain_unusual(slot, opcode, payload);
         }
     }
 
     /// Apart, so that the code of the usual way lies together.
     #[inline(never)]
-    fn send_plain_long(&mut self, slot: u32, opcode: Opcode, payload: &[u8]) {
+    fn send_plain_unusual(&mut self, slot: u32, opcode: Opcode, payload: &[u8]) {
+        if self.run.push_unusual(opcode, payload) {
+            return;
+        }
         let mut header = [0; Header::MAX_LEN];
         let whole = Header { fin: true, rsv1: false, opcode, key: None, len: payload.len() as u64 };
         let at = whole.encode_into(&mut header);

@@ -99,6 +99,7 @@ pub trait Handler: Any {
 pub(crate) struct Messages<F>(pub(crate) F);
 
 impl<F: FnMut(&mut Conn<'_>, Message<'_>) + 'static> Handler for Messages<F> {
+    #[inline]
     fn message(&mut self, conn: &mut Conn<'_>, message: Message<'_>) {
         (self.0)(conn, message);
     }

@@ -6,7 +6,7 @@ use super::handler::Handler;
 use super::server::Server;
 use crate::connection::{Conn, ConnId};
 use crate::net::Read;
-use crate::websocket::{Messages, Role, Run, whole_frame, whole_message};
+use crate::websocket::{Binaries, Message, Role, Run, Texts, whole_frame, whole_message};
 
 impl Server {
     /// Reads from a connection at rest; false, and nothing done, when it is none.
@@ -58,14 +58,11 @@ impl Server {
         while self.context.plain == id && *steps > 0 {
             if runs && let Some(run) = Run::prepare(&mut input[used..], longest, *steps) {
                 self.context.more_input = true;
-                let mut taken = 0;
-                if let Some(messages) = run.messages(&input[used..]) {
-                    let count;
-                    (count, taken) = hand_over(handler, &mut Conn { cx: &mut self.context, id }, messages);
-                    *steps -= count;
-                    delivered += count;
-                }
-                run.give_back(&mut input[used..], taken);
+                let conn = &mut Conn { cx: &mut self.context, id };
+                let left = run.whole(&input[used..]).map(|whole| handler.messages(conn, whole));
+                let (count, taken) = run.end(&mut input[used..], left);
+                *steps -= count;
+                delivered += count;
                 used += taken;
                 if taken > 0 {
                     continue;
@@ -91,16 +88,34 @@ impl Server {
     }
 }
 
-/// Hands over messages as long as nothing but answers comes of them: how many, and how many bytes of the run they took. Apart, so that its
-/// variables stay in registers.
-#[inline(never)]
-fn hand_over(handler: &mut dyn Handler, conn: &mut Conn<'_>, mut messages: Messages<'_>) -> (usize, usize) {
-    let mut count = 0;
-    while conn.cx.plain == conn.id
-        && let Some(message) = messages.next()
-    {
-        handler.message(conn, message);
-        count += 1;
+/// A handler as the server has it: messages that arrived together are handed over by code made for its type, so that between two of
+/// them nothing is called that need not be.
+pub(crate) trait Served: Handler {
+    /// Hands over the messages of a run as long as nothing but answers comes of them. Returns how many bytes of it are left.
+    fn messages(&mut self, conn: &mut Conn<'_>, run: Message<'_>) -> usize;
+}
+
+impl<H: Handler> Served for H {
+    fn messages(&mut self, conn: &mut Conn<'_>, run: Message<'_>) -> usize {
+        match run {
+            Message::Text(run) => {
+                let mut texts = Texts(run);
+                while conn.cx.plain == conn.id
+                    && let Some(text) = texts.next()
+                {
+                    self.message(conn, Message::Text(text));
+                }
+                texts.0.len()
+            }
+            Message::Binary(run) => {
+                let mut binaries = Binaries(run);
+                while conn.cx.plain == conn.id
+                    && let Some(binary) = binaries.next()
+                {
+                    self.message(conn, Message::Binary(binary));
+                }
+                binaries.0.len()
+            }
+        }
     }
-    (count, messages.taken())
 }

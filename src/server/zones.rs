@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use http::Method;
 
 use super::handler::Handler;
+use super::plain::Served;
 use crate::websocket::Origins;
 
 /// Where a handler stands: a URI prefix, and which methods and origins it takes.
@@ -93,7 +94,7 @@ impl Handler for Nobody {}
 #[derive(Default)]
 pub(crate) struct Zones {
     pub(crate) entries: Vec<Entry>,
-    handlers: Vec<Box<dyn Handler>>,
+    handlers: Vec<Box<dyn Served>>,
     /// Stands in for a handler of another server, whose `ZoneId` was used here.
     nobody: Nobody,
     /// Entries by prefix, in their order: a path is looked up segment by segment, however many zones there are.
@@ -103,7 +104,7 @@ pub(crate) struct Zones {
 
 impl Zones {
     /// Puts a handler at several prefixes, after all zones that are there, and returns its number.
-    pub(crate) fn add(&mut self, zones: Vec<Zone>, handler: Box<dyn Handler>) -> u16 {
+    pub(crate) fn add(&mut self, zones: Vec<Zone>, handler: Box<dyn Served>) -> u16 {
         // One more than 65,536 handlers would need a wider number in every connection.
         let number = u16::try_from(self.handlers.len()).expect("at most 65,536 handlers");
         self.handlers.push(handler);
@@ -125,7 +126,7 @@ impl Zones {
             .min()
     }
 
-    pub(crate) fn handler(&mut self, number: u16) -> &mut dyn Handler {
+    pub(crate) fn handler(&mut self, number: u16) -> &mut dyn Served {
         match self.handlers.get_mut(usize::from(number)) {
             Some(handler) => &mut **handler,
             None => &mut self.nobody,

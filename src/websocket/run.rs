@@ -1,6 +1,8 @@
 //! A run: short messages of one kind that a client sent together, made ready at once instead of one by one.
 //! Knows where they lie and that they are unmasked and, if text, UTF-8; what is longer, cut or of another kind it leaves alone.
 
+use std::mem;
+
 use super::{Header, Message, Opcode, apply};
 
 /// Bytes of a short frame's header, the masking key included (RFC 6455 section 5.2).
@@ -11,11 +13,13 @@ const HEAD: usize = 6;
 const HIGH: u8 = 0x80;
 
 /// Whole short messages of one kind at the beginning of the input. Their headers are not wire format while it lasts:
-/// [`give_back`](Run::give_back) makes frames again of those that were not taken.
+/// [`end`](Run::end) makes frames again of those that were not taken.
 pub(crate) struct Run {
     opcode: Opcode,
     /// Bytes of the input that it takes.
     end: usize,
+    /// Messages that are in it.
+    count: usize,
 }
 
 impl Run {
@@ -31,96 +35,100 @@ impl Run {
         if input.get(HEAD + usize::from(second & !HIGH)) != Some(&first) || most < 2 {
             return None;
         }
-        let end = make_all_ready(input, longest.min(Header::SHORT) as u8, most);
-        (end > 0).then_some(Run { opcode, end })
+        let (end, count) = make_all_ready(input, first, longest.min(Header::SHORT) as u8, most);
+        (end > 0).then_some(Run { opcode, end, count })
     }
 
-    /// The messages; `None` when they are text and one of them is not UTF-8 (section 8.1). Which one, is found by giving them back.
+    /// All of it, each message behind its header, for [`Texts`] or [`Binaries`] to go through; `None` when it is text and one of the
+    /// messages is not UTF-8 (section 8.1). Which one, is found by giving them back.
     #[inline]
-    pub(crate) fn messages<'i>(&self, input: &'i [u8]) -> Option<Messages<'i>> {
-        let all = &input[..self.end];
-        let all = match self.opcode {
-            Opcode::Text => Message::Text(simdutf8::basic::from_utf8(all).ok()?),
-            _ => Message::Binary(all),
-        };
-        Some(Messages { whole: self.end, rest: all })
-    }
-
-    /// Makes frames again of the messages from `at` on. Their payloads stay unmasked, which a key of zeros says.
-    #[inline(never)]
-    pub(crate) fn give_back(&self, input: &mut [u8], mut at: usize) {
-        while at < self.end {
-            let next = at + HEAD + usize::from(input[at + 1]);
-            input[at] |= HIGH;
-            input[at + 1] |= HIGH;
-            at = next;
+    pub(crate) fn whole<'i>(&self, input: &'i [u8]) -> Option<Message<'i>> {
+        let whole = &input[..self.end];
+        match self.opcode {
+            Opcode::Text => simdutf8::basic::from_utf8(whole).ok().map(Message::Text),
+            _ => Some(Message::Binary(whole)),
         }
     }
-}
 
-/// The messages of a run, one after the other.
-pub(crate) struct Messages<'i> {
-    /// Bytes of all of them.
-    whole: usize,
-    /// The next message, with its header, and all after it.
-    rest: Message<'i>,
-}
-
-impl Messages<'_> {
-    /// How many bytes of the run those took that came so far.
+    /// Ends it where the last `left` bytes were not taken, or none at all. How many messages were, and how many bytes.
     #[inline]
-    pub(crate) fn taken(&self) -> usize {
-        self.whole - self.rest.len()
+    pub(crate) fn end(self, input: &mut [u8], left: Option<usize>) -> (usize, usize) {
+        let taken = left.map_or(0, |left| self.end - left);
+        let given_back = if taken < self.end { give_back(&mut input[taken..self.end]) } else { 0 };
+        (self.count - given_back, taken)
     }
 }
 
-impl<'i> Iterator for Messages<'i> {
-    type Item = Message<'i>;
+/// Makes frames again of prepared messages: how many. Their payloads stay unmasked, which a key of zeros says.
+#[cold]
+fn give_back(mut messages: &mut [u8]) -> usize {
+    let mut count = 0;
+    while let [first, second, ..] = messages {
+        let len = usize::from(*second);
+        (*first, *second) = (*first | HIGH, *second | HIGH);
+        messages = &mut messages[HEAD + len..];
+        count += 1;
+    }
+    count
+}
+
+/// The messages of a run of text, one after the other: this is what is left of it.
+pub(crate) struct Texts<'i>(pub(crate) &'i str);
+
+impl<'i> Iterator for Texts<'i> {
+    type Item = &'i str;
 
     #[inline]
-    fn next(&mut self) -> Option<Message<'i>> {
-        let end = HEAD + usize::from(*self.rest.as_bytes().get(1)?);
+    fn next(&mut self) -> Option<&'i str> {
+        let end = HEAD + usize::from(*self.0.as_bytes().get(1)?);
         // Between two headers, which are ASCII, lie whole characters.
-        let (message, rest) = match self.rest {
-            Message::Text(text) => {
-                let (frame, rest) = text.split_at_checked(end)?;
-                (Message::Text(frame.get(HEAD..)?), Message::Text(rest))
-            }
-            Message::Binary(bytes) => {
-                let (frame, rest) = bytes.split_at_checked(end)?;
-                (Message::Binary(frame.get(HEAD..)?), Message::Binary(rest))
-            }
-        };
-        self.rest = rest;
-        Some(message)
+        let (frame, rest) = self.0.split_at_checked(end)?;
+        self.0 = rest;
+        frame.get(HEAD..)
     }
 }
 
-/// Makes at most `most` frames ready that begin as the first does: how many bytes they take.
+/// The same of a run of binary messages.
+pub(crate) struct Binaries<'i>(pub(crate) &'i [u8]);
+
+impl<'i> Iterator for Binaries<'i> {
+    type Item = &'i [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'i [u8]> {
+        let end = HEAD + usize::from(*self.0.get(1)?);
+        let (frame, rest) = self.0.split_at_checked(end)?;
+        self.0 = rest;
+        frame.get(HEAD..)
+    }
+}
+
+/// Makes at most `most` frames ready that begin with `first`: how many bytes they take, and how many they are.
 #[inline(never)]
-fn make_all_ready(input: &mut [u8], longest: u8, most: usize) -> usize {
-    let Some(&first) = input.first() else { return 0 };
-    let (mut end, mut rest) = (0, input);
-    for _ in 0..most {
-        let Some((header, after)) = rest.split_first_chunk_mut() else { break };
-        // Masked, and as long as it may be.
-        let len = header[1].wrapping_sub(HIGH);
-        if header[0] != first || len > longest || after.len() < usize::from(len) {
+fn make_all_ready(input: &mut [u8], first: u8, longest: u8, most: usize) -> (usize, usize) {
+    let all = input.len();
+    let (mut rest, mut left) = (input, most);
+    while left > 0
+        && let &mut [begins, second, ..] = rest
+    {
+        // Without MASK it is longer than any.
+        let len = usize::from(second).wrapping_sub(usize::from(HIGH));
+        if begins != first || len > usize::from(longest) || HEAD + len > rest.len() {
             break;
         }
-        let (payload, next) = after.split_at_mut(usize::from(len));
-        make_ready(header, payload);
-        end += HEAD + usize::from(len);
-        rest = next;
+        let (frame, next) = mem::take(&mut rest).split_at_mut(HEAD + len);
+        make_ready(frame, [first & !HIGH, len as u8]);
+        (rest, left) = (next, left - 1);
     }
-    end
+    (all - rest.len(), most - left)
 }
 
-/// Unmasks a short frame and takes from its header what is not ASCII.
-#[inline]
-fn make_ready(header: &mut [u8; HEAD], payload: &mut [u8]) {
-    let [first, second, key @ ..] = *header;
-    *header = [first & !HIGH, second & !HIGH, 0, 0, 0, 0];
+/// Unmasks a short frame and leaves of its header what is ASCII.
+#[inline(always)]
+fn make_ready(frame: &mut [u8], [first, second]: [u8; 2]) {
+    let Some((header, payload)) = frame.split_first_chunk_mut::<HEAD>() else { return };
+    let [_, _, key @ ..] = *header;
+    *header = [first, second, 0, 0, 0, 0];
     apply(payload, key);
 }
 
@@ -152,12 +160,22 @@ mod tests {
         let (mut messages, mut at, mut assembly) = (Vec::new(), 0, None);
         loop {
             if let Some(run) = Run::prepare(&mut input[at..], RULES.max_message, most) {
-                let mut end = 0;
-                if let Some(mut of_run) = run.messages(&input[at..]) {
-                    messages.extend(of_run.by_ref().take(taken).map(|message| message.as_bytes().to_vec()));
-                    end = of_run.taken();
-                }
-                run.give_back(&mut input[at..], end);
+                let before = messages.len();
+                let left = match run.whole(&input[at..]) {
+                    None => None,
+                    Some(Message::Text(whole)) => {
+                        let mut texts = Texts(whole);
+                        messages.extend(texts.by_ref().take(taken).map(|text| text.as_bytes().to_vec()));
+                        Some(texts.0.len())
+                    }
+                    Some(Message::Binary(whole)) => {
+                        let mut binaries = Binaries(whole);
+                        messages.extend(binaries.by_ref().take(taken).map(<[u8]>::to_vec));
+                        Some(binaries.0.len())
+                    }
+                };
+                let (count, end) = run.end(&mut input[at..], left);
+                assert_eq!(count, messages.len() - before);
                 at += end;
             }
             match receive(&RULES, &mut assembly, &mut input[at..]) {
@@ -216,7 +234,10 @@ mod tests {
                     assert_eq!(input, before);
                     0
                 }
-                Some(run) => run.messages(&input).unwrap().count(),
+                Some(run) => match run.whole(&input).unwrap() {
+                    Message::Text(whole) => Texts(whole).count(),
+                    Message::Binary(whole) => Binaries(whole).count(),
+                },
             }
         };
         let (text, binary) = (frame(Opcode::Text, 20), frame(Opcode::Binary, 20));
