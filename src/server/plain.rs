@@ -55,7 +55,7 @@ impl Server {
         let longest = self.context.options_of(connection).rules.max_message;
         let handler = self.zones.handler(connection.zone);
         let (mut used, mut delivered, mut runs) = (0, 0, true);
-        while self.context.plain == id && *steps > 0 {
+        while used < input.len() && self.context.plain == id && *steps > 0 {
             if runs && let Some(run) = Run::prepare(&mut input[used..], longest, *steps) {
                 self.context.more_input = true;
                 let conn = &mut Conn { cx: &mut self.context, id };

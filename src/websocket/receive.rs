@@ -81,8 +81,8 @@ pub(crate) fn whole_frame(role: Role, longest: usize, input: &[u8]) -> Option<(H
     (is_message && header.len <= longest as u64 && header.len <= (input.len() - at) as u64).then_some((header, at))
 }
 
-/// What such a frame says.
-#[inline]
+/// What such a frame says. Always a part of its caller: a result that is returned in words and copied whole stalls the processor.
+#[inline(always)]
 pub(crate) fn whole_message(header: Header, payload: &mut [u8]) -> Result<Message<'_>, Violation> {
     if let Some(key) = header.key {
         apply(payload, key);
