@@ -199,6 +199,22 @@ impl Pairing {
     }
 }
 
+/// A large message of which all has arrived is heard in that turn, however little is left of it behind its pieces.
+#[test]
+fn large_message_that_is_there_is_heard_at_once() {
+    // The first read gives 128 KiB, its header included. The memory of the first message grows; that of the others is there.
+    for rest in [0, 1, 1_000, (16 << 10) - 1, 16 << 10, (16 << 10) + 1, 100_000] {
+        let mut sim = server();
+        let sender = sim.websocket("/");
+        for round in 1..=3 {
+            sim.push(sender, binary(vec![7; (128 << 10) - 14 + (1 << 20) + rest]));
+            sim.turn();
+            assert_eq!(sim.stats().messages, round, "{rest} bytes more than whole pieces");
+            sim.step();
+        }
+    }
+}
+
 /// Those who send large messages have 32 MiB of a turn between them, and beyond that each what one read gives.
 #[test]
 fn large_messages_share_a_turn() {

@@ -10,7 +10,7 @@ use crate::websocket::CloseCode;
 
 /// Messages, requests and other steps that one connection is given in one turn; the rest of its input waits for the next.
 pub(super) const STEPS: usize = 256;
-/// The most that is received at once of a large frame, into its own memory: at first, and when the turn's share is used up.
+/// About the most that is received at once of a large frame, into its own memory: at first, and when the turn's share is used up.
 const IN_PLACE: usize = 1 << 20;
 const IN_PLACE_AT_LEAST: usize = 128 << 10;
 /// As long as no more than this was received so in a turn, large messages are read on until the transport has no more: one that is begun
@@ -97,8 +97,10 @@ impl Server {
         let outcome = match connection.held.as_deref_mut().and_then(|held| held.assembly.as_deref_mut()) {
             Some(assembly) if in_place => {
                 let counted = self.context.options[usize::from(connection.options)].byte_rate.is_some();
-                let share = if counted { 0 } else { self.lent.in_place };
-                let most = share.clamp(IN_PLACE_AT_LEAST, IN_PLACE);
+                let most = match counted {
+                    true => IN_PLACE_AT_LEAST,
+                    false => assembly.piece(self.lent.in_place.clamp(IN_PLACE_AT_LEAST, IN_PLACE)),
+                };
                 connection.transport.read(assembly.space(most))
             }
             _ => connection.transport.read(&mut self.lent.input),

@@ -157,6 +157,13 @@ impl Assembly {
         self.remaining >= LARGE as u64 && self.bytes.len() >= LARGE
     }
 
+    /// How many bytes of a large frame are best received at once: about so many. A rest that would no longer be large comes along, for alone
+    /// it would wait for the next turn.
+    pub(crate) fn piece(&self, about: usize) -> usize {
+        let rest = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+        if rest.saturating_sub(about) < LARGE { rest } else { about }
+    }
+
     /// Where the next bytes of the frame may be received, at most `most` of them. To be followed by
     /// [`received`](Assembly::received).
     pub(crate) fn space(&mut self, most: usize) -> &mut [u8] {
@@ -242,6 +249,17 @@ mod tests {
             assembly.received(piece.len());
             *judged && assembly.judge().is_err()
         })
+    }
+
+    #[test]
+    fn piece_takes_a_little_rest_along() {
+        for (rest, piece) in [(0, 200_000), (LARGE - 1, 200_000 + LARGE - 1), (LARGE, 200_000), (1 << 40, 200_000)] {
+            let len = 200_000 + rest as u64;
+            let header = Header { fin: true, rsv1: false, opcode: Opcode::Binary, key: None, len };
+            let mut assembly = Assembly::new(&header, Vec::new());
+            assembly.begin_frame(true, None, len);
+            assert_eq!(assembly.piece(200_000), piece, "{rest} bytes more");
+        }
     }
 
     #[test]
