@@ -6,7 +6,7 @@ use super::handler::Handler;
 use super::server::Server;
 use crate::connection::{Conn, ConnId};
 use crate::net::Read;
-use crate::websocket::{Binaries, Message, Role, Run, Texts, whole_frame, whole_message};
+use crate::websocket::{Message, Messages, Role, whole_frame, whole_message};
 
 impl Server {
     /// Reads from a connection at rest; false, and nothing done, when it is none.
@@ -56,16 +56,17 @@ impl Server {
         let handler = self.zones.handler(connection.zone);
         let (mut used, mut delivered, mut runs) = (0, 0, true);
         while used < input.len() && self.context.plain == id && *steps > 0 {
-            if runs && let Some(run) = Run::prepare(&mut input[used..], longest, *steps) {
+            if runs && self.lent.run.take(&input[used..], longest, *steps) {
                 self.context.more_input = true;
                 let conn = &mut Conn { cx: &mut self.context, id };
-                let left = run.whole(&input[used..]).map(|whole| handler.messages(conn, whole));
-                let (count, taken) = run.end(&mut input[used..], left);
-                *steps -= count;
-                delivered += count;
-                used += taken;
-                if taken > 0 {
-                    continue;
+                if let Some(messages) = self.lent.run.messages() {
+                    let (count, len) = self.lent.run.heard(handler.messages(conn, messages));
+                    *steps -= count;
+                    delivered += count;
+                    used += len;
+                    if count > 0 {
+                        continue;
+                    }
                 }
                 // One of them is not UTF-8: from here on they are looked at one by one.
                 runs = false;
@@ -91,30 +92,28 @@ impl Server {
 /// A handler as the server has it: messages that arrived together are handed over by code made for its type, so that between two of
 /// them nothing is called that need not be.
 pub(crate) trait Served: Handler {
-    /// Hands over the messages of a run as long as nothing but answers comes of them. Returns how many bytes of it are left.
-    fn messages(&mut self, conn: &mut Conn<'_>, run: Message<'_>) -> usize;
+    /// Hands over the messages of a run as long as nothing but answers comes of them. Returns how many are left.
+    fn messages(&mut self, conn: &mut Conn<'_>, run: Messages<'_>) -> usize;
 }
 
 impl<H: Handler> Served for H {
-    fn messages(&mut self, conn: &mut Conn<'_>, run: Message<'_>) -> usize {
+    fn messages(&mut self, conn: &mut Conn<'_>, run: Messages<'_>) -> usize {
         match run {
-            Message::Text(run) => {
-                let mut texts = Texts(run);
+            Messages::Texts(mut texts) => {
                 while conn.cx.plain == conn.id
                     && let Some(text) = texts.next()
                 {
                     self.message(conn, Message::Text(text));
                 }
-                texts.0.len()
+                texts.left()
             }
-            Message::Binary(run) => {
-                let mut binaries = Binaries(run);
+            Messages::Binaries(mut binaries) => {
                 while conn.cx.plain == conn.id
                     && let Some(binary) = binaries.next()
                 {
                     self.message(conn, Message::Binary(binary));
                 }
-                binaries.0.len()
+                binaries.left()
             }
         }
     }

@@ -16,7 +16,7 @@ use super::zones::{Zone, Zones};
 use crate::connection::{Conn, Context, Flags, NEVER, Options, Phase, Remote, Reply, SLOTS, Source, UNCOUNTED, ZoneId};
 use crate::http1::Request;
 use crate::net::{Acceptor, Readiness, Resolver, Transport};
-use crate::websocket::{CloseCode, Message};
+use crate::websocket::{CloseCode, Message, Run};
 
 /// Zones, their handlers and their connections, without a loop of its own.
 ///
@@ -71,6 +71,7 @@ pub struct Server {
 /// What belongs to the server and is lent to whoever is being handled.
 pub(crate) struct Lent {
     pub(crate) input: Vec<u8>,
+    pub(crate) run: Run,
     /// Bytes that may still be received in this turn without giving way to others.
     pub(crate) in_place: usize,
     pub(crate) due: Vec<u32>,
@@ -113,6 +114,7 @@ impl Server {
             zones: Zones::default(),
             lent: Lent {
                 input: vec![0; READ_BUFFER],
+                run: Run::new(),
                 in_place: IN_PLACE_A_TURN,
                 due: Vec::new(),
                 #[cfg(feature = "deflate")]

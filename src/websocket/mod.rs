@@ -56,7 +56,7 @@ pub use origin::{Origins, check_origin};
 pub use protocol::{Action, Input, Role, Rules, State};
 pub use receive::{Event, receive};
 pub(crate) use receive::{receive_with, whole_frame, whole_message};
-pub(crate) use run::{Binaries, Run, Texts};
+pub(crate) use run::{Messages, Run};
 pub use send::{encode, encode_close, encode_frame, encode_masked, encode_message};
 pub use url::{MalformedUrl, Url};
 pub use utf8::{Invalid, Utf8, Valid};

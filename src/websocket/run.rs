@@ -1,135 +1,202 @@
-//! A run: short messages of one kind that a client sent together, made ready at once instead of one by one.
-//! Knows where they lie and that they are unmasked and, if text, UTF-8; what is longer, cut or of another kind it leaves alone.
+//! A run: short messages of one kind that a client sent together, unmasked and judged at once instead of one by one.
+//! It has their payloads, one behind the other, and leaves the input as it was; what is longer, cut or of another kind it leaves alone.
 
-use std::mem;
-
-use super::{Header, Message, Opcode, apply};
+use super::{Header, Opcode, apply};
 
 /// Bytes of a short frame's header, the masking key included (RFC 6455 section 5.2).
 const HEAD: usize = 6;
 
-/// FIN in the first byte of a header, MASK in the second. Without them, and with a key of zeros, a header is ASCII: so a run of text
-/// is UTF-8 as a whole exactly if each of its messages is, and one look at all of it judges them all.
-const HIGH: u8 = 0x80;
+/// MASK in the second byte of a header.
+const MASK: usize = 0x80;
 
-/// Whole short messages of one kind at the beginning of the input. Their headers are not wire format while it lasts:
-/// [`end`](Run::end) makes frames again of those that were not taken.
+/// Messages of a run at most.
+const MOST: usize = 256;
+
+/// So much is unmasked of a payload that is not longer, whatever follows it: a fixed length takes neither a loop nor a question.
+const WINDOW: usize = 32;
+
+/// The same for every short payload.
+const LARGE_WINDOW: usize = 128;
+
+/// The payloads of whole short messages of one kind, and how long each of them is. It is filled anew for every run.
 pub(crate) struct Run {
+    payloads: Box<[u8]>,
+    lens: Box<[u8; MOST]>,
     opcode: Opcode,
-    /// Bytes of the input that it takes.
-    end: usize,
-    /// Messages that are in it.
+    /// How many messages there are, and how many bytes they have together.
     count: usize,
+    len: usize,
 }
 
 impl Run {
-    /// Prepares at most `most` messages of at most `longest` bytes. `None`, and an untouched input, where no two such messages begin.
+    pub(crate) fn new() -> Run {
+        let payloads = vec![0; MOST * Header::SHORT + LARGE_WINDOW].into();
+        Run { payloads, lens: Box::new([0; MOST]), opcode: Opcode::Text, count: 0, len: 0 }
+    }
+
+    /// Takes at most `most` messages from the beginning of the input; false where no two such messages are, or where short ones may be
+    /// longer than `longest`.
     #[inline]
-    pub(crate) fn prepare(input: &mut [u8], longest: usize, most: usize) -> Option<Run> {
-        let &[first, second, ..] = &*input else { return None };
-        let opcode = match first {
+    pub(crate) fn take(&mut self, input: &[u8], longest: usize, most: usize) -> bool {
+        let &[first, second, ..] = input else { return false };
+        self.opcode = match first {
             0x81 => Opcode::Text,
             0x82 => Opcode::Binary,
-            _ => return None,
+            _ => return false,
         };
-        if input.get(HEAD + usize::from(second & !HIGH)) != Some(&first) || most < 2 {
-            return None;
+        if input.get(HEAD + (usize::from(second) & !MASK)) != Some(&first) || most < 2 || longest < Header::SHORT {
+            return false;
         }
-        let (end, count) = make_all_ready(input, first, longest.min(Header::SHORT) as u8, most);
-        (end > 0).then_some(Run { opcode, end, count })
+        self.take_all(input, first, most);
+        self.count > 0
     }
 
-    /// All of it, each message behind its header, for [`Texts`] or [`Binaries`] to go through; `None` when it is text and one of the
-    /// messages is not UTF-8 (section 8.1). Which one, is found by giving them back.
-    #[inline]
-    pub(crate) fn whole<'i>(&self, input: &'i [u8]) -> Option<Message<'i>> {
-        let whole = &input[..self.end];
-        match self.opcode {
-            Opcode::Text => simdutf8::basic::from_utf8(whole).ok().map(Message::Text),
-            _ => Some(Message::Binary(whole)),
+    /// Takes the frames that begin with `first`.
+    #[inline(never)]
+    fn take_all(&mut self, input: &[u8], first: u8, most: usize) {
+        let (mut rest, mut room) = (input, &mut *self.payloads);
+        let mut count = 0;
+        for place in &mut self.lens[..most.min(MOST)] {
+            (*place, rest, room) = if let (Some(frame), Some(payload)) = (rest.first_chunk(), room.first_chunk_mut())
+                && let Some(len) = len_in_window(frame, first)
+            {
+                unmask_window(frame, payload);
+                (len as u8, &rest[HEAD + len..], &mut room[len..])
+            } else if let Some(taken) = take_one(rest, room, first) {
+                taken
+            } else {
+                break;
+            };
+            count += 1;
         }
+        self.count = count;
+        self.len = input.len() - rest.len() - count * HEAD;
     }
 
-    /// Ends it where the last `left` bytes were not taken, or none at all. How many messages were, and how many bytes.
+    /// The messages; `None` when it is text that is not UTF-8 even as a whole (section 8.1).
     #[inline]
-    pub(crate) fn end(self, input: &mut [u8], left: Option<usize>) -> (usize, usize) {
-        let taken = left.map_or(0, |left| self.end - left);
-        let given_back = if taken < self.end { give_back(&mut input[taken..self.end]) } else { 0 };
-        (self.count - given_back, taken)
+    pub(crate) fn messages(&self) -> Option<Messages<'_>> {
+        let (payloads, lens) = (&self.payloads[..self.len], &self.lens[..self.count]);
+        Some(match self.opcode {
+            Opcode::Text => Messages::Texts(Texts { payloads: simdutf8::basic::from_utf8(payloads).ok()?, lens }),
+            _ => Messages::Binaries(Binaries { payloads, lens }),
+        })
+    }
+
+    /// Of how many messages the handler has heard when so many are left, and how many bytes of the input those took.
+    #[inline]
+    pub(crate) fn heard(&self, left: usize) -> (usize, usize) {
+        let count = self.count - left;
+        let len = if left == 0 { self.len } else { self.len_of(count) };
+        (count, count * HEAD + len)
+    }
+
+    #[cold]
+    fn len_of(&self, count: usize) -> usize {
+        self.lens[..count].iter().copied().map(usize::from).sum()
     }
 }
 
-/// Makes frames again of prepared messages: how many. Their payloads stay unmasked, which a key of zeros says.
-#[cold]
-fn give_back(mut messages: &mut [u8]) -> usize {
-    let mut count = 0;
-    while let [first, second, ..] = messages {
-        let len = usize::from(*second);
-        (*first, *second) = (*first | HIGH, *second | HIGH);
-        messages = &mut messages[HEAD + len..];
-        count += 1;
-    }
-    count
+/// The messages of a run that are left, of either kind.
+pub(crate) enum Messages<'r> {
+    Texts(Texts<'r>),
+    Binaries(Binaries<'r>),
 }
 
-/// The messages of a run of text, one after the other: this is what is left of it.
-pub(crate) struct Texts<'i>(pub(crate) &'i str);
+/// Text, one message after the other. It ends early at one that is not UTF-8 without the next one's beginning.
+pub(crate) struct Texts<'r> {
+    payloads: &'r str,
+    lens: &'r [u8],
+}
 
-impl<'i> Iterator for Texts<'i> {
-    type Item = &'i str;
+impl Texts<'_> {
+    /// How many are left.
+    pub(crate) fn left(&self) -> usize {
+        self.lens.len()
+    }
+}
+
+impl<'r> Iterator for Texts<'r> {
+    type Item = &'r str;
 
     #[inline]
-    fn next(&mut self) -> Option<&'i str> {
-        let end = HEAD + usize::from(*self.0.as_bytes().get(1)?);
-        // Between two headers, which are ASCII, lie whole characters.
-        let (frame, rest) = self.0.split_at_checked(end)?;
-        self.0 = rest;
-        frame.get(HEAD..)
+    fn next(&mut self) -> Option<&'r str> {
+        let (&len, lens) = self.lens.split_first()?;
+        let (text, payloads) = self.payloads.split_at_checked(usize::from(len))?;
+        (self.payloads, self.lens) = (payloads, lens);
+        Some(text)
     }
 }
 
-/// The same of a run of binary messages.
-pub(crate) struct Binaries<'i>(pub(crate) &'i [u8]);
+/// Binary messages, one after the other.
+pub(crate) struct Binaries<'r> {
+    payloads: &'r [u8],
+    lens: &'r [u8],
+}
 
-impl<'i> Iterator for Binaries<'i> {
-    type Item = &'i [u8];
+impl Binaries<'_> {
+    /// How many are left.
+    pub(crate) fn left(&self) -> usize {
+        self.lens.len()
+    }
+}
+
+impl<'r> Iterator for Binaries<'r> {
+    type Item = &'r [u8];
 
     #[inline]
-    fn next(&mut self) -> Option<&'i [u8]> {
-        let end = HEAD + usize::from(*self.0.get(1)?);
-        let (frame, rest) = self.0.split_at_checked(end)?;
-        self.0 = rest;
-        frame.get(HEAD..)
+    fn next(&mut self) -> Option<&'r [u8]> {
+        let (&len, lens) = self.lens.split_first()?;
+        let (binary, payloads) = self.payloads.split_at_checked(usize::from(len))?;
+        (self.payloads, self.lens) = (payloads, lens);
+        Some(binary)
     }
 }
 
-/// Makes at most `most` frames ready that begin with `first`: how many bytes they take, and how many they are.
-#[inline(never)]
-fn make_all_ready(input: &mut [u8], first: u8, longest: u8, most: usize) -> (usize, usize) {
-    let all = input.len();
-    let (mut rest, mut left) = (input, most);
-    while left > 0
-        && let &mut [begins, second, ..] = rest
-    {
-        // Without MASK it is longer than any.
-        let len = usize::from(second).wrapping_sub(usize::from(HIGH));
-        if begins != first || len > usize::from(longest) || HEAD + len > rest.len() {
-            break;
-        }
-        let (frame, next) = mem::take(&mut rest).split_at_mut(HEAD + len);
-        make_ready(frame, [first & !HIGH, len as u8]);
-        (rest, left) = (next, left - 1);
-    }
-    (all - rest.len(), most - left)
-}
-
-/// Unmasks a short frame and leaves of its header what is ASCII.
+/// How long the payload of a frame is that begins with `first` and fits the window. Without MASK it is longer than any.
 #[inline(always)]
-fn make_ready(frame: &mut [u8], [first, second]: [u8; 2]) {
-    let Some((header, payload)) = frame.split_first_chunk_mut::<HEAD>() else { return };
-    let [_, _, key @ ..] = *header;
-    *header = [first, second, 0, 0, 0, 0];
-    apply(payload, key);
+fn len_in_window(frame: &[u8; HEAD + WINDOW], first: u8) -> Option<usize> {
+    let len = usize::from(frame[1]).wrapping_sub(MASK);
+    if frame[0] == first && len <= WINDOW { Some(len) } else { None }
+}
+
+/// Unmasks what a frame brings, and what follows it, as if it were as long as the window.
+#[inline(always)]
+fn unmask_window(frame: &[u8; HEAD + WINDOW], payload: &mut [u8; WINDOW]) {
+    if let Some((&[_, _, key @ ..], masked)) = frame.split_first_chunk::<HEAD>()
+        && let Some(masked) = masked.first_chunk()
+    {
+        unmask(key, masked, payload);
+    }
+}
+
+#[inline(always)]
+fn unmask<const N: usize>(key: [u8; 4], masked: &[u8; N], payload: &mut [u8; N]) {
+    let key = u32::from_ne_bytes(key);
+    // By way of a copy, which is known not to lie where the payload does: so it becomes vectors.
+    let mut plain = *masked;
+    for word in plain.as_chunks_mut().0 {
+        *word = (u32::from_ne_bytes(*word) ^ key).to_ne_bytes();
+    }
+    *payload = plain;
+}
+
+/// Takes a frame that is longer than the window, or that too little follows: its length, and what is left of the input and of the room.
+#[inline(never)]
+fn take_one<'i, 'r>(input: &'i [u8], room: &'r mut [u8], first: u8) -> Option<(u8, &'i [u8], &'r mut [u8])> {
+    let (&[begins, second, key @ ..], rest) = input.split_first_chunk::<HEAD>()?;
+    let len = usize::from(second).checked_sub(MASK)?;
+    if begins != first || len > Header::SHORT {
+        return None;
+    }
+    if let (Some(masked), Some(payload)) = (rest.first_chunk::<LARGE_WINDOW>(), room.first_chunk_mut()) {
+        unmask(key, masked, payload);
+    } else {
+        let payload = room.get_mut(..len)?;
+        payload.copy_from_slice(rest.get(..len)?);
+        apply(payload, key);
+    }
+    Some((len as u8, &rest[len..], &mut room[len..]))
 }
 
 #[cfg(test)]
@@ -139,13 +206,15 @@ mod tests {
     use super::*;
     use crate::websocket::{Event, Role, Rules, encode_masked, receive};
 
-    const RULES: Rules = Rules { role: Role::Server, max_message: 100, compression: false };
+    fn rules(max_message: usize) -> Rules {
+        Rules { role: Role::Server, max_message, compression: false }
+    }
 
     /// What `receive` makes of the input, one message at a time, until something else comes.
-    fn one_by_one(mut input: Vec<u8>) -> (Vec<Vec<u8>>, String) {
+    fn one_by_one(mut input: Vec<u8>, longest: usize) -> (Vec<Vec<u8>>, String) {
         let (mut messages, mut at, mut assembly) = (Vec::new(), 0, None);
         loop {
-            match receive(&RULES, &mut assembly, &mut input[at..]) {
+            match receive(&rules(longest), &mut assembly, &mut input[at..]) {
                 (n, Event::Message(message)) => {
                     messages.push(message.as_bytes().to_vec());
                     at += n;
@@ -156,29 +225,27 @@ mod tests {
     }
 
     /// The same, but each run is taken at once; of every run at most `taken` messages.
-    fn in_runs(mut input: Vec<u8>, most: usize, taken: usize) -> (Vec<Vec<u8>>, String) {
-        let (mut messages, mut at, mut assembly) = (Vec::new(), 0, None);
+    fn in_runs(mut input: Vec<u8>, longest: usize, most: usize, taken: usize) -> (Vec<Vec<u8>>, String) {
+        let (mut messages, mut at, mut assembly, mut run) = (Vec::new(), 0, None, Run::new());
         loop {
-            if let Some(run) = Run::prepare(&mut input[at..], RULES.max_message, most) {
+            if run.take(&input[at..], longest, most) {
                 let before = messages.len();
-                let left = match run.whole(&input[at..]) {
-                    None => None,
-                    Some(Message::Text(whole)) => {
-                        let mut texts = Texts(whole);
+                let left = match run.messages() {
+                    None => run.count,
+                    Some(Messages::Texts(mut texts)) => {
                         messages.extend(texts.by_ref().take(taken).map(|text| text.as_bytes().to_vec()));
-                        Some(texts.0.len())
+                        texts.left()
                     }
-                    Some(Message::Binary(whole)) => {
-                        let mut binaries = Binaries(whole);
+                    Some(Messages::Binaries(mut binaries)) => {
                         messages.extend(binaries.by_ref().take(taken).map(<[u8]>::to_vec));
-                        Some(binaries.0.len())
+                        binaries.left()
                     }
                 };
-                let (count, end) = run.end(&mut input[at..], left);
+                let (count, len) = run.heard(left);
                 assert_eq!(count, messages.len() - before);
-                at += end;
+                at += len;
             }
-            match receive(&RULES, &mut assembly, &mut input[at..]) {
+            match receive(&rules(longest), &mut assembly, &mut input[at..]) {
                 (n, Event::Message(message)) => {
                     messages.push(message.as_bytes().to_vec());
                     at += n;
@@ -194,6 +261,7 @@ mod tests {
             3 => "\\PC{0,8}".prop_map(String::into_bytes),
             1 => prop::collection::vec(any::<u8>(), 0..20),
             1 => prop::collection::vec(Just(b'x'), 90..140),
+            1 => prop::collection::vec(Just(b'y'), WINDOW - 2..WINDOW + 3),
         ]
     }
 
@@ -214,8 +282,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn run_reads_as_its_messages_do_one_by_one(input in segment(), most in 0..70usize, taken in 1..70usize) {
-            prop_assert_eq!(in_runs(input.clone(), most, taken), one_by_one(input));
+        fn run_reads_as_its_messages_do_one_by_one(
+            input in segment(),
+            longest in 20..140usize,
+            most in 0..70usize,
+            taken in 1..70usize,
+        ) {
+            prop_assert_eq!(in_runs(input.clone(), longest, most, taken), one_by_one(input, longest));
         }
     }
 
@@ -227,18 +300,8 @@ mod tests {
             bytes
         };
         let messages = |parts: &[Vec<u8>]| {
-            let mut input = parts.concat();
-            let before = input.clone();
-            match Run::prepare(&mut input, 200, 100) {
-                None => {
-                    assert_eq!(input, before);
-                    0
-                }
-                Some(run) => match run.whole(&input).unwrap() {
-                    Message::Text(whole) => Texts(whole).count(),
-                    Message::Binary(whole) => Binaries(whole).count(),
-                },
-            }
+            let mut run = Run::new();
+            if run.take(&parts.concat(), 200, 100) { run.count } else { 0 }
         };
         let (text, binary) = (frame(Opcode::Text, 20), frame(Opcode::Binary, 20));
         assert_eq!(messages(&[]), 0);
