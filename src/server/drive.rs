@@ -10,8 +10,9 @@ use crate::websocket::CloseCode;
 
 /// Messages, requests and other steps that one connection is given in one turn; the rest of its input waits for the next.
 pub(super) const STEPS: usize = 256;
-/// About the most that is received at once of a large frame, into its own memory: at first, and when the turn's share is used up.
-const IN_PLACE: usize = 1 << 20;
+/// About the most that is received at once of a large frame, into its own memory: at first, so that it is still in the cache when it is
+/// unmasked, and when the turn's share is used up.
+const IN_PLACE: usize = 256 << 10;
 const IN_PLACE_AT_LEAST: usize = 128 << 10;
 /// As long as no more than this was received so in a turn, large messages are read on until the transport has no more: one that is begun
 /// in a turn and ended in a later one has left the cache by then. Whoever comes after them waits some ten milliseconds at most.
