@@ -63,7 +63,7 @@ impl Context {
         true
     }
 
-    /// More output follows, or is looked at: what is posted goes into the outbox before it. Its slot stays in the list and means nothing.
+    /// More output follows: what is posted goes into the outbox before it. Its slot stays in the list and means nothing.
     #[inline(never)]
     pub(super) fn unpost(&mut self, slot: u32) {
         if let Some(connection) = self.slots.at_mut(slot) {

@@ -292,6 +292,22 @@ mod tests {
         }
     }
 
+    /// The longest run of every length has its place, and no message more.
+    #[test]
+    fn run_takes_no_more_than_it_has_room_for() {
+        for len in [0, 1, WINDOW, WINDOW + 1, Header::SHORT] {
+            let mut input = Vec::new();
+            for n in 0..MOST + 44 {
+                encode_masked(&mut input, true, Opcode::Binary, &vec![n as u8; len], [1, 2, 3, n as u8]);
+            }
+            let mut run = Run::new();
+            assert!(run.take(&input, 1_000, usize::MAX));
+            assert_eq!(run.heard(0), (MOST, MOST * (HEAD + len)));
+            let Some(Messages::Binaries(binaries)) = run.messages() else { panic!("they are binary") };
+            assert!(binaries.enumerate().all(|(n, binary)| binary == vec![n as u8; len]), "{len} bytes each");
+        }
+    }
+
     #[test]
     fn run_takes_two_short_messages_of_one_kind_and_no_others() {
         let frame = |opcode, len: usize| {
