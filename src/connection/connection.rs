@@ -21,7 +21,11 @@ use crate::websocket::{Assembly, CloseCode};
 ///  |        | tag+descriptor |        |line|ers.|ess |rate|rate|s   |ne |ts.|rn |. |fl|
 ///  +--------+----------------+--------+----+----+----+----+----+----+---+---+---+--+--+
 /// ```
+///
+/// It lies in one line of the cache: of many, nearly all have left it when something comes for one of them.
 #[derive(Debug)]
+// Under debug assertions it is longer than one.
+#[cfg_attr(not(debug_assertions), repr(align(64)))]
 pub(crate) struct Connection {
     /// The current exchange's name.
     pub(crate) id: ConnId,

@@ -300,7 +300,7 @@ impl Context {
     /// Takes in a new connection.
     pub(crate) fn insert(&mut self, slot: u32, transport: Transport, address: u32) {
         let id = self.next_id(slot);
-        let born = self.born();
+        let born = self.clock.born();
         let connection = Connection {
             id,
             transport,

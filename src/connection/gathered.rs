@@ -81,8 +81,16 @@ impl Gathered {
     }
 
     /// They have left, or lie elsewhere.
+    #[inline]
     pub(super) fn clear(&mut self) {
         self.len = 0;
+        if self.bytes.len() > CORKED_AT_MOST {
+            self.shrink();
+        }
+    }
+
+    #[cold]
+    fn shrink(&mut self) {
         self.bytes.truncate(CORKED_AT_MOST);
         self.bytes.shrink_to(CORK_KEPT);
     }

@@ -52,6 +52,7 @@ pub(crate) use id::{MAX_LISTENERS, SLOTS, Source};
 pub use options::{Backpressure, Options, OptionsId};
 pub use outgoing::{Chunk, Close, Outgoing};
 pub(crate) use phase::Phase;
+pub(crate) use plain::AtRest;
 pub(crate) use remote::RemoteCall;
 pub use remote::{Refused, Remote};
 pub use reply::{EventStream, Reply, Stream, Upgrade};

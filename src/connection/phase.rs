@@ -1,7 +1,7 @@
 //! The life of a connection: the phases, which of them read, and the deadline of each. `Context::enter` is the only
 //! setter. What is said within a phase is the business of `http1` and `websocket`.
 
-use super::clock::NEVER;
+use super::clock::{Clock, NEVER};
 use super::connection::{Connection, Flags};
 use super::context::Context;
 use super::id::ConnId;
@@ -54,6 +54,7 @@ impl Phase {
     }
 
     /// How many ticks the phase may last before the connection is looked at.
+    #[inline]
     fn ticks(self, options: &Options, slot: u32) -> u32 {
         match self {
             // Each attempt has its own.
@@ -82,6 +83,34 @@ fn jitter(range: u32, slot: u32) -> u32 {
     ((u64::from(spread) * u64::from(range)) >> 32) as u32
 }
 
+impl Clock {
+    /// The tick at which a connection is looked at that was heard of just now: by its phase, or for its age.
+    #[inline]
+    pub(super) fn deadline_of(&self, connection: &Connection, options: &Options) -> u32 {
+        let deadline = self.deadline(connection.phase.ticks(options, connection.id.slot()));
+        // Nearly always, and then nothing needs to be worked out.
+        if options.lifetime == NEVER { deadline } else { deadline.min(self.retirement(connection, options)) }
+    }
+
+    /// The tick at which a connection becomes too old, and no longer has been told so.
+    #[inline(never)]
+    fn retirement(&self, connection: &Connection, options: &Options) -> u32 {
+        let told = connection.flags.has(Flags::LAST) && !connection.phase.is_open();
+        if options.lifetime == NEVER || !connection.phase.may_retire() || told {
+            return NEVER;
+        }
+        let lifetime = options.lifetime.div_ceil(BORN).min(u32::from(u16::MAX) - 1);
+        let age = u32::from(self.born().wrapping_sub(connection.born));
+        // Rounded up twice: to whole units, and because the unit of its birth was partly over.
+        (self.tick() / BORN + (lifetime + 1).saturating_sub(age)).saturating_mul(BORN)
+    }
+
+    /// The unit in which ages are kept, at this moment.
+    pub(super) fn born(&self) -> u16 {
+        (self.tick() / BORN) as u16
+    }
+}
+
 impl Context {
     /// The one way into a phase: it sets the phase and its deadline, and forgets what only concerned the last one.
     pub(crate) fn enter(&mut self, slot: u32, phase: Phase) {
@@ -100,9 +129,9 @@ impl Context {
 
     /// Something happened that gives the phase its full time again.
     pub(crate) fn touch(&mut self, slot: u32) {
-        let Some(connection) = self.slots.at(slot) else { return };
-        let deadline = self.deadline(connection, slot);
         let Some(connection) = self.slots.at_mut(slot) else { return };
+        let options = &self.options[usize::from(connection.options)];
+        let deadline = self.clock.deadline_of(connection, options);
         connection.flags.remove(Flags::PINGED);
         if deadline < connection.deadline {
             return self.slots.arm(slot, deadline);
@@ -114,45 +143,24 @@ impl Context {
     /// The phase has its full time again, from a deadline that may have been later.
     pub(crate) fn rearm(&mut self, slot: u32) {
         let Some(connection) = self.slots.at(slot) else { return };
-        let deadline = self.deadline(connection, slot);
+        let deadline = self.clock.deadline_of(connection, self.options_of(connection));
         self.slots.arm(slot, deadline);
     }
 
     /// Sets the next look, for once not by the phase.
     pub(crate) fn arm(&mut self, slot: u32, ticks: u32) {
         let Some(connection) = self.slots.at(slot) else { return };
-        let deadline = self.clock.deadline(ticks).min(self.retirement(connection));
+        let deadline = self.clock.deadline(ticks).min(self.retirement_of(connection));
         self.slots.arm(slot, deadline);
     }
 
-    fn deadline(&self, connection: &Connection, slot: u32) -> u32 {
-        let options = self.options_of(connection);
-        let deadline = self.clock.deadline(connection.phase.ticks(options, slot));
-        // Nearly always, and then nothing needs to be worked out.
-        if options.lifetime == NEVER { deadline } else { deadline.min(self.retirement(connection)) }
-    }
-
-    /// The tick at which a connection becomes too old, and no longer has been told so.
-    fn retirement(&self, connection: &Connection) -> u32 {
-        let lifetime = self.options_of(connection).lifetime;
-        let told = connection.flags.has(Flags::LAST) && !connection.phase.is_open();
-        if lifetime == NEVER || !connection.phase.may_retire() || told {
-            return NEVER;
-        }
-        let lifetime = lifetime.div_ceil(BORN).min(u32::from(u16::MAX) - 1);
-        let age = u32::from(self.born().wrapping_sub(connection.born));
-        // Rounded up twice: to whole units, and because the unit of its birth was partly over.
-        (self.clock.tick() / BORN + (lifetime + 1).saturating_sub(age)).saturating_mul(BORN)
+    fn retirement_of(&self, connection: &Connection) -> u32 {
+        self.clock.retirement(connection, self.options_of(connection))
     }
 
     /// Whether a connection has become too old.
     pub(crate) fn is_retired(&self, slot: u32) -> bool {
-        self.slots.at(slot).is_some_and(|connection| self.retirement(connection) <= self.clock.tick())
-    }
-
-    /// The unit in which ages are kept, at this moment.
-    pub(crate) fn born(&self) -> u16 {
-        (self.clock.tick() / BORN) as u16
+        self.slots.at(slot).is_some_and(|connection| self.retirement_of(connection) <= self.clock.tick())
     }
 
     /// The peer was heard: an open WebSocket is alive.

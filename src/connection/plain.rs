@@ -1,9 +1,12 @@
 //! The fast lane: a server's open WebSocket of which nothing comes and to which nothing goes but whole messages, as they are. While its
 //! input is handled, sending is writing a frame into one buffer. Everything else goes by `output`.
 
+use std::io;
+
 use super::connection::{Connection, Flags};
-use super::context::Context;
+use super::context::{Context, NOBODY};
 use super::id::ConnId;
+use super::options::Options;
 use super::phase::Phase;
 use super::segment::Kind;
 use crate::websocket::{Header, Opcode, State};
@@ -11,26 +14,81 @@ use crate::websocket::{Header, Opcode, State};
 /// A message as long as this is written from where it is rather than copied.
 const LARGE: usize = 8 << 10;
 
+/// A connection at rest, and what is to be known before its input is handled.
+pub(crate) struct AtRest<'c> {
+    pub(crate) connection: &'c mut Connection,
+    /// The tick of its next look, once it has been heard.
+    pub(crate) deadline: u32,
+    /// Bytes that a message may have.
+    pub(crate) longest: usize,
+}
+
+impl Connection {
+    #[inline]
+    fn may_be_plain(&self, options: &Options) -> bool {
+        self.phase == Phase::WebSocket(State::Open)
+            && !self.flags.has(Flags::UNUSUAL | Flags::CHUNKS | Flags::GONE)
+            && options.plain
+    }
+
+    /// Whether it is an open exchange and nothing else is known of it, held for it or asked for.
+    #[inline]
+    fn is_quiet(&self) -> bool {
+        self.flags == Flags::OPENED && self.held.is_none()
+    }
+
+    #[inline]
+    fn is_at_rest(&self, options: &Options) -> bool {
+        self.is_quiet() && self.may_be_plain(options)
+    }
+}
+
 impl Context {
     /// Whether nothing but whole messages comes from and goes to a connection, each as it is.
     #[inline]
     pub(super) fn may_be_plain(&self, connection: &Connection) -> bool {
-        connection.phase == Phase::WebSocket(State::Open)
-            && !connection.flags.has(Flags::UNUSUAL | Flags::CHUNKS | Flags::GONE)
-            && self.options_of(connection).plain
+        connection.may_be_plain(self.options_of(connection))
     }
 
     /// Whether it is one and at rest besides: nothing unfinished, nothing owed, nothing asked for.
     #[inline]
-    pub(crate) fn is_at_rest(&self, connection: &Connection) -> bool {
-        connection.flags == Flags::OPENED && connection.held.is_none() && self.may_be_plain(connection)
+    pub(super) fn is_at_rest(&self, connection: &Connection) -> bool {
+        connection.is_at_rest(self.options_of(connection))
     }
 
-    /// Begins to handle the input of such a connection, as [`drive`](Context::drive) and [`heard`](Context::heard) do for any.
+    /// The connection in a slot, if it is at rest.
+    #[inline]
+    pub(crate) fn at_rest(&mut self, slot: u32) -> Option<AtRest<'_>> {
+        let connection = self.slots.at_mut(slot)?;
+        let options = &self.options[usize::from(connection.options)];
+        if !connection.is_at_rest(options) {
+            return None;
+        }
+        let deadline = self.clock.deadline_of(connection, options);
+        Some(AtRest { connection, deadline, longest: options.rules.max_message })
+    }
+
+    /// Begins to handle the input of such a connection, as [`drive`](Context::drive) does for any.
     #[inline]
     pub(crate) fn drive_plain(&mut self, id: ConnId) {
         (self.driven, self.corked, self.plain) = (id.slot(), id.slot(), id);
-        self.touch(id.slot());
+        self.more_input = false;
+    }
+
+    /// Ends what `drive_plain` began, as [`rest`](Context::rest) does for any: what was sent leaves in one write.
+    #[inline]
+    pub(crate) fn rest_plain(&mut self, id: ConnId) {
+        let slot = id.slot();
+        let connection = self.slots.at_mut(slot).filter(|connection| connection.is_quiet());
+        let Some(connection) = connection.filter(|_| self.plain == id) else { return self.rest(slot) };
+        (self.driven, self.corked, self.plain) = (NOBODY, NOBODY, ConnId::NOBODY);
+        if self.run.is_empty() {
+            return;
+        }
+        match connection.transport.write(self.run.as_bytes()) {
+            Ok(n) if n == self.run.len() => self.run.clear(),
+            outcome => self.run_left(slot, outcome),
+        }
     }
 
     /// Whether this connection is the one whose output is the run.
@@ -85,7 +143,7 @@ impl Context {
         self.refused(slot);
     }
 
-    /// Writes the run before an empty cork; what is refused is the cork's.
+    /// Writes the run before an empty cork.
     #[inline]
     pub(super) fn write_run(&mut self, slot: u32) {
         if self.run.is_empty() {
@@ -95,7 +153,14 @@ impl Context {
         if connection.flags.has(Flags::GONE) {
             return self.run.clear();
         }
-        match connection.transport.write(self.run.as_bytes()) {
+        let outcome = connection.transport.write(self.run.as_bytes());
+        self.run_left(slot, outcome);
+    }
+
+    /// So much of the run has left; what was refused is the cork's.
+    #[inline(never)]
+    fn run_left(&mut self, slot: u32, outcome: io::Result<usize>) {
+        match outcome {
             Ok(n) if n == self.run.len() => {
                 self.run.clear();
                 self.drained(slot);

@@ -4,21 +4,25 @@
 use super::drive::STEPS;
 use super::handler::Handler;
 use super::server::Server;
-use crate::connection::{Conn, ConnId};
+use crate::connection::{AtRest, Conn, ConnId};
 use crate::net::Read;
-use crate::websocket::{Message, Messages, Role, whole_frame, whole_message};
+use crate::websocket::{Message, Messages, Role, only_message, whole_frame, whole_message};
 
 impl Server {
     /// Reads from a connection at rest; false, and nothing done, when it is none.
+    #[inline]
     pub(super) fn read_plain(&mut self, slot: u32) -> bool {
-        let Some(connection) = self.context.slots.at(slot) else { return false };
-        if !self.context.is_at_rest(connection) {
-            return false;
-        }
-        let Some(connection) = self.context.slots.at_mut(slot) else { return false };
-        let id = connection.id;
+        let Some(AtRest { connection, deadline, longest }) = self.context.at_rest(slot) else { return false };
         match connection.transport.read(&mut self.lent.input) {
-            Ok(Read::Bytes { n, more: false }) => self.arrived_plain(id, n),
+            Ok(Read::Bytes { n, more: false }) => {
+                let (id, zone) = (connection.id, connection.zone);
+                match deadline < connection.deadline {
+                    false => connection.deadline = deadline,
+                    true => self.context.touch(slot),
+                }
+                self.context.drive_plain(id);
+                self.arrived_plain(id, zone, longest, n);
+            }
             outcome => {
                 let more = self.has_read(slot, false, outcome);
                 self.read_on(slot, more);
@@ -27,15 +31,31 @@ impl Server {
         true
     }
 
-    /// All that had arrived lies in the read buffer.
-    fn arrived_plain(&mut self, id: ConnId, n: usize) {
+    /// All that had arrived lies in the read buffer: most often one short message and nothing else.
+    #[inline]
+    fn arrived_plain(&mut self, id: ConnId, zone: u16, longest: usize, n: usize) {
+        let Some(message) = only_message(longest, &mut self.lent.input[..n]) else {
+            return self.all_arrived_plain(id, n);
+        };
+        match message {
+            Ok(message) => {
+                self.context.stats.messages += 1;
+                self.zones.handler(zone).message(&mut Conn { cx: &mut self.context, id }, message);
+            }
+            Err(violation) => self.context.fail(id.slot(), violation.code(), violation.as_str()),
+        }
+        self.context.rest_plain(id);
+    }
+
+    /// The same where it is more or something else.
+    #[inline(never)]
+    fn all_arrived_plain(&mut self, id: ConnId, n: usize) {
         let slot = id.slot();
-        self.context.drive_plain(id);
         let mut input = std::mem::take(&mut self.lent.input);
         let mut steps = STEPS;
         let used = self.plain_messages(slot, &mut input[..n], &mut steps);
         if used == n {
-            self.context.rest(slot);
+            self.context.rest_plain(id);
         } else {
             let used = used + self.consume(slot, &mut input[used..n], steps);
             self.keep(slot, input[used..n].to_vec());

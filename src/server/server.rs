@@ -233,6 +233,10 @@ impl Server {
     }
 
     fn connection_ready(&mut self, slot: u32, readiness: Readiness) {
+        // As nearly always: nothing but input, and nothing else to be done.
+        if readiness.readable && !readiness.read_closed && self.read_plain(slot) {
+            return;
+        }
         let Some(connection) = self.context.slots.at_mut(slot) else { return };
         if readiness.read_closed {
             connection.flags.insert(Flags::READ_CLOSED);
@@ -244,7 +248,7 @@ impl Server {
         if opening {
             return self.opening_ready(slot, readiness);
         }
-        if (readiness.readable || readiness.read_closed) && !self.read_plain(slot) {
+        if readiness.readable || readiness.read_closed {
             self.read(slot);
         }
     }

@@ -55,7 +55,7 @@ pub use opening::{Key, Opening, Unsendable};
 pub use origin::{Origins, check_origin};
 pub use protocol::{Action, Input, Role, Rules, State};
 pub use receive::{Event, receive};
-pub(crate) use receive::{receive_with, whole_frame, whole_message};
+pub(crate) use receive::{only_message, receive_with, whole_frame, whole_message};
 pub(crate) use run::{Messages, Run};
 pub use send::{encode, encode_close, encode_frame, encode_masked, encode_message};
 pub use url::{MalformedUrl, Url};

@@ -81,6 +81,22 @@ pub(crate) fn whole_frame(role: Role, longest: usize, input: &[u8]) -> Option<(H
     (is_message && header.len <= longest as u64 && header.len <= (input.len() - at) as u64).then_some((header, at))
 }
 
+/// What the input says if it is one short message from a client, of at most `longest` bytes, and nothing else.
+#[inline(always)]
+pub(crate) fn only_message(longest: usize, input: &mut [u8]) -> Option<Result<Message<'_>, Violation>> {
+    let (&mut [first, second, key @ ..], payload) = input.split_first_chunk_mut::<6>()?;
+    let len = usize::from(second).wrapping_sub(0x80);
+    if len != payload.len() || len > longest.min(Header::SHORT) {
+        return None;
+    }
+    let opcode = match first {
+        0x81 => Opcode::Text,
+        0x82 => Opcode::Binary,
+        _ => return None,
+    };
+    Some(whole_message(Header { fin: true, rsv1: false, opcode, key: Some(key), len: len as u64 }, payload))
+}
+
 /// What such a frame says. Always a part of its caller: a result that is returned in words and copied whole stalls the processor.
 #[inline(always)]
 pub(crate) fn whole_message(header: Header, payload: &mut [u8]) -> Result<Message<'_>, Violation> {
