@@ -320,7 +320,6 @@ impl Context {
         };
         self.slots.insert(slot, connection);
         self.stats.accepted += 1;
-        self.enter(slot, Phase::Head);
         let first_byte_timeout = self.options[0].first_byte_timeout;
         self.arm(slot, first_byte_timeout);
     }

@@ -29,16 +29,22 @@ impl Context {
         }
     }
 
-    /// Notes how an open exchange ended; its handler is told in `flush`. The first account stands.
+    /// Notes how an open exchange ended; its handler is told in `flush`. The first account stands, and of one that is gone without
+    /// any there is nothing more to be said.
     pub(crate) fn farewell(&mut self, slot: u32, code: CloseCode, reason: &str, by_peer: bool) {
-        if !self.slots.at(slot).is_some_and(|connection| connection.flags.has(Flags::OPENED)) {
+        let open = |flags: Flags| flags.has(Flags::OPENED) && !flags.has(Flags::GONE);
+        if !self.slots.at(slot).is_some_and(|connection| open(connection.flags)) {
             return;
         }
         let Some(held) = self.held(slot) else { return };
         if held.farewell.is_none() {
             held.farewell = Some(Farewell { code, reason: reason.into(), by_peer });
         }
-        self.list_ended(slot);
+        if let Some(connection) = self.slots.at_mut(slot)
+            && connection.flags.mark(Flags::ENDED)
+        {
+            self.ended.push(slot);
+        }
     }
 
     /// A whole response is on its way: the next request may come, or this was the last.
@@ -67,20 +73,12 @@ impl Context {
         }
     }
 
-    /// The connection is over: `flush` frees it.
+    /// The connection is over: `flush` frees it, and tells the handler of an open exchange that has no other end of an abnormal one.
     pub(crate) fn gone(&mut self, slot: u32) {
         self.plain = ConnId::NOBODY;
-        self.farewell(slot, CloseCode::ABNORMAL, "", false);
-        if let Some(connection) = self.slots.at_mut(slot) {
-            connection.flags.insert(Flags::GONE);
-        }
-        self.list_ended(slot);
-    }
-
-    fn list_ended(&mut self, slot: u32) {
-        if let Some(connection) = self.slots.at_mut(slot)
-            && connection.flags.mark(Flags::ENDED)
-        {
+        let Some(connection) = self.slots.at_mut(slot) else { return };
+        connection.flags.insert(Flags::GONE);
+        if connection.flags.mark(Flags::ENDED) {
             self.ended.push(slot);
         }
     }

@@ -184,6 +184,9 @@ impl Outbox {
             let n = transport.write(piece)?;
             written += n;
             self.written += n as u64;
+            if n == self.len {
+                break;
+            }
             self.len -= n;
             if is_control {
                 self.control_left(n)
@@ -334,11 +337,18 @@ impl Outbox {
         }
     }
 
-    /// Keeps no more memory than an outbox in steady use needs.
+    /// All of it has left. Keeps no more memory than an outbox in steady use needs.
     fn release(&mut self) {
+        (self.len, self.left) = (0, 0);
         self.own.clear();
-        self.left = 0;
-        self.segments.clear();
+        // Most often there is just the one.
+        self.segments.pop_front();
+        if !self.segments.is_empty() {
+            self.segments.clear();
+        }
+        if !self.control.is_empty() {
+            self.control_left(self.control.len() - self.control_sent);
+        }
     }
 
     /// Gives back memory beyond what is worth keeping, once empty.

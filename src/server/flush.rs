@@ -12,6 +12,8 @@ use crate::websocket::CloseCode;
 const TIMERS: usize = 1 << 10;
 /// How many connections one round offers to the kernel: something may have been published to a million.
 const WRITES: usize = 1 << 10;
+/// Room that is kept for those that end.
+const ENDED_KEPT: usize = 1 << 10;
 /// How often the lists are gone through in one turn; callbacks that fill them anew wait for the next one after that.
 const ROUNDS: usize = 4;
 
@@ -129,17 +131,30 @@ impl Server {
         }
     }
 
-    /// Tells the handlers of what has ended, and frees the dead.
+    /// Tells the handlers of what has ended, and frees the dead. What ends meanwhile waits for the next round.
     fn bury(&mut self) {
-        for slot in std::mem::take(&mut self.context.ended) {
+        let (before, count) = (self.context.slots.len(), self.context.ended.len());
+        for at in 0..count {
+            let slot = self.context.ended[at];
             let Some(connection) = self.context.slots.at_mut(slot) else { continue };
             connection.flags.remove(Flags::ENDED);
-            self.tell_cancelled(slot);
-            self.tell_close(slot);
-            if self.context.slots.at(slot).is_some_and(|connection| connection.flags.has(Flags::GONE)) {
-                self.context.end_exchange(slot);
+            let gone = connection.flags.has(Flags::GONE);
+            if gone {
+                self.tell_cancelled(slot);
+            }
+            let told = self.tell_close(slot);
+            if gone {
+                if !told {
+                    self.context.end_exchange(slot);
+                }
                 self.free(slot);
             }
+        }
+        self.context.ended.drain(..count);
+        self.context.ended.shrink_to(ENDED_KEPT);
+        if self.context.slots.len() < before {
+            let now = self.context.clock.now();
+            self.listeners.iter_mut().flatten().for_each(|listener| listener.hurry(now));
         }
     }
 
@@ -152,34 +167,32 @@ impl Server {
         if connection.address != UNCOUNTED {
             self.context.addresses.leave(connection.address);
         }
-        let now = self.context.clock.now();
         // Closing a descriptor also takes it out of the Poll.
         drop(connection);
-        for listener in self.listeners.iter_mut().flatten() {
-            listener.hurry(now);
-        }
     }
 
-    /// `close`, once for an exchange that was open; its topics go after it.
-    pub(super) fn tell_close(&mut self, slot: u32) {
-        let Some(connection) = self.context.slots.at_mut(slot) else { return };
-        if !connection.flags.has(Flags::OPENED) {
-            return;
+    /// `close`, once for an exchange that was open; its topics go after it. Whether there was one to be told of.
+    pub(super) fn tell_close(&mut self, slot: u32) -> bool {
+        let Some(connection) = self.context.slots.at_mut(slot) else { return false };
+        let farewell = connection.held.as_mut().and_then(|held| held.farewell.take());
+        let ended = farewell.is_some() || connection.flags.has(Flags::GONE);
+        if !ended || !connection.flags.has(Flags::OPENED) {
+            return false;
         }
-        let Some(farewell) = connection.held.as_mut().and_then(|held| held.farewell.take()) else { return };
         connection.flags.remove(Flags::OPENED);
         let (id, zone) = (connection.id, connection.zone);
-        let close = Close { code: farewell.code, reason: &farewell.reason, by_peer: farewell.by_peer };
+        let close = match &farewell {
+            Some(farewell) => Close { code: farewell.code, reason: &farewell.reason, by_peer: farewell.by_peer },
+            None => Close { code: CloseCode::ABNORMAL, reason: "", by_peer: false },
+        };
         self.zones.handler(zone).close(&mut Conn { cx: &mut self.context, id }, close);
         self.context.end_exchange(slot);
+        true
     }
 
     /// `cancelled`, for an answer that is still owed to a peer that is gone.
     fn tell_cancelled(&mut self, slot: u32) {
         let Some(connection) = self.context.slots.at_mut(slot) else { return };
-        if !connection.flags.has(Flags::GONE) {
-            return;
-        }
         let Some(exchange) = connection.held.as_mut().and_then(|held| held.exchange.take()) else { return };
         let (id, zone) = (connection.id, connection.zone);
         match &exchange.progress {
