@@ -37,6 +37,7 @@ mod timeouts;
 mod timer;
 mod topics;
 mod waiting;
+mod writing;
 
 pub(crate) use clock::NEVER;
 pub use conn::Conn;

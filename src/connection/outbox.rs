@@ -2,12 +2,10 @@
 //! The cork is one of these. It knows what leaves before what; it does not know why anything was sent.
 
 use std::collections::VecDeque;
-use std::io;
 use std::ops::Range;
 
 use super::segment::{Drop, Kind, Segment, Shared};
 use super::waiting::Waiting;
-use crate::net::Transport;
 use crate::websocket::{Decoded, Header};
 
 /// Segments in the order they will leave. Empty, it owns no memory worth keeping.
@@ -18,33 +16,20 @@ pub(crate) struct Outbox {
     pub(super) left: usize,
     pub(super) segments: VecDeque<Segment>,
     /// Control frames, which leave at the next frame boundary, and where the last pong lies in them.
-    control: Vec<u8>,
-    control_sent: usize,
+    pub(super) control: Vec<u8>,
+    pub(super) control_sent: usize,
     pong: Option<(usize, usize)>,
     /// Bytes waiting in all of it.
     pub(super) len: usize,
     /// Bytes that have left so far, and had when it was last looked at.
-    written: u64,
+    pub(super) written: u64,
     seen: u64,
     /// While a message is being sent in fragments, what must not come between them.
     pub(super) behind: Option<Box<Outbox>>,
 }
 
-/// How far one attempt to write came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Written {
-    /// Everything left.
-    Drained,
-    /// The transport took this much and is full.
-    Blocked { n: usize },
-}
-
 /// Own bytes beyond this capacity are given back once the outbox is empty.
 const KEPT: usize = 4 << 10;
-/// Shared frames up to this size are gathered into one write rather than written one by one.
-const GATHERED: usize = 16 << 10;
-/// How much is gathered for one write.
-const WRITE: usize = 64 << 10;
 
 impl Outbox {
     pub(crate) fn is_empty(&self) -> bool {
@@ -109,6 +94,10 @@ impl Outbox {
     pub(crate) fn push_shared(&mut self, frame: Shared, drop: Drop) {
         if let Some(behind) = &mut self.behind {
             return behind.push_shared(frame, drop);
+        }
+        // Every segment has something to write.
+        if frame.is_empty() {
+            return;
         }
         self.len += frame.len();
         self.segments.push_back(Segment::Shared { frame, sent: 0, drop });
@@ -175,62 +164,7 @@ impl Outbox {
         self.push(Kind::Bytes, |own| own.extend_from_slice(&rest));
     }
 
-    /// Writes until it is empty or the transport is full. `scratch` is where small frames are gathered.
-    pub(crate) fn write_to(&mut self, transport: &mut Transport, scratch: &mut Vec<u8>) -> io::Result<Written> {
-        let mut written = 0;
-        while self.len > 0 {
-            let (is_control, piece) = self.next_piece(scratch);
-            let asked = piece.len();
-            let n = transport.write(piece)?;
-            written += n;
-            self.written += n as u64;
-            if n == self.len {
-                break;
-            }
-            self.len -= n;
-            if is_control {
-                self.control_left(n)
-            } else {
-                self.segments_left(n)
-            }
-            if n < asked {
-                return Ok(Written::Blocked { n: written });
-            }
-        }
-        self.release();
-        Ok(Written::Drained)
-    }
-
-    /// The bytes to write next: a control frame at a frame boundary, else as much data as lies or can be brought together.
-    fn next_piece<'a>(&'a self, scratch: &'a mut Vec<u8>) -> (bool, &'a [u8]) {
-        if !self.control.is_empty() {
-            return match self.begun() {
-                0 => (true, &self.control[self.control_sent..]),
-                begun => (false, &self.front()[..begun]),
-            };
-        }
-        let first = self.front();
-        if first.len() >= GATHERED || self.segments.len() == 1 {
-            return (false, first);
-        }
-        scratch.clear();
-        let mut at = self.left;
-        for segment in &self.segments {
-            if !scratch.is_empty() && scratch.len() + segment.rest() > WRITE {
-                break;
-            }
-            match segment {
-                Segment::Own { .. } => {
-                    scratch.extend_from_slice(&self.own[at..at + segment.rest()]);
-                    at += segment.rest();
-                }
-                Segment::Shared { frame, sent, .. } => scratch.extend_from_slice(&frame[*sent..]),
-            }
-        }
-        (false, scratch)
-    }
-
-    fn front(&self) -> &[u8] {
+    pub(super) fn front(&self) -> &[u8] {
         match self.segments.front() {
             Some(segment @ Segment::Own { .. }) => &self.own[self.left..self.left + segment.rest()],
             Some(Segment::Shared { frame, sent, .. }) => &frame[*sent..],
@@ -239,7 +173,7 @@ impl Outbox {
     }
 
     /// How many bytes are left of a frame that has begun to leave.
-    fn begun(&self) -> usize {
+    pub(super) fn begun(&self) -> usize {
         match self.segments.front() {
             Some(Segment::Own { sent, kind: Kind::Frames, .. }) if *sent > 0 => self.frame_under_way().end - sent,
             Some(segment @ (Segment::Own { kind: Kind::Bytes, .. } | Segment::Shared { drop: Drop::Whole, .. })) => {
@@ -267,7 +201,7 @@ impl Outbox {
         if end == *sent { end..end } else { begin..end }
     }
 
-    fn control_left(&mut self, n: usize) {
+    pub(super) fn control_left(&mut self, n: usize) {
         self.control_sent += n;
         if self.control_sent == self.control.len() {
             self.control = Vec::new();
@@ -276,7 +210,7 @@ impl Outbox {
         }
     }
 
-    fn segments_left(&mut self, mut n: usize) {
+    pub(super) fn segments_left(&mut self, mut n: usize) {
         while n > 0 {
             let Some(segment) = self.segments.front_mut() else { return };
             let rest = segment.rest();
@@ -338,7 +272,7 @@ impl Outbox {
     }
 
     /// All of it has left. Keeps no more memory than an outbox in steady use needs.
-    fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         (self.len, self.left) = (0, 0);
         self.own.clear();
         // Most often there is just the one.
@@ -365,6 +299,8 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
+    use crate::connection::writing::Written;
+    use crate::net::Transport;
     use crate::websocket::{Message, encode_message};
 
     /// Frames of many sizes through every window, some behind others that have begun: whole and in their order at the far end.

@@ -5,10 +5,11 @@ use super::connection::{Connection, Flags};
 use super::context::{Context, NOBODY};
 use super::delivery::Frames;
 use super::id::ConnId;
-use super::outbox::{Outbox, Written};
+use super::outbox::Outbox;
 use super::outgoing::Outgoing;
 use super::phase::Phase;
 use super::segment::Kind;
+use super::writing::Written;
 use crate::http1;
 use crate::websocket::{self, State};
 

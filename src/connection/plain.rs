@@ -1,7 +1,7 @@
 //! The fast lane: a server's open WebSocket of which nothing comes and to which nothing goes but whole messages, as they are. While its
 //! input is handled, sending is writing a frame into one buffer. Everything else goes by `output`.
 
-use std::io;
+use std::io::{self, IoSlice};
 
 use super::connection::{Connection, Flags};
 use super::context::{Context, NOBODY};
@@ -132,7 +132,9 @@ impl Context {
     fn send_through(&mut self, slot: u32, header: &[u8], payload: &[u8]) {
         let at = header.len();
         let Some(connection) = self.slots.at_mut(slot) else { return };
-        let Ok(n) = connection.transport.write_both(header, payload) else { return self.gone(slot) };
+        let Ok(n) = connection.transport.write_vectored(&[IoSlice::new(header), IoSlice::new(payload)]) else {
+            return self.gone(slot);
+        };
         if n == at + payload.len() {
             return;
         }

@@ -1,7 +1,7 @@
 //! An in-memory connection with a peer that can be slow, abrupt or gone: what simulations and a million
 //! connections without descriptors run on. It tells nobody of its readiness; whoever holds the peer does.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::transport::Read;
@@ -94,6 +94,18 @@ impl Memory {
             pipe.window -= n;
         }
         Ok(n)
+    }
+
+    pub(crate) fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut written = 0;
+        for piece in pieces {
+            let n = self.write(piece)?;
+            written += n;
+            if n < piece.len() {
+                break;
+            }
+        }
+        Ok(written)
     }
 
     pub(crate) fn is_broken(&self) -> bool {

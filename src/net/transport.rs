@@ -110,14 +110,13 @@ impl Transport {
         }
     }
 
-    /// The same for bytes that lie in two places.
-    pub(crate) fn write_both(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
-        let both = [IoSlice::new(first), IoSlice::new(second)];
+    /// The same for bytes that lie in several places.
+    pub(crate) fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         loop {
             let result = match self {
-                Transport::Tcp(socket) => socket.write_vectored(&both),
-                Transport::Unix(socket) => socket.write_vectored(&both),
-                Transport::Memory(memory) => memory.write(&[first, second].concat()),
+                Transport::Tcp(socket) => socket.write_vectored(pieces),
+                Transport::Unix(socket) => socket.write_vectored(pieces),
+                Transport::Memory(memory) => memory.write_vectored(pieces),
                 Transport::Unconnected => return Ok(0),
             };
             return match result {
