@@ -59,7 +59,7 @@ impl Outbox {
     fn write_once(&self, transport: &mut Transport, scratch: &mut Vec<u8>) -> io::Result<Attempt> {
         let front = self.front();
         let (is_control, piece) = match self.begun() {
-            _ if self.control.is_empty() && self.segments.len() > 1 => match front.len() < SMALL {
+            _ if self.control.is_empty() && self.segments.len() > 1 => match is_small(front) {
                 true => (false, self.gather(scratch)),
                 false => return self.write_large(transport),
             },
@@ -73,7 +73,7 @@ impl Outbox {
     /// The small segments at the front, brought together.
     fn gather<'s>(&self, scratch: &'s mut Vec<u8>) -> &'s [u8] {
         scratch.clear();
-        for piece in self.pieces().take_while(|piece| piece.len() < SMALL) {
+        for piece in self.pieces().take_while(|piece| is_small(piece)) {
             if scratch.len() + piece.len() > WRITE {
                 break;
             }
@@ -86,7 +86,7 @@ impl Outbox {
     fn write_large(&self, transport: &mut Transport) -> io::Result<Attempt> {
         let mut slices = [IoSlice::new(&[]); PIECES];
         let (mut count, mut asked) = (0, 0);
-        for (slice, piece) in slices.iter_mut().zip(self.pieces().take_while(|piece| piece.len() >= SMALL)) {
+        for (slice, piece) in slices.iter_mut().zip(self.pieces().take_while(|piece| !is_small(piece))) {
             *slice = IoSlice::new(piece);
             (count, asked) = (count + 1, asked + piece.len());
         }
@@ -104,6 +104,10 @@ impl Outbox {
             Segment::Shared { frame, sent, .. } => &frame[*sent..],
         })
     }
+}
+
+fn is_small(piece: &[u8]) -> bool {
+    piece.len() < SMALL
 }
 
 #[cfg(test)]
