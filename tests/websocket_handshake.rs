@@ -2,8 +2,15 @@
 
 use std::fmt::Write;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use sha1::{Digest, Sha1};
 use switchboard::proto::{
-    AcceptKey, HeadLimits, HeaderSlots, Origins, Refusal, Request, check, check_origin, encode_response, subprotocols,
+    AcceptKey, HeadLimits, HeaderSlots, Key, Origins, Refusal, Request, check, check_origin, encode_response,
+    subprotocols,
 };
 
 const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
@@ -261,4 +268,54 @@ fn field_row_03_subprotocols_are_read_in_linear_time() {
     };
     let (short, long) = (time(2_000), time(32_000));
     assert!(long < short * 80, "{short:?} for 2,000 and {long:?} for 32,000");
+}
+
+/// The characters of base64, and some that are not.
+fn base64_like() -> impl Strategy<Value = String> {
+    let like = select("AQgwBYz09+/+/=-_ .~\u{e9}".chars().collect::<Vec<_>>());
+    prop_oneof![vec(like.clone(), 0..30), vec(like, 24)].prop_map(|characters| characters.into_iter().collect())
+}
+
+proptest! {
+    #[test]
+    fn server_answers_as_sha1_and_base64_say(nonce: [u8; 16], key in vec(any::<u8>(), 0..200)) {
+        let sent = Key::from_nonce(nonce);
+        prop_assert_eq!(sent.as_bytes().to_vec(), STANDARD.encode(nonce).into_bytes());
+        for key in [&sent.as_bytes()[..], &key] {
+            let digest = Sha1::digest([key, b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"].concat());
+            prop_assert_eq!(AcceptKey::from_key(key).as_bytes().to_vec(), STANDARD.encode(digest).into_bytes());
+        }
+    }
+
+    #[test]
+    fn server_takes_for_a_key_what_decodes_to_16_bytes(nonce: [u8; 16], at: Index, other: char, made_up in base64_like()) {
+        let good = STANDARD.encode(nonce);
+        let mut spoiled: Vec<char> = good.chars().collect();
+        *at.get_mut(&mut spoiled) = other;
+        for key in [good, spoiled.into_iter().collect(), made_up] {
+            let line = format!("Sec-WebSocket-Key:{key}");
+            if key.contains(|c: char| c.is_ascii_control()) || key.trim() != key {
+                continue;
+            }
+            let nonce = STANDARD.decode(&key).is_ok_and(|bytes| bytes.len() == 16);
+            let expected = nonce.then(|| AcceptKey::from_key(key.as_bytes())).ok_or(Refusal::MalformedKey);
+            prop_assert_eq!(verdict("Sec-WebSocket-Key", &[&line], false), expected, "{}", key);
+        }
+    }
+}
+
+#[test]
+fn server_takes_every_last_character_that_leaves_no_bits() {
+    for last in 0..=0x7F_u8 {
+        for at in [0, 20, 21] {
+            let mut key = *b"dGhlIHNhbXBsZSBub25jZQ==";
+            key[at] = last;
+            let line = format!("Sec-WebSocket-Key: {}", key.map(char::from).iter().collect::<String>());
+            if last.is_ascii_control() || last == b' ' && at == 0 {
+                continue;
+            }
+            let good = STANDARD.decode(key).is_ok_and(|bytes| bytes.len() == 16);
+            assert_eq!(verdict("Sec-WebSocket-Key", &[&line], false).is_ok(), good, "{line}");
+        }
+    }
 }

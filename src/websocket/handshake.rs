@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use sha1::block_api::compress;
 use sha1::{Digest, Sha1};
 
+use super::base64;
 use crate::http1::{BodyLength, Refusal, Request, Version};
 
 /// Section 1.3: what no server adds to a key that does not know the protocol.
@@ -26,17 +26,39 @@ pub struct AcceptKey([u8; 28]);
 impl AcceptKey {
     /// The answer to a `Sec-WebSocket-Key`, taken as the characters it was sent as.
     pub fn from_key(key: &[u8]) -> AcceptKey {
-        let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
-        let mut accept = [0; 28];
-        let encoded = STANDARD.encode_slice(digest, &mut accept);
-        debug_assert_eq!(encoded, Ok(28), "20 bytes are 28 characters");
-        AcceptKey(accept)
+        AcceptKey(base64::encode(&match key.try_into() {
+            Ok(key) => digest_of(key),
+            Err(_) => Sha1::new().chain_update(key).chain_update(GUID).finalize().into(),
+        }))
     }
 
     /// The characters of the value.
     pub const fn as_bytes(&self) -> &[u8; 28] {
         &self.0
     }
+}
+
+/// The SHA-1 of a key as they are, 24 characters, and the GUID: two blocks whose padding never changes (RFC 3174 section 4).
+fn digest_of(key: &[u8; 24]) -> [u8; 20] {
+    const BLOCKS: [u8; 128] = {
+        let mut blocks = [0; 128];
+        let (_, message) = blocks.split_at_mut(24);
+        let (guid, padding) = message.split_at_mut(GUID.len());
+        guid.copy_from_slice(GUID);
+        padding[0] = 0x80;
+        let [.., high, low] = &mut blocks;
+        [*high, *low] = (8 * (24 + GUID.len() as u16)).to_be_bytes();
+        blocks
+    };
+    let mut blocks = BLOCKS;
+    blocks[..24].copy_from_slice(key);
+    let mut state = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0];
+    compress(&mut state, blocks.as_chunks().0);
+    let mut digest = [0; 20];
+    for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(state) {
+        *bytes = word.to_be_bytes();
+    }
+    digest
 }
 
 /// Judges a request that wants to become a WebSocket; [`check_origin`](super::check_origin) is the other half.
@@ -89,10 +111,9 @@ fn key<'h>(request: &Request<'h>) -> Result<&'h [u8], Refusal> {
     if keys.next().is_some() {
         return Err(Refusal::DoubledKey); // 11.3.1
     }
-    let mut nonce = [0; 18]; // as much as 24 characters can be
-    match STANDARD.decode_slice(key, &mut nonce) {
-        Ok(16) => Ok(key),
-        _ => Err(Refusal::MalformedKey),
+    match base64::is_nonce(key) {
+        true => Ok(key),
+        false => Err(Refusal::MalformedKey),
     }
 }
 

@@ -9,6 +9,7 @@
 //! sent from then on.
 
 mod assembly;
+mod base64;
 mod close;
 #[cfg(feature = "deflate")]
 mod compress;

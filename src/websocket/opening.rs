@@ -4,12 +4,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use super::handshake::is_token;
 use super::opened::extension_names;
-use super::{AcceptKey, Url};
+use super::{AcceptKey, Url, base64};
 use crate::http1::is_value_byte;
 
 /// The value of `Sec-WebSocket-Key`: the nonce of one handshake, in base64.
@@ -28,10 +25,7 @@ impl Key {
     /// The key of a nonce, which is to be random and new for each handshake: see
     /// [`MaskingKeys::nonce`](super::MaskingKeys::nonce).
     pub fn from_nonce(nonce: [u8; 16]) -> Key {
-        let mut key = [0; 24];
-        let encoded = STANDARD.encode_slice(nonce, &mut key);
-        debug_assert_eq!(encoded, Ok(24), "16 bytes are 24 characters");
-        Key(key)
+        Key(base64::encode(&nonce))
     }
 
     /// The characters of the value.
