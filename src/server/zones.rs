@@ -1,7 +1,6 @@
 //! The ordered list of zones and its prefix match. It knows paths and handlers, no connection.
 
 use std::any::Any;
-use std::collections::HashMap;
 
 use http::Method;
 
@@ -97,8 +96,10 @@ pub(crate) struct Zones {
     handlers: Vec<Box<dyn Served>>,
     /// Stands in for a handler of another server, whose `ZoneId` was used here.
     nobody: Nobody,
-    /// Entries by prefix, in their order: a path is looked up segment by segment, however many zones there are.
-    by_prefix: HashMap<Box<str>, Vec<usize>>,
+    /// The prefixes that there are, sorted, each with its entries in their order: a path is looked up segment by segment,
+    /// each time in half of the rest, however many zones there are.
+    prefixes: Vec<(Box<str>, Vec<usize>)>,
+    /// Bytes of the longest prefix; no path is looked at further.
     longest: usize,
 }
 
@@ -110,7 +111,11 @@ impl Zones {
         self.handlers.push(handler);
         for Zone { prefix, methods, origins } in zones {
             self.longest = self.longest.max(prefix.len());
-            self.by_prefix.entry(prefix.clone()).or_default().push(self.entries.len());
+            let place = self.place(prefix.as_bytes()).unwrap_or_else(|place| {
+                self.prefixes.insert(place, (prefix.clone(), Vec::new()));
+                place
+            });
+            self.prefixes[place].1.push(self.entries.len());
             self.entries.push(Entry { prefix, methods, origins, handler: number });
         }
         number
@@ -118,12 +123,17 @@ impl Zones {
 
     /// The first entry from `from` on whose prefix matches.
     pub(crate) fn next(&self, path: &str, from: usize) -> Option<usize> {
-        let borders = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        let path = path.as_bytes();
+        let borders = (0..=path.len().min(self.longest)).filter(|&at| path.get(at).is_none_or(|&byte| byte == b'/'));
         borders
-            .take_while(|&border| border <= self.longest)
-            .filter_map(|border| self.by_prefix.get(&path[..border]))
-            .filter_map(|entries| entries.iter().copied().find(|&entry| entry >= from))
+            .filter_map(|border| self.place(&path[..border]).ok())
+            .filter_map(|place| first_from(&self.prefixes[place].1, from))
             .min()
+    }
+
+    /// Where a prefix is among them, or would be.
+    fn place(&self, prefix: &[u8]) -> Result<usize, usize> {
+        self.prefixes.binary_search_by(|(present, _)| present.as_bytes().cmp(prefix))
     }
 
     pub(crate) fn handler(&mut self, number: u16) -> &mut dyn Served {
@@ -141,8 +151,16 @@ impl Zones {
     }
 }
 
+/// The first of some entries in their order that is this one or later.
+fn first_from(entries: &[usize], from: usize) -> Option<usize> {
+    entries.get(entries.partition_point(|&entry| entry < from)).copied()
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     struct Nothing;
@@ -172,5 +190,27 @@ mod tests {
         assert_eq!(matches(&prefixes, "/foobar"), [1, 4]);
         assert_eq!(matches(&prefixes, "/"), [1]);
         assert_eq!(matches(&prefixes, "*"), Vec::<usize>::new());
+    }
+
+    /// Every prefix is compared, by the sentence in the manual.
+    fn matches_naively(prefixes: &[String], path: &str) -> Vec<usize> {
+        let stands = |prefix: &str| {
+            let inner = prefix.trim_matches('/');
+            let suffix = match inner {
+                "" => Some(path),
+                _ => path.strip_prefix('/').and_then(|path| path.strip_prefix(inner)),
+            };
+            suffix.is_some_and(|suffix| suffix.is_empty() || suffix.starts_with('/'))
+        };
+        (0..prefixes.len()).filter(|&entry| stands(&prefixes[entry])).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn zones_match_as_if_each_were_compared(prefixes in vec("(/[ab!0é]{0,2}){1,3}", 0..40), path in "(/[ab!0é]{1,2}){0,4}/?|[*]") {
+            let path = if path.is_empty() { "/" } else { &path };
+            let borrowed: Vec<&str> = prefixes.iter().map(String::as_str).collect();
+            prop_assert_eq!(matches(&borrowed, path), matches_naively(&prefixes, path));
+        }
     }
 }
