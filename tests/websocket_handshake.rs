@@ -225,6 +225,56 @@ fn server_compares_listed_origins_with_their_scheme() {
     assert!(!origin_verdict("here.example", &Origins::List(Vec::new()), &[good]));
 }
 
+/// An origin taken apart by the letter of RFC 6454: scheme and host in small letters, and the port.
+fn take_apart(origin: &str) -> Option<(String, String, Option<u32>)> {
+    let (scheme, authority) = origin.split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    let mut characters = scheme.chars();
+    if !characters.next()?.is_ascii_lowercase() || !characters.all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) {
+        return None;
+    }
+    let default = ["http", "ws", "https", "wss"].iter().position(|known| *known == scheme).map(|at| [80, 443][at / 2]);
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => {
+            let digits = !port.is_empty() && port.chars().all(|c| c.is_ascii_digit());
+            (host, Some(port.parse().ok().filter(|&port| digits && port < 1 << 16)?))
+        }
+        _ => (authority, default),
+    };
+    (!host.is_empty()).then(|| (scheme, host.to_ascii_lowercase(), port))
+}
+
+/// A host and an optional port, well-formed.
+const AUTHORITY: &str = "(a|A|b[.]a|127[.]0[.]0[.]1|\\[::1\\])(:|:80|:0080|:443|:8080)?";
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2048, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn server_compares_origins_by_the_letter(
+        host in AUTHORITY,
+        scheme in "http|https|HTTP|ws|wss|ftp|h|3|a:b||null",
+        slashes in prop_oneof![8 => Just("://"), 1 => select(vec![":", ":/", "//", "://x@", ":///", ""])],
+        other in AUTHORITY,
+        same: bool,
+        tail in prop_oneof![8 => Just(""), 1 => select(vec![":", ":1", ":65536", ":+1", "/", " ", "]", "\u{e9}"])],
+    ) {
+        let origin = format!("{scheme}{slashes}{}{tail}", if same { &host } else { &other });
+        prop_assume!(origin.trim() == origin);
+        let line = format!("Origin: {origin}");
+        let from = take_apart(&origin);
+        // A host without a port, or with an empty one, stands at the port of the origin's scheme.
+        let bare = host.strip_suffix(':').unwrap_or(&host);
+        let at = take_apart(&format!("{}://{bare}", if scheme.is_empty() { "x" } else { &scheme }));
+        let expected = from.is_some() && from == at && from.as_ref().is_some_and(|(.., port)| port.is_some());
+        prop_assert_eq!(origin_verdict(&host, &Origins::SameHost, &[&line]), expected, "{} at {}", origin, host);
+        let listed = format!("{scheme}://{host}");
+        let expected = from.is_some() && from == take_apart(&listed);
+        let origins = Origins::List(vec!["null".into(), listed.clone()]);
+        prop_assert_eq!(origin_verdict("x", &origins, &[&line]), expected, "{} in a list with {}", origin, listed);
+    }
+}
+
 fn offered(lines: &[&str]) -> Result<Vec<String>, Refusal> {
     let lines: Vec<&str> = GOOD.into_iter().chain(lines.iter().copied()).collect();
     with_request("GET / HTTP/1.1", &lines, |request| {

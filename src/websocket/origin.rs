@@ -23,23 +23,33 @@ pub enum Origins {
 /// 403 for an origin that is not among `origins`, for `null`, for a malformed one and for more than one.
 pub fn check_origin(request: &Request<'_>, origins: &Origins) -> Result<(), Refusal> {
     let mut sent = request.header_values("origin").chain(request.header_values("sec-websocket-origin"));
-    let origin = match (sent.next(), sent.next(), origins) {
-        (None, ..) | (_, _, Origins::Any) => return Ok(()),
-        (Some(_), Some(_), _) => return Err(Refusal::OriginRefused), // which one would the page be from?
-        (Some(origin), None, _) => std::str::from_utf8(origin).ok().and_then(Origin::parse),
+    let accepted = match (sent.next(), sent.next(), origins) {
+        (None, ..) | (_, _, Origins::Any) => true,
+        (Some(_), Some(_), _) => false, // which one would the page be from?
+        (Some(origin), None, Origins::SameHost) => is_at(origin, request.host().as_bytes()),
+        (Some(origin), None, Origins::List(list)) => is_listed(origin, list),
     };
-    let accepted = origin.is_some_and(|origin| match origins {
-        Origins::Any => true,
-        Origins::SameHost => origin.is_at(request.host()),
-        Origins::List(list) => list.iter().filter_map(|listed| Origin::parse(listed)).any(|listed| listed.is(&origin)),
-    });
     if accepted { Ok(()) } else { Err(Refusal::OriginRefused) }
+}
+
+/// What browsers send is recognised by its bytes; only what they do not show is taken apart.
+fn is_at(origin: &[u8], host: &[u8]) -> bool {
+    let authority = origin.strip_prefix(b"http").map(|rest| rest.strip_prefix(b"s").unwrap_or(rest));
+    match authority.and_then(|rest| rest.strip_prefix(b"://")) {
+        Some(authority) if authority == host && !matches!(host, [] | [.., b':']) => true,
+        _ => Origin::parse(origin).is_some_and(|origin| origin.is_at(host)),
+    }
+}
+
+fn is_listed(origin: &[u8], list: &[String]) -> bool {
+    let Some(origin) = Origin::parse(origin) else { return false };
+    list.iter().filter_map(|listed| Origin::parse(listed.as_bytes())).any(|listed| listed.is(&origin))
 }
 
 /// A serialised origin (RFC 6454 section 6.2).
 struct Origin<'a> {
-    scheme: &'a str,
-    host: &'a str,
+    scheme: &'a [u8],
+    host: &'a [u8],
     /// The port, or that of the scheme; `None` for a scheme that has none.
     port: Option<u16>,
 }
@@ -47,9 +57,9 @@ struct Origin<'a> {
 impl<'a> Origin<'a> {
     /// `None` for what is malformed; `null` is, too. The host's own form does not matter, as it is only ever compared
     /// with one that is well-formed.
-    fn parse(origin: &'a str) -> Option<Origin<'a>> {
-        let (scheme, authority) = origin.split_once("://")?;
-        let (host, port) = split_port(authority);
+    fn parse(origin: &'a [u8]) -> Option<Origin<'a>> {
+        let (scheme, rest) = origin.split_at(origin.iter().position(|&byte| byte == b':')?);
+        let (host, port) = split_port(rest.strip_prefix(b"://")?);
         if !is_scheme(scheme) || host.is_empty() {
             return None;
         }
@@ -62,10 +72,10 @@ impl<'a> Origin<'a> {
 
     /// Whether this is the host and port of a `Host`. One without a port is taken to mean the port that the scheme of
     /// the origin has by default, so that an origin whose scheme has none is at no such host.
-    fn is_at(&self, host: &str) -> bool {
+    fn is_at(&self, host: &[u8]) -> bool {
         let (name, port) = split_port(host);
         let port = match port {
-            None | Some("") => default_port(self.scheme), // RFC 3986 3.2.3: an empty port is no port
+            None | Some(b"") => default_port(self.scheme), // RFC 3986 3.2.3: an empty port is no port
             Some(digits) => parse_port(digits),
         };
         self.host.eq_ignore_ascii_case(name) && port.is_some() && self.port == port
@@ -79,31 +89,34 @@ impl<'a> Origin<'a> {
 }
 
 /// RFC 3986 section 3.1.
-fn is_scheme(scheme: &str) -> bool {
-    scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+fn is_scheme(scheme: &[u8]) -> bool {
+    scheme.first().is_some_and(u8::is_ascii_alphabetic)
+        && scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
 }
 
 /// The host and the port of an authority; the colons of an IPv6 literal separate nothing.
-fn split_port(authority: &str) -> (&str, Option<&str>) {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+fn split_port(authority: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match authority.iter().rposition(|&byte| byte == b':') {
+        Some(colon) if !authority.ends_with(b"]") => (&authority[..colon], Some(&authority[colon + 1..])),
         _ => (authority, None),
     }
 }
 
-/// Digits alone: `u16::from_str` would take a sign.
-fn parse_port(digits: &str) -> Option<u16> {
-    match digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => digits.parse().ok(),
-        false => None,
-    }
+/// One digit or more and nothing else, of a number that a port can be.
+fn parse_port(digits: &[u8]) -> Option<u16> {
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0_u16, |number, &byte| {
+            let digit = byte.is_ascii_digit().then(|| u16::from(byte - b'0'))?;
+            number.checked_mul(10)?.checked_add(digit)
+        })
+    };
+    if digits.is_empty() { None } else { number(digits) }
 }
 
-fn default_port(scheme: &str) -> Option<u16> {
+fn default_port(scheme: &[u8]) -> Option<u16> {
     match scheme {
-        _ if scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("wss") => Some(443),
-        _ if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("ws") => Some(80),
+        _ if scheme.eq_ignore_ascii_case(b"https") || scheme.eq_ignore_ascii_case(b"wss") => Some(443),
+        _ if scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"ws") => Some(80),
         _ => None,
     }
 }
