@@ -40,6 +40,11 @@ fn request_finds_headers_in_any_case() {
         assert_eq!(request.header("\u{f}rigin"), None);
         assert_eq!(request.header("hos\u{54}"), Some("example.com"));
     });
+    with_request(lines!("Content-Length: 0"), |request| {
+        assert_eq!(request.header("content-length"), Some("0"));
+        assert_eq!(request.header("content\rlength"), None);
+        assert_eq!(request.header_values("content\rlength").count(), 0);
+    });
     with_request(b"GET / HTTP/1.1\r\nHost: a\r\nA: \xe9\r\n\r\n", |request| {
         assert_eq!(request.header("a"), None);
         assert_eq!(request.header_bytes("a"), Some(&b"\xe9"[..]));

@@ -14,11 +14,18 @@ fuzz_target!(|input: &[u8]| {
         by_byte = scan(&input[..len], resume, &limits);
     }
     assert_eq!(whole, by_byte);
+    let mut slots = HeaderSlots::new();
+    let at_once =
+        Request::parse(&input[..input.len().min(limits.head)], &mut slots, &limits).map(|request| request.head());
+    if let Ok(head) = at_once {
+        assert_eq!(whole, Scan::Complete(head.len()));
+    }
     let Scan::Complete(len) = whole else { return };
     assert!(len <= limits.head && input[..len].ends_with(b"\r\n\r\n"));
 
     let mut slots = HeaderSlots::new();
-    let Ok(request) = Request::parse(&input[..len], &mut slots, &limits) else { return };
+    let Ok(request) = Request::parse(&input[..len], &mut slots, &limits) else { return assert!(at_once.is_err()) };
+    assert!(at_once.is_ok());
     let path = request.path();
     assert!(path == "*" || path.starts_with('/'));
     assert!(!path.contains('\\') && !path.chars().any(|c| c.is_ascii_control()));

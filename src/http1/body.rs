@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use super::Refusal;
-use super::fields::is_token_byte;
+use super::grammar::is_token_byte;
 
 /// What ends a chunked body that has no trailers.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";

@@ -1,9 +1,8 @@
 //! The header lines of one request and what those that frame and route it say, noted in a single pass.
 //! Knows names and values; not the request line, and not the body's bytes.
 
-use httparse::Header;
-
-use super::{MAX_HEADERS, Refusal, Version, host};
+use super::grammar::{Lines, is_token};
+use super::{Refusal, Version, host};
 
 /// How the end of a request's body is found (RFC 9112 section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,10 +15,9 @@ pub enum BodyLength {
     Chunked,
 }
 
-/// The headers whose places are noted, so that looking one of them up costs nothing.
+/// The headers whose values are noted, so that looking one of them up costs nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Known {
+pub(crate) enum Known {
     Host,
     Cookie,
     Expect,
@@ -35,13 +33,13 @@ enum Known {
     SecWebSocketExtensions,
 }
 
-const KNOWN: usize = Known::SecWebSocketExtensions as usize + 1;
+/// How many there are.
+pub(super) const KNOWN: usize = Known::SecWebSocketExtensions as usize + 1;
 
 impl Known {
     /// By length first: most names are done after that, and none is compared with more than three.
     #[inline]
-    fn named(name: &str) -> Option<Known> {
-        let name = name.as_bytes();
+    fn named(name: &[u8]) -> Option<Known> {
         match name.len() {
             4 if folds_to(name, b"host") => Some(Known::Host),
             6 if folds_to(name, b"cookie") => Some(Known::Cookie),
@@ -61,15 +59,16 @@ impl Known {
     }
 }
 
-/// Whether a token is this lower-case name of letters and `-`, without regard to case.
+/// Whether this is that lower-case name of letters and `-`, without regard to case.
 ///
-/// Setting one bit folds all letters and leaves `-` alone, and no other byte of a token becomes either, so all bytes
+/// Of what a name is made of, letters alone have the bit 0x40, and differ from capitals by the bit 0x20: so all bytes
 /// compare at once.
 #[inline]
-fn folds_to<const LEN: usize>(token: &[u8], known: &[u8; LEN]) -> bool {
-    let differs =
-        |token: &[u8; LEN]| token.iter().zip(known).fold(0, |bits, (byte, known)| bits | ((byte | 0x20) ^ known));
-    token.first_chunk().is_some_and(|token| differs(token) == 0)
+fn folds_to<const LEN: usize>(name: &[u8], known: &[u8; LEN]) -> bool {
+    let differs = |name: &[u8; LEN]| {
+        name.iter().zip(known).fold(0, |bits, (byte, known)| bits | ((byte | (known & 0x40) >> 1) ^ known))
+    };
+    name.first_chunk().is_some_and(|name| differs(name) == 0)
 }
 
 /// Whether a token is this one, in letters of either case.
@@ -78,71 +77,65 @@ fn is<const LEN: usize>(token: &[u8], known: &[u8; LEN]) -> bool {
     token.len() == LEN && folds_to(token, known)
 }
 
-/// Stands for "no such line"; beyond every place there can be.
-const ABSENT: u8 = 0xFF;
-const _: () = assert!(MAX_HEADERS <= ABSENT as usize);
+/// `Expect: 100-continue`, and there is a body.
+pub(super) const EXPECTS_CONTINUE: u8 = 1 << 0;
+/// `Connection` names `close`.
+pub(super) const CLOSE: u8 = 1 << 1;
+/// `Connection` names `keep-alive`.
+pub(super) const KEEP_ALIVE: u8 = 1 << 2;
+/// `Connection` names `upgrade` (RFC 6455 section 4.2.1).
+pub(super) const CONNECTION_UPGRADES: u8 = 1 << 3;
+/// `Upgrade` names `websocket`.
+pub(super) const UPGRADES_TO_WEBSOCKET: u8 = 1 << 4;
+/// Anything of a WebSocket handshake.
+pub(super) const WEBSOCKET: u8 = 1 << 5;
+
+/// A header that may stand once stands more than once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Repeated;
 
 /// The header lines and what was noted of them.
 pub(super) struct Fields<'h> {
-    lines: &'h [Header<'h>],
-    /// The first line of each known name.
-    places: [u8; KNOWN],
+    lines: Lines<'h>,
+    version: Version,
+    /// The value of the first line of each known name.
+    values: &'h mut [Option<&'h [u8]>; KNOWN],
     /// A bit for each known name that has further lines.
     repeated: u16,
-    pub(super) host: Option<&'h str>,
+    /// The first that was found in a line whose form is right.
+    fault: Option<Refusal>,
     pub(super) body: BodyLength,
-    pub(super) expects_continue: bool,
-    pub(super) close: bool,
-    pub(super) keep_alive: bool,
-    pub(super) websocket: bool,
-    /// `Upgrade` names `websocket`, and `Connection` names `upgrade` (RFC 6455 section 4.2.1).
-    pub(super) upgrades_to_websocket: bool,
-    pub(super) connection_upgrades: bool,
+    /// What was said, a bit each.
+    said: u8,
 }
 
 impl<'h> Fields<'h> {
-    /// Notes and judges, in one pass over the lines, what frames and routes the request.
-    pub(super) fn read(lines: &'h [Header<'h>], version: Version) -> Result<Fields<'h>, Refusal> {
-        let mut fields = Fields {
-            lines,
-            places: [ABSENT; KNOWN],
-            repeated: 0,
-            host: None,
-            body: BodyLength::None,
-            expects_continue: false,
-            close: false,
-            keep_alive: false,
-            websocket: false,
-            upgrades_to_websocket: false,
-            connection_upgrades: false,
-        };
-        for (place, line) in (0..).zip(lines) {
-            if let Some(known) = Known::named(line.name) {
-                let again = fields.note(known, place);
-                fields.judge(known, line.value, again, version)?;
-            }
-        }
-        fields.conclude(version)
+    /// Of a request before its first header line.
+    pub(super) fn new(version: Version, values: &'h mut [Option<&'h [u8]>; KNOWN]) -> Fields<'h> {
+        Fields { lines: Lines::NONE, version, values, repeated: 0, fault: None, body: BodyLength::None, said: 0 }
     }
 
-    /// Notes a known line's place; says whether the name was there before.
-    fn note(&mut self, known: Known, place: u8) -> bool {
-        let first = &mut self.places[known as usize];
-        let again = *first != ABSENT;
-        if again {
-            self.repeated |= 1 << known as u8;
-        } else {
-            *first = place;
+    /// Notes and judges a line, if it is one of those that frame and route the request.
+    #[inline]
+    pub(super) fn note(&mut self, name: &[u8], value: &'h [u8]) {
+        let Some(known) = Known::named(name) else { return };
+        let first = &mut self.values[known as usize];
+        let again = first.is_some();
+        match again {
+            true => self.repeated |= 1 << known as u8,
+            false => *first = Some(value),
         }
-        again
+        if let Err(refusal) = self.judge(known, value, again) {
+            self.fault.get_or_insert(refusal);
+        }
     }
 
-    fn judge(&mut self, known: Known, value: &'h [u8], again: bool, version: Version) -> Result<(), Refusal> {
+    fn judge(&mut self, known: Known, value: &'h [u8], again: bool) -> Result<(), Refusal> {
         match known {
             // RFC 9112 section 3.2: exactly one, and well-formed.
             Known::Host if again => return Err(Refusal::DoubledHost),
             Known::Host if !host::is_authority(value) => return Err(Refusal::MalformedHost),
-            Known::Host => self.host = std::str::from_utf8(value).ok(),
+            Known::Host => {}
             // Section 6.3 lets equal lengths pass for one. Here they do not: a proxy may have taken another.
             Known::ContentLength if again => return Err(Refusal::DoubledContentLength),
             Known::ContentLength => match content_length(value) {
@@ -151,16 +144,17 @@ impl<'h> Fields<'h> {
             },
             Known::Connection => self.connection_options(value),
             // RFC 9110 section 10.1.1: nothing else can be expected, and HTTP/1.0 cannot expect at all.
-            Known::Expect if version == Version::Http10 => {}
+            Known::Expect if self.version == Version::Http10 => {}
             Known::Expect if again || !value.eq_ignore_ascii_case(b"100-continue") => {
                 return Err(Refusal::ExpectationFailed);
             }
-            Known::Expect => self.expects_continue = true,
+            Known::Expect => self.said |= EXPECTS_CONTINUE,
             Known::Upgrade => {
-                self.upgrades_to_websocket |= elements(value).any(|protocol| is(protocol, b"websocket"));
-                self.websocket |= self.upgrades_to_websocket;
+                if elements(value).any(|protocol| is(protocol, b"websocket")) {
+                    self.said |= UPGRADES_TO_WEBSOCKET | WEBSOCKET;
+                }
             }
-            Known::SecWebSocketKey | Known::SecWebSocketVersion => self.websocket = true,
+            Known::SecWebSocketKey | Known::SecWebSocketVersion => self.said |= WEBSOCKET,
             // Judged by `conclude`, when Content-Length is known too.
             Known::TransferEncoding => {}
             Known::Cookie
@@ -175,30 +169,40 @@ impl<'h> Fields<'h> {
     /// RFC 9110 section 7.6.1. `Upgrade` is the handshake's to judge.
     fn connection_options(&mut self, value: &[u8]) {
         for option in elements(value) {
-            self.connection_upgrades |= is(option, b"upgrade");
-            self.close |= is(option, b"close");
-            self.keep_alive |= is(option, b"keep-alive");
+            self.said |= match option {
+                _ if is(option, b"upgrade") => CONNECTION_UPGRADES,
+                _ if is(option, b"close") => CLOSE,
+                _ if is(option, b"keep-alive") => KEEP_ALIVE,
+                _ => 0,
+            };
         }
     }
 
-    /// What only the whole of the lines can tell.
-    fn conclude(mut self, version: Version) -> Result<Fields<'h>, Refusal> {
-        if self.has(Known::TransferEncoding) {
-            self.body = self.transfer_coding(version)?;
+    /// What only the whole of the lines can tell; and what was found in one of them.
+    pub(super) fn conclude(&mut self, lines: Lines<'h>) -> Result<(), Refusal> {
+        self.lines = lines;
+        if let Some(refusal) = self.fault {
+            return Err(refusal);
         }
-        if self.host.is_none() && version == Version::Http11 {
+        if self.has(Known::TransferEncoding) {
+            self.body = self.transfer_coding()?;
+        }
+        if self.version == Version::Http11 && !self.has(Known::Host) {
             return Err(Refusal::MissingHost);
         }
-        self.expects_continue &= !matches!(self.body, BodyLength::None | BodyLength::Known(0));
-        Ok(self)
+        if matches!(self.body, BodyLength::None | BodyLength::Known(0)) {
+            self.said &= !EXPECTS_CONTINUE;
+        }
+        Ok(())
     }
 
     /// RFC 9112 section 6.1: `chunked`, once, is the only coding, and two lengths would be two readings.
-    fn transfer_coding(&self, version: Version) -> Result<BodyLength, Refusal> {
+    #[cold]
+    fn transfer_coding(&self) -> Result<BodyLength, Refusal> {
         if self.has(Known::ContentLength) {
             return Err(Refusal::LengthAndTransferEncoding);
         }
-        if version == Version::Http10 {
+        if self.version == Version::Http10 {
             return Err(Refusal::TransferEncodingBeforeHttp11);
         }
         let mut chunked = false;
@@ -216,49 +220,57 @@ impl<'h> Fields<'h> {
     }
 
     fn has(&self, known: Known) -> bool {
-        self.places[known as usize] != ABSENT
+        self.values[known as usize].is_some()
     }
 
     /// All lines in order.
-    pub(super) fn lines(&self) -> &'h [Header<'h>] {
+    pub(super) fn lines(&self) -> Lines<'h> {
         self.lines
+    }
+
+    /// Whether this was said.
+    pub(super) fn says(&self, what: u8) -> bool {
+        self.said & what != 0
+    }
+
+    pub(super) fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The value of the first line of a known name.
+    pub(super) fn known(&self, known: Known) -> Option<&'h [u8]> {
+        self.values[known as usize]
+    }
+
+    /// The value of the only line of a known name.
+    pub(super) fn only(&self, known: Known) -> Result<Option<&'h [u8]>, Repeated> {
+        match self.repeated & (1 << known as u8) {
+            0 => Ok(self.values[known as usize]),
+            _ => Err(Repeated),
+        }
     }
 
     /// The value of the first line of this name.
     pub(super) fn first(&self, name: &str) -> Option<&'h [u8]> {
-        self.candidates(name).iter().find(|line| line.name.eq_ignore_ascii_case(name)).map(|line| line.value)
+        match Known::named(name.as_bytes()) {
+            Some(known) => self.known(known),
+            None => self.lines.named(name).next(),
+        }
     }
 
     /// The values of all lines of this name, in order.
     pub(super) fn values<'f>(&self, name: &'f str) -> impl Iterator<Item = &'h [u8]> + use<'h, 'f> {
-        self.candidates(name).iter().filter(|line| line.name.eq_ignore_ascii_case(name)).map(|line| line.value)
-    }
-
-    /// The lines among which all of this name are: for a known one that stands once, just that line.
-    fn candidates(&self, name: &str) -> &'h [Header<'h>] {
-        let Some(known) = Known::named(name) else {
-            return self.lines;
+        let (only, lines) = match Known::named(name.as_bytes()).map(|known| self.only(known)) {
+            Some(Ok(only)) => (only, Lines::NONE),
+            Some(Err(Repeated)) | None => (None, self.lines),
         };
-        let first = usize::from(self.places[known as usize]);
-        let repeated = self.repeated & (1 << known as u8) != 0;
-        let end = if repeated { self.lines.len() } else { first + 1 };
-        self.lines.get(first..end).unwrap_or_default()
+        only.into_iter().chain(lines.named(name))
     }
 }
 
 /// The elements of a comma-separated list without the white space around them; empty ones are kept.
 fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
-}
-
-/// RFC 9110 section 5.6.2.
-pub(super) fn is_token(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|&byte| is_token_byte(byte))
-}
-
-/// RFC 9110 section 5.6.2: any visible character that is no delimiter.
-pub(super) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// RFC 9110 section 8.6: digits and nothing else; leading zeros have been read as octal elsewhere.

@@ -2,6 +2,7 @@
 //! Knows lines and forbidden bytes, not what any line means: that is [`Request::parse`](super::Request::parse).
 
 use super::Refusal;
+use super::grammar::next_control;
 
 /// The most headers that any limit can allow.
 pub const MAX_HEADERS: usize = 128;
@@ -106,27 +107,4 @@ pub(super) fn walk(input: &[u8], resume: usize) -> Scan {
         position += 2;
         line_start = position;
     }
-}
-
-/// The place of the next control character at or after `from`, or the end of the input: eight bytes at a time.
-fn next_control(input: &[u8], from: usize) -> usize {
-    const LOW: u64 = u64::from_ne_bytes([0x7F; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    const TO_SPACE: u64 = u64::from_ne_bytes([0x80 - 0x20; 8]);
-    const TO_DEL: u64 = u64::from_ne_bytes([0x80 - 0x7F; 8]);
-    let Some(rest) = input.get(from..) else {
-        return input.len();
-    };
-    let (words, tail) = rest.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        // Without its high bit no byte can carry into the next, so both sums are exact for each byte.
-        let low = word & LOW;
-        let controls = (!(low + TO_SPACE) | (low + TO_DEL)) & !word & HIGH;
-        if controls != 0 {
-            return from + index * 8 + controls.trailing_zeros() as usize / 8;
-        }
-    }
-    let tail_start = input.len() - tail.len();
-    tail.iter().position(u8::is_ascii_control).map_or(input.len(), |index| tail_start + index)
 }

@@ -16,7 +16,10 @@ pub(crate) fn is_authority(authority: &[u8]) -> bool {
         let literal = std::str::from_utf8(literal).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok());
         return literal && is_port_part(&port[1..]);
     }
-    let end = authority.iter().position(|&byte| !is_name_byte(byte)).unwrap_or(authority.len());
+    let mut end = 0;
+    while authority.get(end).is_some_and(|&byte| is_name_byte(byte)) {
+        end += 1;
+    }
     let (name, port) = authority.split_at(end);
     !name.is_empty() && is_port_part(port)
 }
@@ -39,9 +42,11 @@ fn is_port_part(part: &[u8]) -> bool {
     let [b':', port @ ..] = part else {
         return part.is_empty();
     };
-    if port.len() > 5 || !port.iter().all(u8::is_ascii_digit) {
+    if port.len() > 5 {
         return false;
     }
-    let number = port.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
-    number <= 0xFFFF
+    let number = port.iter().try_fold(0, |number, &byte| {
+        byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0')) // five digits fit
+    });
+    number.is_some_and(|number| number <= 0xFFFF)
 }

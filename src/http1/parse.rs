@@ -1,81 +1,86 @@
-//! From the bytes of a whole head to a judged [`Request`]: the request line's checks and the order of all others.
-//! Knows httparse and names its faults; targets and header lines are judged in files of their own.
-
-use std::mem::MaybeUninit;
+//! From the bytes of a head to a judged [`Request`], in one pass: the request line's checks and the order of all others.
+//! Knows which fault comes first; targets and header lines are judged in files of their own.
 
 use http::Method;
-use httparse::{Error, Header, Status};
 
-use super::fields::{Fields, is_token};
+use super::fields::Fields;
+use super::grammar::{GAP, HeaderSlots, LineFault, Lines, class, has_folded_line, is_token, token_len};
 use super::target::Target;
-use super::{Extensions, HeadLimits, MAX_HEADERS, Refusal, Request, Version};
+use super::{Extensions, HeadLimits, Refusal, Request, Version};
 
 /// Bytes of the longest method that is passed on; registered ones have up to 17.
 const MAX_METHOD: usize = 32;
 
-/// Room for the header lines of one head: 4 KiB on the stack that cost nothing until they are used.
-pub struct HeaderSlots<'h>(pub(super) [MaybeUninit<Header<'h>>; MAX_HEADERS]);
-
-impl HeaderSlots<'_> {
-    /// Empty room.
-    #[inline]
-    pub const fn new() -> Self {
-        HeaderSlots([const { MaybeUninit::uninit() }; MAX_HEADERS])
-    }
-}
-
-impl Default for HeaderSlots<'_> {
-    fn default() -> Self {
-        HeaderSlots::new()
-    }
-}
-
 impl<'h> Request<'h> {
-    /// Judges a whole head, as [`scan`](super::scan) found it; bytes after its end are not looked at.
+    /// Judges the head that some bytes begin with; bytes after its end are not looked at.
     ///
-    /// Allocates only where the path has to be decoded. `scan` comes first: it refuses a bare LF, which this
-    /// function alone would take for the end of a line.
+    /// Allocates only where the path has to be decoded. What is accepted here [`scan`](super::scan) finds whole, if it
+    /// is not beyond [`HeadLimits::head`]; so a head that is likely to be whole may be parsed first, and scanned only
+    /// where that fails: to learn whether more bytes will help, and whether one of them is forbidden.
     ///
     /// # Errors
     ///
     /// Everything in RFC 9112 sections 2 to 6 that could give a message two readings, as the [`Refusal`] it earns.
     pub fn parse(head: &'h [u8], slots: &'h mut HeaderSlots<'h>, limits: &HeadLimits) -> Result<Request<'h>, Refusal> {
-        let slots = &mut slots.0[..limits.headers.min(MAX_HEADERS)];
-        let mut raw = httparse::Request::new(&mut []);
-        let len = match raw.parse_with_uninit_headers(head, slots) {
-            Ok(Status::Complete(len)) => len,
-            Ok(Status::Partial) => return Err(Refusal::IncompleteHead),
-            Err(error) => return Err(fault(head, error)),
-        };
-        let (Some(method), Some(target), Some(minor)) = (raw.method, raw.path, raw.version) else {
-            return Err(Refusal::MalformedRequestLine);
-        };
-        let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
-        let method = judge_method(method)?;
-        if target.len() > limits.target {
+        let Some(line) = RequestLine::read(head) else { return Err(request_line_fault(head)) };
+        let HeaderSlots { starts, known } = slots;
+        let mut fields = Fields::new(line.version, known);
+        let lines = Lines::read(head, line.len, starts, limits.headers, |name, value| fields.note(name, value))
+            .map_err(|fault| line_fault(head, fault))?;
+        let method = judge_method(line.method)?;
+        if line.target.len() > limits.target {
             return Err(Refusal::TargetTooLong);
         }
-        let target = Target::parse(target, &method)?;
-        let fields = Fields::read(raw.headers, version)?;
-        Ok(Request {
-            head: &head[..len],
-            method,
-            version,
-            // RFC 9112 section 3.2.2: an absolute target's authority replaces the Host that must be there too.
-            host: target.authority.or(fields.host).unwrap_or_default(),
-            target,
-            fields,
-            zone_len: 0,
-            extensions: Extensions::new(),
-        })
+        let target = Target::parse(line.target, line.seen, &method)?;
+        fields.conclude(lines)?;
+        Ok(Request { method, target, fields, zone_len: 0, extensions: Extensions::new() })
     }
 }
 
-fn judge_method(name: &str) -> Result<Method, Refusal> {
+/// A request line whose parts are where they belong.
+struct RequestLine<'h> {
+    method: &'h [u8],
+    target: &'h str,
+    /// The classes that the target's bytes are in.
+    seen: u8,
+    version: Version,
+    /// Bytes up to the first header line.
+    len: usize,
+}
+
+impl<'h> RequestLine<'h> {
+    /// RFC 9112 section 3, after one empty line at most (section 2.2).
+    #[inline]
+    fn read(head: &'h [u8]) -> Option<RequestLine<'h>> {
+        let line = head.strip_prefix(b"\r\n").unwrap_or(head);
+        let (method, rest) = line.split_at(token_len(line));
+        let rest = rest.strip_prefix(b" ").filter(|_| !method.is_empty())?;
+        let (mut end, mut seen) = (0, 0);
+        while let Some(&byte) = rest.get(end)
+            && class(byte) & GAP == 0
+        {
+            seen |= class(byte);
+            end += 1;
+        }
+        let (target, rest) = rest.split_at(end);
+        let (version, rest) = match rest.strip_prefix(b" HTTP/1.")? {
+            [b'1', b'\r', b'\n', rest @ ..] => (Version::Http11, rest),
+            [b'0', b'\r', b'\n', rest @ ..] => (Version::Http10, rest),
+            _ => return None,
+        };
+        let target = std::str::from_utf8(target).ok().filter(|target| !target.is_empty())?;
+        Some(RequestLine { method, target, seen, version, len: head.len() - rest.len() })
+    }
+}
+
+fn judge_method(name: &[u8]) -> Result<Method, Refusal> {
+    if name == b"GET" {
+        return Ok(Method::GET);
+    }
     if name.len() > MAX_METHOD {
         return Err(Refusal::MethodNotImplemented);
     }
-    match Method::from_bytes(name.as_bytes()) {
+    match Method::from_bytes(name) {
         // RFC 9110 section 9.3.6: only a proxy has a use for it.
         Ok(Method::CONNECT) => Err(Refusal::MethodNotImplemented),
         Ok(method) => Ok(method),
@@ -83,40 +88,43 @@ fn judge_method(name: &str) -> Result<Method, Refusal> {
     }
 }
 
-/// What httparse meant, in our words. Slow and rare: it looks at the head again.
+/// Slow and rare: looks at the head again.
 #[cold]
-fn fault(head: &[u8], error: Error) -> Refusal {
-    match error {
-        Error::TooManyHeaders => Refusal::TooManyHeaders,
-        Error::HeaderValue => Refusal::MalformedHeaderValue,
+fn line_fault(head: &[u8], fault: LineFault) -> Refusal {
+    match fault {
+        LineFault::Incomplete => Refusal::IncompleteHead,
+        LineFault::TooMany => Refusal::TooManyHeaders,
+        LineFault::Value => Refusal::MalformedHeaderValue,
         // RFC 9112 section 5.2; one before the first header is folded just the same (section 2.2).
-        Error::HeaderName if head.windows(3).any(|bytes| matches!(bytes, b"\r\n " | b"\r\n\t")) => {
-            Refusal::FoldedHeader
-        }
-        Error::HeaderName => Refusal::MalformedHeaderName,
-        Error::NewLine => request_line_fault(head).unwrap_or(Refusal::BareCarriageReturn),
-        Error::Token | Error::Version | Error::Status => request_line_fault(head).unwrap_or(Refusal::TargetCharacter),
+        LineFault::Name if has_folded_line(head) => Refusal::FoldedHeader,
+        LineFault::Name => Refusal::MalformedHeaderName,
     }
 }
 
-/// What is wrong with the request line's three parts, if it is not a byte of the target.
-fn request_line_fault(head: &[u8]) -> Option<Refusal> {
+/// What is wrong with the request line.
+#[cold]
+fn request_line_fault(head: &[u8]) -> Refusal {
     let head = head.strip_prefix(b"\r\n").unwrap_or(head);
-    let line = head.split(|&byte| byte == b'\r').next().unwrap_or_default();
+    let end = head.iter().position(|&byte| byte == b'\r').unwrap_or(head.len());
+    let (line, rest) = head.split_at(end);
+    if rest.len() < 2 {
+        return Refusal::IncompleteHead;
+    }
     if line.is_empty() {
-        return Some(Refusal::MissingRequestLine);
+        return Refusal::MissingRequestLine;
     }
     let mut parts = line.split(|&byte| byte == b' ');
     let parts = [parts.next(), parts.next(), parts.next(), parts.next()];
     let [Some(method), Some(target), Some(version), None] = parts else {
-        return Some(Refusal::MalformedRequestLine);
+        return Refusal::MalformedRequestLine;
     };
     // RFC 9112 section 2.3: case-sensitive, one digit each.
     match version {
-        _ if method.is_empty() || target.is_empty() || version.is_empty() => Some(Refusal::MalformedRequestLine),
-        _ if !is_token(method) => Some(Refusal::MalformedMethod),
-        b"HTTP/1.0" | b"HTTP/1.1" => None,
-        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Some(Refusal::VersionNotSupported),
-        _ => Some(Refusal::MalformedVersion),
+        _ if method.is_empty() || target.is_empty() || version.is_empty() => Refusal::MalformedRequestLine,
+        _ if !is_token(method) => Refusal::MalformedMethod,
+        b"HTTP/1.0" | b"HTTP/1.1" if rest[1] != b'\n' => Refusal::BareCarriageReturn,
+        b"HTTP/1.0" | b"HTTP/1.1" => Refusal::TargetCharacter,
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Refusal::VersionNotSupported,
+        _ => Refusal::MalformedVersion,
     }
 }

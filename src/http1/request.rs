@@ -6,7 +6,9 @@ use std::fmt;
 
 use http::Method;
 
-use super::fields::Fields;
+use super::fields::{
+    CLOSE, CONNECTION_UPGRADES, EXPECTS_CONTINUE, Fields, KEEP_ALIVE, Known, Repeated, UPGRADES_TO_WEBSOCKET, WEBSOCKET,
+};
 use super::target::Target;
 use super::{BodyLength, Extensions, QueryPairs, query};
 
@@ -33,11 +35,8 @@ pub enum Version {
 /// assert_eq!(request.cookie("id"), Some("42"));
 /// ```
 pub struct Request<'h> {
-    pub(super) head: &'h [u8],
     pub(super) method: Method,
-    pub(super) version: Version,
     pub(super) target: Target<'h>,
-    pub(super) host: &'h str,
     pub(super) fields: Fields<'h>,
     pub(super) zone_len: usize,
     pub(super) extensions: Extensions,
@@ -51,7 +50,7 @@ impl<'h> Request<'h> {
 
     /// The version of HTTP that the client speaks.
     pub fn version(&self) -> Version {
-        self.version
+        self.fields.version()
     }
 
     /// The request target exactly as sent: visible ASCII, no fragment.
@@ -88,7 +87,21 @@ impl<'h> Request<'h> {
     /// Whom the client means to talk to: `host[:port]` of an absolute target, else of the `Host` header
     /// (RFC 9112 section 3.3). Well-formed; empty only for an HTTP/1.0 request that names none.
     pub fn host(&self) -> &'h str {
-        self.host
+        std::str::from_utf8(self.host_bytes()).unwrap_or_default()
+    }
+
+    /// The same as bytes, which are ASCII.
+    pub(crate) fn host_bytes(&self) -> &'h [u8] {
+        // RFC 9112 section 3.2.2: an absolute target's authority replaces the Host that must be there too.
+        match self.target.authority {
+            Some(authority) => authority.as_bytes(),
+            None => self.fields.known(Known::Host).unwrap_or_default(),
+        }
+    }
+
+    /// The value of a known header that stands once; `None` if it is absent.
+    pub(crate) fn only(&self, known: Known) -> Result<Option<&'h [u8]>, Repeated> {
+        self.fields.only(known)
     }
 
     /// The first header of this name, without white space around it; `None` if absent or not UTF-8.
@@ -110,7 +123,7 @@ impl<'h> Request<'h> {
 
     /// Every header line as sent, in order.
     pub fn headers(&self) -> impl Iterator<Item = (&'h str, &'h [u8])> {
-        self.fields.lines().iter().map(|header| (header.name, header.value))
+        self.fields.lines().iter()
     }
 
     /// The value of a cookie, without the quotes it may have (RFC 6265 section 4.2.1).
@@ -137,14 +150,14 @@ impl<'h> Request<'h> {
     ///
     /// Never true in HTTP/1.0 nor for a request without a body.
     pub fn expects_continue(&self) -> bool {
-        self.fields.expects_continue
+        self.fields.says(EXPECTS_CONTINUE)
     }
 
     /// Whether the client wants to send another request on this connection (RFC 9112 section 9.3).
     pub fn keep_alive(&self) -> bool {
-        match self.version {
-            Version::Http10 => self.fields.keep_alive && !self.fields.close,
-            Version::Http11 => !self.fields.close,
+        match self.version() {
+            Version::Http10 => self.fields.says(KEEP_ALIVE) && !self.fields.says(CLOSE),
+            Version::Http11 => !self.fields.says(CLOSE),
         }
     }
 
@@ -153,17 +166,17 @@ impl<'h> Request<'h> {
     /// Half a handshake counts too: `Upgrade: websocket`, a `Sec-WebSocket-Key` or a `Sec-WebSocket-Version`
     /// alone is enough, so that it is told what is missing instead of being served a page.
     pub fn is_websocket(&self) -> bool {
-        self.fields.websocket
+        self.fields.says(WEBSOCKET)
     }
 
     /// Whether `Upgrade` names `websocket` (RFC 6455 section 4.2.1).
     pub(crate) fn upgrades_to_websocket(&self) -> bool {
-        self.fields.upgrades_to_websocket
+        self.fields.says(UPGRADES_TO_WEBSOCKET)
     }
 
     /// Whether `Connection` names `upgrade`.
     pub(crate) fn connection_upgrades(&self) -> bool {
-        self.fields.connection_upgrades
+        self.fields.says(CONNECTION_UPGRADES)
     }
 
     /// What earlier zones left for later ones.
@@ -212,7 +225,7 @@ impl<'h> Request<'h> {
 
     /// The bytes of the head, so that they can be kept and parsed again when an answer comes later.
     pub fn head(&self) -> &'h [u8] {
-        self.head
+        self.fields.lines().head()
     }
 }
 
@@ -221,8 +234,8 @@ impl fmt::Debug for Request<'_> {
         f.debug_struct("Request")
             .field("method", &self.method)
             .field("target", &self.target.raw)
-            .field("version", &self.version)
-            .field("host", &self.host)
+            .field("version", &self.version())
+            .field("host", &self.host())
             .field("body_length", &self.fields.body)
             .finish_non_exhaustive()
     }

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use http::{Method, StatusCode};
 
-use super::fields::is_token;
+use super::grammar::is_token;
 use super::{Refusal, Version};
 
 const TEXT: &str = "text/plain; charset=utf-8";

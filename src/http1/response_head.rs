@@ -5,16 +5,13 @@
 use std::fmt;
 
 use http::StatusCode;
-use httparse::{Error, Header, ParserConfig, Status};
 
+use super::grammar::{LineFault, Lines, has_folded_line, value};
 use super::head::walk;
-use super::{HeadLimits, HeaderSlots, MAX_HEADERS, Refusal, Rejection, Scan, Version};
+use super::{HeadLimits, HeaderSlots, Refusal, Rejection, Scan, Version};
 
 /// What every response begins with that can be understood here.
 const START: &[u8] = b"HTTP/1.";
-
-/// Bytes of `HTTP/1.1 101`: the space that must follow is often forgotten.
-const STATUS_END: usize = 12;
 
 /// Looks for the end of a response head in everything that has arrived of it so far.
 ///
@@ -71,16 +68,15 @@ fn line_fault(refusal: Refusal) -> Rejection {
 /// assert_eq!(response.header("location"), Some("wss://example.com/chat"));
 /// ```
 pub struct ResponseHead<'h> {
-    head: &'h [u8],
     version: Version,
     status: StatusCode,
-    lines: &'h [Header<'h>],
+    lines: Lines<'h>,
 }
 
 impl<'h> ResponseHead<'h> {
-    /// Reads a whole head, as [`scan_response`] found it; bytes after its end are not looked at. Allocates nothing.
+    /// Reads the head that some bytes begin with; bytes after its end are not looked at. Allocates nothing.
     ///
-    /// `scan_response` comes first: it rejects a bare LF, which this function alone would take for the end of a line.
+    /// What is accepted here [`scan_response`] finds whole, if it is not beyond [`HeadLimits::head`].
     ///
     /// # Errors
     ///
@@ -90,23 +86,14 @@ impl<'h> ResponseHead<'h> {
         slots: &'h mut HeaderSlots<'h>,
         limits: &HeadLimits,
     ) -> Result<ResponseHead<'h>, Rejection> {
-        if !could_be_http(head) {
-            return Err(Rejection::NotHttp); // httparse would skip empty lines
+        let line =
+            StatusLine::read(head).map_err(|fault| if is_cut(head) { Rejection::IncompleteHead } else { fault })?;
+        let lines = Lines::read(head, line.len, &mut slots.starts, limits.headers, |_, _| {})
+            .map_err(|fault| named(head, fault))?;
+        match StatusCode::from_u16(line.status) {
+            Ok(status) if line.has_reason => Ok(ResponseHead { version: line.version, status, lines }),
+            _ => Err(Rejection::MalformedStatusLine),
         }
-        let slots = &mut slots.0[..limits.headers.min(MAX_HEADERS)];
-        let mut raw = httparse::Response::new(&mut []);
-        let len = match ParserConfig::default().parse_response_with_uninit_headers(&mut raw, head, slots) {
-            Ok(Status::Complete(len)) => len,
-            Ok(Status::Partial) => return Err(Rejection::IncompleteHead),
-            Err(error) => return Err(fault(head, error)),
-        };
-        let status = raw.code.and_then(|code| StatusCode::from_u16(code).ok());
-        // Section 4: the space stands there even when no reason follows.
-        let (Some(status), Some(minor), Some(b' ')) = (status, raw.version, head.get(STATUS_END)) else {
-            return Err(Rejection::MalformedStatusLine);
-        };
-        let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
-        Ok(ResponseHead { head: &head[..len], version, status, lines: raw.headers })
     }
 
     /// The version of HTTP that the server speaks.
@@ -134,17 +121,17 @@ impl<'h> ResponseHead<'h> {
 
     /// The value of every header line of this name, in order, without white space around it.
     pub fn header_values<'r>(&self, name: &'r str) -> impl Iterator<Item = &'h [u8]> + use<'h, 'r> {
-        self.headers().filter(move |(sent, _)| sent.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.lines.named(name)
     }
 
     /// Every header line as sent, in order.
     pub fn headers(&self) -> impl Iterator<Item = (&'h str, &'h [u8])> + use<'h> {
-        self.lines.iter().map(|line| (line.name, line.value))
+        self.lines.iter()
     }
 
     /// The bytes of the head, so that they can be kept and parsed again.
     pub fn head(&self) -> &'h [u8] {
-        self.head
+        self.lines.head()
     }
 }
 
@@ -157,19 +144,56 @@ impl fmt::Debug for ResponseHead<'_> {
     }
 }
 
-/// What httparse meant, in our words. Slow and rare: it looks at the head again.
-#[cold]
-fn fault(head: &[u8], error: Error) -> Rejection {
-    match error {
-        Error::TooManyHeaders => Rejection::TooManyHeaders,
-        Error::HeaderValue => Rejection::MalformedHeaderValue,
-        // Section 5.2; one before the first header is folded just the same (section 2.2).
-        Error::HeaderName if head.windows(3).any(|bytes| matches!(bytes, b"\r\n " | b"\r\n\t")) => {
-            Rejection::FoldedHeader
+/// A status line whose parts are where they belong.
+struct StatusLine {
+    version: Version,
+    /// Three digits.
+    status: u16,
+    /// Section 4: a space stands after the status even when no reason follows. It is often forgotten.
+    has_reason: bool,
+    /// Bytes up to the first header line.
+    len: usize,
+}
+
+impl StatusLine {
+    fn read(head: &[u8]) -> Result<StatusLine, Rejection> {
+        let (version, rest) = match head.strip_prefix(START) {
+            Some([b'0', b' ', rest @ ..]) => (Version::Http10, rest),
+            Some([b'1', b' ', rest @ ..]) => (Version::Http11, rest),
+            _ => return Err(Rejection::NotHttp), // HTTP/1.2 and its like, too
+        };
+        let Some((digits, rest)) =
+            rest.split_first_chunk::<3>().filter(|(digits, _)| digits.iter().all(u8::is_ascii_digit))
+        else {
+            return Err(Rejection::MalformedStatusLine);
+        };
+        let status = digits.iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0'));
+        let has_reason = rest.starts_with(b" ");
+        // A reason has the bytes that a value may have.
+        match value(rest) {
+            Ok((_, lines)) if has_reason || rest.starts_with(b"\r\n") => {
+                Ok(StatusLine { version, status, has_reason, len: head.len() - lines.len() })
+            }
+            Err(LineFault::Incomplete) => Err(Rejection::IncompleteHead),
+            _ => Err(Rejection::MalformedStatusLine),
         }
-        Error::HeaderName => Rejection::MalformedHeaderName,
-        // HTTP/1.2 and its like.
-        Error::Version => Rejection::NotHttp,
-        Error::NewLine | Error::Token | Error::Status => Rejection::MalformedStatusLine,
+    }
+}
+
+/// Whether a head ends within its first line.
+fn is_cut(head: &[u8]) -> bool {
+    head.starts_with(&START[..head.len().min(START.len())]) && !head.contains(&b'\r')
+}
+
+/// Slow and rare: looks at the head again.
+#[cold]
+fn named(head: &[u8], fault: LineFault) -> Rejection {
+    match fault {
+        LineFault::Incomplete => Rejection::IncompleteHead,
+        LineFault::TooMany => Rejection::TooManyHeaders,
+        LineFault::Value => Rejection::MalformedHeaderValue,
+        // Section 5.2; one before the first header is folded just the same (section 2.2).
+        LineFault::Name if has_folded_line(head) => Rejection::FoldedHeader,
+        LineFault::Name => Rejection::MalformedHeaderName,
     }
 }

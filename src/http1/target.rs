@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use http::Method;
 
+use super::grammar::{BACKSLASH, ESCAPE, FOREIGN, FRAGMENT, QUERY};
 use super::{Refusal, host, percent};
 
 /// A judged request target.
@@ -18,9 +19,8 @@ pub(super) struct Target<'h> {
 }
 
 impl<'h> Target<'h> {
-    /// Judges a target that httparse found to be not empty and without white space.
-    pub(super) fn parse(raw: &'h str, method: &Method) -> Result<Target<'h>, Refusal> {
-        let seen = characters(raw);
+    /// Judges a target that is not empty and without white space, by the classes that its bytes are in.
+    pub(super) fn parse(raw: &'h str, seen: u8, method: &Method) -> Result<Target<'h>, Refusal> {
         if seen & FRAGMENT != 0 {
             return Err(Refusal::TargetFragment);
         }
@@ -41,9 +41,9 @@ impl<'h> Target<'h> {
             true => (None, raw),
             false => split_absolute(raw).map(|(authority, rest)| (Some(authority), rest))?,
         };
-        let (path, query) = match rest.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (rest, None),
+        let (path, query) = match seen & QUERY {
+            0 => (rest, None),
+            _ => rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query))),
         };
         // RFC 9110 section 4.2.3: an empty path after an authority is the root.
         let path = if path.is_empty() { "/" } else { path };
@@ -51,36 +51,8 @@ impl<'h> Target<'h> {
     }
 }
 
-/// Something that is no visible ASCII, or `"`, `<`, `>`, which neither the grammar nor any browser puts here.
-const FOREIGN: u8 = 1 << 0;
-/// `#`: a fragment is the client's own (RFC 9110 section 4.2.5).
-const FRAGMENT: u8 = 1 << 1;
-/// `%`.
-const ESCAPE: u8 = 1 << 2;
-/// `\`, which some take for `/`.
-const BACKSLASH: u8 = 1 << 3;
-
-const CLASSES: [u8; 256] = {
-    let mut classes = [FOREIGN; 256];
-    let mut byte = 0x21;
-    while byte < 0x7F {
-        classes[byte] = match byte as u8 {
-            b'"' | b'<' | b'>' => FOREIGN,
-            b'#' => FRAGMENT,
-            b'%' => ESCAPE,
-            b'\\' => BACKSLASH,
-            _ => 0,
-        };
-        byte += 1;
-    }
-    classes
-};
-
-fn characters(text: &str) -> u8 {
-    text.bytes().fold(0, |seen, byte| seen | CLASSES[usize::from(byte)])
-}
-
 /// The authority of an absolute target, and what follows it (RFC 9112 section 3.2.2).
+#[cold]
 fn split_absolute(raw: &str) -> Result<(&str, &str), Refusal> {
     let (scheme, rest) = raw.split_once("://").ok_or(Refusal::MalformedTarget)?;
     if !["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
@@ -110,6 +82,7 @@ fn normalise(path: &str, seen: u8) -> Result<Cow<'_, str>, Refusal> {
 }
 
 /// Decodes a path whose escapes are well-formed.
+#[cold]
 fn decode(path: &str) -> Result<String, Refusal> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
@@ -141,6 +114,7 @@ fn is_resolved(path: &str) -> bool {
 }
 
 /// RFC 3986 section 5.2.4, but empty segments vanish and nothing leads above the root.
+#[cold]
 fn resolve(path: &str) -> Result<String, Refusal> {
     let mut resolved = String::with_capacity(path.len());
     let mut directory = false;

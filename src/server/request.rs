@@ -8,7 +8,7 @@ use http::Method;
 use super::drive::Step;
 use super::server::Server;
 use crate::connection::{Conn, ConnId, Exchange, Flags, Incoming, Kind, Phase, Progress, Reply, Terms};
-use crate::http1::{self, BodyLength, HeaderSlots, Refusal, Request, Response, Scan};
+use crate::http1::{self, BodyLength, HeadLimits, HeaderSlots, Refusal, Request, Response, Scan};
 
 /// Where the walk through the zones came to.
 pub(super) enum Walk {
@@ -29,31 +29,46 @@ pub(super) enum Body<'b> {
 
 impl Server {
     /// Looks for a whole request head.
+    ///
+    /// It usually came in one piece: then it is read at once. What does not succeed so is looked at again by the scanner, which
+    /// says whether more bytes will help and, where they come one by one, looks at none of them twice.
     pub(super) fn head(&mut self, slot: u32, input: &[u8]) -> Step {
         let Some(connection) = self.context.slots.at(slot) else { return Step::Used(input.len()) };
-        let options = self.context.options_of(connection);
-        let (limits, head_timeout) = (options.head, options.head_timeout);
+        let limits = self.context.options_of(connection).head;
         let scanned = connection.held.as_ref().map_or(0, |held| held.scanned);
-        match http1::scan(input, scanned, &limits) {
+        if scanned == 0 {
+            let mut slots = HeaderSlots::new();
+            // By reference: a request is large.
+            if let Ok(request) = &mut Request::parse(&input[..input.len().min(limits.head)], &mut slots, &limits) {
+                return self.request(slot, request, input);
+            }
+        }
+        self.scan(slot, input, scanned, &limits)
+    }
+
+    fn scan(&mut self, slot: u32, input: &[u8], scanned: usize, limits: &HeadLimits) -> Step {
+        let refusal = match http1::scan(input, scanned, limits) {
             Scan::Complete(len) => {
                 self.scanned(slot, 0);
-                let (head, after) = input.split_at(len);
-                self.request(slot, head, after)
+                let mut slots = HeaderSlots::new();
+                match Request::parse(&input[..len], &mut slots, limits) {
+                    Ok(mut request) => return self.request(slot, &mut request, input),
+                    Err(refusal) => refusal,
+                }
             }
             Scan::Partial(scanned) => {
                 self.scanned(slot, scanned);
-                if let Some(connection) = self.context.slots.at_mut(slot)
-                    && connection.flags.mark(Flags::HEAD_BEGUN)
-                {
+                let begun = self.context.slots.at_mut(slot).is_some_and(|at| at.flags.mark(Flags::HEAD_BEGUN));
+                if begun && let Some(connection) = self.context.slots.at(slot) {
+                    let head_timeout = self.context.options_of(connection).head_timeout;
                     self.context.arm(slot, head_timeout);
                 }
-                Step::Stuck(0)
+                return Step::Stuck(0);
             }
-            Scan::Refused(refusal) => {
-                self.refuse(slot, refusal);
-                Step::Used(input.len())
-            }
-        }
+            Scan::Refused(refusal) => refusal,
+        };
+        self.refuse(slot, refusal);
+        Step::Used(input.len())
     }
 
     pub(super) fn scanned(&mut self, slot: u32, scanned: usize) {
@@ -65,18 +80,9 @@ impl Server {
         }
     }
 
-    /// A whole head, and what has arrived after it.
-    fn request(&mut self, slot: u32, head: &[u8], after: &[u8]) -> Step {
-        let Some(connection) = self.context.slots.at(slot) else { return Step::Used(head.len()) };
-        let limits = self.context.options_of(connection).head;
-        let mut slots = HeaderSlots::new();
-        let mut request = match Request::parse(head, &mut slots, &limits) {
-            Ok(request) => request,
-            Err(refusal) => {
-                self.refuse(slot, refusal);
-                return Step::Used(head.len() + after.len());
-            }
-        };
+    /// A request, and all that has arrived from its head on.
+    fn request(&mut self, slot: u32, request: &mut Request<'_>, input: &[u8]) -> Step {
+        let (head, after) = input.split_at(request.head().len());
         self.context.stats.requests += 1;
         let body = match request.body_length() {
             BodyLength::None => Body::Whole(&[]),
@@ -85,9 +91,9 @@ impl Server {
             }
             BodyLength::Chunked => Body::Unread,
         };
-        match self.walk(slot, &mut request, body, 0) {
+        match self.walk(slot, request, body, 0) {
             Walk::Answered { entry, reply } => {
-                self.perform(slot, entry, reply, &mut request, matches!(body, Body::Unread));
+                self.perform(slot, entry, reply, request, matches!(body, Body::Unread));
                 Step::Used(head.len() + if let Body::Whole(body) = body { body.len() } else { 0 })
             }
             Walk::WantsBody { entry, limit } => {
@@ -172,8 +178,8 @@ impl Server {
     }
 
     /// Keeps the request until its body is here.
-    fn await_body(&mut self, slot: u32, entry: usize, limit: usize, mut request: Request<'_>, begun: bool) {
-        let terms = Terms::of(&request);
+    fn await_body(&mut self, slot: u32, entry: usize, limit: usize, request: &mut Request<'_>, begun: bool) {
+        let terms = Terms::of(request);
         if matches!(request.body_length(), BodyLength::Known(n) if n > limit as u64) {
             return self.refuse_with(slot, terms, Refusal::BodyTooLarge);
         }
@@ -184,7 +190,7 @@ impl Server {
         {
             output.push(Kind::Bytes, |own| own.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n"));
         }
-        self.keep_request(slot, entry, &mut request, Progress::Body(incoming));
+        self.keep_request(slot, entry, request, Progress::Body(incoming));
         self.context.enter(slot, Phase::Body);
     }
 

@@ -7,7 +7,7 @@ use sha1::block_api::compress;
 use sha1::{Digest, Sha1};
 
 use super::base64;
-use crate::http1::{BodyLength, Refusal, Request, Version};
+use crate::http1::{BodyLength, Known, Refusal, Repeated, Request, Version};
 
 /// Section 1.3: what no server adds to a key that does not know the protocol.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -90,8 +90,7 @@ pub fn check(request: &Request<'_>, legacy_versions: bool) -> Result<AcceptKey, 
 }
 
 fn check_version(request: &Request<'_>, legacy_versions: bool) -> Result<(), Refusal> {
-    let mut versions = request.header_values("sec-websocket-version");
-    let (Some(version), None) = (versions.next(), versions.next()) else {
+    let Ok(Some(version)) = request.only(Known::SecWebSocketVersion) else {
         return Err(Refusal::MissingWebSocketVersion);
     };
     match version {
@@ -104,16 +103,11 @@ fn check_version(request: &Request<'_>, legacy_versions: bool) -> Result<(), Ref
 
 /// The one key of the request: 16 bytes in canonical base64, which are 24 characters.
 fn key<'h>(request: &Request<'h>) -> Result<&'h [u8], Refusal> {
-    let mut keys = request.header_values("sec-websocket-key");
-    let Some(key) = keys.next() else {
-        return Err(Refusal::MissingKey);
-    };
-    if keys.next().is_some() {
-        return Err(Refusal::DoubledKey); // 11.3.1
-    }
-    match base64::is_nonce(key) {
-        true => Ok(key),
-        false => Err(Refusal::MalformedKey),
+    match request.only(Known::SecWebSocketKey) {
+        Ok(Some(key)) if base64::is_nonce(key) => Ok(key),
+        Ok(Some(_)) => Err(Refusal::MalformedKey),
+        Ok(None) => Err(Refusal::MissingKey),
+        Err(Repeated) => Err(Refusal::DoubledKey), // 11.3.1
     }
 }
 

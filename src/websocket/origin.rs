@@ -2,7 +2,7 @@
 //! Browsers do not ask before they open one, so this is the only guard against pages of strangers. Knows nothing of
 //! the rest of the handshake, and does not know who is behind a client that is no browser.
 
-use crate::http1::{Refusal, Request};
+use crate::http1::{Known, Refusal, Request};
 
 /// Which pages may open a WebSocket. A client that names no origin is no browser and is always accepted.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -22,12 +22,14 @@ pub enum Origins {
 /// # Errors
 /// 403 for an origin that is not among `origins`, for `null`, for a malformed one and for more than one.
 pub fn check_origin(request: &Request<'_>, origins: &Origins) -> Result<(), Refusal> {
-    let mut sent = request.header_values("origin").chain(request.header_values("sec-websocket-origin"));
-    let accepted = match (sent.next(), sent.next(), origins) {
-        (None, ..) | (_, _, Origins::Any) => true,
-        (Some(_), Some(_), _) => false, // which one would the page be from?
-        (Some(origin), None, Origins::SameHost) => is_at(origin, request.host().as_bytes()),
-        (Some(origin), None, Origins::List(list)) => is_listed(origin, list),
+    let accepted = match (request.only(Known::Origin), request.only(Known::SecWebSocketOrigin)) {
+        (Ok(None), Ok(None)) => true,
+        (Ok(Some(origin)), Ok(None)) | (Ok(None), Ok(Some(origin))) => match origins {
+            Origins::Any => true,
+            Origins::SameHost => is_at(origin, request.host_bytes()),
+            Origins::List(list) => is_listed(origin, list),
+        },
+        _ => *origins == Origins::Any, // which one would the page be from?
     };
     if accepted { Ok(()) } else { Err(Refusal::OriginRefused) }
 }
