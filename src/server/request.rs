@@ -144,9 +144,10 @@ impl Server {
         };
         let zone = self.zones.entries[entry].handler;
         let reply = self.zones.handler(zone).request(&mut Conn { cx: &mut self.context, id }, request);
-        match (reply, body) {
-            (Reply::Body(limit), Body::Unread) => Walk::WantsBody { entry, limit },
-            (Reply::Body(limit), Body::Whole(body)) if body.len() > limit => {
+        // By reference: a reply is large, and most are handed on as they are.
+        match (&reply, body) {
+            (&Reply::Body(limit), Body::Unread) => Walk::WantsBody { entry, limit },
+            (&Reply::Body(limit), Body::Whole(body)) if body.len() > limit => {
                 Walk::Answered { entry, reply: Response::from(Refusal::BodyTooLarge).close().into() }
             }
             (Reply::Body(_), Body::Whole(body)) => self.ask_with_body(slot, entry, request, body),
@@ -155,7 +156,7 @@ impl Server {
                 let refused = Response::text("a request with a body cannot be taken over").with_status(400);
                 Walk::Answered { entry, reply: refused.close().into() }
             }
-            (reply, _) => Walk::Answered { entry, reply },
+            _ => Walk::Answered { entry, reply },
         }
     }
 
