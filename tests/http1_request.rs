@@ -368,3 +368,21 @@ fn scanner_gives_one_verdict_at_every_split() {
         assert_eq!(scan(&followed, 0, &limits), Scan::Complete(input.len()), "{name}");
     }
 }
+
+#[test]
+fn parser_needs_no_scanner() {
+    let limits = HeadLimits::default();
+    for (name, input, ..) in REFUSED {
+        assert!(Request::parse(input, &mut HeaderSlots::new(), &limits).is_err(), "{name}");
+    }
+    for (name, input, expected) in ACCEPTED {
+        let followed = [input, &b"\0\n what follows is not looked at"[..]].concat();
+        let mut slots = HeaderSlots::new();
+        let request = Request::parse(&followed, &mut slots, &limits);
+        assert_eq!(request.as_ref().map(reading).as_deref(), Ok(*expected), "{name}");
+        assert_eq!(request.map(|request| request.head()), Ok(*input), "{name}");
+        for cut in 0..input.len() {
+            assert!(Request::parse(&input[..cut], &mut HeaderSlots::new(), &limits).is_err(), "{name}, cut at {cut}");
+        }
+    }
+}
