@@ -142,6 +142,8 @@ impl<'h> Fields<'h> {
                 Some(len) => self.body = BodyLength::Known(len),
                 None => return Err(Refusal::MalformedContentLength),
             },
+            // A handshake nearly always names these two alone.
+            Known::Connection if is(value, b"upgrade") => self.said |= CONNECTION_UPGRADES,
             Known::Connection => self.connection_options(value),
             // RFC 9110 section 10.1.1: nothing else can be expected, and HTTP/1.0 cannot expect at all.
             Known::Expect if self.version == Version::Http10 => {}
@@ -149,11 +151,10 @@ impl<'h> Fields<'h> {
                 return Err(Refusal::ExpectationFailed);
             }
             Known::Expect => self.said |= EXPECTS_CONTINUE,
-            Known::Upgrade => {
-                if elements(value).any(|protocol| is(protocol, b"websocket")) {
-                    self.said |= UPGRADES_TO_WEBSOCKET | WEBSOCKET;
-                }
+            Known::Upgrade if is(value, b"websocket") || elements(value).any(|protocol| is(protocol, b"websocket")) => {
+                self.said |= UPGRADES_TO_WEBSOCKET | WEBSOCKET;
             }
+            Known::Upgrade => {}
             Known::SecWebSocketKey | Known::SecWebSocketVersion => self.said |= WEBSOCKET,
             // Judged by `conclude`, when Content-Length is known too.
             Known::TransferEncoding => {}

@@ -173,7 +173,7 @@ pub(super) fn has_folded_line(head: &[u8]) -> bool {
 }
 
 /// The value at the beginning of what follows a colon, without the white space around it, and what comes after its line.
-#[inline(always)]
+#[inline(always)] // a fifth of what a head costs, and not for its size
 pub(super) fn value(after: &[u8]) -> Result<(&[u8], &[u8]), LineFault> {
     let mut end = 0;
     loop {

@@ -1,8 +1,8 @@
 //! HTTP/1.1 (RFC 9110, RFC 9112) as functions over bytes: what a head means, how long a body is, what an answer
 //! looks like on the wire. Knows no socket, no clock and no zone; time and bytes are arguments.
 //!
-//! The reading side is [`scan`], which finds the end of a head however its bytes arrive, then [`Request::parse`],
-//! which judges it, then [`Chunked`] where the body is chunked. The writing side is [`Response`], [`encode_chunk`]
+//! The reading side is [`Request::parse`], which judges a head that is whole, and [`scan`], which finds the end of one
+//! however its bytes arrive; then [`Chunked`] where the body is chunked. The writing side is [`Response`], [`encode_chunk`]
 //! and [`event_stream`]. A fault is a [`Refusal`], which converts to the `Response` that the peer has earned.
 //!
 //! A client reads heads of responses alone: [`scan_response`], then [`ResponseHead::parse`]. A fault is a [`Rejection`].
