@@ -113,7 +113,7 @@ impl From<StdListener> for Listener {
 /// What came of one attempt to accept.
 #[derive(Debug)]
 pub(crate) enum Accepted {
-    Connection(TcpStream, SocketAddr),
+    Connection(TcpStream),
     /// Nobody waits; readiness will be told.
     Drained,
     /// No descriptor or memory is left; nothing will be told, so come back at [`Acceptor::retry_at`].
@@ -165,13 +165,13 @@ impl Acceptor {
         }
         self.retry_at = None;
         for _ in 0..self.per_turn {
-            match self.socket.accept() {
-                Ok((socket, address)) => {
+            match accept(&self.socket) {
+                Ok(socket) => {
                     self.pause = SHORTEST_PAUSE;
                     if self.reserve.is_none() {
                         self.reserve = reserve();
                     }
-                    return Accepted::Connection(socket, address);
+                    return Accepted::Connection(socket);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Accepted::Drained,
                 Err(error) if is_exhaustion(&error) => {
@@ -200,9 +200,9 @@ impl Acceptor {
             if self.reserve.take().is_none() {
                 break;
             }
-            let accepted = self.socket.accept();
+            let accepted = accept(&self.socket);
             let more = accepted.is_ok();
-            if let Ok((socket, _)) = accepted {
+            if let Ok(socket) = accepted {
                 turn_away(socket, refusal);
             }
             self.reserve = reserve();
@@ -211,6 +211,19 @@ impl Acceptor {
             }
         }
     }
+}
+
+/// Accepts without asking for the peer's address, which the kernel would have to look up and copy: few want to know it, and those ask.
+#[cfg(target_os = "linux")]
+fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    use rustix::net::{SocketFlags, accept_with};
+    let socket = accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+    Ok(TcpStream::from_std(socket.into()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    listener.accept().map(|(socket, _)| socket)
 }
 
 /// Tells somebody why not, and closes. What it had to say is read first: closing over unread bytes would reset the connection and

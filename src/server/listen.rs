@@ -72,7 +72,7 @@ impl Server {
         for _ in 0..listener.map_or(0, Acceptor::per_turn) {
             let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) else { return };
             match listener.accept(self.context.clock.now(), NO_ROOM) {
-                Accepted::Connection(socket, address) => self.admit(socket, address),
+                Accepted::Connection(socket) => self.admit(socket),
                 Accepted::Drained => return,
                 Accepted::Exhausted => {
                     self.context.stats.exhausted += 1;
@@ -84,13 +84,15 @@ impl Server {
     }
 
     /// Takes in a connection, if there is room for it.
-    fn admit(&mut self, socket: TcpStream, address: SocketAddr) {
+    fn admit(&mut self, socket: TcpStream) {
         if self.context.slots.len() >= self.limits.connections {
             self.context.stats.turned_away += 1;
             return turn_away(socket, NO_ROOM);
         }
         let mut entry = UNCOUNTED;
         if let Some(limit) = self.limits.per_address {
+            // Who has left already has none.
+            let Ok(address) = socket.peer_addr() else { return };
             match self.context.addresses.enter(prefix(address.ip()), limit) {
                 Some(counted) => entry = counted,
                 None => {

@@ -162,18 +162,26 @@ pub(super) fn is_token(name: &[u8]) -> bool {
 /// ```
 pub fn encode_response(out: &mut Vec<u8>, accept: &AcceptKey, subprotocol: Option<&str>, extra_header_lines: &[u8]) {
     debug_assert!(extra_header_lines.is_empty() || extra_header_lines.ends_with(b"\r\n"));
-    out.extend_from_slice(
-        b"HTTP/1.1 101 Switching Protocols\r\n\
-          Upgrade: websocket\r\n\
-          Connection: Upgrade\r\n\
-          Sec-WebSocket-Accept: ",
-    );
-    out.extend_from_slice(accept.as_bytes());
-    if let Some(subprotocol) = subprotocol.filter(|name| is_token(name.as_bytes())) {
-        out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
-        out.extend_from_slice(subprotocol.as_bytes());
+    let mut answer = *ANSWER;
+    answer[ACCEPT_AT..ACCEPT_AT + 28].copy_from_slice(accept.as_bytes());
+    if subprotocol.is_none() && extra_header_lines.is_empty() {
+        return out.extend_from_slice(&answer);
     }
-    out.extend_from_slice(b"\r\n");
+    let (lines, end) = answer.split_at(answer.len() - 2);
+    out.extend_from_slice(lines);
+    if let Some(subprotocol) = subprotocol.filter(|name| is_token(name.as_bytes())) {
+        out.extend_from_slice(b"Sec-WebSocket-Protocol: ");
+        out.extend_from_slice(subprotocol.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
     out.extend_from_slice(extra_header_lines);
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(end);
 }
+
+/// What answers most handshakes, whole but for the accepted key.
+const ANSWER: &[u8; 129] = b"HTTP/1.1 101 Switching Protocols\r\n\
+    Upgrade: websocket\r\n\
+    Connection: Upgrade\r\n\
+    Sec-WebSocket-Accept: ............................\r\n\
+    \r\n";
+const ACCEPT_AT: usize = ANSWER.len() - 4 - 28;
