@@ -7,7 +7,7 @@ use common::Sim;
 use common::frames::{BINARY, Frame, PING, PONG, TEXT, frame, frames, header, ping, text};
 use proptest::prelude::*;
 use switchboard::proto::{Opcode, encode_frame};
-use switchboard::{CloseCode, Conn, ConnId, Handler, Message, Request};
+use switchboard::{CloseCode, Conn, ConnId, Handler, Message, Options, Request};
 
 /// Does what its first member says, and echoes the others.
 #[derive(Default)]
@@ -178,4 +178,59 @@ fn server_goes_on_with_a_large_message_once_its_answers_are_taken() {
     sim.step();
     let said: Vec<_> = frames(&sim.receive(client)).into_iter().map(|frame| frame.payload).collect();
     assert_eq!(said, [b"5".to_vec(), b"900000".to_vec()]);
+}
+
+/// What a handler asks for besides its answer is done for one message as for several, and whether there is an answer or not.
+#[test]
+fn server_tells_that_output_may_go_on_after_one_message_or_more() {
+    for (together, answer) in [(1, true), (2, true), (1, false), (2, false)] {
+        let mut sim = Sim::with(|server| {
+            server.zone("/", Eager { answer });
+        });
+        let client = sim.websocket("/");
+        sim.send(client, text("a").repeat(together));
+        let heard: Vec<_> = frames(&sim.receive(client)).into_iter().map(|frame| frame.payload).collect();
+        let mut expected = if answer { vec![b"a".to_vec(); together] } else { Vec::new() };
+        expected.push(b"go on".to_vec());
+        assert_eq!(heard, expected);
+    }
+}
+
+struct Eager {
+    answer: bool,
+}
+
+impl Handler for Eager {
+    fn message(&mut self, conn: &mut Conn<'_>, message: Message<'_>) {
+        if self.answer {
+            conn.send(message);
+        }
+        conn.want_writable();
+    }
+
+    fn writable(&mut self, conn: &mut Conn<'_>) {
+        conn.send("go on");
+    }
+}
+
+/// The limit is the same for a message that comes alone, whatever its length.
+#[test]
+fn server_refuses_a_message_beyond_its_limit_alone_or_behind_another() {
+    for (limit, len) in [(20, 20), (20, 21), (0, 0), (0, 1), (125, 125), (125, 126), (124, 125)] {
+        let mut sim = Sim::with(|server| {
+            server.options(Options::new().max_message(limit));
+            server.websocket("/", |conn, message| conn.send(message));
+        });
+        for before in [Vec::new(), text("")] {
+            let client = sim.websocket("/");
+            let answers = usize::from(!before.is_empty());
+            sim.send(client, [before, text(&"x".repeat(len))].concat());
+            let heard = frames(&sim.receive(client));
+            assert_eq!(heard.len(), answers + 1, "{len} bytes of {limit}");
+            match len > limit {
+                true => assert_eq!(heard[answers].close().0, 1009, "{len} bytes of {limit}"),
+                false => assert_eq!((heard[answers].opcode, heard[answers].payload.len()), (TEXT, len)),
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::frames::{BINARY, CONTINUATION, frame, header, text};
+use common::frames::{BINARY, CONTINUATION, frame, header, pong, text};
 use common::http::{self, only};
 use common::serving::{patient, serving};
 use common::{Client, Sim, millis, seconds};
@@ -172,6 +172,24 @@ fn idle_websocket_is_pinged_by_default_after_two_minutes_and_dropped_20_seconds_
     sim.advance(seconds(17));
     assert_eq!(log.take(), ["close 1006 \"\""]);
     assert!(sim.is_gone(client) && sim.receive(client).is_empty());
+}
+
+/// Every message gives it the whole time again, whichever way it is handled: alone, with others, or as a pong.
+#[test]
+fn websocket_that_says_something_is_not_pinged() {
+    for said in [text("a"), text("a").repeat(3), pong("")] {
+        let (mut sim, _) = serving(Options::new().idle_timeout(seconds(80)));
+        let client = sim.websocket("/socket");
+        for _ in 0..20 {
+            sim.advance(seconds(69));
+            let heard = sim.ask_words(client, &said);
+            assert!(!heard.contains(&"ping".to_owned()), "{heard:?}");
+        }
+        sim.advance(seconds(70) - millis(1));
+        assert_eq!(sim.words(client), [""; 0], "up to an eighth sooner");
+        sim.advance(seconds(10) + STEP + millis(1));
+        assert_eq!(sim.words(client), ["ping"]);
+    }
 }
 
 #[test]

@@ -241,3 +241,40 @@ fn within_limit(rules: &Rules, open: Option<&Assembly>, header: &Header) -> Resu
 fn max_compressed(max_message: u64) -> u64 {
     max_message.saturating_add(max_message / 8).saturating_add(max_message / 64).saturating_add(64)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Inputs that are, or nearly are, one short message.
+    fn input() -> impl Strategy<Value = Vec<u8>> {
+        let first = prop_oneof![6 => Just(0x81), 3 => Just(0x82), 1 => any::<u8>()];
+        let rest = prop_oneof![3 => "[ -~]{0,130}".prop_map(String::into_bytes), 1 => prop::collection::vec(any::<u8>(), 0..135)];
+        (first, any::<[u8; 4]>(), rest, -1..=1_i16, any::<bool>()).prop_map(|(first, key, mut bytes, more, exact)| {
+            let says = bytes.len() as i16 + if exact { 0 } else { more };
+            apply(&mut bytes, key);
+            let mut input = vec![first, 0x80 | says.clamp(0, 0x7F) as u8];
+            input.extend_from_slice(&key);
+            input.extend_from_slice(&bytes);
+            input
+        })
+    }
+
+    proptest! {
+        /// What is taken for one short message is one, and none is missed.
+        #[test]
+        fn only_message_reads_as_any_other(input in input(), longest in 0..140_usize) {
+            let rules = Rules { role: Role::Server, max_message: longest, compression: false };
+            let (mut once, mut again) = (input.clone(), input);
+            let (n, event) = receive(&rules, &mut None, &mut once);
+            let short = again.len() <= 6 + Header::SHORT && again.get(1).is_some_and(|second| second & 0x7F < 0x7E);
+            match only_message(longest, &mut again) {
+                Some(Ok(message)) => prop_assert_eq!((n, event), (n.max(6 + message.len()), Event::Message(message))),
+                Some(Err(violation)) => prop_assert_eq!(event, Event::Fail(violation)),
+                None => prop_assert!(!(short && n == again.len() && matches!(event, Event::Message(_))), "{:?}", event),
+            }
+        }
+    }
+}
