@@ -193,6 +193,7 @@ fn server_tells_that_output_may_go_on_after_one_message_or_more() {
         let mut expected = if answer { vec![b"a".to_vec(); together] } else { Vec::new() };
         expected.push(b"go on".to_vec());
         assert_eq!(heard, expected);
+        assert_eq!(sim.stats().messages, together as u64);
     }
 }
 
