@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use common::frames::text;
-use common::{Log, Recorder, Sim, millis, seconds};
+use common::{Log, Recorder, Sim, http, millis, seconds};
 use proptest::prelude::*;
-use switchboard::{Context, Handler, Server, TimerId, ZoneId};
+use switchboard::{Context, Handler, Reply, Server, TimerId, Upgrade, ZoneId};
 
 /// A handler that notes what is called on it.
 #[derive(Default)]
@@ -254,6 +254,30 @@ fn timeout_goes_with_its_connection() {
     sim.send(next, text("1000"));
     sim.advance(seconds(2));
     assert_eq!(log.take(), ["text 1000", "timeout"]);
+}
+
+/// The same where nothing but a request was open.
+#[test]
+fn timeout_goes_with_a_request_whose_peer_has_left() {
+    let log = Log::new();
+    let recorder = Recorder::new(&log).request(|conn, request| {
+        if request.is_websocket() {
+            return Upgrade::new().into();
+        }
+        conn.set_timeout(Some(seconds(1)));
+        Reply::Later
+    });
+    let mut sim = Sim::with(|server| {
+        server.zone("/", recorder);
+    });
+    let client = sim.connect();
+    sim.send(client, http::get("/"));
+    sim.end(client);
+    let next = sim.websocket("/");
+    assert_eq!(sim.token(client), sim.token(next), "the slot is taken again");
+    log.take();
+    sim.advance(seconds(5));
+    assert_eq!(log.take(), [""; 0]);
 }
 
 #[test]
