@@ -3,7 +3,7 @@
 mod common;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
@@ -29,6 +29,29 @@ fn server_echoes_over_tcp() {
     client.send(close(1000, "bye"));
     assert_eq!(client.word(), "close 1000");
     assert!(client.is_ended());
+}
+
+/// Who has asked before it is accepted is answered in the turn that accepts it; others once they ask.
+#[test]
+fn server_answers_at_once_what_was_asked_before_accept() {
+    let mut reactor = Reactor::new().unwrap();
+    reactor.server.http("/", |_conn, _request| "here");
+    let listener = reactor.server.listen("127.0.0.1:0").unwrap();
+    let address = reactor.server.local_addr(listener).unwrap();
+    // After the one that says nothing at first, the next is not looked at before its readiness is told.
+    for (silent, turns) in [(false, 1), (false, 1), (true, 1), (false, 2), (false, 1), (false, 1)] {
+        let mut client = TcpStream::connect(address).unwrap();
+        if silent {
+            reactor.turn(Some(Duration::ZERO)).unwrap();
+        }
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        client.set_nonblocking(true).unwrap();
+        let taken = (1..=5).find(|_| {
+            reactor.turn(Some(Duration::ZERO)).unwrap();
+            client.read(&mut [0; 1024]).is_ok_and(|n| n > 0)
+        });
+        assert_eq!(taken, Some(turns));
+    }
 }
 
 #[test]

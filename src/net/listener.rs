@@ -129,6 +129,30 @@ pub(crate) struct Acceptor {
     pause: Duration,
     retry_at: Option<Instant>,
     per_turn: usize,
+    pub(crate) words: Words,
+}
+
+/// Whether those who are accepted have said something by then, guessed from those before: where a server is busy most have, and where each
+/// takes its time a look in vain is rare.
+#[derive(Debug, Default)]
+pub(crate) struct Words {
+    /// How many are accepted without a look after the next one in vain, and how many still are.
+    unheard: u8,
+    left: u8,
+}
+
+impl Words {
+    pub(crate) fn are_expected(&mut self) -> bool {
+        let expected = self.left == 0;
+        self.left = self.left.saturating_sub(1);
+        expected
+    }
+
+    /// What came of a look.
+    pub(crate) fn note(&mut self, heard: bool) {
+        self.unheard = if heard { 0 } else { self.unheard.saturating_mul(2).saturating_add(1) };
+        self.left = self.unheard;
+    }
 }
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
@@ -143,7 +167,14 @@ impl Acceptor {
         listener.set_nonblocking(true)?;
         let mut socket = TcpListener::from_std(listener);
         registry.register(&mut socket, token, Interest::READABLE)?;
-        Ok(Acceptor { socket, reserve: reserve(), pause: SHORTEST_PAUSE, retry_at: None, per_turn })
+        Ok(Acceptor {
+            socket,
+            reserve: reserve(),
+            pause: SHORTEST_PAUSE,
+            retry_at: None,
+            per_turn,
+            words: Words::default(),
+        })
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -244,4 +275,25 @@ fn is_exhaustion(error: &io::Error) -> bool {
     // ENOBUFS differs between Linux and the BSDs.
     const ENOBUFS: i32 = if cfg!(target_os = "linux") { 105 } else { 55 };
     matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE | ENOBUFS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Words;
+
+    #[test]
+    fn words_are_looked_for_in_vain_once_in_256_times_at_most() {
+        let mut words = Words::default();
+        let mut look = |speaks: bool| {
+            let expected = words.are_expected();
+            if expected {
+                words.note(speaks);
+            }
+            expected
+        };
+        assert!((0..100).all(|_| look(true)), "those who speak at once are heard at once");
+        let looks: Vec<usize> = (0..1_000).filter(|_| look(false)).collect();
+        assert_eq!(looks, [0, 2, 6, 14, 30, 62, 126, 254, 510, 766]);
+        assert!((0..256).any(|_| look(true)) && (0..100).all(|_| look(true)));
+    }
 }

@@ -49,6 +49,16 @@ impl Server {
         self.read_on(slot, more);
     }
 
+    /// Reads from a connection that has just come and may have said something already; whether it had. If not, readiness will be told as ever.
+    pub(super) fn read_first(&mut self, slot: u32) -> bool {
+        let Some(connection) = self.context.slots.at_mut(slot) else { return false };
+        let outcome = connection.transport.read(&mut self.lent.input);
+        let heard = !matches!(outcome, Ok(Read::Blocked));
+        let more = self.has_read(slot, false, outcome);
+        self.read_on(slot, more);
+        heard
+    }
+
     /// Goes on with a large message: one that is finished at once leaves its memory, still in the cache, to the next one.
     pub(super) fn read_on(&mut self, slot: u32, mut more: bool) {
         while more && self.lent.in_place > 0 && self.has_large(slot) {

@@ -3,7 +3,6 @@
 use std::io::{self, Error, ErrorKind};
 use std::net::SocketAddr;
 
-use mio::Token;
 use mio::net::TcpStream;
 
 use super::server::{ListenerId, Server};
@@ -72,7 +71,11 @@ impl Server {
         for _ in 0..listener.map_or(0, Acceptor::per_turn) {
             let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) else { return };
             match listener.accept(self.context.clock.now(), NO_ROOM) {
-                Accepted::Connection(socket) => self.admit(socket),
+                Accepted::Connection(socket) => {
+                    if let Some(slot) = self.admit(socket) {
+                        self.hear_at_once(index, slot);
+                    }
+                }
                 Accepted::Drained => return,
                 Accepted::Exhausted => {
                     self.context.stats.exhausted += 1;
@@ -83,28 +86,44 @@ impl Server {
         self.accept_later(index);
     }
 
+    /// Reads what a connection that was just accepted has said already, while all of it is in the cache: where those before had, too.
+    fn hear_at_once(&mut self, index: u16, slot: u32) {
+        let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) else { return };
+        if !listener.words.are_expected() {
+            return;
+        }
+        let heard = self.read_first(slot);
+        if let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) {
+            listener.words.note(heard);
+        }
+    }
+
     /// Takes in a connection, if there is room for it.
-    fn admit(&mut self, socket: TcpStream) {
+    fn admit(&mut self, socket: TcpStream) -> Option<u32> {
         if self.context.slots.len() >= self.limits.connections {
             self.context.stats.turned_away += 1;
-            return turn_away(socket, NO_ROOM);
+            turn_away(socket, NO_ROOM);
+            return None;
         }
         let mut entry = UNCOUNTED;
         if let Some(limit) = self.limits.per_address {
             // Who has left already has none.
-            let Ok(address) = socket.peer_addr() else { return };
+            let Ok(address) = socket.peer_addr() else { return None };
             match self.context.addresses.enter(prefix(address.ip()), limit) {
                 Some(counted) => entry = counted,
                 None => {
                     self.context.stats.turned_away += 1;
-                    return turn_away(socket, TOO_MANY);
+                    turn_away(socket, TOO_MANY);
+                    return None;
                 }
             }
         }
         // A connection that cannot be taken in is closed; there is nobody else to tell.
-        if self.take_in(socket.into(), entry).is_err() && entry != UNCOUNTED {
+        let slot = self.take_in(socket.into(), entry).ok();
+        if slot.is_none() && entry != UNCOUNTED {
             self.context.addresses.leave(entry);
         }
+        slot
     }
 
     /// Accepts where somebody waits, and goes on where the last turn's budget, or a back-off, ended.
@@ -123,19 +142,18 @@ impl Server {
         }
     }
 
-    pub(super) fn take_in(&mut self, mut transport: Transport, address: u32) -> io::Result<Token> {
+    pub(super) fn take_in(&mut self, mut transport: Transport, address: u32) -> io::Result<u32> {
         if self.context.draining.is_some() {
             return Err(Error::new(ErrorKind::NotConnected, "the server is draining"));
         }
         let Some(slot) = self.context.slots.vacant() else {
             return Err(Error::other("16.7 million connections are open already"));
         };
-        let token = Source::Connection(slot).token(self.number);
         if let Some(registry) = &self.registry {
-            transport.register(registry, token)?;
+            transport.register(registry, Source::Connection(slot).token(self.number))?;
         }
         self.context.insert(slot, transport, address);
-        Ok(token)
+        Ok(slot)
     }
 
     /// Stops listening for good.

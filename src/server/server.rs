@@ -203,7 +203,8 @@ impl Server {
     /// When the socket cannot be registered, when the server is draining, or when 16.7 million connections are open.
     pub fn adopt(&mut self, transport: impl Into<Transport>, now: Instant) -> io::Result<Token> {
         self.context.clock.set(now);
-        self.take_in(transport.into(), UNCOUNTED)
+        let slot = self.take_in(transport.into(), UNCOUNTED)?;
+        Ok(Source::Connection(slot).token(self.number))
     }
 
     /// Whether a token is one of this server's.
