@@ -31,27 +31,34 @@ fn server_echoes_over_tcp() {
     assert!(client.is_ended());
 }
 
-/// Who has asked before it is accepted is answered in the turn that accepts it; others once they ask.
+/// Who has asked before it is accepted is answered in the turn that accepts it. After one that says nothing at first, the next is not looked
+/// at before its readiness is told. A busy kernel may deliver late, so it is tried a few times.
 #[test]
 fn server_answers_at_once_what_was_asked_before_accept() {
+    let silent = [false, false, true, false, false, false];
+    assert!((0..20).any(|_| turns_until_answered(&silent) == [1, 1, 1, 2, 1, 1]));
+}
+
+/// How many turns each of several clients waits for its answer, of whom some ask only when they have been accepted.
+fn turns_until_answered(silent: &[bool]) -> Vec<usize> {
     let mut reactor = Reactor::new().unwrap();
     reactor.server.http("/", |_conn, _request| "here");
     let listener = reactor.server.listen("127.0.0.1:0").unwrap();
     let address = reactor.server.local_addr(listener).unwrap();
-    // After the one that says nothing at first, the next is not looked at before its readiness is told.
-    for (silent, turns) in [(false, 1), (false, 1), (true, 1), (false, 2), (false, 1), (false, 1)] {
+    let turns = silent.iter().map(|&silent| {
         let mut client = TcpStream::connect(address).unwrap();
         if silent {
-            reactor.turn(Some(Duration::ZERO)).unwrap();
+            reactor.turn(Some(PATIENCE)).unwrap();
         }
         client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         client.set_nonblocking(true).unwrap();
-        let taken = (1..=5).find(|_| {
-            reactor.turn(Some(Duration::ZERO)).unwrap();
-            client.read(&mut [0; 1024]).is_ok_and(|n| n > 0)
-        });
-        assert_eq!(taken, Some(turns));
-    }
+        let answered = |turns: &usize| {
+            reactor.turn(Some(PATIENCE)).unwrap();
+            *turns == 9 || client.read(&mut [0; 1024]).is_ok_and(|n| n > 0)
+        };
+        (1..10).find(answered).unwrap()
+    });
+    turns.collect()
 }
 
 #[test]
