@@ -69,7 +69,7 @@ impl Load {
     }
 
     fn begin(&mut self, segments: usize) -> io::Result<()> {
-        for line in &mut self.lines {
+        for line in &mut self.lines[..self.workload.hearers()] {
             line.left = segments;
         }
         for line in &mut self.lines[..self.workload.senders] {

@@ -84,9 +84,14 @@ impl Workload {
         if self.room { self.senders * self.frames } else { self.frames }
     }
 
+    /// How many of them hear something.
+    pub fn hearers(&self) -> usize {
+        if self.room { self.connections } else { self.senders }
+    }
+
     /// Messages that all of them hear.
     pub fn deliveries(&self) -> usize {
-        self.connections * self.heard()
+        self.hearers() * self.heard()
     }
 
     /// Bytes of one masked message, header included.
