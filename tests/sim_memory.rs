@@ -106,7 +106,9 @@ fn server_allocates_nothing_for_each_message() {
         count
     };
     counts(64);
-    let (one, many) = (counts(1), counts(64));
+    // The harness's own threads ask for memory at times.
+    let mut least = |messages| (0..10).map(|_| counts(messages)).min();
+    let (Some(one), Some(many)) = (least(1), least(64)) else { unreachable!("of ten there is a least") };
     assert!(many <= one + 2, "{one} allocations for one message, {many} for 64");
 }
 
