@@ -58,14 +58,18 @@ impl Outbox {
     /// Writes what is next: a control frame at a frame boundary, else as many segments as one write takes.
     fn write_once(&self, transport: &mut Transport, scratch: &mut Vec<u8>) -> io::Result<Attempt> {
         let front = self.front();
-        let (is_control, piece) = match self.begun() {
-            _ if self.control.is_empty() && self.segments.len() > 1 => match is_small(front) {
-                true => (false, self.gather(scratch)),
-                false => return self.write_large(transport),
-            },
-            _ if self.control.is_empty() => (false, front),
-            0 => (true, &self.control[self.control_sent..]),
-            begun => (false, &front[..begun]),
+        let (is_control, piece) = if self.control.is_empty() {
+            match self.segments.len() > 1 {
+                true if is_small(front) => (false, self.gather(scratch)),
+                true => return self.write_large(transport),
+                false => (false, front),
+            }
+        } else {
+            // Asked only here: to find where a frame ends, the run that it is in is gone through.
+            match self.begun() {
+                0 => (true, &self.control[self.control_sent..]),
+                begun => (false, &front[..begun]),
+            }
         };
         Ok(Attempt { is_control, asked: piece.len(), n: transport.write(piece)? })
     }
