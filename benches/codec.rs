@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
-use switchboard::proto::{
-    AcceptKey, Event, HeadLimits, Header, HeaderSlots, Message, Opcode, Request, Role, Rules, Utf8, apply, check,
-    encode_masked, encode_message, encode_response, receive, scan,
+use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request, scan};
+use switchboard::proto::websocket::{
+    AcceptKey, Event, Header, Message, Opcode, Role, Rules, Utf8, apply, check, decode,
+    encode_masked, encode_message, encode_response,
 };
 
 /// A short message, a usual one, a long one, and one larger than the caches near the core.
@@ -27,7 +28,10 @@ const HEAD: &[u8] = b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade:
 const RULES: Rules = Rules { role: Role::Server, max_message: 16 << 20, compression: false };
 
 /// One benchmark for each of [`SIZES`], with its throughput.
-fn sizes(group: &mut BenchmarkGroup<'_, WallTime>, mut prepare: impl FnMut(usize) -> Box<dyn FnMut()>) {
+fn sizes(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    mut prepare: impl FnMut(usize) -> Box<dyn FnMut()>,
+) {
     for size in SIZES {
         let mut routine = prepare(size);
         group.throughput(Throughput::Bytes(size as u64));
@@ -47,7 +51,8 @@ fn mask(criterion: &mut Criterion) {
 fn header(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("header");
     for (name, len) in [("7 bits", 20), ("16 bits", 16 << 10), ("64 bits", 1 << 20)] {
-        let header = Header { fin: true, rsv1: false, opcode: Opcode::Text, key: Some(MASKING_KEY), len };
+        let header =
+            Header { fin: true, rsv1: false, opcode: Opcode::Text, key: Some(MASKING_KEY), len };
         let mut bytes = [0; Header::MAX_LEN];
         let end = header.encode_into(&mut bytes);
         group.bench_function(format!("decode {name}"), |bencher| {
@@ -61,7 +66,9 @@ fn header(criterion: &mut Criterion) {
 }
 
 fn utf8(criterion: &mut Criterion) {
-    for (name, text) in [("utf8 ascii", "plain text "), ("utf8 mixed", "zażółć gęślą jaźń 東京 🦀 ")] {
+    for (name, text) in
+        [("utf8 ascii", "plain text "), ("utf8 mixed", "zażółć gęślą jaźń 東京 🦀 ")]
+    {
         let mut group = criterion.benchmark_group(name);
         sizes(&mut group, |size| {
             let mut bytes = text.as_bytes().repeat(size / text.len() + 1);
@@ -82,7 +89,7 @@ fn messages(criterion: &mut Criterion) {
         let mut input = Vec::new();
         encode_masked(&mut input, true, Opcode::Text, &vec![b'x'; size], [0; 4]);
         Box::new(move || {
-            let (_, event) = receive(&RULES, &mut None, black_box(&mut input));
+            let (_, event) = decode(&RULES, &mut None, black_box(&mut input));
             assert!(matches!(black_box(event), Event::Message(_)));
         })
     });
@@ -114,7 +121,7 @@ fn segment(criterion: &mut Criterion) {
             out.clear();
             let mut rest = black_box(&mut segment[..]);
             while !rest.is_empty() {
-                let (consumed, event) = receive(&RULES, &mut None, rest);
+                let (consumed, event) = decode(&RULES, &mut None, rest);
                 if let Event::Message(message) = event {
                     encode_message(&mut out, message);
                 }
@@ -129,7 +136,9 @@ fn segment(criterion: &mut Criterion) {
 fn handshake(criterion: &mut Criterion) {
     let limits = HeadLimits::default();
     let mut group = criterion.benchmark_group("handshake");
-    group.bench_function("accept key", |bencher| bencher.iter(|| AcceptKey::from_key(black_box(NONCE))));
+    group.bench_function("accept key", |bencher| {
+        bencher.iter(|| AcceptKey::from_key(black_box(NONCE)))
+    });
     group.throughput(Throughput::Bytes(HEAD.len() as u64));
     group.bench_function("scan", |bencher| bencher.iter(|| scan(black_box(HEAD), 0, &limits)));
     group.bench_function("parse", |bencher| {
@@ -167,7 +176,10 @@ fn json() -> Vec<Vec<u8>> {
                     break;
                 }
                 let odd = row.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-                message.push_str(&format!(r#"{{"id":{odd},"user":"member {}","text":"hello {row}"}},"#, odd % 100));
+                message.push_str(&format!(
+                    r#"{{"id":{odd},"user":"member {}","text":"hello {row}"}},"#,
+                    odd % 100
+                ));
             }
             message.as_bytes()[..1 << 10].to_vec()
         })
@@ -177,14 +189,15 @@ fn json() -> Vec<Vec<u8>> {
 /// 1 KiB of JSON, which stands for itself (shared) or refers to those before it (dedicated).
 #[cfg(feature = "deflate")]
 fn deflate(criterion: &mut Criterion) {
-    use switchboard::proto::{DeflateConfig, Deflater, Inflater};
+    use switchboard::proto::websocket::{DeflateConfig, Deflater, Inflater};
 
     let messages = json();
     let mut group = criterion.benchmark_group("deflate");
     group.throughput(Throughput::Bytes(1 << 10));
-    for (name, config, keep) in
-        [("shared", DeflateConfig::shared(), false), ("dedicated", DeflateConfig::dedicated(), true)]
-    {
+    for (name, config, keep) in [
+        ("shared", DeflateConfig::shared(), false),
+        ("dedicated", DeflateConfig::dedicated(), true),
+    ] {
         let (mut deflater, mut out) = (Deflater::new(&config, 15), Vec::new());
         let mut next = messages.iter().cycle();
         group.bench_function(format!("deflate {name}"), |bencher| {
@@ -217,7 +230,9 @@ fn deflate(criterion: &mut Criterion) {
 }
 
 fn main() {
-    let times = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
+    let times = Criterion::default()
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3));
     let mut criterion = times.configure_from_args();
     for codec in [mask, header, utf8, messages, segment, handshake] {
         codec(&mut criterion);

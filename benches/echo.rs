@@ -29,8 +29,13 @@ const LARGE: usize = 128 << 10;
 const ALL_SEGMENTS: usize = 128 << 20;
 
 /// Connections, size, frames and what the ratio may be.
-const BUDGETS: [(usize, usize, usize, f64); 5] =
-    [(200, 20, 1, 1.02), (5000, 20, 1, 1.03), (200, 20, 64, 1.10), (200, 16 << 10, 1, 1.10), (20, 1 << 20, 1, 1.20)];
+const BUDGETS: [(usize, usize, usize, f64); 5] = [
+    (200, 20, 1, 1.02),
+    (5000, 20, 1, 1.03),
+    (200, 20, 64, 1.10),
+    (200, 16 << 10, 1, 1.10),
+    (20, 1 << 20, 1, 1.20),
+];
 
 /// What was asked for; nothing means the default rows.
 #[derive(Default)]
@@ -78,7 +83,8 @@ a budget. Of messages of 128 KiB and more, 20 at most are on their way: the othe
     }
 
     fn measure(&self, contest: &mut Contest) -> io::Result<()> {
-        let rows: Vec<Row> = self.workloads(contest.options.quick).into_iter().map(|row| self.row(row)).collect();
+        let rows: Vec<Row> =
+            self.workloads(contest.options.quick).into_iter().map(|row| self.row(row)).collect();
         contest.compare(&rows)
     }
 }
@@ -86,11 +92,19 @@ a budget. Of messages of 128 KiB and more, 20 at most are on their way: the othe
 impl Echo {
     fn workloads(&self, quick: bool) -> Vec<Workload> {
         if !(self.connections.is_empty() && self.sizes.is_empty() && self.frames.is_empty()) {
-            let or = |asked: &Vec<usize>, default| if asked.is_empty() { vec![default] } else { asked.clone() };
-            return combine(&or(&self.sizes, 20), &or(&self.connections, 200), &or(&self.frames, 1));
+            let or = |asked: &Vec<usize>, default| {
+                if asked.is_empty() { vec![default] } else { asked.clone() }
+            };
+            return combine(
+                &or(&self.sizes, 20),
+                &or(&self.connections, 200),
+                &or(&self.frames, 1),
+            );
         }
         if quick {
-            return BUDGETS.map(|(connections, size, frames, _)| Workload::echo(connections, size, frames)).into();
+            return BUDGETS
+                .map(|(connections, size, frames, _)| Workload::echo(connections, size, frames))
+                .into();
         }
         let (small, [large]) = SIZES.split_last_chunk().unwrap_or((&SIZES, &[1 << 20]));
         let mut workloads = combine(small, &CONNECTIONS, &FRAMES);
@@ -104,7 +118,8 @@ impl Echo {
 
     fn row(&self, workload: Workload) -> Row {
         let Workload { connections, size, frames, .. } = workload;
-        let listed = BUDGETS.iter().find(|row| (row.0, row.1, row.2) == (connections, size, frames));
+        let listed =
+            BUDGETS.iter().find(|row| (row.0, row.1, row.2) == (connections, size, frames));
         let senders = if size >= LARGE { connections.min(FEW) } else { connections };
         let mut label = format!("{}, {connections} connections", bytes(size));
         if senders < connections {
@@ -121,7 +136,12 @@ impl Echo {
         }
         Row {
             label,
-            workload: Workload { senders, binary: self.binary, polled: size >= LARGE && !self.woken, ..workload },
+            workload: Workload {
+                senders,
+                binary: self.binary,
+                polled: size >= LARGE && !self.woken,
+                ..workload
+            },
             load: "load",
             budget: self.budget.or(listed.map(|row| row.3)).and_then(Budget::of),
         }
@@ -133,7 +153,8 @@ fn combine(sizes: &[usize], connections: &[usize], frames: &[usize]) -> Vec<Work
     let mut workloads = Vec::new();
     for &size in sizes {
         for &connections in connections {
-            workloads.extend(frames.iter().map(|&frames| Workload::echo(connections, size, frames)));
+            workloads
+                .extend(frames.iter().map(|&frames| Workload::echo(connections, size, frames)));
         }
     }
     workloads

@@ -90,7 +90,8 @@ run has new processes. Its budget holds when no run is above it. The floor has n
             budget: Budget::of(COMING_BUDGET),
         };
         if self.only != Some(Part::Coming) {
-            let mut subjects: Vec<Subject> = contest.programs(&coming).into_iter().map(Subject::server).collect();
+            let mut subjects: Vec<Subject> =
+                contest.programs(&coming).into_iter().map(Subject::server).collect();
             subjects[1].budget = Some(MEMORY_BUDGET);
             subjects.insert(2, Subject::our_client());
             let end = Instant::now() + contest.share(if self.only.is_none() { 2 } else { 1 });
@@ -149,7 +150,10 @@ impl Subject {
     /// Starts new processes and notes the slope up to each mark.
     fn run(&mut self, marks: &[usize], cores: (usize, usize)) -> io::Result<()> {
         let (server, address) = self.program.start(&Workload::echo(1, 20, 1), cores.0)?;
-        let mut holder = Process::start(ourselves(self.role, &["--server".to_owned(), address.to_string()])?, cores.1)?;
+        let mut holder = Process::start(
+            ourselves(self.role, &["--server".to_owned(), address.to_string()])?,
+            cores.1,
+        )?;
         let mut before = 0;
         for (number, &connections) in [FEW].iter().chain(marks).enumerate() {
             holder.tell(&connections.to_string())?;
@@ -168,7 +172,12 @@ impl Subject {
 }
 
 impl Idle {
-    fn memory(&self, contest: &mut Contest, subjects: &mut [Subject], end: Instant) -> io::Result<()> {
+    fn memory(
+        &self,
+        contest: &mut Contest,
+        subjects: &mut [Subject],
+        end: Instant,
+    ) -> io::Result<()> {
         let marks = self.marks(contest)?;
         for subject in &mut *subjects {
             subject.slopes = vec![Vec::new(); marks.len()];
@@ -180,9 +189,12 @@ impl Idle {
                 break;
             }
             for subject in subjects.iter_mut().filter(|subject| subject.reach > 0) {
-                contest.table.at(&format!("memory, run {}: {}", run + 1, subject.name), contest.end);
+                contest
+                    .table
+                    .at(&format!("memory, run {}: {}", run + 1, subject.name), contest.end);
                 if let Err(error) = subject.run(&marks[..subject.reach], contest.cores) {
-                    subject.reach = subject.slopes.iter().position(|slopes| slopes.len() <= run).unwrap_or(0);
+                    subject.reach =
+                        subject.slopes.iter().position(|slopes| slopes.len() <= run).unwrap_or(0);
                     subject.failure = Some(error);
                 }
             }
@@ -206,15 +218,20 @@ impl Idle {
         let (limit, _) = rlimit::Resource::NOFILE.get()?;
         let most = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(OTHERS);
         let asked = if self.many.is_empty() { MANY.to_vec() } else { self.many.clone() };
-        let mut marks: Vec<usize> = asked.iter().map(|&mark| mark.min(most)).filter(|&mark| mark > FEW).collect();
+        let mut marks: Vec<usize> =
+            asked.iter().map(|&mark| mark.min(most)).filter(|&mark| mark > FEW).collect();
         marks.sort_unstable();
         marks.dedup();
         if marks.is_empty() {
-            let reason = format!("a slope ends above {FEW} connections; {limit} descriptors are allowed (ulimit -n)");
+            let reason = format!(
+                "a slope ends above {FEW} connections; {limit} descriptors are allowed (ulimit -n)"
+            );
             return Err(io::Error::new(ErrorKind::InvalidInput, reason));
         }
         if asked.iter().any(|&mark| mark > most) {
-            contest.table.print(&format!("only {limit} descriptors are allowed (ulimit -n): measured up to {most}"));
+            contest.table.print(&format!(
+                "only {limit} descriptors are allowed (ulimit -n): measured up to {most}"
+            ));
         }
         Ok(marks)
     }
@@ -222,7 +239,8 @@ impl Idle {
 
 fn report(contest: &mut Contest, label: &str, subject: &Subject, slopes: &[f64]) {
     let Some(bytes) = Figure::of(slopes) else {
-        let reason = subject.failure.as_ref().map_or("not measured".to_owned(), io::Error::to_string);
+        let reason =
+            subject.failure.as_ref().map_or("not measured".to_owned(), io::Error::to_string);
         contest.table.failure(label, &subject.name, &reason);
         contest.table.missed |= subject.budget.is_some();
         return;

@@ -5,7 +5,9 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use switchboard::{Close, CloseCode, Conn, Connect, Context, Handler, Message, Options, Reactor, ZoneId};
+use switchboard::{
+    Close, CloseCode, Conn, Connect, Context, Handler, Message, Options, Reactor, ZoneId,
+};
 
 /// What the connection that is open is for.
 #[derive(Clone, Copy, PartialEq)]
@@ -51,7 +53,9 @@ impl Handler for Runner {
             Stage::Count if self.cases > 0 => Stage::Case(1),
             Stage::Case(case) if case < self.cases => Stage::Case(case + 1),
             Stage::Case(_) => Stage::Reports,
-            Stage::Count | Stage::Reports => return conn.context().drain(CloseCode::NORMAL, Duration::ZERO),
+            Stage::Count | Stage::Reports => {
+                return conn.context().drain(CloseCode::NORMAL, Duration::ZERO);
+            }
         };
         self.connect(conn.context());
     }
@@ -60,7 +64,9 @@ impl Handler for Runner {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [url, agent] = &arguments[..] else {
-        eprintln!("autobahn_client: give a URL and an agent's name, such as ws://127.0.0.1:9001 switchboard");
+        eprintln!(
+            "autobahn_client: give a URL and an agent's name, such as ws://127.0.0.1:9001 switchboard"
+        );
         return ExitCode::from(2);
     };
     match run(url.clone(), agent.clone()) {
@@ -90,7 +96,8 @@ fn options() -> Options {
 fn run(url: String, agent: String) -> std::io::Result<u32> {
     let mut reactor = Reactor::new()?;
     reactor.server.options(options());
-    let zone = reactor.server.zone("/", Runner { url, agent, zone: None, stage: Stage::Count, cases: 0 });
+    let zone =
+        reactor.server.zone("/", Runner { url, agent, zone: None, stage: Stage::Count, cases: 0 });
     reactor.server.context(Instant::now());
     reactor.server.with(zone, |runner, cx| {
         runner.zone = Some(zone);

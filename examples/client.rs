@@ -8,7 +8,9 @@ use std::io::BufRead;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use switchboard::{Close, CloseCode, Conn, ConnId, Connect, Context, Handler, Message, Reactor, Request, ZoneId};
+use switchboard::{
+    Close, CloseCode, Conn, ConnId, Connect, Context, Handler, Message, Reactor, Request, ZoneId,
+};
 
 const SHORTEST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
@@ -64,7 +66,9 @@ impl Handler for Client {
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let (Some(url), None) = (arguments.next().filter(|url| url.starts_with("ws://")), arguments.next()) else {
+    let (Some(url), None) =
+        (arguments.next().filter(|url| url.starts_with("ws://")), arguments.next())
+    else {
         eprintln!("client: give one URL, such as ws://127.0.0.1:9001/");
         return ExitCode::from(2);
     };

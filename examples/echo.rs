@@ -28,7 +28,9 @@ impl Handler for Echo {
         }
         match *request.method() {
             Method::POST => Reply::Body(1 << 20),
-            Method::GET | Method::HEAD => "This is a WebSocket echo server; POST is echoed as well.\n".into(),
+            Method::GET | Method::HEAD => {
+                "This is a WebSocket echo server; POST is echoed as well.\n".into()
+            }
             _ => Response::method_not_allowed(&[Method::GET, Method::HEAD, Method::POST]).into(),
         }
     }
@@ -62,7 +64,8 @@ fn arguments() -> Result<Arguments, ExitCode> {
             }
             Ok(Some(lexopt::Arg::Long("deflate"))) => {
                 let mode = parser.value().map_err(|error| usage(&error.to_string()))?;
-                options = deflate(options, &mode.to_string_lossy()).map_err(|error| usage(&error))?;
+                options =
+                    deflate(options, &mode.to_string_lossy()).map_err(|error| usage(&error))?;
             }
             Ok(Some(lexopt::Arg::Short('h') | lexopt::Arg::Long("help"))) => {
                 println!("{USAGE}");
@@ -103,7 +106,9 @@ fn usage(error: &str) -> ExitCode {
 
 fn failed(address: &str, error: &std::io::Error) -> ExitCode {
     match error.kind() {
-        ErrorKind::InvalidInput => usage(&format!("{address:?} is no address: give HOST:PORT, such as 127.0.0.1:9001")),
+        ErrorKind::InvalidInput => {
+            usage(&format!("{address:?} is no address: give HOST:PORT, such as 127.0.0.1:9001"))
+        }
         ErrorKind::AddrInUse => {
             eprintln!("echo: {address} is in use: end what listens there, or give another port");
             ExitCode::FAILURE

@@ -29,8 +29,9 @@ fn main() -> std::io::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let listen = arguments.next().unwrap_or_else(|| "127.0.0.1:9002".into());
     let feed = arguments.next().unwrap_or_else(|| "127.0.0.1:9003".into());
-    let feed: SocketAddr =
-        feed.parse().map_err(|_| std::io::Error::other("usage: embed [LISTEN [FEED]], both HOST:PORT"))?;
+    let feed: SocketAddr = feed
+        .parse()
+        .map_err(|_| std::io::Error::other("usage: embed [LISTEN [FEED]], both HOST:PORT"))?;
 
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1024);

@@ -59,7 +59,9 @@
 #![forbid(unsafe_code)]
 
 #[cfg(not(unix))]
-compile_error!("switchboard runs on Unix systems only: it is built on edge-triggered readiness of file descriptors");
+compile_error!(
+    "switchboard runs on Unix systems only: it is built on edge-triggered readiness of file descriptors"
+);
 
 mod connection;
 mod http1;
@@ -72,11 +74,12 @@ pub use http;
 pub use mio;
 
 pub use connection::{
-    Accepted, Backpressure, Chunk, Close, Conn, ConnId, ConnMap, Connect, Context, EventStream, Options, OptionsId,
-    Outgoing, Refused, Remote, Reply, Stats, Stream, TimerId, Upgrade, ZoneId,
+    Accepted, Backpressure, CallError, Chunk, Close, Conn, ConnId, ConnMap, Connect, Context,
+    EventStream, Options, OptionsId, Outgoing, Remote, Reply, Stats, Stream, TimerId, Upgrade,
+    ZoneId,
 };
-pub use http1::{Extensions, Refusal, Request, Response, Version};
-pub use net::{Listener, Memory, Peer, Readiness, Transport};
+pub use http1::{Extensions, Request, RequestError, Response, Version};
+pub use net::{Listener, Memory, MemoryPeer, Readiness, Transport};
 pub use reactor::Reactor;
 pub use server::{Handler, ListenerId, Server, Zone};
 pub use websocket::{CloseCode, Message, Violation};
@@ -91,6 +94,12 @@ struct Readme;
 /// The protocols by themselves, as functions over bytes: no sockets, no clock. For programs that bring a loop and connections of
 /// their own.
 pub mod proto {
-    pub use crate::http1::*;
-    pub use crate::websocket::*;
+    pub mod http1 {
+        //! HTTP/1.1 as functions over bytes.
+        pub use crate::http1::*;
+    }
+    pub mod websocket {
+        //! WebSocket as functions over bytes.
+        pub use crate::websocket::*;
+    }
 }

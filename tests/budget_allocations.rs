@@ -46,7 +46,9 @@ fn server_allocates_nothing_per_message() {
             client.exchange(&mut reactor, &request, &mut buf);
         }
         assert_eq!(buf, reply, "{name}");
-        let fewest = (0..ATTEMPTS).map(|_| allocations(|| client.exchange(&mut reactor, &request, &mut buf))).min();
+        let fewest = (0..ATTEMPTS)
+            .map(|_| allocations(|| client.exchange(&mut reactor, &request, &mut buf)))
+            .min();
         assert_eq!(fewest, Some(0), "{name}: allocations and reallocations in {ECHOES} echoes");
     }
 }

@@ -63,13 +63,18 @@ impl Handler for Telling {
         let Message::Text(text) = message else { return };
         match text {
             "slow" => self.slow.push(conn.id()),
-            "burst" => self.slow.clone().into_iter().for_each(|id| self.fill(conn.context().conn(id))),
+            "burst" => {
+                self.slow.clone().into_iter().for_each(|id| self.fill(conn.context().conn(id)))
+            }
             "end" => self.slow.iter().for_each(|&id| conn.context().send(id, "end")),
             _ => {}
         }
         match text {
             "waiting" => {
-                let waiting = self.slow.iter().map(|&id| conn.context().conn(id).map_or(0, |conn| conn.buffered()));
+                let waiting = self
+                    .slow
+                    .iter()
+                    .map(|&id| conn.context().conn(id).map_or(0, |conn| conn.buffered()));
                 let waiting: usize = waiting.sum();
                 conn.send(waiting.to_string().as_str());
             }
@@ -107,9 +112,12 @@ struct Burst {
 impl Burst {
     fn new(server: EchoServer) -> Burst {
         let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap();
-        let clients = (usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(OTHERS) / 2).min(CLIENTS);
+        let clients =
+            (usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(OTHERS) / 2).min(CLIENTS);
         if clients < CLIENTS {
-            note(&format!("only {limit} descriptors are allowed: {clients} clients instead of {CLIENTS}"));
+            note(&format!(
+                "only {limit} descriptors are allowed: {clients} clients instead of {CLIENTS}"
+            ));
         }
         let control = server.connect();
         let mut slow: Vec<TcpStream> = (0..clients).map(|_| slow_client(&server)).collect();
@@ -141,7 +149,10 @@ impl Burst {
                 self.slow.len(),
                 taken.elapsed()
             ));
-            assert!(heap_after <= heap + heap / 100 + (64 << 10), "live heap {heap} -> {heap_after} B");
+            assert!(
+                heap_after <= heap + heap / 100 + (64 << 10),
+                "live heap {heap} -> {heap_after} B"
+            );
             assert!(pages_after <= enough, "resident {pages} -> {pages_after} B");
         }
         self.idle.iter_mut().chain(&mut self.slow).for_each(|stream| ask(stream, "still there"));

@@ -122,7 +122,9 @@ fn range() -> (usize, usize) {
     let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap();
     let many = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(OTHERS).min(MANY);
     if many < MANY {
-        note(&format!("only {limit} descriptors are allowed: measured up to {many} connections instead of {MANY}"));
+        note(&format!(
+            "only {limit} descriptors are allowed: measured up to {many} connections instead of {MANY}"
+        ));
     }
     (many / 10, many)
 }
@@ -130,5 +132,8 @@ fn range() -> (usize, usize) {
 fn judge(role: &str, before: u64, after: u64, connections: usize) {
     let slope = (after as f64 - before as f64) / connections as f64;
     note(&format!("{role}: {slope:.1} B for each of the last {connections} idle connections"));
-    assert!(slope <= BUDGET, "{role}: {slope:.1} B for each of the last {connections} idle connections");
+    assert!(
+        slope <= BUDGET,
+        "{role}: {slope:.1} B for each of the last {connections} idle connections"
+    );
 }

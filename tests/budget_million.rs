@@ -41,12 +41,18 @@ fn server_never_stops_at_a_million_connections() {
         for (hold, before) in holds.iter_mut().zip(&before) {
             hold.keep_recurring(&before.too_long);
         }
-        let too_long: Vec<_> =
-            holds.iter().map(|hold| (hold.name, &hold.too_long)).filter(|(_, calls)| !calls.is_empty()).collect();
+        let too_long: Vec<_> = holds
+            .iter()
+            .map(|hold| (hold.name, &hold.too_long))
+            .filter(|(_, calls)| !calls.is_empty())
+            .collect();
         if too_long.is_empty() || !TIMED {
             return;
         }
-        assert!(attempt < ATTEMPTS, "these calls held the loop for more than {LONGEST:?} every time: {too_long:?}");
+        assert!(
+            attempt < ATTEMPTS,
+            "these calls held the loop for more than {LONGEST:?} every time: {too_long:?}"
+        );
         before = holds;
     }
 }
@@ -143,10 +149,15 @@ fn drain(crowd: &mut Crowd) {
     crowd.holds.push(call);
     crowd.rest("drain: flush");
     crowd.received(|_, frames| assert_eq!(frames, [0x88, 0x02, 0x03, 0xE9]));
-    crowd.tell("drain, answered: ready", "drain, answered: flush", Readiness::READABLE, |n, peer| {
-        peer.send(CLOSE_FRAME);
-        n % 2 == 0
-    });
+    crowd.tell(
+        "drain, answered: ready",
+        "drain, answered: flush",
+        Readiness::READABLE,
+        |n, peer| {
+            peer.send(CLOSE_FRAME);
+            n % 2 == 0
+        },
+    );
     crowd.now += Duration::from_secs(4);
     crowd.rest("drain, at its deadline: flush");
     closed(crowd);

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use heap::heap;
 use switchboard::mio::Token;
-use switchboard::{Conn, Handler, Options, Peer, Readiness, Request, Server, Transport};
+use switchboard::{Conn, Handler, MemoryPeer, Options, Readiness, Request, Server, Transport};
 
 const RECEIVERS: usize = 500;
 /// The queue of a receiver grows in powers of two: with one message more it would have as much room again.
@@ -19,7 +19,8 @@ const BUDGET: f64 = 32.0;
 /// What a receiver that waits needs once, whatever waits.
 const ONCE: usize = 256;
 
-const UPGRADE_REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+const UPGRADE_REQUEST: &[u8] =
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 struct Listeners;
@@ -36,7 +37,8 @@ fn server_queues_a_pointer_per_message_and_slow_receiver() {
     let mut server = Server::detached();
     server.options(Options::new().max_buffered(2 * MESSAGES * SIZE));
     server.zone("/", Listeners);
-    let mut peers: Vec<(Token, Peer)> = (0..RECEIVERS).map(|_| receiver(&mut server, now)).collect();
+    let mut peers: Vec<(Token, MemoryPeer)> =
+        (0..RECEIVERS).map(|_| receiver(&mut server, now)).collect();
     let publish = |server: &mut Server, messages: usize| {
         for n in 0..messages {
             let message = format!("{n:0SIZE$}");
@@ -62,7 +64,12 @@ fn server_queues_a_pointer_per_message_and_slow_receiver() {
 }
 
 /// So many messages were waiting, and arrive.
-fn take_all(server: &mut Server, (token, peer): &mut (Token, Peer), messages: usize, now: Instant) {
+fn take_all(
+    server: &mut Server,
+    (token, peer): &mut (Token, MemoryPeer),
+    messages: usize,
+    now: Instant,
+) {
     peer.window(usize::MAX);
     server.ready(*token, Readiness::WRITABLE, now);
     server.flush(now);
@@ -71,7 +78,7 @@ fn take_all(server: &mut Server, (token, peer): &mut (Token, Peer), messages: us
 }
 
 /// An open WebSocket whose peer takes nothing more.
-fn receiver(server: &mut Server, now: Instant) -> (Token, Peer) {
+fn receiver(server: &mut Server, now: Instant) -> (Token, MemoryPeer) {
     let (transport, mut peer) = Transport::memory();
     let token = server.adopt(transport, now).unwrap();
     peer.send(UPGRADE_REQUEST);

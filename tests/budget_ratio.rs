@@ -52,7 +52,11 @@ fn figure_holds_a_budget_only_if_interval_and_median_do() {
         (1.03, 0.90, 1.02, true),
         (2.00, 0.90, 1.02, false),
     ] {
-        assert_eq!(figure(median, low).holds(budget), holds, "median {median}, from {low}, against {budget}");
+        assert_eq!(
+            figure(median, low).holds(budget),
+            holds,
+            "median {median}, from {low}, against {budget}"
+        );
     }
 }
 
@@ -60,7 +64,8 @@ fn figure_holds_a_budget_only_if_interval_and_median_do() {
 fn turns_let_everybody_be_started_at_every_place() {
     for servers in 1..=5 {
         for place in 0..servers {
-            let mut there: Vec<usize> = (0..servers).filter_map(|time| turns::each(servers, time).nth(place)).collect();
+            let mut there: Vec<usize> =
+                (0..servers).filter_map(|time| turns::each(servers, time).nth(place)).collect();
             there.sort_unstable();
             assert_eq!(there, (0..servers).collect::<Vec<_>>(), "place {place} of {servers}");
         }

@@ -87,7 +87,9 @@ mod traced {
         let thread = Pid::from_raw(server.thread() as i32);
         if let Err(error) = ptrace::seize(thread, ptrace::Options::PTRACE_O_TRACESYSGOOD) {
             assert_eq!(error, Errno::EPERM);
-            budget::note("tracing is not allowed here: system calls per echo were not counted, only sleeps");
+            budget::note(
+                "tracing is not allowed here: system calls per echo were not counted, only sleeps",
+            );
             return;
         }
         ptrace::interrupt(thread).unwrap();
@@ -137,9 +139,16 @@ mod traced {
             *counts.entry(name(call)).or_insert(0) += 1;
         }
         let waits = counts.remove("wait").unwrap_or(0);
-        assert_eq!(counts, BTreeMap::from([("receive", ECHOES), ("send", ECHOES)]), "and {waits} waits");
+        assert_eq!(
+            counts,
+            BTreeMap::from([("receive", ECHOES), ("send", ECHOES)]),
+            "and {waits} waits"
+        );
         // The first wait may have begun before the trace did.
-        assert!((ECHOES - 1..=ECHOES + LOOKS).contains(&waits), "{waits} waits for {ECHOES} echoes");
+        assert!(
+            (ECHOES - 1..=ECHOES + LOOKS).contains(&waits),
+            "{waits} waits for {ECHOES} echoes"
+        );
     }
 
     fn is_send(call: i64) -> bool {

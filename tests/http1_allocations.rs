@@ -4,7 +4,9 @@
 use std::alloc::System;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use switchboard::proto::{Date, Encoding, HeadLimits, HeaderSlots, Request, Response, Scan, Version, scan};
+use switchboard::proto::http1::{
+    Date, Encoding, HeadLimits, HeaderSlots, Request, Response, Scan, Version, scan,
+};
 
 #[global_allocator]
 static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -20,9 +22,14 @@ fn allocations(head: &[u8], out: &mut Vec<u8>, date: &Date) -> usize {
     assert_eq!(scan(head, 0, &limits), Scan::Complete(head.len()));
     let mut slots = HeaderSlots::new();
     let request = Request::parse(head, &mut slots, &limits).unwrap();
-    assert!(request.header("host").is_some() && request.cookie("b").is_none() && request.query_value("x").is_none());
+    assert!(
+        request.header("host").is_some()
+            && request.cookie("b").is_none()
+            && request.query_value("x").is_none()
+    );
     let keep_alive = request.keep_alive();
-    let encoding = Encoding { date: date.last(), version: Version::Http11, keep_alive, head_only: false };
+    let encoding =
+        Encoding { date: date.last(), version: Version::Http11, keep_alive, head_only: false };
     Response::text("hello").encode(out, &encoding);
     region.change().allocations
 }
@@ -38,7 +45,8 @@ fn request_and_answer_allocate_nothing() {
     });
     assert_eq!(fewest.min(), Some(0));
     // The count counts: an escape in the path has to be decoded somewhere.
-    let escaped = PLAIN.escape_ascii().to_string().replace("\\r\\n", "\r\n").replace("room", "ro%6Fm");
+    let escaped =
+        PLAIN.escape_ascii().to_string().replace("\\r\\n", "\r\n").replace("room", "ro%6Fm");
     out.clear();
     assert!(allocations(escaped.as_bytes(), &mut out, &date) > 0);
 }

@@ -1,8 +1,8 @@
 //! The chunked coding: what is refused, what is accepted, wherever it is cut, and what it costs.
 
-use switchboard::proto::{Chunked, LAST_CHUNK, Progress, Refusal, encode_chunk};
+use switchboard::proto::http1::{Chunked, LAST_CHUNK, Progress, RequestError, encode_chunk};
 
-use Refusal::*;
+use RequestError::*;
 
 const LIMIT: usize = 1 << 10;
 
@@ -11,17 +11,25 @@ const ACCEPTED: &[(&str, &[u8], &[u8])] = &[
     ("no payload", b"0\r\n\r\n", b""),
     ("one chunk", b"5\r\nhello\r\n0\r\n\r\n", b"hello"),
     ("two chunks", b"1\r\na\r\n2\r\nbc\r\n0\r\n\r\n", b"abc"),
-    ("digits in both cases", b"a\r\n0123456789\r\nB\r\n0123456789a\r\n0\r\n\r\n", b"01234567890123456789a"),
+    (
+        "digits in both cases",
+        b"a\r\n0123456789\r\nB\r\n0123456789a\r\n0\r\n\r\n",
+        b"01234567890123456789a",
+    ),
     ("a size of 16 digits", b"0000000000000001\r\na\r\n0000000000000000\r\n\r\n", b"a"),
     ("payload that looks like the end", b"7\r\n0\r\n\r\n\r\n\r\n0\r\n\r\n", b"0\r\n\r\n\r\n"),
     ("an extension", b"1;a=b;c=\"d e\"\r\nx\r\n0;z\r\n\r\n", b"x"),
     ("an empty extension", b"1;\r\nx\r\n0\r\n\r\n", b"x"),
     ("a trailer", b"1\r\nx\r\n0\r\nA: b\r\n\r\n", b"x"),
-    ("trailers that would frame", b"0\r\nContent-Length: 5\r\nTransfer-Encoding:chunked\r\nHost:\tb\r\n\r\n", b""),
+    (
+        "trailers that would frame",
+        b"0\r\nContent-Length: 5\r\nTransfer-Encoding:chunked\r\nHost:\tb\r\n\r\n",
+        b"",
+    ),
 ];
 
 /// What it is, its bytes, the fault.
-const REFUSED: &[(&str, &[u8], Refusal)] = &[
+const REFUSED: &[(&str, &[u8], RequestError)] = &[
     ("no size", b"\r\nhello\r\n0\r\n\r\n", MalformedChunkSize),
     ("a size with a sign", b"+5\r\nhello\r\n", MalformedChunkSize),
     ("a negative size", b"-5\r\nhello\r\n", MalformedChunkSize),
@@ -65,7 +73,7 @@ const REFUSED: &[(&str, &[u8], Refusal)] = &[
 ];
 
 /// The payload, the bytes used and whether that was all, decoded in the given pieces.
-fn decode(pieces: &[&[u8]]) -> Result<(Vec<u8>, usize, bool), Refusal> {
+fn decode(pieces: &[&[u8]]) -> Result<(Vec<u8>, usize, bool), RequestError> {
     let mut decoder = Chunked::new();
     let (mut out, mut used) = (Vec::new(), 0);
     for piece in pieces {
@@ -88,7 +96,11 @@ fn decoder_accepts_every_good_body_at_every_split() {
         let followed = [input, &b"GET / HTTP/1.1\r\n"[..]].concat();
         assert_eq!(decode(&[&followed]), expected, "{name}");
         for cut in 0..=input.len() {
-            assert_eq!(decode(&[&followed[..cut], &followed[cut..]]), expected, "{name}, cut at {cut}");
+            assert_eq!(
+                decode(&[&followed[..cut], &followed[cut..]]),
+                expected,
+                "{name}, cut at {cut}"
+            );
         }
         assert_eq!(decode(&byte_by_byte(input)), expected, "{name}, byte by byte");
         for len in 0..input.len() {
@@ -102,7 +114,11 @@ fn decoder_refuses_every_malformed_body_at_every_split() {
     for (name, input, refusal) in REFUSED {
         assert_eq!(decode(&[input]), Err(*refusal), "{name}");
         for cut in 0..=input.len() {
-            assert_eq!(decode(&[&input[..cut], &input[cut..]]), Err(*refusal), "{name}, cut at {cut}");
+            assert_eq!(
+                decode(&[&input[..cut], &input[cut..]]),
+                Err(*refusal),
+                "{name}, cut at {cut}"
+            );
         }
         assert_eq!(decode(&byte_by_byte(input)), Err(*refusal), "{name}, byte by byte");
         assert!([400, 413].contains(&refusal.status().as_u16()), "{name}");
@@ -113,7 +129,10 @@ fn decoder_refuses_every_malformed_body_at_every_split() {
 fn decoder_takes_nothing_after_the_end() {
     let mut decoder = Chunked::new();
     let mut out = Vec::new();
-    assert_eq!(decoder.decode(b"0\r\n\r\nx", &mut out, 0), Ok(Progress { consumed: 5, done: true }));
+    assert_eq!(
+        decoder.decode(b"0\r\n\r\nx", &mut out, 0),
+        Ok(Progress { consumed: 5, done: true })
+    );
     assert_eq!(decoder.decode(b"5\r\n", &mut out, 0), Ok(Progress { consumed: 0, done: true }));
 }
 
@@ -129,7 +148,11 @@ fn decoder_holds_the_limit_to_the_byte() {
 #[test]
 fn decoder_discards_what_it_would_keep() {
     for (name, input, _) in ACCEPTED {
-        assert_eq!(Chunked::new().discard(input, LIMIT), Ok(Progress { consumed: input.len(), done: true }), "{name}");
+        assert_eq!(
+            Chunked::new().discard(input, LIMIT),
+            Ok(Progress { consumed: input.len(), done: true }),
+            "{name}"
+        );
     }
     for (name, input, refusal) in REFUSED {
         assert_eq!(Chunked::new().discard(input, LIMIT), Err(*refusal), "{name}");
@@ -162,7 +185,10 @@ fn decoder_allocates_for_nothing_but_payload() {
     for _ in 0..1_000_000 {
         decoder.decode(b"1\r\na\r\n", &mut out, 1_000_000).unwrap();
     }
-    assert_eq!(decoder.decode(LAST_CHUNK, &mut out, 1_000_000), Ok(Progress { consumed: 5, done: true }));
+    assert_eq!(
+        decoder.decode(LAST_CHUNK, &mut out, 1_000_000),
+        Ok(Progress { consumed: 5, done: true })
+    );
     assert!(out.len() == 1_000_000 && out.capacity() <= 2_000_000);
     assert!(size_of::<Chunked>() <= 32);
 }
@@ -194,6 +220,11 @@ fn field_row_16_a_chunked_body_has_one_reading() {
         b"100000000000000000\r\n0\r\n\r\n",
     ];
     for input in rows {
-        assert_eq!(decode(&[input]).map_err(|refusal| refusal.status().as_u16()), Err(400), "{}", input.escape_ascii());
+        assert_eq!(
+            decode(&[input]).map_err(|refusal| refusal.status().as_u16()),
+            Err(400),
+            "{}",
+            input.escape_ascii()
+        );
     }
 }

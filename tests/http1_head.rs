@@ -1,7 +1,9 @@
 //! Where a head ends and how large it may be, by the byte and as it arrives; advisories about heads.
 
-use switchboard::proto::Refusal::*;
-use switchboard::proto::{HeadLimits, HeaderSlots, MAX_HEADERS, Refusal, Request, Response, Scan, scan};
+use switchboard::proto::http1::RequestError::*;
+use switchboard::proto::http1::{
+    HeadLimits, HeaderSlots, MAX_HEADERS, Request, RequestError, Response, Scan, scan,
+};
 
 macro_rules! get {
     ($target:literal) => {
@@ -9,13 +11,15 @@ macro_rules! get {
     };
 }
 
-fn judge(input: &[u8]) -> Result<(), Refusal> {
+fn judge(input: &[u8]) -> Result<(), RequestError> {
     judge_within(input, &HeadLimits::default())
 }
 
-fn judge_within(input: &[u8], limits: &HeadLimits) -> Result<(), Refusal> {
+fn judge_within(input: &[u8], limits: &HeadLimits) -> Result<(), RequestError> {
     match scan(input, 0, limits) {
-        Scan::Complete(len) => Request::parse(&input[..len], &mut HeaderSlots::new(), limits).map(drop),
+        Scan::Complete(len) => {
+            Request::parse(&input[..len], &mut HeaderSlots::new(), limits).map(drop)
+        }
         Scan::Partial(_) => panic!("{} is not a whole head", input.escape_ascii()),
         Scan::Refused(refusal) => Err(refusal),
     }
@@ -43,7 +47,8 @@ fn assert_scans_alike(name: &str, input: &[u8], limits: &HeadLimits) {
 #[test]
 fn scanner_refuses_a_forbidden_byte_when_it_arrives() {
     let limits = HeadLimits::default();
-    for (last, refusal) in [(b'\n', BareLineFeed), (0, ControlCharacter), (0x7F, ControlCharacter)] {
+    for (last, refusal) in [(b'\n', BareLineFeed), (0, ControlCharacter), (0x7F, ControlCharacter)]
+    {
         // At every offset within a word, and in the tail after the last word.
         for len in 0..40 {
             let mut input = vec![b'a'; len];
@@ -60,9 +65,14 @@ fn scanner_refuses_a_forbidden_byte_when_it_arrives() {
 #[test]
 fn scanner_accepts_every_byte_that_a_value_may_have() {
     for byte in 0..=0xFF_u8 {
-        let head = [b"GET / HTTP/1.1\r\nHost: a\r\nA: 12345", &[byte][..], b"67890\r\n\r\n"].concat();
+        let head =
+            [b"GET / HTTP/1.1\r\nHost: a\r\nA: 12345", &[byte][..], b"67890\r\n\r\n"].concat();
         let good = byte == b'\t' || (byte >= 0x20 && byte != 0x7F);
-        assert_eq!(scan(&head, 0, &HeadLimits::default()) == Scan::Complete(head.len()), good, "{byte:#x}");
+        assert_eq!(
+            scan(&head, 0, &HeadLimits::default()) == Scan::Complete(head.len()),
+            good,
+            "{byte:#x}"
+        );
         assert_eq!(judge(&head).is_ok(), good, "{byte:#x}");
     }
 }
@@ -89,11 +99,18 @@ fn scanner_refuses_an_endless_target_before_its_end() {
     let endless = [b"GET /", &[b'a'; 300][..]].concat();
     assert_eq!(scan(&endless, 0, &limits), Scan::Refused(TargetTooLong));
     assert_scans_alike("an endless target", &endless, &limits);
-    assert_scans_alike("an endless target after a CRLF", &[b"\r\n", &endless[..]].concat(), &limits);
+    assert_scans_alike(
+        "an endless target after a CRLF",
+        &[b"\r\n", &endless[..]].concat(),
+        &limits,
+    );
     // Beside the target, 64 bytes are left for the rest of the request line.
     assert!(matches!(scan(&endless[..164], 0, &limits), Scan::Partial(_)));
     assert_eq!(scan(&endless[..165], 0, &limits), Scan::Refused(TargetTooLong));
-    assert_eq!(scan(&[b"\r\n", &endless[..163]].concat(), 0, &limits), Scan::Refused(TargetTooLong));
+    assert_eq!(
+        scan(&[b"\r\n", &endless[..163]].concat(), 0, &limits),
+        Scan::Refused(TargetTooLong)
+    );
     // A head as long as that, but in lines, is none.
     let lines = [b"GET / HTTP/1.1\r\nHost: a\r\nA: ", &[b'a'; 300][..], b"\r\n\r\n"].concat();
     assert!(judge_within(&lines, &limits).is_ok());
@@ -103,7 +120,8 @@ fn scanner_refuses_an_endless_target_before_its_end() {
 
 #[test]
 fn parser_counts_header_lines() {
-    let head = |lines: usize| format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "A: b\r\n".repeat(lines - 1));
+    let head =
+        |lines: usize| format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "A: b\r\n".repeat(lines - 1));
     assert!(judge(head(100).as_bytes()).is_ok());
     assert_eq!(judge(head(101).as_bytes()), Err(TooManyHeaders));
     let limits = HeadLimits { headers: usize::MAX, ..HeadLimits::default() };
@@ -116,7 +134,10 @@ fn parser_refuses_a_head_without_its_end() {
     let input = get!("/");
     for len in 0..input.len() {
         let mut slots = HeaderSlots::new();
-        assert!(Request::parse(&input[..len], &mut slots, &HeadLimits::default()).is_err(), "{len} bytes");
+        assert!(
+            Request::parse(&input[..len], &mut slots, &HeadLimits::default()).is_err(),
+            "{len} bytes"
+        );
     }
 }
 
@@ -136,10 +157,13 @@ fn field_row_01_a_head_costs_linear_work_however_it_arrives() {
 
     // A 7 KiB header byte by byte: what lies before `resume` is destroyed, so nobody can be looking at it, and only
     // the last four bytes may lie behind it.
-    let mut input = [b"GET / HTTP/1.1\r\nHost: a\r\nA: ", &vec![b'a'; 7 << 10][..], b"\r\n\r\n"].concat();
+    let mut input =
+        [b"GET / HTTP/1.1\r\nHost: a\r\nA: ", &vec![b'a'; 7 << 10][..], b"\r\n\r\n"].concat();
     let mut resume = 0;
     for len in 1..input.len() {
-        let Scan::Partial(next) = scan(&input[..len], resume, &limits) else { panic!("refused at {len}") };
+        let Scan::Partial(next) = scan(&input[..len], resume, &limits) else {
+            panic!("refused at {len}")
+        };
         assert!(next >= resume && len - next < 4);
         input[..next].fill(0);
         resume = next;
@@ -149,7 +173,10 @@ fn field_row_01_a_head_costs_linear_work_however_it_arrives() {
 
 #[test]
 fn field_row_02_two_thousand_headers_are_431() {
-    let short = format!("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n{}\r\n", "a: b\r\n".repeat(2000));
+    let short = format!(
+        "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n{}\r\n",
+        "a: b\r\n".repeat(2000)
+    );
     let limits = HeadLimits { head: 64 << 10, ..HeadLimits::default() };
     assert_eq!(judge_within(short.as_bytes(), &limits), Err(TooManyHeaders));
     assert_eq!(judge(short.as_bytes()), Err(TooManyHeaders));

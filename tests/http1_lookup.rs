@@ -1,6 +1,6 @@
 //! What a request tells a handler: headers, query, cookies, path, extensions.
 
-use switchboard::proto::{HeadLimits, HeaderSlots, Request};
+use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request};
 
 macro_rules! lines {
     ($($line:literal)*) => { concat!("GET / HTTP/1.1\r\nHost: example.com\r\n", $($line, "\r\n",)* "\r\n").as_bytes() };
@@ -78,10 +78,21 @@ fn request_finds_every_known_header_wherever_it_stands() {
 #[test]
 fn request_takes_queries_apart() {
     with_request(get!("/?a=1&b=x+y%2Bz&&c&=d&e=f=g&a=2&%C3%A9=%ff"), |request| {
-        let pairs: Vec<(String, String)> =
-            request.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
-        let expected = [("a", "1"), ("b", "x y+z"), ("c", ""), ("", "d"), ("e", "f=g"), ("a", "2"), ("é", "\u{FFFD}")];
-        let expected: Vec<(String, String)> = expected.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
+        let pairs: Vec<(String, String)> = request
+            .query_pairs()
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect();
+        let expected = [
+            ("a", "1"),
+            ("b", "x y+z"),
+            ("c", ""),
+            ("", "d"),
+            ("e", "f=g"),
+            ("a", "2"),
+            ("é", "\u{FFFD}"),
+        ];
+        let expected: Vec<(String, String)> =
+            expected.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
         assert_eq!(pairs, expected);
         assert_eq!(request.query_value("a").as_deref(), Some("1"));
         assert_eq!(request.query_value("c").as_deref(), Some(""));

@@ -5,8 +5,9 @@ use httparse::{Error, Status};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use switchboard::proto::{
-    HeadLimits, HeaderSlots, MAX_HEADERS, Refusal, Rejection, Request, ResponseHead, Scan, Version, scan, scan_response,
+use switchboard::proto::http1::{
+    HeadLimits, HeaderSlots, MAX_HEADERS, Request, RequestError, ResponseError, ResponseHead, Scan,
+    Version, scan, scan_response,
 };
 
 const LIMITS: HeadLimits = HeadLimits { head: 600, headers: 6, target: 40 };
@@ -95,14 +96,27 @@ fn lines() -> impl Strategy<Value = String> {
         ]),
     ];
     vec((name, white.clone(), value, white), 0..8).prop_map(|lines| {
-        lines.iter().map(|(name, before, value, after)| format!("{name}:{before}{value}{after}\r\n")).collect()
+        lines
+            .iter()
+            .map(|(name, before, value, after)| format!("{name}:{before}{value}{after}\r\n"))
+            .collect()
     })
 }
 
 fn request() -> impl Strategy<Value = Vec<u8>> {
     let start = select(vec!["", "", "", "", "\r\n", "\r\n\r\n"]);
-    let method =
-        select(vec!["GET", "GET", "GET", "POST", "OPTIONS", "CONNECT", "G", "GETS", "get", "a-b!#$%&'*+.^_`|~9"]);
+    let method = select(vec![
+        "GET",
+        "GET",
+        "GET",
+        "POST",
+        "OPTIONS",
+        "CONNECT",
+        "G",
+        "GETS",
+        "get",
+        "a-b!#$%&'*+.^_`|~9",
+    ]);
     let target = select(vec![
         "/",
         "/",
@@ -121,9 +135,18 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
         "/\\",
         "https://a",
     ]);
-    let version =
-        select(vec!["HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/1.2", "HTTP/2.0", "HTTP/1.10", "http/1.1"]);
-    let line = (start, method, target, version).prop_map(|(start, a, b, c)| format!("{start}{a} {b} {c}\r\n"));
+    let version = select(vec![
+        "HTTP/1.1",
+        "HTTP/1.1",
+        "HTTP/1.1",
+        "HTTP/1.0",
+        "HTTP/1.2",
+        "HTTP/2.0",
+        "HTTP/1.10",
+        "http/1.1",
+    ]);
+    let line = (start, method, target, version)
+        .prop_map(|(start, a, b, c)| format!("{start}{a} {b} {c}\r\n"));
     (line, proptest::bool::weighted(0.7), lines()).prop_map(|(line, host, lines)| {
         let host = if host { "Host: example.com\r\n" } else { "" };
         format!("{line}{host}{lines}\r\n").into_bytes()
@@ -131,11 +154,21 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn response() -> impl Strategy<Value = Vec<u8>> {
-    let version = select(vec!["HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/1.2", "HTTP/1.", "HTTP/2", "\r\nHTTP/1.1"]);
-    let status = select(vec!["101", "101", "200", "099", "999", "1", "10", "1010", "+10", "1 1", ""]);
+    let version = select(vec![
+        "HTTP/1.1",
+        "HTTP/1.1",
+        "HTTP/1.0",
+        "HTTP/1.2",
+        "HTTP/1.",
+        "HTTP/2",
+        "\r\nHTTP/1.1",
+    ]);
+    let status =
+        select(vec!["101", "101", "200", "099", "999", "1", "10", "1010", "+10", "1 1", ""]);
     let reason = select(vec![" Switching Protocols", " ", "", "  \t", " caf\u{e9}", "a", "\t"]);
-    (version, status, reason, lines())
-        .prop_map(|(version, status, reason, lines)| format!("{version} {status}{reason}\r\n{lines}\r\n").into_bytes())
+    (version, status, reason, lines()).prop_map(|(version, status, reason, lines)| {
+        format!("{version} {status}{reason}\r\n{lines}\r\n").into_bytes()
+    })
 }
 
 /// The same, most often, with something else in a few places.
@@ -146,7 +179,10 @@ fn spoiled(head: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8
             let at = at.index(head.len());
             let end = head.len().min(at + len);
             let any_byte = [byte];
-            head.splice(at..end, if choice == 0 { any_byte.to_vec() } else { spoiler.as_bytes().to_vec() });
+            head.splice(
+                at..end,
+                if choice == 0 { any_byte.to_vec() } else { spoiler.as_bytes().to_vec() },
+            );
             if head.is_empty() {
                 break;
             }
@@ -160,30 +196,42 @@ fn minor(version: Version) -> u8 {
 }
 
 /// What httparse finds in a head whose end and bytes the scanner has found right.
-fn request_fault(head: &[u8], error: Error) -> Refusal {
-    let line = head.strip_prefix(b"\r\n").unwrap_or(head).split(|&byte| byte == b'\r').next().unwrap_or_default();
+fn request_fault(head: &[u8], error: Error) -> RequestError {
+    let line = head
+        .strip_prefix(b"\r\n")
+        .unwrap_or(head)
+        .split(|&byte| byte == b'\r')
+        .next()
+        .unwrap_or_default();
     let parts: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
-    let is_token =
-        |part: &[u8]| part.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte));
+    let is_token = |part: &[u8]| {
+        part.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+    };
     match (error, &parts[..]) {
-        (Error::TooManyHeaders, _) => Refusal::TooManyHeaders,
-        (Error::HeaderName, _) if head.windows(3).any(|at| at == b"\r\n " || at == b"\r\n\t") => Refusal::FoldedHeader,
-        (Error::HeaderName, _) => Refusal::MalformedHeaderName,
-        (_, [method, target, version]) if ![method, target, version].iter().any(|part| part.is_empty()) => {
+        (Error::TooManyHeaders, _) => RequestError::TooManyHeaders,
+        (Error::HeaderName, _) if head.windows(3).any(|at| at == b"\r\n " || at == b"\r\n\t") => {
+            RequestError::FoldedHeader
+        }
+        (Error::HeaderName, _) => RequestError::MalformedHeaderName,
+        (_, [method, target, version])
+            if ![method, target, version].iter().any(|part| part.is_empty()) =>
+        {
             match *version {
-                _ if !is_token(method) => Refusal::MalformedMethod,
-                b"HTTP/1.1" | b"HTTP/1.0" => Refusal::TargetCharacter,
-                [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Refusal::VersionNotSupported,
-                _ => Refusal::MalformedVersion,
+                _ if !is_token(method) => RequestError::MalformedMethod,
+                b"HTTP/1.1" | b"HTTP/1.0" => RequestError::TargetCharacter,
+                [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
+                    RequestError::VersionNotSupported
+                }
+                _ => RequestError::MalformedVersion,
             }
         }
-        _ => Refusal::MalformedRequestLine,
+        _ => RequestError::MalformedRequestLine,
     }
 }
 
 /// What only somebody finds fault with who has found the form right.
-fn is_about_the_meaning(refusal: Refusal) -> bool {
-    use Refusal::*;
+fn is_about_the_meaning(refusal: RequestError) -> bool {
+    use RequestError::*;
     let of_the_form = [
         BareCarriageReturn,
         BareLineFeed,
@@ -203,13 +251,15 @@ fn is_about_the_meaning(refusal: Refusal) -> bool {
     !of_the_form.contains(&refusal)
 }
 
-fn response_fault(head: &[u8], error: Error) -> Rejection {
+fn response_fault(head: &[u8], error: Error) -> ResponseError {
     match error {
-        Error::TooManyHeaders => Rejection::TooManyHeaders,
-        Error::HeaderName if head.windows(3).any(|at| at == b"\r\n " || at == b"\r\n\t") => Rejection::FoldedHeader,
-        Error::HeaderName => Rejection::MalformedHeaderName,
-        Error::Version => Rejection::NotHttp,
-        _ => Rejection::MalformedStatusLine,
+        Error::TooManyHeaders => ResponseError::TooManyHeaders,
+        Error::HeaderName if head.windows(3).any(|at| at == b"\r\n " || at == b"\r\n\t") => {
+            ResponseError::FoldedHeader
+        }
+        Error::HeaderName => ResponseError::MalformedHeaderName,
+        Error::Version => ResponseError::NotHttp,
+        _ => ResponseError::MalformedStatusLine,
     }
 }
 
@@ -289,7 +339,7 @@ proptest! {
             (parsed, Err(error)) => prop_assert_eq!(parsed.map(drop), Err(response_fault(head, error))),
             // It takes a status below 100, and a line that ends with the status.
             (Err(rejection), Ok(_)) => {
-                prop_assert_eq!(rejection, Rejection::MalformedStatusLine);
+                prop_assert_eq!(rejection, ResponseError::MalformedStatusLine);
                 prop_assert!(oracle.code.is_some_and(|code| code < 100) || head[12] != b' ');
             }
             (Ok(response), Ok(end)) => {
@@ -300,7 +350,7 @@ proptest! {
                 for cut in 0..len {
                     let mut slots = HeaderSlots::new();
                     let cut = ResponseHead::parse(&head[..cut], &mut slots, &LIMITS).map(drop);
-                    prop_assert_eq!(cut, Err(Rejection::IncompleteHead));
+                    prop_assert_eq!(cut, Err(ResponseError::IncompleteHead));
                 }
             }
         }
@@ -310,13 +360,18 @@ proptest! {
 /// Every byte in every place of a head that has one of everything, and no byte there.
 #[test]
 fn parser_reads_every_spoiled_byte_as_httparse_does() {
-    let good = b"\r\nGET /a?b HTTP/1.1\r\nHost: a\r\nX-Y_0:\t b c\t\r\nEmpty:\r\nCookie: \xe9\r\n\r\n";
+    let good =
+        b"\r\nGET /a?b HTTP/1.1\r\nHost: a\r\nX-Y_0:\t b c\t\r\nEmpty:\r\nCookie: \xe9\r\n\r\n";
     for at in 0..good.len() {
         for byte in 0..=0x100_u16 {
             let byte: Vec<u8> = u8::try_from(byte).into_iter().collect();
             let input = [&good[..at], &byte, &good[at + 1..]].concat();
             let Scan::Complete(len) = scan(&input, 0, &LIMITS) else {
-                assert!(Request::parse(&input, &mut HeaderSlots::new(), &LIMITS).is_err(), "{}", input.escape_ascii());
+                assert!(
+                    Request::parse(&input, &mut HeaderSlots::new(), &LIMITS).is_err(),
+                    "{}",
+                    input.escape_ascii()
+                );
                 continue;
             };
             let head = &input[..len];
@@ -324,9 +379,16 @@ fn parser_reads_every_spoiled_byte_as_httparse_does() {
             let mut oracle = httparse::Request::new(&mut lines);
             let mut slots = HeaderSlots::new();
             match (Request::parse(head, &mut slots, &LIMITS), oracle.parse(head)) {
-                (Err(refusal), Ok(_)) => assert!(is_about_the_meaning(refusal), "{refusal:?}: {}", head.escape_ascii()),
+                (Err(refusal), Ok(_)) => {
+                    assert!(is_about_the_meaning(refusal), "{refusal:?}: {}", head.escape_ascii())
+                }
                 (parsed, Err(error)) => {
-                    assert_eq!(parsed.map(drop), Err(request_fault(head, error)), "{}", head.escape_ascii());
+                    assert_eq!(
+                        parsed.map(drop),
+                        Err(request_fault(head, error)),
+                        "{}",
+                        head.escape_ascii()
+                    );
                 }
                 (Ok(request), Ok(_)) => same(request.headers(), oracle.headers).unwrap(),
             }

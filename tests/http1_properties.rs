@@ -3,8 +3,9 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use switchboard::proto::{
-    Chunked, HeadLimits, HeaderSlots, LAST_CHUNK, Progress, Refusal, Request, Scan, encode_chunk, event_stream, scan,
+use switchboard::proto::http1::{
+    Chunked, HeadLimits, HeaderSlots, LAST_CHUNK, Progress, Request, RequestError, Scan,
+    encode_chunk, event_stream, scan,
 };
 
 /// Bytes that mean something to a head, strung together at random.
@@ -51,35 +52,38 @@ fn pieces<'i>(input: &'i [u8], cuts: &[Index]) -> Vec<&'i [u8]> {
 }
 
 /// One byte at a time, keeping all that was seen: what [`scan`] has to do without looking back.
-fn scan_naively(input: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Refusal> {
+fn scan_naively(input: &[u8], limits: &HeadLimits) -> Result<Option<usize>, RequestError> {
     let line_limit = limits.target + 64;
     for len in 1..=input.len() {
         let seen = &input[..len];
-        if len == line_limit + 1 && line_limit < limits.head && !seen[2..line_limit].contains(&b'\n') {
-            return Err(Refusal::TargetTooLong);
+        if len == line_limit + 1
+            && line_limit < limits.head
+            && !seen[2..line_limit].contains(&b'\n')
+        {
+            return Err(RequestError::TargetTooLong);
         }
         match (seen[len - 1], len.checked_sub(2).map(|before| seen[before])) {
             (b'\n', Some(b'\r')) => {}
-            (_, Some(b'\r')) => return Err(Refusal::BareCarriageReturn),
-            (b'\n', _) => return Err(Refusal::BareLineFeed),
+            (_, Some(b'\r')) => return Err(RequestError::BareCarriageReturn),
+            (b'\n', _) => return Err(RequestError::BareLineFeed),
             (b'\r' | b'\t', _) => {}
-            (byte, _) if byte.is_ascii_control() => return Err(Refusal::ControlCharacter),
+            (byte, _) if byte.is_ascii_control() => return Err(RequestError::ControlCharacter),
             _ => {}
         }
         if seen == b"\r\n\r\n" {
-            return Err(Refusal::MissingRequestLine);
+            return Err(RequestError::MissingRequestLine);
         }
         if seen.ends_with(b"\r\n\r\n") {
             return Ok(Some(len));
         }
         if len == limits.head {
-            return Err(Refusal::HeadTooLarge);
+            return Err(RequestError::HeadTooLarge);
         }
     }
     Ok(None)
 }
 
-fn known(verdict: Scan) -> Result<Option<usize>, Refusal> {
+fn known(verdict: Scan) -> Result<Option<usize>, RequestError> {
     match verdict {
         Scan::Complete(len) => Ok(Some(len)),
         Scan::Partial(_) => Ok(None),
@@ -248,7 +252,7 @@ proptest! {
         cuts in vec(any::<Index>(), 0..8),
     ) {
         let input = words.concat().into_bytes();
-        let run = |pieces: &[&[u8]]| -> Result<(Vec<u8>, usize, bool), Refusal> {
+        let run = |pieces: &[&[u8]]| -> Result<(Vec<u8>, usize, bool), RequestError> {
             let (mut decoder, mut out, mut used) = (Chunked::new(), Vec::new(), 0);
             for piece in pieces {
                 let Progress { consumed, .. } = decoder.decode(piece, &mut out, 1 << 10)?;

@@ -1,6 +1,8 @@
 //! Request heads: what is refused and with which status, what is accepted and how it reads, wherever it is cut.
 
-use switchboard::proto::{BodyLength, HeadLimits, HeaderSlots, Refusal, Request, Scan, Version, scan};
+use switchboard::proto::http1::{
+    BodyLength, HeadLimits, HeaderSlots, Request, RequestError, Scan, Version, scan,
+};
 
 /// A head that is good but for what a row puts into it.
 macro_rules! lines {
@@ -25,10 +27,10 @@ macro_rules! post {
     ($($line:literal)*) => { concat!("POST / HTTP/1.1\r\nHost: example.com\r\n", $($line, "\r\n",)* "\r\n").as_bytes() };
 }
 
-use Refusal::*;
+use RequestError::*;
 
 /// What it is, its bytes, the status and the fault.
-const REFUSED: &[(&str, &[u8], u16, Refusal)] = &[
+const REFUSED: &[(&str, &[u8], u16, RequestError)] = &[
     // The shape of the head.
     ("bare LF after the request line", b"GET / HTTP/1.1\nHost: a\r\n\r\n", 400, BareLineFeed),
     ("bare LF after a header", b"GET / HTTP/1.1\r\nHost: a\n\r\n", 400, BareLineFeed),
@@ -39,14 +41,24 @@ const REFUSED: &[(&str, &[u8], u16, Refusal)] = &[
     ("CR CR LF", lines!("A: b\r"), 400, BareCarriageReturn),
     ("bare CR in a name", lines!("A\rB: c"), 400, BareCarriageReturn),
     ("bare CR in the target", b"GET /\r HTTP/1.1\r\nHost: a\r\n\r\n", 400, BareCarriageReturn),
-    ("bare CR before the request line", b"\rGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, BareCarriageReturn),
+    (
+        "bare CR before the request line",
+        b"\rGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        400,
+        BareCarriageReturn,
+    ),
     ("NUL in a value", lines!("A: b\0c"), 400, ControlCharacter),
     ("NUL in a name", lines!("A\0: b"), 400, ControlCharacter),
     ("NUL in the target", get!("/\0"), 400, ControlCharacter),
     ("escape character in a value", lines!("A: \x1b[0m"), 400, ControlCharacter),
     ("vertical tab in a value", lines!("A: \x0b"), 400, ControlCharacter),
     ("DEL in a value", lines!("A: \x7f"), 400, ControlCharacter),
-    ("two empty lines first", b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, MissingRequestLine),
+    (
+        "two empty lines first",
+        b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        400,
+        MissingRequestLine,
+    ),
     // The request line.
     ("two spaces after the method", line!("GET  / HTTP/1.1"), 400, MalformedRequestLine),
     ("two spaces before the version", line!("GET /  HTTP/1.1"), 400, MalformedRequestLine),
@@ -58,7 +70,12 @@ const REFUSED: &[(&str, &[u8], u16, Refusal)] = &[
     ("a method alone", line!("GET"), 400, MalformedRequestLine),
     ("a method that is no token", line!("G(T / HTTP/1.1"), 400, MalformedMethod),
     ("a method that is not ASCII", line!("GÉT / HTTP/1.1"), 400, MalformedMethod),
-    ("a method of 33 bytes", line!("ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG / HTTP/1.1"), 501, MethodNotImplemented),
+    (
+        "a method of 33 bytes",
+        line!("ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG / HTTP/1.1"),
+        501,
+        MethodNotImplemented,
+    ),
     ("CONNECT", line!("CONNECT example.com:443 HTTP/1.1"), 501, MethodNotImplemented),
     ("CONNECT of a path", line!("CONNECT / HTTP/1.1"), 501, MethodNotImplemented),
     ("HTTP/2.0", line!("GET / HTTP/2.0"), 505, VersionNotSupported),
@@ -73,7 +90,12 @@ const REFUSED: &[(&str, &[u8], u16, Refusal)] = &[
     // Header lines.
     ("a space before the colon", lines!("A : b"), 400, MalformedHeaderName),
     ("a tab before the colon", lines!("A\t: b"), 400, MalformedHeaderName),
-    ("a space before Content-Length's colon", post!("Content-Length : 5"), 400, MalformedHeaderName),
+    (
+        "a space before Content-Length's colon",
+        post!("Content-Length : 5"),
+        400,
+        MalformedHeaderName,
+    ),
     ("a space in a name", lines!("A B: c"), 400, MalformedHeaderName),
     ("an empty name", lines!(": b"), 400, MalformedHeaderName),
     ("no colon", lines!("A"), 400, MalformedHeaderName),
@@ -152,15 +174,40 @@ const REFUSED: &[(&str, &[u8], u16, Refusal)] = &[
     ("an unknown scheme", get!("ftp://example.com/"), 400, TargetScheme),
     ("an empty scheme", get!("://example.com/"), 400, TargetScheme),
     ("an absolute target without an authority", get!("http:///a"), 400, TargetAuthority),
-    ("an absolute target with user information", get!("http://user@example.com/"), 400, TargetAuthority),
+    (
+        "an absolute target with user information",
+        get!("http://user@example.com/"),
+        400,
+        TargetAuthority,
+    ),
     ("an absolute target with a bad port", get!("http://example.com:x/"), 400, TargetAuthority),
     ("an absolute target without a Host", b"GET http://a/ HTTP/1.1\r\n\r\n", 400, MissingHost),
-    ("an absolute target with a bad Host", b"GET http://a/ HTTP/1.1\r\nHost: a b\r\n\r\n", 400, MalformedHost),
+    (
+        "an absolute target with a bad Host",
+        b"GET http://a/ HTTP/1.1\r\nHost: a b\r\n\r\n",
+        400,
+        MalformedHost,
+    ),
     // Lengths.
     ("two lengths", post!("Content-Length: 5" "Content-Length: 6"), 400, DoubledContentLength),
-    ("two equal lengths", post!("Content-Length: 5" "Content-Length: 5"), 400, DoubledContentLength),
-    ("an empty length, then one", post!("Content-Length:" "Content-Length: 5"), 400, MalformedContentLength),
-    ("a length, then an empty one", post!("Content-Length: 5" "content-length:"), 400, DoubledContentLength),
+    (
+        "two equal lengths",
+        post!("Content-Length: 5" "Content-Length: 5"),
+        400,
+        DoubledContentLength,
+    ),
+    (
+        "an empty length, then one",
+        post!("Content-Length:" "Content-Length: 5"),
+        400,
+        MalformedContentLength,
+    ),
+    (
+        "a length, then an empty one",
+        post!("Content-Length: 5" "content-length:"),
+        400,
+        DoubledContentLength,
+    ),
     ("a list of lengths", post!("Content-Length: 5, 5"), 400, MalformedContentLength),
     ("an empty length", post!("Content-Length:"), 400, MalformedContentLength),
     ("a length with a plus", post!("Content-Length: +5"), 400, MalformedContentLength),
@@ -172,12 +219,37 @@ const REFUSED: &[(&str, &[u8], u16, Refusal)] = &[
     ("a length with a tab", post!("Content-Length: 1\t2"), 400, MalformedContentLength),
     ("a length with a point", post!("Content-Length: 5.0"), 400, MalformedContentLength),
     ("a length in Arabic digits", post!("Content-Length: ٥"), 400, MalformedContentLength),
-    ("a length of 2^64", post!("Content-Length: 18446744073709551616"), 400, MalformedContentLength),
-    ("a length of 21 digits", post!("Content-Length: 100000000000000000000"), 400, MalformedContentLength),
+    (
+        "a length of 2^64",
+        post!("Content-Length: 18446744073709551616"),
+        400,
+        MalformedContentLength,
+    ),
+    (
+        "a length of 21 digits",
+        post!("Content-Length: 100000000000000000000"),
+        400,
+        MalformedContentLength,
+    ),
     // Transfer codings.
-    ("a length and chunked", post!("Content-Length: 5" "Transfer-Encoding: chunked"), 400, LengthAndTransferEncoding),
-    ("chunked and a length", post!("Transfer-Encoding: chunked" "Content-Length: 0"), 400, LengthAndTransferEncoding),
-    ("identity and a length", post!("Transfer-Encoding: identity" "Content-Length: 5"), 400, LengthAndTransferEncoding),
+    (
+        "a length and chunked",
+        post!("Content-Length: 5" "Transfer-Encoding: chunked"),
+        400,
+        LengthAndTransferEncoding,
+    ),
+    (
+        "chunked and a length",
+        post!("Transfer-Encoding: chunked" "Content-Length: 0"),
+        400,
+        LengthAndTransferEncoding,
+    ),
+    (
+        "identity and a length",
+        post!("Transfer-Encoding: identity" "Content-Length: 5"),
+        400,
+        LengthAndTransferEncoding,
+    ),
     (
         "chunked in HTTP/1.0",
         b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -185,16 +257,41 @@ const REFUSED: &[(&str, &[u8], u16, Refusal)] = &[
         TransferEncodingBeforeHttp11,
     ),
     ("chunked twice", post!("Transfer-Encoding: chunked, chunked"), 400, DoubledChunked),
-    ("chunked in two lines", post!("Transfer-Encoding: chunked" "Transfer-Encoding: chunked"), 400, DoubledChunked),
+    (
+        "chunked in two lines",
+        post!("Transfer-Encoding: chunked" "Transfer-Encoding: chunked"),
+        400,
+        DoubledChunked,
+    ),
     ("an empty coding", post!("Transfer-Encoding:"), 400, MalformedTransferEncoding),
-    ("chunked and an empty element", post!("Transfer-Encoding: chunked,"), 400, MalformedTransferEncoding),
-    ("chunked with a parameter", post!("Transfer-Encoding: chunked;a=b"), 400, MalformedTransferEncoding),
+    (
+        "chunked and an empty element",
+        post!("Transfer-Encoding: chunked,"),
+        400,
+        MalformedTransferEncoding,
+    ),
+    (
+        "chunked with a parameter",
+        post!("Transfer-Encoding: chunked;a=b"),
+        400,
+        MalformedTransferEncoding,
+    ),
     ("chunked in quotes", post!("Transfer-Encoding: \"chunked\""), 400, MalformedTransferEncoding),
     ("chunked and a word", post!("Transfer-Encoding: chunked foo"), 400, MalformedTransferEncoding),
     ("identity", post!("Transfer-Encoding: identity"), 501, UnknownTransferCoding),
     ("gzip, chunked", post!("Transfer-Encoding: gzip, chunked"), 501, UnknownTransferCoding),
-    ("chunked, identity", post!("Transfer-Encoding: chunked, identity"), 501, UnknownTransferCoding),
-    ("a coding that is nearly chunked", post!("Transfer-Encoding: xchunked"), 501, UnknownTransferCoding),
+    (
+        "chunked, identity",
+        post!("Transfer-Encoding: chunked, identity"),
+        501,
+        UnknownTransferCoding,
+    ),
+    (
+        "a coding that is nearly chunked",
+        post!("Transfer-Encoding: xchunked"),
+        501,
+        UnknownTransferCoding,
+    ),
     (
         "chunked, then identity in a line of its own",
         post!("Transfer-Encoding: chunked" "Transfer-Encoding: identity"),
@@ -205,7 +302,12 @@ const REFUSED: &[(&str, &[u8], u16, Refusal)] = &[
     ("an unknown expectation", post!("Content-Length: 5" "Expect: 200-ok"), 417, ExpectationFailed),
     ("an empty expectation", post!("Content-Length: 5" "Expect:"), 417, ExpectationFailed),
     ("a list of expectations", post!("Expect: 100-continue, a=b"), 417, ExpectationFailed),
-    ("an expectation twice", post!("Expect: 100-continue" "Expect: 100-continue"), 417, ExpectationFailed),
+    (
+        "an expectation twice",
+        post!("Expect: 100-continue" "Expect: 100-continue"),
+        417,
+        ExpectationFailed,
+    ),
 ];
 
 /// What it is and its bytes; [`reading`] says what they mean.
@@ -219,14 +321,26 @@ const ACCEPTED: &[(&str, &[u8], &str)] = &[
         "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF / host=example.com keep",
     ),
     ("no white space after a colon", b"GET / HTTP/1.1\r\nHost:a\r\n\r\n", "GET / host=a keep"),
-    ("white space around a value", b"GET / HTTP/1.1\r\nHost: \t a \t \r\n\r\n", "GET / host=a keep"),
+    (
+        "white space around a value",
+        b"GET / HTTP/1.1\r\nHost: \t a \t \r\n\r\n",
+        "GET / host=a keep",
+    ),
     ("a tab inside a value", lines!("A: b\tc"), "GET / host=example.com keep"),
     ("an empty value", lines!("A:"), "GET / host=example.com keep"),
     ("a value in Latin-1", b"GET / HTTP/1.1\r\nHost: a\r\nA: \xe9\r\n\r\n", "GET / host=a keep"),
     // HTTP/1.0.
     ("HTTP/1.0 without a Host", b"GET / HTTP/1.0\r\n\r\n", "GET / host= 1.0"),
-    ("HTTP/1.0 keep-alive", b"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", "GET / host= 1.0 keep"),
-    ("HTTP/1.0 in two minds", b"GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n", "GET / host= 1.0"),
+    (
+        "HTTP/1.0 keep-alive",
+        b"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n",
+        "GET / host= 1.0 keep",
+    ),
+    (
+        "HTTP/1.0 in two minds",
+        b"GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n",
+        "GET / host= 1.0",
+    ),
     (
         "HTTP/1.0 expects in vain",
         b"POST / HTTP/1.0\r\nContent-Length: 1\r\nExpect: magic\r\n\r\n",
@@ -235,20 +349,36 @@ const ACCEPTED: &[(&str, &[u8], &str)] = &[
     // Connection.
     ("close", lines!("Connection: close"), "GET / host=example.com"),
     ("close among others", lines!("Connection: a, CLOSE ,b"), "GET / host=example.com"),
-    ("close in a second line", lines!("Connection: keep-alive" "Connection: close"), "GET / host=example.com"),
+    (
+        "close in a second line",
+        lines!("Connection: keep-alive" "Connection: close"),
+        "GET / host=example.com",
+    ),
     ("an option that is nearly close", lines!("Connection: closed"), "GET / host=example.com keep"),
     // Hosts.
     ("a port", host!("localhost:65535"), "GET / host=localhost:65535 keep"),
     ("an empty port", host!("localhost:"), "GET / host=localhost: keep"),
     ("an IPv4 address", host!("127.0.0.1:80"), "GET / host=127.0.0.1:80 keep"),
     ("an IPv6 literal", host!("[::1]"), "GET / host=[::1] keep"),
-    ("an IPv6 literal with a port", host!("[2001:DB8::127.0.0.1]:8080"), "GET / host=[2001:DB8::127.0.0.1]:8080 keep"),
+    (
+        "an IPv6 literal with a port",
+        host!("[2001:DB8::127.0.0.1]:8080"),
+        "GET / host=[2001:DB8::127.0.0.1]:8080 keep",
+    ),
     ("an underscore", host!("my_host-1.example.com."), "GET / host=my_host-1.example.com. keep"),
     // Targets.
     ("a query", get!("/a?b=c&d?e/f"), "GET /a query=b=c&d?e/f host=example.com keep"),
     ("an empty query", get!("/a?"), "GET /a query= host=example.com keep"),
-    ("controls encoded in the query", get!("/?a=%0A%00"), "GET / query=a=%0A%00 host=example.com keep"),
-    ("a slash encoded in the query", get!("/?a=%2F\\"), "GET / query=a=%2F\\ host=example.com keep"),
+    (
+        "controls encoded in the query",
+        get!("/?a=%0A%00"),
+        "GET / query=a=%0A%00 host=example.com keep",
+    ),
+    (
+        "a slash encoded in the query",
+        get!("/?a=%2F\\"),
+        "GET / query=a=%2F\\ host=example.com keep",
+    ),
     ("an encoded letter", get!("/%61%C3%A9"), "GET /aé host=example.com keep"),
     ("an encoded space and question mark", get!("/a%20b%3Fc"), "GET /a b?c host=example.com keep"),
     ("an escape decoded once", get!("/%2561"), "GET /%61 host=example.com keep"),
@@ -258,13 +388,25 @@ const ACCEPTED: &[(&str, &[u8], &str)] = &[
     ("a dot last", get!("/a/."), "GET /a/ host=example.com keep"),
     ("back to the root", get!("/a/.."), "GET / host=example.com keep"),
     ("empty segments", get!("//a///b//"), "GET /a/b/ host=example.com keep"),
-    ("a name that begins with a dot", get!("/.well-known/..a/..."), "GET /.well-known/..a/... host=example.com keep"),
+    (
+        "a name that begins with a dot",
+        get!("/.well-known/..a/..."),
+        "GET /.well-known/..a/... host=example.com keep",
+    ),
     ("a plus in the path", get!("/a+b"), "GET /a+b host=example.com keep"),
     ("OPTIONS *", line!("OPTIONS * HTTP/1.1"), "OPTIONS * host=example.com keep"),
-    ("an absolute target", get!("http://other.example:81/a?b"), "GET /a query=b host=other.example:81 keep"),
+    (
+        "an absolute target",
+        get!("http://other.example:81/a?b"),
+        "GET /a query=b host=other.example:81 keep",
+    ),
     ("an absolute target in capitals", get!("HTTPS://A"), "GET / host=A keep"),
     ("an absolute target with a query only", get!("ws://a?b"), "GET / query=b host=a keep"),
-    ("an absolute target with an IPv6 literal", get!("wss://[::1]:8/x"), "GET /x host=[::1]:8 keep"),
+    (
+        "an absolute target with an IPv6 literal",
+        get!("wss://[::1]:8/x"),
+        "GET /x host=[::1]:8 keep",
+    ),
     // Bodies.
     ("a length", post!("Content-Length: 5"), "POST / host=example.com keep len=5"),
     ("a length of 0", post!("Content-Length: 0"), "POST / host=example.com keep len=0"),
@@ -274,8 +416,16 @@ const ACCEPTED: &[(&str, &[u8], &str)] = &[
         "POST / host=example.com keep len=18446744073709551615",
     ),
     ("chunked", post!("Transfer-Encoding: chunked"), "POST / host=example.com keep chunked"),
-    ("chunked in capitals", post!("TRANSFER-ENCODING: \tChunked "), "POST / host=example.com keep chunked"),
-    ("100-continue", post!("Content-Length: 5" "Expect: 100-Continue"), "POST / host=example.com keep len=5 expects"),
+    (
+        "chunked in capitals",
+        post!("TRANSFER-ENCODING: \tChunked "),
+        "POST / host=example.com keep chunked",
+    ),
+    (
+        "100-continue",
+        post!("Content-Length: 5" "Expect: 100-Continue"),
+        "POST / host=example.com keep len=5 expects",
+    ),
     ("100-continue without a body", lines!("Expect: 100-continue"), "GET / host=example.com keep"),
     (
         "100-continue for no bytes",
@@ -284,17 +434,25 @@ const ACCEPTED: &[(&str, &[u8], &str)] = &[
     ),
     // WebSocket.
     ("a WebSocket", lines!("Upgrade: WebSocket"), "GET / host=example.com keep websocket"),
-    ("a WebSocket among others", lines!("Upgrade: h2c, websocket"), "GET / host=example.com keep websocket"),
+    (
+        "a WebSocket among others",
+        lines!("Upgrade: h2c, websocket"),
+        "GET / host=example.com keep websocket",
+    ),
     ("a key alone", lines!("Sec-WebSocket-Key: x"), "GET / host=example.com keep websocket"),
-    ("a version alone", lines!("sec-websocket-version: 13"), "GET / host=example.com keep websocket"),
+    (
+        "a version alone",
+        lines!("sec-websocket-version: 13"),
+        "GET / host=example.com keep websocket",
+    ),
     ("another upgrade", lines!("Upgrade: websockets, h2c"), "GET / host=example.com keep"),
 ];
 
-fn judge(input: &[u8]) -> Result<String, Refusal> {
+fn judge(input: &[u8]) -> Result<String, RequestError> {
     judge_within(input, &HeadLimits::default())
 }
 
-fn judge_within(input: &[u8], limits: &HeadLimits) -> Result<String, Refusal> {
+fn judge_within(input: &[u8], limits: &HeadLimits) -> Result<String, RequestError> {
     match scan(input, 0, limits) {
         Scan::Complete(len) => {
             let mut slots = HeaderSlots::new();
@@ -382,7 +540,10 @@ fn parser_needs_no_scanner() {
         assert_eq!(request.as_ref().map(reading).as_deref(), Ok(*expected), "{name}");
         assert_eq!(request.map(|request| request.head()), Ok(*input), "{name}");
         for cut in 0..input.len() {
-            assert!(Request::parse(&input[..cut], &mut HeaderSlots::new(), &limits).is_err(), "{name}, cut at {cut}");
+            assert!(
+                Request::parse(&input[..cut], &mut HeaderSlots::new(), &limits).is_err(),
+                "{name}, cut at {cut}"
+            );
         }
     }
 }

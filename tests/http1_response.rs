@@ -4,13 +4,15 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use switchboard::proto::{
-    Date, Encoding, Framing, HeadLimits, HeaderSlots, Refusal, Request, Response, Version, event_stream,
+use switchboard::proto::http1::{
+    Date, Encoding, Framing, HeadLimits, HeaderSlots, Request, RequestError, Response, Version,
+    event_stream,
 };
 
 const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
-const OPEN: Encoding<'static> = Encoding { date: DATE, version: Version::Http11, keep_alive: true, head_only: false };
+const OPEN: Encoding<'static> =
+    Encoding { date: DATE, version: Version::Http11, keep_alive: true, head_only: false };
 const CLOSING: Encoding<'static> = Encoding { keep_alive: false, ..OPEN };
 const HEAD: Encoding<'static> = Encoding { head_only: true, ..OPEN };
 const OLD: Encoding<'static> = Encoding { version: Version::Http10, ..OPEN };
@@ -87,7 +89,10 @@ fn response_head_says_how_the_body_ends() {
         let expected = format!("HTTP/1.1 200 OK\r\n{expected}A: b\r\n\r\n");
         assert_eq!(head(&response, encoding, *framing), expected, "{framing:?}");
     }
-    assert_eq!(head(&Response::new(204), &OPEN, Framing::Chunked), "HTTP/1.1 204 No Content\r\n\r\n");
+    assert_eq!(
+        head(&Response::new(204), &OPEN, Framing::Chunked),
+        "HTTP/1.1 204 No Content\r\n\r\n"
+    );
     assert_eq!(Framing::streamed(Version::Http10), Framing::UntilClose);
     assert_eq!(Framing::streamed(Version::Http11), Framing::Chunked);
 }
@@ -102,9 +107,12 @@ fn response_names_its_upgrade_in_connection() {
         );
     }
     let wanted = Response::new(200).header("upgrade", "websocket");
-    for (encoding, options) in
-        [(OPEN, "upgrade"), (CLOSING, "close, upgrade"), (OLD, "keep-alive, upgrade"), (OLD_CLOSING, "close, upgrade")]
-    {
+    for (encoding, options) in [
+        (OPEN, "upgrade"),
+        (CLOSING, "close, upgrade"),
+        (OLD, "keep-alive, upgrade"),
+        (OLD_CLOSING, "close, upgrade"),
+    ] {
         assert!(encoded(&wanted, &encoding).contains(&format!("\r\nConnection: {options}\r\n")));
     }
 }
@@ -138,8 +146,14 @@ fn response_turns_what_may_not_be_sent_into_500() {
         assert_eq!((response.status().as_u16(), response.body_bytes()), (500, body.as_bytes()));
         let bytes = encoded(&response, &OPEN);
         assert_eq!(bytes.matches("\r\n\r\n").count(), 1, "{bytes}");
-        assert!(!bytes.contains("Set-Cookie") && !bytes.contains("kept") && !bytes.contains("later"), "{bytes}");
-        assert_eq!(bytes.matches("Content-Length").count(), 1 + usize::from(*name == "Content-Length"));
+        assert!(
+            !bytes.contains("Set-Cookie") && !bytes.contains("kept") && !bytes.contains("later"),
+            "{bytes}"
+        );
+        assert_eq!(
+            bytes.matches("Content-Length").count(),
+            1 + usize::from(*name == "Content-Length")
+        );
     }
     let long = Response::text("").header(&"é".repeat(10_000), "");
     assert!(long.status() == 500 && long.body_bytes().len() < 1 << 10);
@@ -159,7 +173,8 @@ fn response_replaces_single_headers() {
     let bytes = encoded(&response, &OPEN);
     assert_eq!(bytes.to_lowercase().matches("content-type").count(), 1, "{bytes}");
     assert!(bytes.contains("\r\nContent-Type: c/d\r\n"));
-    let response = Response::redirect(302, "/a").header("Location-Hint", "x").header("Location", "/b");
+    let response =
+        Response::redirect(302, "/a").header("Location-Hint", "x").header("Location", "/b");
     assert!(encoded(&response, &OPEN).ends_with("\r\nLocation-Hint: x\r\nLocation: /b\r\n\r\n"));
 
     let mut out = Vec::new();
@@ -185,7 +200,10 @@ fn response_is_made_of_text() {
     assert_eq!(Response::from(String::from("b")).status(), 200);
     assert_eq!(Response::json(Cow::Borrowed("{}")).body_bytes(), b"{}");
     assert!(encoded(&Response::json("{}"), &OPEN).contains("Content-Type: application/json\r\n"));
-    assert!(encoded(&Response::html("<p>"), &OPEN).contains("Content-Type: text/html; charset=utf-8\r\n"));
+    assert!(
+        encoded(&Response::html("<p>"), &OPEN)
+            .contains("Content-Type: text/html; charset=utf-8\r\n")
+    );
 }
 
 #[test]
@@ -198,7 +216,7 @@ fn response_names_the_allowed_methods() {
 
 #[test]
 fn refusal_becomes_an_answer_that_closes() {
-    for &refusal in Refusal::ALL {
+    for &refusal in RequestError::ALL {
         let response = Response::from(refusal);
         assert_eq!(response.status(), refusal.status());
         assert_eq!(response.body_bytes(), refusal.as_str().as_bytes());
@@ -209,7 +227,7 @@ fn refusal_becomes_an_answer_that_closes() {
 
 #[test]
 fn refusal_has_the_status_of_its_fault() {
-    use Refusal::*;
+    use RequestError::*;
     let rows = [
         (HeadTimeout, 408),
         (BodyTimeout, 408),
@@ -226,22 +244,27 @@ fn refusal_has_the_status_of_its_fault() {
         (OriginRefused, 403),
         (UnsupportedWebSocketVersion, 426),
     ];
-    for &refusal in Refusal::ALL {
-        let expected = rows.iter().find(|(named, _)| *named == refusal).map_or(400, |(_, status)| *status);
+    for &refusal in RequestError::ALL {
+        let expected =
+            rows.iter().find(|(named, _)| *named == refusal).map_or(400, |(_, status)| *status);
         assert_eq!(refusal.status().as_u16(), expected, "{refusal:?}");
-        let same = Refusal::ALL.iter().filter(|other| other.as_str() == refusal.as_str());
+        let same = RequestError::ALL.iter().filter(|other| other.as_str() == refusal.as_str());
         assert_eq!(same.count(), 1, "{refusal:?}: words of its own");
     }
 }
 
 #[test]
 fn field_row_17_an_unsupported_version_is_told_the_right_one() {
-    let response = Response::from(Refusal::UnsupportedWebSocketVersion);
+    let response = Response::from(RequestError::UnsupportedWebSocketVersion);
     let bytes = encoded(&response, &OPEN);
     assert!(bytes.starts_with("HTTP/1.1 426 Upgrade Required\r\n"));
     assert!(bytes.contains("\r\nConnection: close, upgrade\r\n"));
     assert!(bytes.contains("\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"));
-    for refusal in [Refusal::UpgradeMethod, Refusal::UpgradeVersion, Refusal::MissingConnectionUpgrade] {
+    for refusal in [
+        RequestError::UpgradeMethod,
+        RequestError::UpgradeVersion,
+        RequestError::MissingConnectionUpgrade,
+    ] {
         let bytes = encoded(&Response::from(refusal), &OPEN);
         assert!(bytes.starts_with("HTTP/1.1 400 ") && !bytes.contains("Upgrade"));
     }

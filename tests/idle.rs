@@ -39,13 +39,25 @@ fn harness_refuses_what_it_cannot_do_in_one_line() {
     ] {
         let ended = run_plainly(arguments);
         assert_code(&ended, 2);
-        assert!(ended.errors.contains(says) && ended.errors.lines().count() == 1, "{arguments}: {}", ended.errors);
+        assert!(
+            ended.errors.contains(says) && ended.errors.lines().count() == 1,
+            "{arguments}: {}",
+            ended.errors
+        );
         assert_eq!(ended.table, "");
     }
     let help = run_plainly("--help");
     assert_code(&help, 0);
-    for option in ["--connections", "--rate", "--in-flight", "--duration", "--compare", "--serve", "--pid", "Exit code"]
-    {
+    for option in [
+        "--connections",
+        "--rate",
+        "--in-flight",
+        "--duration",
+        "--compare",
+        "--serve",
+        "--pid",
+        "Exit code",
+    ] {
         assert!(help.table.contains(option), "{option}");
     }
 }
@@ -76,8 +88,12 @@ fn harness_holds_what_it_is_asked_to_and_writes_it_down() {
         assert_eq!(number(&ended, pointer), value, "{pointer}");
     }
     assert_eq!(ended.json["settings"]["server_pids"].as_array().map(Vec::len), Some(2));
-    let owners: Vec<&str> =
-        ended.json["memory"].as_array().unwrap().iter().filter_map(|row| row["owner"].as_str()).collect();
+    let owners: Vec<&str> = ended.json["memory"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|row| row["owner"].as_str())
+        .collect();
     assert_eq!(owners, ["server", "kernel", "kernel", "kernel", "client"]);
     // A socket at either end takes some kilobytes of the kernel's.
     let timeline = ended.json["timeline"].as_array().unwrap();
@@ -125,7 +141,9 @@ fn harness_counts_whom_a_broadcast_reaches() {
 #[test]
 fn harness_replaces_connections_at_a_rate() {
     let port = free_ports(1);
-    let ended = run(&format!("ws://127.0.0.1:{port}/ --serve 1 --connections 50 --duration 1 --rate 200 --mode churn"));
+    let ended = run(&format!(
+        "ws://127.0.0.1:{port}/ --serve 1 --connections 50 --duration 1 --rate 200 --mode churn"
+    ));
     assert_code(&ended, 0);
     assert_eq!(number(&ended, "/measured/answered"), 200.0);
     assert_eq!(number(&ended, "/measured/latency/count"), 200.0);
@@ -167,14 +185,21 @@ fn harness_sees_what_peers_that_never_read_cost() {
 #[test]
 fn harness_says_what_a_full_server_lacks() {
     let port = free_ports(1);
-    let ended =
-        run(&format!("ws://127.0.0.1:{port}/ --serve 1 --serve-descriptors 100 --connections 300 --duration 0.2"));
+    let ended = run(&format!(
+        "ws://127.0.0.1:{port}/ --serve 1 --serve-descriptors 100 --connections 300 --duration 0.2"
+    ));
     assert_code(&ended, 3);
     let held = number(&ended, "/connections/held");
     assert!((80.0..100.0).contains(&held), "{held}");
-    let line =
-        format!("server refused after {held} of 300 (its limit: 100 descriptors); raise it or give more targets");
-    assert!(ended.errors.contains(&line) && ended.table.contains(&line), "{}{}", ended.table, ended.errors);
+    let line = format!(
+        "server refused after {held} of 300 (its limit: 100 descriptors); raise it or give more targets"
+    );
+    assert!(
+        ended.errors.contains(&line) && ended.table.contains(&line),
+        "{}{}",
+        ended.table,
+        ended.errors
+    );
     assert_eq!(ended.json["verdict"]["complete"], false);
 }
 
@@ -217,7 +242,8 @@ fn harness_says_why_a_server_lets_nobody_in() {
 #[test]
 fn harness_that_is_interrupted_tells_what_it_had() {
     let port = free_ports(1);
-    let run = Run::start(&format!("ws://127.0.0.1:{port}/ --serve 1 --connections 60 --duration 600"));
+    let run =
+        Run::start(&format!("ws://127.0.0.1:{port}/ --serve 1 --connections 60 --duration 600"));
     wait_until("all are open", || run.sockets() >= 120);
     signal(run.id(), Signal::SIGINT);
     let ended = run.end();
@@ -230,7 +256,9 @@ fn harness_that_is_interrupted_tells_what_it_had() {
 #[test]
 fn workers_and_servers_end_with_a_harness_that_is_killed() {
     let port = free_ports(1);
-    let run = Run::start(&format!("ws://127.0.0.1:{port}/ --serve 1 --connections 20 --workers 2 --duration 600"));
+    let run = Run::start(&format!(
+        "ws://127.0.0.1:{port}/ --serve 1 --connections 20 --workers 2 --duration 600"
+    ));
     wait_until("all are open", || run.sockets() >= 40);
     let children = run.children();
     assert_eq!(children.len(), 3);
@@ -284,13 +312,18 @@ fn harness_that_was_the_bottleneck_calls_its_figures_invalid() {
     ));
     assert_code(&ended, 3);
     assert_eq!(ended.json["verdict"]["valid"], false, "{}", ended.table);
-    assert!(ended.table.contains("INVALID") && ended.table.contains("invalid: "), "{}", ended.table);
+    assert!(
+        ended.table.contains("INVALID") && ended.table.contains("invalid: "),
+        "{}",
+        ended.table
+    );
 }
 
 #[test]
 fn harness_compares_what_it_wrote_and_nothing_else() {
     let (port, folder) = (free_ports(1), std::path::Path::new(env!("CARGO_TARGET_TMPDIR")));
-    let [a, b, other] = ["a", "b", "other"].map(|name| folder.join(format!("idle-{port}-{name}.json")));
+    let [a, b, other] =
+        ["a", "b", "other"].map(|name| folder.join(format!("idle-{port}-{name}.json")));
     for (file, connections) in [(&a, 50), (&b, 100)] {
         let file = file.display();
         let ended = run_plainly(&format!(
@@ -301,12 +334,19 @@ fn harness_compares_what_it_wrote_and_nothing_else() {
     let compared = run_plainly(&format!("--compare {} {}", a.display(), b.display()));
     assert_code(&compared, 0);
     let held = compared.table.lines().find(|line| line.starts_with("connections held")).unwrap();
-    assert_eq!(held.split_whitespace().collect::<Vec<_>>(), ["connections", "held", "50", "100", "+100.0", "%"]);
+    assert_eq!(
+        held.split_whitespace().collect::<Vec<_>>(),
+        ["connections", "held", "50", "100", "+100.0", "%"]
+    );
     let text = std::fs::read_to_string(&a).unwrap().replacen("\"schema\": 1", "\"schema\": 2", 1);
     std::fs::write(&other, text).unwrap();
     let refused = run_plainly(&format!("--compare {} {}", a.display(), other.display()));
     assert_code(&refused, 2);
-    assert!(refused.errors.contains("has schema 2") && refused.errors.lines().count() == 1, "{}", refused.errors);
+    assert!(
+        refused.errors.contains("has schema 2") && refused.errors.lines().count() == 1,
+        "{}",
+        refused.errors
+    );
     for file in [a, b, other] {
         let _ = std::fs::remove_file(file);
     }

@@ -27,8 +27,16 @@ fn subjects(rows: Vec<&Row>) -> Vec<&str> {
 
 #[test]
 fn record_tells_what_rose_and_what_fell_by_more_than_three_percent() {
-    let recorded = record(&[("a", 1000.0), ("b", 1000.0), ("c", 1000.0), ("d", 1000.0), ("e", 1000.0)]);
-    let now = record(&[("a", 1000.0), ("b", 1029.9), ("c", 1030.1), ("d", 970.1), ("e", 969.9), ("new", 1.0)]);
+    let recorded =
+        record(&[("a", 1000.0), ("b", 1000.0), ("c", 1000.0), ("d", 1000.0), ("e", 1000.0)]);
+    let now = record(&[
+        ("a", 1000.0),
+        ("b", 1029.9),
+        ("c", 1030.1),
+        ("d", 970.1),
+        ("e", 969.9),
+        ("new", 1.0),
+    ]);
     assert_eq!(subjects(recorded.risen(&now.rows)), ["c", "new"]);
     assert_eq!(subjects(recorded.fallen(&now.rows)), ["e"]);
 }

@@ -113,11 +113,16 @@ fn imports(folder: &str, code: &str) -> Vec<String> {
         return vec![format!("{folder} is no layer")];
     };
     // A group would hide all but its first name.
-    let name = |rest: &'_ str| if rest.starts_with('{') { "{" } else { words(rest).next().unwrap_or("") }.to_owned();
+    let name = |rest: &'_ str| {
+        if rest.starts_with('{') { "{" } else { words(rest).next().unwrap_or("") }.to_owned()
+    };
     let named = code.match_indices("crate::").map(|(at, found)| name(&code[at + found.len()..]));
-    let above = named.filter(|name| !allowed.contains(&&**name)).map(|name| format!("imports crate::{name}"));
-    let impure =
-        words(code).filter(|word| PURE.contains(&folder) && IMPURE.contains(word)).map(|word| format!("says {word}"));
+    let above = named
+        .filter(|name| !allowed.contains(&&**name))
+        .map(|name| format!("imports crate::{name}"));
+    let impure = words(code)
+        .filter(|word| PURE.contains(&folder) && IMPURE.contains(word))
+        .map(|word| format!("says {word}"));
     above.chain(impure).collect()
 }
 

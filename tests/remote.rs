@@ -95,8 +95,11 @@ fn remote_calls_of_many_threads_all_arrive() {
     let heard = ask(&remote, zone, |notes| std::mem::take(&mut notes.0));
     assert_eq!(heard.len(), 8_000);
     for caller in 0..4 {
-        let own: Vec<_> =
-            heard.iter().filter(|number| **number / 10_000 == caller).map(|number| number % 10_000).collect();
+        let own: Vec<_> = heard
+            .iter()
+            .filter(|number| **number / 10_000 == caller)
+            .map(|number| number % 10_000)
+            .collect();
         assert_eq!(own, Vec::from_iter(0..2_000), "in each thread's order");
     }
     remote.drain(CloseCode::GOING_AWAY, Duration::ZERO).unwrap();
@@ -112,7 +115,9 @@ fn remote_gives_back_what_the_queue_cannot_take() {
     let refused = remote.call(zone, note(7)).expect_err("the queue is full");
     assert!(!refused.is_closed());
     assert_eq!(refused.to_string(), "65,536 calls are waiting already; try again later");
-    assert!(remote.drain(CloseCode::NORMAL, Duration::ZERO).is_err_and(|refused| !refused.is_closed()));
+    assert!(
+        remote.drain(CloseCode::NORMAL, Duration::ZERO).is_err_and(|refused| !refused.is_closed())
+    );
     reactor.server.with(zone, refused.into_inner());
     assert_eq!(notes(&mut reactor, zone), [7], "the closure itself comes back");
     reactor.turn(Some(Duration::ZERO)).unwrap();
@@ -134,7 +139,9 @@ fn remote_of_a_server_that_is_gone_gives_everything_back() {
     let refused = remote.call(zone, note(1)).expect_err("nobody will run it");
     assert!(refused.is_closed());
     assert_eq!(refused.to_string(), "the server is gone");
-    assert!(remote.drain(CloseCode::NORMAL, Duration::ZERO).is_err_and(|refused| refused.is_closed()));
+    assert!(
+        remote.drain(CloseCode::NORMAL, Duration::ZERO).is_err_and(|refused| refused.is_closed())
+    );
 }
 
 #[test]

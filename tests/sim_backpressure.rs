@@ -45,7 +45,10 @@ fn outbox_keeps_what_the_peer_refuses_and_counts_it() {
     assert_eq!(buffered(&mut sim, id), 10);
     assert_eq!(log.take(), ["text hello"], "not writable yet");
     sim.window(client, 100);
-    assert_eq!((sim.words(client), buffered(&mut sim, id)), (vec!["text hello".to_owned(), "text more".to_owned()], 0));
+    assert_eq!(
+        (sim.words(client), buffered(&mut sim, id)),
+        (vec!["text hello".to_owned(), "text more".to_owned()], 0)
+    );
     assert_eq!(log.take(), ["writable"]);
     sim.window(client, usize::MAX);
     sim.step();
@@ -105,7 +108,10 @@ fn outbox_lets_control_frames_pass_at_the_next_boundary() {
     send(&mut sim, id, "third");
     sim.window(client, 2);
     sim.window(client, 1_000);
-    assert_eq!(sim.words(client), ["text first", "ping one", "ping two", "text second", "text third"]);
+    assert_eq!(
+        sim.words(client),
+        ["text first", "ping one", "ping two", "text second", "text third"]
+    );
 }
 
 #[test]
@@ -122,7 +128,11 @@ fn outbox_keeps_one_pong_for_a_peer_that_does_not_read() {
     sim.step();
     let said = sim.words(client);
     assert_eq!(said[..2], ["pong 0", "text data"], "before data that has not begun");
-    assert_eq!(said[2..], (1..10).map(|n| format!("pong {n}")).collect::<Vec<_>>(), "the others once it reads");
+    assert_eq!(
+        said[2..],
+        (1..10).map(|n| format!("pong {n}")).collect::<Vec<_>>(),
+        "the others once it reads"
+    );
 }
 
 #[test]
@@ -260,7 +270,9 @@ fn field_row_13_publish_drops_the_slow_and_reaches_the_others() {
         sim.window(client, usize::MAX);
         let said = sim.words(client);
         match slow.contains(&client) {
-            true => assert_eq!(said, ["binary 996", "close 1013 too slow"], "what had begun, and why"),
+            true => {
+                assert_eq!(said, ["binary 996", "close 1013 too slow"], "what had begun, and why")
+            }
             false => assert_eq!(said, ["binary 996"; 20]),
         }
     }
@@ -298,7 +310,10 @@ fn outbox_leaves_byte_by_byte() {
         heard.extend(sim.receive(client));
         sim.advance(common::millis(200));
     }
-    assert_eq!(words(&heard), sent.iter().map(|message| format!("text {message}")).collect::<Vec<_>>());
+    assert_eq!(
+        words(&heard),
+        sent.iter().map(|message| format!("text {message}")).collect::<Vec<_>>()
+    );
     assert_eq!(log.take().iter().filter(|entry| *entry == "writable").count(), 1);
 }
 

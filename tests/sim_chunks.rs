@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::Sim;
 use proptest::prelude::*;
-use switchboard::proto::{Opcode, encode_masked};
+use switchboard::proto::websocket::{Opcode, encode_masked};
 use switchboard::{Chunk, Conn, Handler, Message, Options};
 
 /// Every message as its chunks, text or not.
@@ -59,7 +59,10 @@ fn server_hands_over_text_in_chunks_that_are_text() {
     for (is_text, chunk) in &seen[0] {
         assert!(*is_text && std::str::from_utf8(chunk).is_ok(), "{chunk:?}");
     }
-    assert_eq!(seen[0].iter().flat_map(|(_, chunk)| chunk.clone()).collect::<Vec<u8>>(), text.as_bytes());
+    assert_eq!(
+        seen[0].iter().flat_map(|(_, chunk)| chunk.clone()).collect::<Vec<u8>>(),
+        text.as_bytes()
+    );
 }
 
 #[test]

@@ -12,12 +12,11 @@ use common::{Client, Log, Pair, Recorder, Sim, millis, seconds};
 use switchboard::{Backpressure, CloseCode, ConnId, Connect, Options, Upgrade};
 
 fn echo_server(log: &Log) -> Sim {
-    let recorder =
-        Recorder::new(log).request(|_, _| Upgrade::new().subprotocols(["v2", "v1"])).message(|conn, message| {
-            match message.as_bytes() {
-                b"close" => conn.close(CloseCode::GOING_AWAY, "enough"),
-                _ => conn.send(message),
-            }
+    let recorder = Recorder::new(log)
+        .request(|_, _| Upgrade::new().subprotocols(["v2", "v1"]))
+        .message(|conn, message| match message.as_bytes() {
+            b"close" => conn.close(CloseCode::GOING_AWAY, "enough"),
+            _ => conn.send(message),
         });
     Sim::with(|server| {
         server.zone("/", recorder);
@@ -46,13 +45,19 @@ fn client_and_server_talk_however_the_bytes_are_cut() {
     for at_most in [1, 2, 3, 7, 100, usize::MAX] {
         let (near, far) = (Log::new(), Log::new());
         let (client, zone) = dialler(&near);
-        let connect =
-            Connect::to(URL).subprotocols(["v3", "v1", "v2"]).header("Cookie", "user=7").origin("http://example.com");
+        let connect = Connect::to(URL)
+            .subprotocols(["v3", "v1", "v2"])
+            .header("Cookie", "user=7")
+            .origin("http://example.com");
         let mut pair = Pair::new(client, zone, connect, echo_server(&far));
         pair.at_most = at_most;
         assert_eq!(near.take(), [""; 0], "not open before the server says so");
         pair.pump();
-        assert_eq!(near.take(), ["open /chat", "speaks Some(\"v1\") at Some(\"room=7\")"], "the first that both speak");
+        assert_eq!(
+            near.take(),
+            ["open /chat", "speaks Some(\"v1\") at Some(\"room=7\")"],
+            "the first that both speak"
+        );
         let big = "x".repeat(3_000);
         for message in ["hello", "", "\u{20ac}", &big] {
             send(&mut pair, message);
@@ -62,7 +67,12 @@ fn client_and_server_talk_however_the_bytes_are_cut() {
         assert_eq!((pair.client.stats().accepted, pair.server.stats().accepted), (0, 1));
 
         // The client begins the close.
-        pair.client.server.context(pair.client.now).conn(pair.id).expect("open").close(CloseCode::NORMAL, "bye");
+        pair.client
+            .server
+            .context(pair.client.now)
+            .conn(pair.id)
+            .expect("open")
+            .close(CloseCode::NORMAL, "bye");
         pair.client.step();
         far.take();
         pair.pump();
@@ -88,7 +98,12 @@ fn server_may_begin_the_close() {
 #[test]
 fn client_waits_for_the_server_to_end_the_connection() {
     let (mut pair, near, _) = open_pair();
-    pair.client.server.context(pair.client.now).conn(pair.id).expect("open").close(CloseCode::NORMAL, "bye");
+    pair.client
+        .server
+        .context(pair.client.now)
+        .conn(pair.id)
+        .expect("open")
+        .close(CloseCode::NORMAL, "bye");
     pair.client.step();
     let (said, _) = masked_frames(&pair.client.receive(pair.near));
     assert_eq!(said[0].word(), "close 1000 bye");
@@ -105,8 +120,18 @@ fn client_waits_for_the_server_to_end_the_connection() {
 fn both_may_close_at_once() {
     let (mut pair, near, far) = open_pair();
     let id = far_id(&mut pair, &far, &near);
-    pair.client.server.context(pair.client.now).conn(pair.id).expect("open").close(CloseCode::NORMAL, "mine");
-    pair.server.server.context(pair.server.now).conn(id).expect("open").close(CloseCode::GOING_AWAY, "yours");
+    pair.client
+        .server
+        .context(pair.client.now)
+        .conn(pair.id)
+        .expect("open")
+        .close(CloseCode::NORMAL, "mine");
+    pair.server
+        .server
+        .context(pair.server.now)
+        .conn(id)
+        .expect("open")
+        .close(CloseCode::GOING_AWAY, "yours");
     pair.client.step();
     pair.server.step();
     pair.pump();
@@ -233,7 +258,10 @@ fn client_fails_a_server_that_violates_the_protocol() {
         let (code, reason) = told.split_once(' ').expect("a code");
         assert_eq!(log.take(), ["text fine".to_owned(), format!("close {code} {reason:?}")]);
         let (said, _) = masked_frames(&sim.receive(client));
-        assert_eq!(said.iter().map(common::frames::Frame::word).collect::<Vec<_>>(), [format!("close {told}")]);
+        assert_eq!(
+            said.iter().map(common::frames::Frame::word).collect::<Vec<_>>(),
+            [format!("close {told}")]
+        );
         assert!(sim.is_ended(client));
         sim.end(client);
         assert!(sim.is_gone(client));
@@ -313,5 +341,8 @@ fn client_of_a_server_that_does_not_read_meets_its_policy() {
     assert_eq!(log.take(), ["close 1013 \"too slow\""]);
     sim.window(client, usize::MAX);
     let (said, _) = masked_frames(&sim.receive(client));
-    assert_eq!(said.iter().map(common::frames::Frame::word).collect::<Vec<_>>(), ["binary 94", "close 1013 too slow"]);
+    assert_eq!(
+        said.iter().map(common::frames::Frame::word).collect::<Vec<_>>(),
+        ["binary 94", "close 1013 too slow"]
+    );
 }

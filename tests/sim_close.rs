@@ -44,14 +44,21 @@ fn server_echoes_the_code_of_the_peers_close_and_goes() {
         (close(1000, "done"), "close 1000", "close 1000 \"done\" by peer"),
         (close(1001, ""), "close 1001", "close 1001 \"\" by peer"),
         (close(3000, "a"), "close 3000", "close 3000 \"a\" by peer"),
-        (close(4999, &"r".repeat(123)), "close 4999", &format!("close 4999 {:?} by peer", "r".repeat(123))),
+        (
+            close(4999, &"r".repeat(123)),
+            "close 4999",
+            &format!("close 4999 {:?} by peer", "r".repeat(123)),
+        ),
         (raw(0x88, ""), "close 1005", "close 1005 \"\" by peer"),
     ];
     for (said, heard, logged) in rows {
         let log = Log::new();
         let (mut sim, client) = told(&log);
         let ignored = [text("after the close"), ping(""), raw(0xFF, ""), close(1002, "")].concat();
-        assert_eq!(sim.ask_words(client, [text("before"), said, ignored].concat()), ["binary 6", heard]);
+        assert_eq!(
+            sim.ask_words(client, [text("before"), said, ignored].concat()),
+            ["binary 6", heard]
+        );
         assert_eq!(log.take(), ["text before", logged]);
         assert!(sim.is_gone(client), "the server ends the connection first (7.1.1)");
     }
@@ -69,15 +76,24 @@ fn server_never_sends_a_code_that_may_not_be_sent() {
 #[test]
 fn server_cuts_a_long_reason_at_a_character() {
     let (mut sim, client) = told(&Log::new());
-    assert_eq!(sim.ask_words(client, text("long reason")), [format!("close 1000 {}", "\u{20ac}".repeat(41))]);
+    assert_eq!(
+        sim.ask_words(client, text("long reason")),
+        [format!("close 1000 {}", "\u{20ac}".repeat(41))]
+    );
 }
 
 #[test]
 fn server_that_closes_waits_for_the_answer_and_ignores_the_rest() {
     let log = Log::new();
     let (mut sim, client) = told(&log);
-    assert_eq!(sim.ask_words(client, [text("close"), text("unheard"), ping("")].concat()), ["close 1000 bye"]);
-    assert_eq!(sim.ask_words(client, [text("unheard"), ping(""), frame(false, TEXT, "un")].concat()), [""; 0]);
+    assert_eq!(
+        sim.ask_words(client, [text("close"), text("unheard"), ping("")].concat()),
+        ["close 1000 bye"]
+    );
+    assert_eq!(
+        sim.ask_words(client, [text("unheard"), ping(""), frame(false, TEXT, "un")].concat()),
+        [""; 0]
+    );
     assert_eq!(log.take(), ["text close"], "not closed before the peer says so");
     assert_eq!(sim.stats().websockets, 1);
     assert_eq!(sim.ask_words(client, close(1000, "you too")), [""; 0]);
@@ -125,7 +141,9 @@ fn field_row_23_server_waits_for_the_answer_to_its_close_until_its_deadline() {
 /// What the peer sent last, how it goes.
 #[test]
 fn server_hears_of_a_vanished_peer_exactly_once() {
-    for last in [vec![], frame(false, TEXT, "unfinished"), text("cut off")[..5].to_vec(), vec![0x81]] {
+    for last in
+        [vec![], frame(false, TEXT, "unfinished"), text("cut off")[..5].to_vec(), vec![0x81]]
+    {
         for broken in [false, true] {
             let log = Log::new();
             let (mut sim, client) = told(&log);
@@ -190,11 +208,17 @@ fn handler_closes_in_every_callback() {
     };
     let in_open = Recorder::new(&Log::new()).open(move |conn, _| bye(conn));
     let in_message = Recorder::new(&Log::new()).message(move |conn, _| bye(conn));
-    let in_writable = Recorder::new(&Log::new()).message(|conn, _| conn.want_writable()).writable(bye);
-    let in_timeout = Recorder::new(&Log::new()).message(|conn, _| conn.set_timeout(Some(millis(500)))).timeout(bye);
-    for (name, recorder) in
-        [("open", in_open), ("message", in_message), ("writable", in_writable), ("timeout", in_timeout)]
-    {
+    let in_writable =
+        Recorder::new(&Log::new()).message(|conn, _| conn.want_writable()).writable(bye);
+    let in_timeout = Recorder::new(&Log::new())
+        .message(|conn, _| conn.set_timeout(Some(millis(500))))
+        .timeout(bye);
+    for (name, recorder) in [
+        ("open", in_open),
+        ("message", in_message),
+        ("writable", in_writable),
+        ("timeout", in_timeout),
+    ] {
         let closed = Log::new();
         let closes = closed.clone();
         let mut sim = sim_of(recorder.close(move |conn, code| {
@@ -205,7 +229,11 @@ fn handler_closes_in_every_callback() {
         let client = sim.connect();
         sim.send(client, [handshake("/").into_bytes(), text("go")].concat());
         sim.advance(seconds(1));
-        assert_eq!(words(after_handshake(&sim.receive(client))), ["text last words", "close 1001"], "in {name}");
+        assert_eq!(
+            words(after_handshake(&sim.receive(client))),
+            ["text last words", "close 1001"],
+            "in {name}"
+        );
         assert_eq!(closed.take(), [""; 0], "in {name}");
         assert_eq!(sim.ask(client, close(1001, "")), b"", "in {name}");
         assert_eq!(closed.take(), ["1001"], "in {name}");
@@ -246,9 +274,13 @@ fn server_pings_a_silent_peer_and_drops_a_dead_one() {
     sim.send(client, text("x"));
     sim.receive(client);
     log.take();
-    for sign_of_life in
-        [common::frames::pong(""), text("y"), ping("z"), text("half")[..4].to_vec(), text("half")[4..].to_vec()]
-    {
+    for sign_of_life in [
+        common::frames::pong(""),
+        text("y"),
+        ping("z"),
+        text("half")[..4].to_vec(),
+        text("half")[4..].to_vec(),
+    ] {
         // Up to an eighth sooner than asked for.
         sim.advance(millis(8_749));
         assert_eq!(sim.receive(client), b"", "before its time");
@@ -265,7 +297,11 @@ fn server_pings_a_silent_peer_and_drops_a_dead_one() {
     assert!(!sim.is_gone(client));
     sim.advance(millis(1_900));
     assert!(sim.is_gone(client));
-    assert_eq!((sim.receive(client), log.take()), (vec![], vec!["close 1006 \"\"".into()]), "one ping, one close");
+    assert_eq!(
+        (sim.receive(client), log.take()),
+        (vec![], vec!["close 1006 \"\"".into()]),
+        "one ping, one close"
+    );
 }
 
 /// A short idle time and a long patience: the answer to a ping brings the next look forward.

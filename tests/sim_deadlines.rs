@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::http::{self, only};
 use common::{Client, Log, Recorder, Sim, millis, seconds};
-use switchboard::{Options, Refusal, Reply, Response};
+use switchboard::{Options, Reply, RequestError, Response};
 
 /// `/upload` wants a body; everything else is answered with its path.
 fn serving(options: Options) -> (Sim, Log) {
@@ -51,7 +51,10 @@ fn ended(sim: &mut Sim, client: Client) -> bool {
 /// Within a step after the deadline, and not before it; ten milliseconds are how exactly we look.
 fn assert_on_time(taken: Duration, deadline: Duration, what: &str) {
     assert!(taken >= deadline, "{what} after {taken:?}, too early for {deadline:?}");
-    assert!(taken <= deadline + STEP + millis(10), "{what} after {taken:?}, too late for {deadline:?}");
+    assert!(
+        taken <= deadline + STEP + millis(10),
+        "{what} after {taken:?}, too late for {deadline:?}"
+    );
 }
 
 #[test]
@@ -83,7 +86,10 @@ fn server_answers_408_to_a_head_that_takes_too_long() {
         let taken = until(&mut sim, client, ended);
         assert_on_time(taken, seconds(4), "refused");
         let answer = only(&sim.receive(client));
-        assert_eq!((answer.status, answer.text(), answer.closes()), (408, Refusal::HeadTimeout.as_str(), true));
+        assert_eq!(
+            (answer.status, answer.text(), answer.closes()),
+            (408, RequestError::HeadTimeout.as_str(), true)
+        );
         assert!(sim.ask(client, &request[len..]).is_empty(), "too late");
         let taken = until(&mut sim, client, gone);
         assert!(taken <= seconds(2) + STEP + millis(10), "lingers for {taken:?}");
@@ -101,7 +107,11 @@ fn field_row_23_server_gives_a_head_no_more_time_for_coming_slowly() {
         }
         sim.advance(seconds(1));
         let client = sim.connect();
-        assert_eq!(http::bodies(&sim.ask(client, http::get("/quick"))), "/quick", "others are served meanwhile");
+        assert_eq!(
+            http::bodies(&sim.ask(client, http::get("/quick"))),
+            "/quick",
+            "others are served meanwhile"
+        );
         sim.end(client);
     }
     for client in slow {
@@ -118,7 +128,11 @@ fn server_gives_a_pipelined_head_its_own_time() {
     for n in 0..5 {
         sim.send(client, "GET /a HT");
         sim.advance(seconds(3));
-        assert_eq!(http::bodies(&sim.ask(client, "TP/1.1\r\nHost: a\r\n\r\n")), "/a", "request {n}");
+        assert_eq!(
+            http::bodies(&sim.ask(client, "TP/1.1\r\nHost: a\r\n\r\n")),
+            "/a",
+            "request {n}"
+        );
     }
     sim.send(client, http::get("/a") + "GET");
     assert_eq!(http::bodies(&sim.receive(client)), "/a");
@@ -140,11 +154,21 @@ fn server_answers_408_to_a_body_that_stalls() {
             sim.send(client, &wire[..wire.len() - rest]);
             let taken = until(&mut sim, client, ended);
             // What came since the last look may earn it another one.
-            assert!(taken >= seconds(3) && taken <= seconds(6) + STEP * 2 + millis(10), "refused after {taken:?}");
+            assert!(
+                taken >= seconds(3) && taken <= seconds(6) + STEP * 2 + millis(10),
+                "refused after {taken:?}"
+            );
             let answer = only(&sim.receive(client));
-            assert_eq!((answer.status, answer.text(), answer.closes()), (408, Refusal::BodyTimeout.as_str(), true));
+            assert_eq!(
+                (answer.status, answer.text(), answer.closes()),
+                (408, RequestError::BodyTimeout.as_str(), true)
+            );
             assert!(sim.ask(client, &wire[wire.len() - rest..]).is_empty());
-            assert_eq!(log.take(), ["request POST /upload"], "the handler is not handed half a body");
+            assert_eq!(
+                log.take(),
+                ["request POST /upload"],
+                "the handler is not handed half a body"
+            );
         }
     }
 }
@@ -181,7 +205,8 @@ fn server_drops_an_unwanted_body_that_stalls() {
 
 #[test]
 fn field_row_23_server_drops_the_reader_of_a_response_that_stalls() {
-    for (rate, takes, drops) in [(0, 0, true), (0, 1, false), (512, 100, true), (512, 1_000, false)] {
+    for (rate, takes, drops) in [(0, 0, true), (0, 1, false), (512, 100, true), (512, 1_000, false)]
+    {
         let (mut sim, _) = serving(Options::new().write_timeout(seconds(3)).write_rate(rate));
         let client = sim.connect();
         sim.peer(client).window(0);
@@ -295,7 +320,10 @@ fn server_drains_what_is_in_progress_and_closes_the_idle() {
     sim.server.context(now).drain(switchboard::CloseCode::GOING_AWAY, seconds(9));
     sim.step();
     assert!(sim.is_gone(idle), "nothing is lost by closing it");
-    assert!(sim.server.adopt(switchboard::Transport::memory().0, sim.now).is_err(), "nobody comes in any more");
+    assert!(
+        sim.server.adopt(switchboard::Transport::memory().0, sim.now).is_err(),
+        "nobody comes in any more"
+    );
     sim.server.context(now).respond(id, "late");
     sim.window(slow, usize::MAX);
     sim.send(begun, "TP/1.1\r\nHost: a\r\n\r\n");
@@ -307,7 +335,11 @@ fn server_drains_what_is_in_progress_and_closes_the_idle() {
         assert!(sim.is_ended(client), "the answer is the last: {:?}", last.headers);
     }
     let answered = http::answers(&sim.receive(piped));
-    assert!(answered.len() >= 257 && answered.last().is_some_and(http::Answer::closes), "{} answers", answered.len());
+    assert!(
+        answered.len() >= 257 && answered.last().is_some_and(http::Answer::closes),
+        "{} answers",
+        answered.len()
+    );
     sim.advance(seconds(10));
     assert!(sim.server.is_drained());
     assert_eq!(sim.server.poll_timeout(sim.now), None);

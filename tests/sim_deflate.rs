@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Client, Sim};
-use switchboard::proto::{
+use switchboard::proto::websocket::{
     Decoded, DeflateConfig, Deflater, Header, Inflater, Opcode, encode_compressed, encode_masked,
 };
 use switchboard::{Backpressure, Conn, Handler, Message, Options, Outgoing, Request};
@@ -21,7 +21,9 @@ impl Handler for Room {
 
     fn message(&mut self, conn: &mut Conn<'_>, message: Message<'_>) {
         match message {
-            Message::Text("plain") => conn.send(Outgoing::text(&"plain ".repeat(100)).uncompressed()),
+            Message::Text("plain") => {
+                conn.send(Outgoing::text(&"plain ".repeat(100)).uncompressed())
+            }
             Message::Binary(bytes) => conn.send(bytes),
             message => conn.publish("room", message),
         }
@@ -44,7 +46,10 @@ fn connect(sim: &mut Sim, offer: &str) -> (Client, Option<String>) {
     );
     let answer = String::from_utf8(sim.ask(client, request)).unwrap();
     assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
-    let agreed = answer.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: ")).map(str::to_owned);
+    let agreed = answer
+        .lines()
+        .find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "))
+        .map(str::to_owned);
     (client, agreed)
 }
 
@@ -79,8 +84,7 @@ fn inflate(inflater: &mut Inflater, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-const NEWS: &str =
-    r#"{"kind":"news","about":"the weather","text":"rain, rain, rain, and then some more rain, rain, rain"}"#;
+const NEWS: &str = r#"{"kind":"news","about":"the weather","text":"rain, rain, rain, and then some more rain, rain, rain"}"#;
 
 fn small() -> DeflateConfig {
     DeflateConfig::shared().threshold(16)
@@ -90,7 +94,10 @@ fn small() -> DeflateConfig {
 fn server_compresses_a_publish_alike_for_all_that_agreed_on_the_same() {
     let mut sim = sim(Options::new().deflate(small()));
     let (a, agreed) = connect(&mut sim, "permessage-deflate");
-    assert_eq!(agreed.as_deref(), Some("permessage-deflate; server_no_context_takeover; client_no_context_takeover"));
+    assert_eq!(
+        agreed.as_deref(),
+        Some("permessage-deflate; server_no_context_takeover; client_no_context_takeover")
+    );
     let (b, _) = connect(&mut sim, "permessage-deflate; client_max_window_bits");
     let (narrow, _) = connect(&mut sim, "permessage-deflate; server_max_window_bits=9");
     let (plain, none) = connect(&mut sim, "x-webkit-deflate-frame");
@@ -149,7 +156,9 @@ fn server_answers_bombs_corruption_and_bad_text_by_their_codes() {
     let last = corrupt.len() - 1;
     corrupt.truncate(last);
     corrupt[1] -= 1;
-    for (wire, code) in [(compressed(&[0; 5000], false), 1009u16), (corrupt, 1007), (bad_text, 1007)] {
+    for (wire, code) in
+        [(compressed(&[0; 5000], false), 1009u16), (corrupt, 1007), (bad_text, 1007)]
+    {
         let mut sim = sim(Options::new().max_message(4096).deflate(small()));
         let (client, _) = connect(&mut sim, "permessage-deflate");
         let answer = frames(&sim.ask(client, wire));
@@ -195,6 +204,10 @@ fn server_drops_under_context_takeover_without_losing_the_peer() {
             .map(|message| String::from_utf8(message).unwrap())
             .collect();
         assert!(heard.iter().all(|message| message.ends_with(NEWS)), "{policy:?}");
-        assert_eq!(heard.iter().filter(|message| message.starts_with("end of ")).count(), 4, "{policy:?}");
+        assert_eq!(
+            heard.iter().filter(|message| message.starts_with("end of ")).count(),
+            4,
+            "{policy:?}"
+        );
     }
 }

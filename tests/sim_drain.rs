@@ -137,7 +137,8 @@ fn drain_closes_event_streams() {
 fn drain_drops_at_its_deadline_whoever_is_left() {
     let log = Log::new();
     let (mut sim, _) = server(&log);
-    let clients = [sim.connect(), sim.websocket("/"), sim.websocket("/"), sim.event_stream("/events")];
+    let clients =
+        [sim.connect(), sim.websocket("/"), sim.websocket("/"), sim.event_stream("/events")];
     sim.send(clients[0], get("/later"));
     sim.window(clients[2], 0);
     log.take();
@@ -152,7 +153,11 @@ fn drain_drops_at_its_deadline_whoever_is_left() {
     assert_eq!(told, ["cancelled", "close 1006 \"\"", "close 1006 \"\"", "close 1012 \"\""]);
     assert!(sim.server.is_drained());
     sim.advance(seconds(100));
-    assert_eq!((log.take().len(), sim.server.poll_timeout(sim.now)), (0, None), "an embedding loop may rest");
+    assert_eq!(
+        (log.take().len(), sim.server.poll_timeout(sim.now)),
+        (0, None),
+        "an embedding loop may rest"
+    );
 }
 
 #[test]

@@ -39,7 +39,11 @@ fn server_sends_a_deferred_answer_when_it_comes() {
     sim.advance(seconds(1));
     let answer = only(&sim.receive(client));
     assert_eq!((answer.status, answer.text(), answer.closes()), (200, "at last", false));
-    assert_eq!(http::bodies(&sim.ask(client, http::get("/next"))), "/next", "the connection goes on");
+    assert_eq!(
+        http::bodies(&sim.ask(client, http::get("/next"))),
+        "/next",
+        "the connection goes on"
+    );
 }
 
 #[test]
@@ -143,7 +147,8 @@ fn server_takes_an_answer_given_before_later_was_said() {
 #[test]
 fn handler_hears_once_that_the_peer_of_a_deferred_answer_left() {
     type Leave = fn(&mut Sim, Client);
-    let ways: [Leave; 2] = [|sim, client| sim.end(client), |sim, client| sim.fail(client, ErrorKind::ConnectionReset)];
+    let ways: [Leave; 2] =
+        [|sim, client| sim.end(client), |sim, client| sim.fail(client, ErrorKind::ConnectionReset)];
     for leave in ways {
         let log = Log::new();
         let (mut sim, _) = deferring(&log);
@@ -182,7 +187,12 @@ fn server_answers_503_when_the_handler_does_not() {
 fn server_upgrades_a_deferred_request_and_serves_the_frames_behind_it() {
     let log = Log::new();
     let mut sim = Sim::with(|server| {
-        server.zone("/", Recorder::new(&log).request(|_, _| Reply::Later).message(|conn, message| conn.send(message)));
+        server.zone(
+            "/",
+            Recorder::new(&log)
+                .request(|_, _| Reply::Later)
+                .message(|conn, message| conn.send(message)),
+        );
     });
     let client = sim.connect();
     let wire = [http::handshake("/ws").as_bytes(), &frames::text("early")].concat();
@@ -228,7 +238,11 @@ fn handler_closes_an_exchange_after_its_answer() {
         let id = log.last_id();
         respond(&mut sim, id, "the last");
         let answer = only(&sim.receive(client));
-        assert_eq!((answer.text(), answer.closes(), sim.is_ended(client)), ("the last", true, true), "{path}");
+        assert_eq!(
+            (answer.text(), answer.closes(), sim.is_ended(client)),
+            ("the last", true, true),
+            "{path}"
+        );
     }
 }
 
@@ -285,7 +299,8 @@ fn body_of_a_deferred_or_streamed_request_is_never_a_request() {
             sim.send(client, &wire[cut..]);
             respond(&mut sim, id, "deferred");
             assert_eq!(only(&sim.receive(client)).status, 200);
-            let calls: Vec<_> = log.take().into_iter().filter(|call| call.starts_with("request")).collect();
+            let calls: Vec<_> =
+                log.take().into_iter().filter(|call| call.starts_with("request")).collect();
             assert_eq!(calls.len(), 1, "cut at {cut}: {calls:?}");
         }
     }
@@ -333,11 +348,19 @@ fn handler_speaks_its_own_protocol_wherever_the_input_is_cut() {
             sim.send(client, &wire[cut..]);
         }
         let (head, rest) = after_head(&sim.receive(client));
-        assert!(head.starts_with("HTTP/1.1 101 ") && head.contains("Connection: upgrade"), "{head}");
-        let rest = rest.strip_prefix("one\ntwo\n").unwrap_or_else(|| panic!("cut at {cut}: {rest}"));
+        assert!(
+            head.starts_with("HTTP/1.1 101 ") && head.contains("Connection: upgrade"),
+            "{head}"
+        );
+        let rest =
+            rest.strip_prefix("one\ntwo\n").unwrap_or_else(|| panic!("cut at {cut}: {rest}"));
         assert_eq!(http::bodies(rest.as_bytes()), "/next", "cut at {cut}");
-        let calls: Vec<_> = log.take().into_iter().filter(|call| !call.starts_with("input")).collect();
-        assert_eq!(calls, ["request GET /echo", "open /echo", "close 1000 \"released\"", "request GET /next"]);
+        let calls: Vec<_> =
+            log.take().into_iter().filter(|call| !call.starts_with("input")).collect();
+        assert_eq!(
+            calls,
+            ["request GET /echo", "open /echo", "close 1000 \"released\"", "request GET /next"]
+        );
         assert_eq!(sim.stats().takeovers, 0);
     }
 }
@@ -392,7 +415,8 @@ fn taken_connection_is_closed_once_however_it_ends() {
         leave(&mut sim, client);
         sim.advance(seconds(10));
         assert!(sim.is_gone(client), "{expected}");
-        let closes: Vec<_> = log.take().into_iter().filter(|call| call.starts_with("close")).collect();
+        let closes: Vec<_> =
+            log.take().into_iter().filter(|call| call.starts_with("close")).collect();
         assert_eq!(closes, [expected]);
         assert_eq!((sim.stats().takeovers, sim.stats().connections), (0, 0));
     }
@@ -434,7 +458,8 @@ fn released_connection_keeps_to_what_its_request_said() {
     let log = Log::new();
     let mut sim = taking(&log);
     let client = sim.connect();
-    let wire = http::request("GET", "/echo", "Connection: close\r\n", "") + "quit\n" + &http::get("/next");
+    let wire =
+        http::request("GET", "/echo", "Connection: close\r\n", "") + "quit\n" + &http::get("/next");
     let (_, rest) = after_head(&sim.ask(client, wire));
     assert_eq!(rest, "", "no request after the last one (RFC 9112 9.3)");
     assert!(sim.is_ended(client));

@@ -23,7 +23,8 @@ fn server() -> Sim {
 
 /// What one flooder says, over and over, and whether it says it in HTTP.
 fn floods() -> Vec<(&'static str, Vec<u8>, bool)> {
-    let fragments = [frame(false, 2, ""), frame(false, 0, "").repeat(50), frame(true, 0, "")].concat();
+    let fragments =
+        [frame(false, 2, ""), frame(false, 0, "").repeat(50), frame(true, 0, "")].concat();
     vec![
         ("pings", ping(""), false),
         ("full pings", ping([7; 125]), false),
@@ -41,7 +42,8 @@ fn floods() -> Vec<(&'static str, Vec<u8>, bool)> {
 
 /// A hundred connections over which so much of a flood is under way.
 fn flooded(sim: &mut Sim, flood: &[u8], is_http: bool) -> Vec<Client> {
-    let flooders: Vec<_> = (0..FLOODERS).map(|_| if is_http { sim.connect() } else { sim.websocket("/") }).collect();
+    let flooders: Vec<_> =
+        (0..FLOODERS).map(|_| if is_http { sim.connect() } else { sim.websocket("/") }).collect();
     for client in &flooders {
         // More would only make the test slow: it is more than a share as it is.
         sim.peer(*client).read_at_most(8 << 10);
@@ -100,7 +102,11 @@ fn flooders_get_their_share_and_no_more() {
             sim.turn();
             turns += 1;
             let now = handled(&mut sim);
-            assert!(now - before <= SHARE * FLOODERS as u64, "{name}: {} in one turn", now - before);
+            assert!(
+                now - before <= SHARE * FLOODERS as u64,
+                "{name}: {} in one turn",
+                now - before
+            );
             before = now;
             assert!(turns < 20_000, "{name}: no end");
         }
@@ -120,8 +126,9 @@ fn quiet_peer_is_answered_while_flooders_do_not_read() {
     for (name, flood, is_http) in floods() {
         let mut sim = server();
         let quiet = sim.websocket("/");
-        let flooders: Vec<_> =
-            (0..FLOODERS).map(|_| if is_http { sim.connect() } else { sim.websocket("/") }).collect();
+        let flooders: Vec<_> = (0..FLOODERS)
+            .map(|_| if is_http { sim.connect() } else { sim.websocket("/") })
+            .collect();
         for client in &flooders {
             sim.window(*client, 0);
             sim.push(*client, flood.repeat(AHEAD / flood.len() + 2));
@@ -165,7 +172,8 @@ fn quiet_server_is_heard_within_a_turn() {
         let mut far = Sim::with(|server| {
             server.http("/", |_, _| Upgrade::new());
         });
-        let mut pair = Pairing { near: sim.dial(zone, Connect::to("ws://a/")).0, far: far.connect() };
+        let mut pair =
+            Pairing { near: sim.dial(zone, Connect::to("ws://a/")).0, far: far.connect() };
         pair.shake_hands(sim, &mut far);
         pair.near
     };

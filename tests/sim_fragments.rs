@@ -9,7 +9,9 @@ use switchboard::{CloseCode, ConnId, Context, Message};
 
 /// A server that echoes, and its first connection.
 fn echo(log: &Log) -> (Sim, Client, ConnId) {
-    let recorder = Recorder::new(log).open(|conn, _| conn.subscribe("all")).message(|conn, message| conn.send(message));
+    let recorder = Recorder::new(log)
+        .open(|conn, _| conn.subscribe("all"))
+        .message(|conn, message| conn.send(message));
     let mut sim = Sim::with(|server| {
         server.zone("/", recorder);
     });
@@ -62,7 +64,10 @@ fn sender_of_fragments_says_what_they_are_once() {
     fragment(&mut sim, id, &[1, 2, 3], false);
     fragment(&mut sim, id, &[4], true);
     fragment(&mut sim, id, "whole", true);
-    assert_eq!(sim.words(client), ["text one..", "and two..", "and", "binary 3..", "and \u{4}", "text whole"]);
+    assert_eq!(
+        sim.words(client),
+        ["text one..", "and two..", "and", "binary 3..", "and \u{4}", "text whole"]
+    );
 }
 
 #[test]
@@ -78,7 +83,10 @@ fn messages_wait_behind_a_message_of_fragments_and_control_frames_do_not() {
     assert_eq!(waits, Some(6 + 11 + 8));
     fragment(&mut sim, id, "b", false);
     fragment(&mut sim, id, "c", true);
-    assert_eq!(sim.words(client), ["and b..", "and c", "text sent", "text published", "text echoed"]);
+    assert_eq!(
+        sim.words(client),
+        ["and b..", "and c", "text sent", "text published", "text echoed"]
+    );
     outside(&mut sim, |cx| cx.send(id, "again"));
     assert_eq!(sim.words(client), ["text again"]);
 }
@@ -86,15 +94,17 @@ fn messages_wait_behind_a_message_of_fragments_and_control_frames_do_not() {
 /// The same from within the connection's own callback, where output is corked.
 #[test]
 fn handler_sends_fragments_among_other_messages() {
-    let recorder = Recorder::new(&Log::new()).open(|conn, _| conn.subscribe("all")).message(|conn, message| {
-        conn.send_fragment(message, false);
-        conn.send("sent");
-        conn.publish("all", "published");
-        conn.ping(b"between");
-        if message.as_bytes() == b"end" {
-            conn.send_fragment("", true);
-        }
-    });
+    let recorder = Recorder::new(&Log::new()).open(|conn, _| conn.subscribe("all")).message(
+        |conn, message| {
+            conn.send_fragment(message, false);
+            conn.send("sent");
+            conn.publish("all", "published");
+            conn.ping(b"between");
+            if message.as_bytes() == b"end" {
+                conn.send_fragment("", true);
+            }
+        },
+    );
     let mut sim = Sim::with(|server| {
         server.zone("/", recorder);
     });
@@ -102,7 +112,15 @@ fn handler_sends_fragments_among_other_messages() {
     assert_eq!(sim.ask_words(client, text("x")), ["text x..", "ping between"]);
     assert_eq!(
         sim.ask_words(client, text("end")),
-        ["ping between", "and end..", "and", "text sent", "text published", "text sent", "text published"],
+        [
+            "ping between",
+            "and end..",
+            "and",
+            "text sent",
+            "text published",
+            "text sent",
+            "text published"
+        ],
         "what waits behind fragments makes this an outbox, which control frames leave first"
     );
     assert_eq!(
@@ -139,7 +157,9 @@ fn close_ends_a_message_of_fragments() {
     let (mut sim, client, id) = echo(&log);
     fragment(&mut sim, id, "never ended", false);
     outside(&mut sim, |cx| cx.send(id, "never sent"));
-    outside(&mut sim, |cx| cx.conn(id).into_iter().for_each(|mut conn| conn.close(CloseCode::NORMAL, "")));
+    outside(&mut sim, |cx| {
+        cx.conn(id).into_iter().for_each(|mut conn| conn.close(CloseCode::NORMAL, ""))
+    });
     fragment(&mut sim, id, "too late", true);
     assert_eq!(sim.words(client), ["text never ended..", "close 1000"]);
     sim.send(client, close(1000, ""));
@@ -147,7 +167,11 @@ fn close_ends_a_message_of_fragments() {
     assert_eq!(log.take(), ["close 1000 \"\""]);
 
     let next = sim.websocket("/");
-    assert_eq!(sim.ask_words(next, text("x")), ["text x"], "nothing is left for the next in its slot");
+    assert_eq!(
+        sim.ask_words(next, text("x")),
+        ["text x"],
+        "nothing is left for the next in its slot"
+    );
 }
 
 #[test]

@@ -124,7 +124,10 @@ struct Sink {
 impl Handler for Sink {
     fn chunk(&mut self, conn: &mut Conn<'_>, chunk: Chunk<'_>) {
         let (bytes, total) = (chunk.data.as_bytes(), self.total.get());
-        assert!(bytes == &self.pattern[total % PIECE..][..bytes.len()], "another payload at {total}");
+        assert!(
+            bytes == &self.pattern[total % PIECE..][..bytes.len()],
+            "another payload at {total}"
+        );
         self.total.set(total + bytes.len());
         self.rise.sample();
         if chunk.is_last {

@@ -5,7 +5,7 @@ mod common;
 use common::http::{self, Answer};
 use common::{Client, Log, Recorder, Sim, seconds};
 use switchboard::http::Method;
-use switchboard::{Refusal, Reply, Response, Server, Zone};
+use switchboard::{Reply, RequestError, Response, Server, Zone};
 
 /// Answers with what it was asked; `/upload` wants a body of at most 16 bytes, `/later` answers in a call of its own.
 fn answering(server: &mut Server) {
@@ -55,9 +55,19 @@ fn shapes() -> Vec<Shape> {
             false,
         ),
         (http::get("/a").repeat(3), &["GET"; 3], &[(200, "GET /a"); 3], false),
-        (http::request("GET", "/a", "Connection: close\r\n", ""), &["GET"], &[(200, "GET /a")], true),
+        (
+            http::request("GET", "/a", "Connection: close\r\n", ""),
+            &["GET"],
+            &[(200, "GET /a")],
+            true,
+        ),
         ("GET /a HTTP/1.0\r\n\r\n".into(), &["GET"], &[(200, "GET /a")], true),
-        ("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n".into(), &["GET"], &[(200, "GET /a")], false),
+        (
+            "GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n".into(),
+            &["GET"],
+            &[(200, "GET /a")],
+            false,
+        ),
         (http::get("/closes") + &http::get("/never"), &["GET"], &[(200, "bye")], true),
         (http::post("/upload", "hello"), &["POST"], &[(200, "/upload hello")], false),
         (http::post("/upload", ""), &["POST"], &[(200, "/upload ")], false),
@@ -67,8 +77,18 @@ fn shapes() -> Vec<Shape> {
             &[(200, "/upload 0123456789abcdef"), (200, "GET /b")],
             false,
         ),
-        (chunks + &http::get("/b"), &["POST", "GET"], &[(200, "/upload hello"), (200, "GET /b")], false),
-        (trailers + &http::get("/b"), &["POST", "GET"], &[(200, "/upload hello"), (200, "GET /b")], false),
+        (
+            chunks + &http::get("/b"),
+            &["POST", "GET"],
+            &[(200, "/upload hello"), (200, "GET /b")],
+            false,
+        ),
+        (
+            trailers + &http::get("/b"),
+            &["POST", "GET"],
+            &[(200, "/upload hello"), (200, "GET /b")],
+            false,
+        ),
         (
             http::post("/other", "GET /x HTTP/1.1\r\n\r\n") + &http::get("/b"),
             &["POST", "GET"],
@@ -87,9 +107,19 @@ fn shapes() -> Vec<Shape> {
             &[(200, "GET /later"), (200, "GET /b"), (200, "GET /later")],
             false,
         ),
-        (http::get("/missing") + &http::get("/b"), &["GET"; 2], &[(404, "not here"), (200, "GET /b")], false),
+        (
+            http::get("/missing") + &http::get("/b"),
+            &["GET"; 2],
+            &[(404, "not here"), (200, "GET /b")],
+            false,
+        ),
         (http::get("/get-only/x"), &["GET"], &[(200, "got")], false),
-        (http::request("PUT", "/get-only", "Content-Length: 0\r\n", ""), &["PUT"], &[(200, "put")], false),
+        (
+            http::request("PUT", "/get-only", "Content-Length: 0\r\n", ""),
+            &["PUT"],
+            &[(200, "put")],
+            false,
+        ),
     ]
 }
 
@@ -100,9 +130,14 @@ fn server_answers_every_shape_wherever_it_is_cut() {
         let shown = wire.escape_ascii();
         let check = |bytes: &[u8], ended: bool, cut: &str| {
             let answers = http::answers_to(methods, bytes);
-            let found: Vec<_> = answers.iter().map(|answer| (answer.status, answer.text())).collect();
+            let found: Vec<_> =
+                answers.iter().map(|answer| (answer.status, answer.text())).collect();
             assert_eq!(found, expected, "{cut}: {shown}");
-            assert_eq!((answers.last().is_some_and(Answer::closes), ended), (closes, closes), "{cut}: {shown}");
+            assert_eq!(
+                (answers.last().is_some_and(Answer::closes), ended),
+                (closes, closes),
+                "{cut}: {shown}"
+            );
         };
         let (answer, ended) = whole(wire);
         check(&answer, ended, "whole");
@@ -148,7 +183,9 @@ fn server_answers_every_shape_through_the_smallest_window() {
 
 #[test]
 fn server_answers_a_half_closed_client_in_full() {
-    for (wire, methods, expected, _) in shapes().into_iter().filter(|(wire, ..)| !wire.contains("/later")) {
+    for (wire, methods, expected, _) in
+        shapes().into_iter().filter(|(wire, ..)| !wire.contains("/later"))
+    {
         for told in [true, false] {
             let mut sim = Sim::with(answering);
             let client = sim.connect();
@@ -162,8 +199,13 @@ fn server_answers_a_half_closed_client_in_full() {
             assert!(!sim.is_gone(client), "gone before the answer has left: {wire}");
             sim.window(client, usize::MAX);
             let bytes = sim.receive(client);
-            let found: Vec<_> = http::answers_to(methods, &bytes).iter().map(|answer| answer.status).collect();
-            assert_eq!(found, expected.iter().map(|(status, _)| *status).collect::<Vec<_>>(), "{wire}");
+            let found: Vec<_> =
+                http::answers_to(methods, &bytes).iter().map(|answer| answer.status).collect();
+            assert_eq!(
+                found,
+                expected.iter().map(|(status, _)| *status).collect::<Vec<_>>(),
+                "{wire}"
+            );
             assert!(sim.is_gone(client), "{wire}");
         }
     }
@@ -214,7 +256,11 @@ fn server_gathers_no_answers_that_could_leave() {
     let log = Log::new();
     let mut sim = Sim::with(|server| {
         let recorder = Recorder::new(&log).request(|conn, _| {
-            assert!(conn.buffered() < 256 << 10, "{} bytes wait for a peer that takes everything", conn.buffered());
+            assert!(
+                conn.buffered() < 256 << 10,
+                "{} bytes wait for a peer that takes everything",
+                conn.buffered()
+            );
             "x".repeat(100_000)
         });
         server.zone("/", recorder);
@@ -259,48 +305,81 @@ fn server_remembers_nothing_of_an_answered_request() {
 fn refusals() -> Vec<(String, u16, &'static str)> {
     let long = |n: usize| "x".repeat(n);
     vec![
-        ("GET / HTTP/1.1\r\n\r\n".into(), 400, Refusal::MissingHost.as_str()),
-        ("GET / HTTP/1.1\nHost: a\r\n\r\n".into(), 400, Refusal::BareLineFeed.as_str()),
+        ("GET / HTTP/1.1\r\n\r\n".into(), 400, RequestError::MissingHost.as_str()),
+        ("GET / HTTP/1.1\nHost: a\r\n\r\n".into(), 400, RequestError::BareLineFeed.as_str()),
         (
             http::request("POST", "/", "Content-Length: 1\r\nContent-Length: 1\r\n", "x"),
             400,
-            Refusal::DoubledContentLength.as_str(),
+            RequestError::DoubledContentLength.as_str(),
         ),
-        (http::request("POST", "/", "Content-Length: +1\r\n", "x"), 400, Refusal::MalformedContentLength.as_str()),
         (
-            http::request("POST", "/", "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+            http::request("POST", "/", "Content-Length: +1\r\n", "x"),
             400,
-            Refusal::LengthAndTransferEncoding.as_str(),
+            RequestError::MalformedContentLength.as_str(),
+        ),
+        (
+            http::request(
+                "POST",
+                "/",
+                "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
+                "0\r\n\r\n",
+            ),
+            400,
+            RequestError::LengthAndTransferEncoding.as_str(),
         ),
         (
             http::request("POST", "/upload", "Transfer-Encoding: chunked\r\n", "5\r\nhelloGET"),
             400,
-            Refusal::MalformedChunkEnd.as_str(),
+            RequestError::MalformedChunkEnd.as_str(),
         ),
         (
             http::request("POST", "/upload", "Transfer-Encoding: chunked\r\n", "0x5\r\n"),
             400,
-            Refusal::MalformedChunkSize.as_str(),
+            RequestError::MalformedChunkSize.as_str(),
         ),
-        (http::post("/upload", &long(17)), 413, Refusal::BodyTooLarge.as_str()),
+        (http::post("/upload", &long(17)), 413, RequestError::BodyTooLarge.as_str()),
         (
             http::request("POST", "/upload", "Content-Length: 18446744073709551615\r\n", ""),
             413,
-            Refusal::BodyTooLarge.as_str(),
+            RequestError::BodyTooLarge.as_str(),
         ),
-        (http::post_chunked("/upload", &["0123456789", "0123456789"]), 413, Refusal::BodyTooLarge.as_str()),
-        (http::get(&format!("/{}", long(9_000))), 414, Refusal::TargetTooLong.as_str()),
+        (
+            http::post_chunked("/upload", &["0123456789", "0123456789"]),
+            413,
+            RequestError::BodyTooLarge.as_str(),
+        ),
+        (http::get(&format!("/{}", long(9_000))), 414, RequestError::TargetTooLong.as_str()),
         (
             http::request("POST", "/upload", "Expect: a miracle\r\nContent-Length: 1\r\n", "x"),
             417,
-            Refusal::ExpectationFailed.as_str(),
+            RequestError::ExpectationFailed.as_str(),
         ),
-        (http::handshake("/").replace("13", "12"), 426, Refusal::UnsupportedWebSocketVersion.as_str()),
-        (http::request("GET", "/", &format!("A: {}\r\n", long(20_000)), ""), 431, Refusal::HeadTooLarge.as_str()),
-        (http::request("GET", "/", &"A: b\r\n".repeat(200), ""), 431, Refusal::TooManyHeaders.as_str()),
-        (http::request("CONNECT", "/", "", ""), 501, Refusal::MethodNotImplemented.as_str()),
-        (http::request("POST", "/", "Transfer-Encoding: gzip\r\n", ""), 501, Refusal::UnknownTransferCoding.as_str()),
-        (http::get("/").replace("HTTP/1.1", "HTTP/2.0"), 505, Refusal::VersionNotSupported.as_str()),
+        (
+            http::handshake("/").replace("13", "12"),
+            426,
+            RequestError::UnsupportedWebSocketVersion.as_str(),
+        ),
+        (
+            http::request("GET", "/", &format!("A: {}\r\n", long(20_000)), ""),
+            431,
+            RequestError::HeadTooLarge.as_str(),
+        ),
+        (
+            http::request("GET", "/", &"A: b\r\n".repeat(200), ""),
+            431,
+            RequestError::TooManyHeaders.as_str(),
+        ),
+        (http::request("CONNECT", "/", "", ""), 501, RequestError::MethodNotImplemented.as_str()),
+        (
+            http::request("POST", "/", "Transfer-Encoding: gzip\r\n", ""),
+            501,
+            RequestError::UnknownTransferCoding.as_str(),
+        ),
+        (
+            http::get("/").replace("HTTP/1.1", "HTTP/2.0"),
+            505,
+            RequestError::VersionNotSupported.as_str(),
+        ),
     ]
 }
 
@@ -328,10 +407,17 @@ fn server_refuses_once_and_reads_nothing_after() {
                     true => wire.as_bytes().chunks(97).for_each(|piece| sim.send(client, piece)),
                 }
                 let answer = http::only(&sim.receive(client));
-                assert_eq!((answer.status, answer.text(), answer.closes()), (status, text, true), "{wire}");
+                assert_eq!(
+                    (answer.status, answer.text(), answer.closes()),
+                    (status, text, true),
+                    "{wire}"
+                );
                 assert!(sim.is_ended(client), "our side has ended: {wire}");
                 assert!(!sim.is_gone(client), "what still comes is discarded, not reset: {wire}");
-                assert!(sim.ask(client, http::get("/again").repeat(5)).is_empty(), "read after its refusal: {wire}");
+                assert!(
+                    sim.ask(client, http::get("/again").repeat(5)).is_empty(),
+                    "read after its refusal: {wire}"
+                );
                 sim.advance(seconds(3));
                 assert!(sim.is_gone(client), "lingers for ever: {wire}");
                 assert_eq!((sim.stats().connections, sim.stats().refused <= 1), (0, true));
@@ -375,8 +461,12 @@ fn server_reads_to_the_end_before_it_closes() {
     let (mut peer, ours) = UnixStream::pair().expect("a pair of sockets");
     ours.set_nonblocking(true).expect("a socket that does not block");
     let mut sim = Sim::with(answering);
-    let token = sim.server.adopt(switchboard::mio::net::UnixStream::from_std(ours), sim.now).expect("a place");
-    peer.write_all(http::post("/nobody-wants-it", &"x".repeat(150_000)).as_bytes()).expect("room for it");
+    let token = sim
+        .server
+        .adopt(switchboard::mio::net::UnixStream::from_std(ours), sim.now)
+        .expect("a place");
+    peer.write_all(http::post("/nobody-wants-it", &"x".repeat(150_000)).as_bytes())
+        .expect("room for it");
     peer.shutdown(std::net::Shutdown::Write).expect("an open socket");
     let all = switchboard::Readiness { readable: true, writable: true, read_closed: true };
     sim.server.ready(token, all, sim.now);

@@ -9,7 +9,9 @@ use std::io::ErrorKind;
 use common::http::{self, handshake};
 use common::{Client, Log, Recorder, Sim, frames, millis, seconds};
 use proptest::prelude::*;
-use switchboard::{CloseCode, ConnId, EventStream, Options, Readiness, Reply, Response, Stream, Upgrade};
+use switchboard::{
+    CloseCode, ConnId, EventStream, Options, Readiness, Reply, Response, Stream, Upgrade,
+};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -111,14 +113,17 @@ struct World {
 impl World {
     fn new() -> World {
         let log = Log::new();
-        let short =
-            Options::new().first_byte_timeout(seconds(7)).keep_alive_timeout(seconds(9)).head_timeout(seconds(5));
+        let short = Options::new()
+            .first_byte_timeout(seconds(7))
+            .keep_alive_timeout(seconds(9))
+            .head_timeout(seconds(5));
         let short = short
             .body_timeout(seconds(6))
             .answer_timeout(seconds(8))
             .write_timeout(seconds(6))
             .idle_timeout(seconds(9));
-        let short = short.pong_timeout(seconds(3)).event_stream_interval(seconds(4)).max_buffered(400);
+        let short =
+            short.pong_timeout(seconds(3)).event_stream_interval(seconds(4)).max_buffered(400);
         let recorder = Recorder::new(&log)
             .request(|_, request| match request.path() {
                 "/big" => "x".repeat(500).into(),
@@ -149,7 +154,11 @@ impl World {
             })
             .writable(|conn| {
                 conn.write(b"piece");
-                if conn.id().to_bits() % 2 == 0 { conn.finish() } else { conn.set_timeout(Some(seconds(2))) }
+                if conn.id().to_bits() % 2 == 0 {
+                    conn.finish()
+                } else {
+                    conn.set_timeout(Some(seconds(2)))
+                }
             })
             .timeout(|conn| conn.finish())
             .close(|conn, _| conn.publish("all", "left"));
@@ -202,7 +211,10 @@ impl World {
                 let Some(client) = client(n) else { return };
                 // An announced end of file is not made up by any kernel.
                 let read_closed = *read_closed && self.sim.is_gone(client);
-                self.sim.tell(client, Readiness { readable: *readable, writable: *writable, read_closed });
+                self.sim.tell(
+                    client,
+                    Readiness { readable: *readable, writable: *writable, read_closed },
+                );
             }
             Op::Advance(by) => self.sim.advance(millis(*by)),
             Op::Turn => self.sim.turn(),
@@ -233,18 +245,28 @@ impl World {
         for (id, call) in self.log.take_all() {
             self.ids.push(id);
             match call.split(' ').next() {
-                Some("open") => assert_eq!(self.open.insert(id, call != "open /take"), None, "opened twice"),
+                Some("open") => {
+                    assert_eq!(self.open.insert(id, call != "open /take"), None, "opened twice")
+                }
                 Some("close") => assert!(self.open.remove(&id).is_some(), "closed without an open"),
                 Some("cancelled") => assert!(self.cancelled.insert(id), "cancelled twice"),
-                Some("request") if call.ends_with(" /later") => assert!(self.owed.insert(id), "asked twice"),
-                Some("message" | "input" | "text") => assert!(self.open.contains_key(&id), "{call} after the close"),
+                Some("request") if call.ends_with(" /later") => {
+                    assert!(self.owed.insert(id), "asked twice")
+                }
+                Some("message" | "input" | "text") => {
+                    assert!(self.open.contains_key(&id), "{call} after the close")
+                }
                 _ => {}
             }
         }
         let now = self.sim.now;
         let cx = self.sim.server.context(now);
         let members = self.open.values().filter(|can_subscribe| **can_subscribe).count();
-        assert_eq!(cx.subscribers("all"), members, "subscribers are what is open and can subscribe");
+        assert_eq!(
+            cx.subscribers("all"),
+            members,
+            "subscribers are what is open and can subscribe"
+        );
         let stats = cx.stats();
         assert!(stats.websockets + stats.event_streams + stats.takeovers <= self.open.len());
     }

@@ -9,7 +9,7 @@ use common::frames::{BINARY, CONTINUATION, frame, header, pong, text};
 use common::http::{self, only};
 use common::serving::{patient, serving};
 use common::{Client, Sim, millis, seconds};
-use switchboard::{Options, Refusal};
+use switchboard::{Options, RequestError};
 
 /// A deadline is kept in steps of this much: it strikes at most so much late.
 const STEP: Duration = Duration::from_millis(250);
@@ -212,7 +212,8 @@ fn pong_is_waited_for_as_long_as_its_option_says() {
 /// Many that fell silent together are not pinged together.
 #[test]
 fn idle_websockets_are_pinged_one_after_the_other() {
-    let (mut sim, _) = serving(Options::new().idle_timeout(seconds(80)).first_byte_timeout(seconds(1_000)));
+    let (mut sim, _) =
+        serving(Options::new().idle_timeout(seconds(80)).first_byte_timeout(seconds(1_000)));
     let clients: Vec<_> = (0..200).map(|_| sim.websocket("/socket")).collect();
     sim.advance(seconds(70) - STEP);
     let mut at_once = Vec::new();
@@ -241,7 +242,10 @@ fn head_has_its_limit() {
                 let answer = only(&sim.receive(client));
                 assert_eq!(answer.status, status, "{len} bytes of {limit}");
                 if status == 431 {
-                    assert_eq!((answer.text(), answer.closes()), (Refusal::HeadTooLarge.as_str(), true));
+                    assert_eq!(
+                        (answer.text(), answer.closes()),
+                        (RequestError::HeadTooLarge.as_str(), true)
+                    );
                     assert_eq!(log.take(), [""; 0]);
                     assert!(sim.is_ended(client));
                 }
@@ -252,16 +256,25 @@ fn head_has_its_limit() {
 
 #[test]
 fn headers_have_their_limit() {
-    let rows = [(Options::new(), 100), (Options::new().max_headers(3), 3), (Options::new().max_headers(1_000), 128)];
+    let rows = [
+        (Options::new(), 100),
+        (Options::new().max_headers(3), 3),
+        (Options::new().max_headers(1_000), 128),
+    ];
     for (options, limit) in rows {
         for (fields, status) in [(limit, 200), (limit + 1, 431), (limit + 200, 431)] {
             let (mut sim, _) = serving(options.clone());
             let client = sim.connect();
             // One of them is Host.
-            let answer = only(&sim.ask(client, http::request("GET", "/a", &"A: b\r\n".repeat(fields - 1), "")));
+            let answer = only(
+                &sim.ask(client, http::request("GET", "/a", &"A: b\r\n".repeat(fields - 1), "")),
+            );
             assert_eq!(answer.status, status, "{fields} of {limit}");
             if status == 431 {
-                assert_eq!((answer.text(), answer.closes()), (Refusal::TooManyHeaders.as_str(), true));
+                assert_eq!(
+                    (answer.text(), answer.closes()),
+                    (RequestError::TooManyHeaders.as_str(), true)
+                );
             }
         }
     }
@@ -270,7 +283,8 @@ fn headers_have_their_limit() {
 #[test]
 fn target_has_its_limit() {
     for (options, limit) in [(Options::new(), 8 << 10), (Options::new().max_target(10), 10)] {
-        for (len, status) in [(limit, 200), (limit + 1, 414), (limit + 100, 414), (limit * 50, 414)] {
+        for (len, status) in [(limit, 200), (limit + 1, 414), (limit + 100, 414), (limit * 50, 414)]
+        {
             for piece in [usize::MAX, limit / 10] {
                 let (mut sim, _) = serving(options.clone().max_head(1 << 20));
                 let client = sim.connect();
@@ -279,7 +293,10 @@ fn target_has_its_limit() {
                 let answer = only(&sim.receive(client));
                 assert_eq!(answer.status, status, "{len} bytes of {limit}");
                 if status == 414 {
-                    assert_eq!((answer.text(), answer.closes()), (Refusal::TargetTooLong.as_str(), true));
+                    assert_eq!(
+                        (answer.text(), answer.closes()),
+                        (RequestError::TargetTooLong.as_str(), true)
+                    );
                 }
             }
         }
@@ -288,7 +305,9 @@ fn target_has_its_limit() {
 
 #[test]
 fn body_has_the_limit_that_its_handler_names() {
-    let chunked = |len: usize| http::post_chunked("/upload", &[&*"x".repeat(len / 2), &*"x".repeat(len - len / 2)]);
+    let chunked = |len: usize| {
+        http::post_chunked("/upload", &[&*"x".repeat(len / 2), &*"x".repeat(len - len / 2)])
+    };
     for (len, status) in [(999, 200), (1_000, 200), (1_001, 413), (100_000, 413)] {
         for request in [http::post("/upload", &"x".repeat(len)), chunked(len)] {
             for piece in [usize::MAX, 100] {
@@ -308,7 +327,8 @@ fn body_has_the_limit_that_its_handler_names() {
 
 #[test]
 fn message_has_its_limit() {
-    for (options, limit) in [(Options::new(), 16 << 20), (Options::new().max_message(1_000), 1_000)] {
+    for (options, limit) in [(Options::new(), 16 << 20), (Options::new().max_message(1_000), 1_000)]
+    {
         let rows = [
             // By its header alone, before a byte of it has come.
             (header(true, BINARY, limit), false),
@@ -317,7 +337,10 @@ fn message_has_its_limit() {
             (header(true, BINARY, u64::MAX >> 1), true),
             ([frame(false, BINARY, "x"), header(true, CONTINUATION, limit - 1)].concat(), false),
             ([frame(false, BINARY, "x"), header(true, CONTINUATION, limit)].concat(), true),
-            ([frame(false, BINARY, "x"), header(false, CONTINUATION, u64::MAX >> 1)].concat(), true),
+            (
+                [frame(false, BINARY, "x"), header(false, CONTINUATION, u64::MAX >> 1)].concat(),
+                true,
+            ),
         ];
         for (bytes, refused) in rows {
             let (mut sim, log) = serving(options.clone());

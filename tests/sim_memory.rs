@@ -108,7 +108,9 @@ fn server_allocates_nothing_for_each_message() {
     counts(64);
     // The harness's own threads ask for memory at times.
     let mut least = |messages| (0..10).map(|_| counts(messages)).min();
-    let (Some(one), Some(many)) = (least(1), least(64)) else { unreachable!("of ten there is a least") };
+    let (Some(one), Some(many)) = (least(1), least(64)) else {
+        unreachable!("of ten there is a least")
+    };
     assert!(many <= one + 2, "{one} allocations for one message, {many} for 64");
 }
 
@@ -206,7 +208,11 @@ fn server_gives_back_what_a_publish_needed() {
     let before = heap();
     sim.server.context(sim.now).publish("all", "hello");
     let posted = heap() - before;
-    assert!(posted < 40 << 10, "{posted} bytes of one message for {} receivers at rest", clients.len());
+    assert!(
+        posted < 40 << 10,
+        "{posted} bytes of one message for {} receivers at rest",
+        clients.len()
+    );
 }
 
 struct Listener;

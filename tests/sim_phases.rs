@@ -47,14 +47,26 @@ enum Event {
 use Event::*;
 use Phase::*;
 
-const PHASES: [Phase; 12] =
-    [HeadIdle, HeadBegun, Body, Discarding, Waiting, Blocked, Streamed, Open, Closing, Streaming, Taken, Lingering];
-const EVENTS: [Event; 9] = [Input, Garbage, Eof, ReadClosed, Reset, Writable, Deadline, Drain, Close];
+const PHASES: [Phase; 12] = [
+    HeadIdle, HeadBegun, Body, Discarding, Waiting, Blocked, Streamed, Open, Closing, Streaming,
+    Taken, Lingering,
+];
+const EVENTS: [Event; 9] =
+    [Input, Garbage, Eof, ReadClosed, Reset, Writable, Deadline, Drain, Close];
 
 fn options() -> Options {
     let ten = seconds(10);
-    let options = Options::new().first_byte_timeout(ten).keep_alive_timeout(ten).head_timeout(ten).body_timeout(ten);
-    let options = options.answer_timeout(ten).write_timeout(ten).idle_timeout(ten).pong_timeout(ten).close_timeout(ten);
+    let options = Options::new()
+        .first_byte_timeout(ten)
+        .keep_alive_timeout(ten)
+        .head_timeout(ten)
+        .body_timeout(ten);
+    let options = options
+        .answer_timeout(ten)
+        .write_timeout(ten)
+        .idle_timeout(ten)
+        .pong_timeout(ten)
+        .close_timeout(ten);
     options.event_stream_interval(ten).linger_timeout(seconds(2))
 }
 
@@ -159,7 +171,9 @@ impl Stage {
         let saw = match phase {
             Open | Closing => format!("{:?}", frames::frames(&bytes)),
             Blocked if !bytes.is_empty() => format!("..{} bytes", bytes.len()),
-            _ if bytes.starts_with(b"HTTP/") => http::answers(&bytes).iter().map(shown).collect::<Vec<_>>().join(" "),
+            _ if bytes.starts_with(b"HTTP/") => {
+                http::answers(&bytes).iter().map(shown).collect::<Vec<_>>().join(" ")
+            }
             _ => bytes.escape_ascii().to_string(),
         };
         let state = match (self.sim.is_ended(self.client), self.sim.is_gone(self.client)) {
@@ -274,7 +288,13 @@ const ROWS: &[(Phase, Event, &str, &str, &str)] = &[
     (Streaming, Drain, "", "close 1001 \"\"", "ended"),
     (Streaming, Close, "", "close 1000 \"bye\"", "ended"),
     (Taken, Input, "hi", "input hi", "open"),
-    (Taken, Garbage, "\\x00\\x00\\x00\\x00\\x00\\x00", "input \\x00\\x00\\x00\\x00\\x00\\x00", "open"),
+    (
+        Taken,
+        Garbage,
+        "\\x00\\x00\\x00\\x00\\x00\\x00",
+        "input \\x00\\x00\\x00\\x00\\x00\\x00",
+        "open",
+    ),
     (Taken, Eof, "", "close 1006 \"\"", "gone"),
     (Taken, ReadClosed, "", "close 1006 \"\"", "gone"),
     (Taken, Reset, "", "close 1006 \"\"", "gone"),
@@ -296,8 +316,9 @@ const ROWS: &[(Phase, Event, &str, &str, &str)] = &[
 #[test]
 fn connection_does_what_its_phase_says_about_every_event() {
     assert_eq!(ROWS.len(), PHASES.len() * EVENTS.len());
-    for (row, (phase, event)) in
-        ROWS.iter().zip(PHASES.iter().flat_map(|phase| EVENTS.iter().map(move |event| (*phase, *event))))
+    for (row, (phase, event)) in ROWS
+        .iter()
+        .zip(PHASES.iter().flat_map(|phase| EVENTS.iter().map(move |event| (*phase, *event))))
     {
         let mut stage = Stage::set(phase);
         stage.happens(phase, event);
@@ -314,8 +335,15 @@ fn connection_does_what_its_phase_says_about_every_event() {
             "one close for one open: {phase:?} {event:?}"
         );
         let stats = stage.sim.stats();
-        assert_eq!((stats.connections, stats.websockets, stats.event_streams, stats.takeovers), (0, 0, 0, 0));
+        assert_eq!(
+            (stats.connections, stats.websockets, stats.event_streams, stats.takeovers),
+            (0, 0, 0, 0)
+        );
         stage.sim.advance(seconds(20));
-        assert_eq!(stage.sim.server.poll_timeout(stage.sim.now), None, "nothing to wake for: {phase:?} {event:?}");
+        assert_eq!(
+            stage.sim.server.poll_timeout(stage.sim.now),
+            None,
+            "nothing to wake for: {phase:?} {event:?}"
+        );
     }
 }

@@ -41,7 +41,10 @@ fn policy_keeps_what_it_says_of_six_where_four_fit() {
                 let message = quarter(name);
                 match publish {
                     // Each has a key of its own, else the topic would make all but the last obsolete.
-                    true => sim.server.context(sim.now).publish("all", Outgoing::text(&message).key(name)),
+                    true => sim
+                        .server
+                        .context(sim.now)
+                        .publish("all", Outgoing::text(&message).key(name)),
                     false => send(&mut sim, id, &*message),
                 }
                 sim.step();
@@ -52,7 +55,10 @@ fn policy_keeps_what_it_says_of_six_where_four_fit() {
             assert_eq!(log.take(), ["writable"], "once it has caught up");
             send(&mut sim, id, "and on");
             sim.step();
-            assert_eq!((sim.words(client), sim.stats().dropped), (vec!["text and on".to_owned()], 2));
+            assert_eq!(
+                (sim.words(client), sim.stats().dropped),
+                (vec!["text and on".to_owned()], 2)
+            );
         }
     }
 }
@@ -99,7 +105,10 @@ fn policy_costs_a_fast_reader_nothing() {
         let sent: Vec<_> = (0..100).map(|n| quarter(&n.to_string())).collect();
         sent.iter().for_each(|message| send(&mut sim, id, Outgoing::text(message).key("same")));
         sim.step();
-        assert_eq!(sim.words(client), sent.iter().map(|message| format!("text {message}")).collect::<Vec<_>>());
+        assert_eq!(
+            sim.words(client),
+            sent.iter().map(|message| format!("text {message}")).collect::<Vec<_>>()
+        );
         assert_eq!(sim.stats().dropped, 0);
     }
 }
@@ -245,7 +254,11 @@ fn policy_holds_behind_fragments_of_a_callback() {
             sim.send(client, text("end"));
             let said = sim.words(client);
             assert_eq!(said[..2], ["text begin..", "and end"], "{policy:?}");
-            assert_eq!((said.len() - 2) as u64 + sim.stats().dropped - before, 11, "{policy:?}: {said:?}");
+            assert_eq!(
+                (said.len() - 2) as u64 + sim.stats().dropped - before,
+                11,
+                "{policy:?}: {said:?}"
+            );
         }
     }
 }
@@ -284,7 +297,9 @@ fn publish_drops_for_each_slow_receiver_and_counts_each() {
         log.take();
         for n in 0..20 {
             let message = quarter(&n.to_string());
-            sim.server.context(sim.now).publish("all", Outgoing::text(&message).key(&n.to_string()));
+            sim.server
+                .context(sim.now)
+                .publish("all", Outgoing::text(&message).key(&n.to_string()));
             sim.step();
         }
         assert_eq!((sim.stats().dropped, sim.stats().overflowed), (3 * 16, 0), "{policy:?}");
@@ -305,7 +320,11 @@ fn handler_is_told_writable_when_the_peer_has_caught_up() {
         let (mut sim, client, id) = stalled(&log, policy, 0);
         send(&mut sim, id, &*"x".repeat(CAP));
         sim.step();
-        assert_eq!((buffered(&mut sim, id), sim.stats().dropped), (0, 1), "{policy:?}: nothing is left to wait");
+        assert_eq!(
+            (buffered(&mut sim, id), sim.stats().dropped),
+            (0, 1),
+            "{policy:?}: nothing is left to wait"
+        );
         assert_eq!(log.take(), [""; 0]);
         sim.window(client, 10);
         assert_eq!(log.take(), ["writable"], "{policy:?}: there is room again");
@@ -334,7 +353,10 @@ fn event_stream_drops_whole_events() {
             for n in 0..20 {
                 match n % 2 {
                     0 => send(&mut sim, id, Outgoing::text(&event(n)).key("even")),
-                    _ => sim.server.context(sim.now).publish("all", Outgoing::text(&event(n)).key(&event(n))),
+                    _ => sim
+                        .server
+                        .context(sim.now)
+                        .publish("all", Outgoing::text(&event(n)).key(&event(n))),
                 }
                 sim.step();
                 assert!(buffered(&mut sim, id) <= CAP, "{policy:?} {window}");
@@ -346,10 +368,19 @@ fn event_stream_drops_whole_events() {
             assert_eq!(events.len() + dropped, 20, "{policy:?} {window}");
             let numbers: Vec<usize> = events
                 .iter()
-                .map(|event| event.strip_prefix("data: event ").and_then(|n| n.parse().ok()).expect("an event"))
+                .map(|event| {
+                    event
+                        .strip_prefix("data: event ")
+                        .and_then(|n| n.parse().ok())
+                        .expect("an event")
+                })
                 .collect();
             assert!(numbers.is_sorted_by(|a, b| a < b), "{policy:?} {window}: {numbers:?}");
-            assert_eq!(numbers.contains(&19), policy != Backpressure::DropNewest, "{policy:?} {window}");
+            assert_eq!(
+                numbers.contains(&19),
+                policy != Backpressure::DropNewest,
+                "{policy:?} {window}"
+            );
             assert!(dropped >= 20 - (CAP + window) / 17 - 1, "{policy:?} {window}");
         }
     }
@@ -386,7 +417,12 @@ fn event_stream_holds_its_cap_from_the_first_event() {
 /// A handler that says more than fits and then closes: its Close frame leaves, under every policy.
 #[test]
 fn close_leaves_whatever_was_said_before_it() {
-    for policy in [Backpressure::Close, Backpressure::DropNewest, Backpressure::DropOldest, Backpressure::KeepLatest] {
+    for policy in [
+        Backpressure::Close,
+        Backpressure::DropNewest,
+        Backpressure::DropOldest,
+        Backpressure::KeepLatest,
+    ] {
         let log = Log::new();
         let mut sim = serving(&log, policy, |conn, _| {
             (0..10).for_each(|n| conn.send(&*quarter(&n.to_string())));
@@ -397,7 +433,10 @@ fn close_leaves_whatever_was_said_before_it() {
         sim.send(client, text("go"));
         let said = drained(&mut sim, client);
         let closes: Vec<_> = said.iter().filter(|word| word.starts_with("close")).collect();
-        assert!(closes.len() == 1 && closes[0] == said.last().expect("a Close"), "{policy:?}: {said:?}");
+        assert!(
+            closes.len() == 1 && closes[0] == said.last().expect("a Close"),
+            "{policy:?}: {said:?}"
+        );
     }
 }
 
@@ -454,7 +493,8 @@ fn server_never_says_anything_into_its_own_handshake() {
             sim.advance(seconds(3)); // a ping is due
             sim.window(client, usize::MAX);
             let bytes = sim.receive(client);
-            let end = bytes.windows(4).position(|end| end == b"\r\n\r\n").expect("a whole head") + 4;
+            let end =
+                bytes.windows(4).position(|end| end == b"\r\n\r\n").expect("a whole head") + 4;
             assert!(
                 bytes.starts_with(b"HTTP/1.1 101 ") && !bytes[..end].contains(&0x89),
                 "{policy:?}, window {window}"

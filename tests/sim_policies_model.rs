@@ -63,7 +63,8 @@ impl Model {
     fn leave(&mut self) {
         loop {
             let begun = self.waits.front().is_some_and(|first| first.left > 0);
-            let queue = if begun || self.pings.is_empty() { &mut self.waits } else { &mut self.pings };
+            let queue =
+                if begun || self.pings.is_empty() { &mut self.waits } else { &mut self.pings };
             let Some(first) = queue.front_mut() else { return };
             let n = first.rest().min(self.window);
             first.left += n;
@@ -100,7 +101,9 @@ impl Model {
         }
         while self.buffered() > CAP {
             let victim = match self.policy {
-                Backpressure::DropNewest => self.waits.iter().rposition(|waiting| waiting.left == 0),
+                Backpressure::DropNewest => {
+                    self.waits.iter().rposition(|waiting| waiting.left == 0)
+                }
                 _ => self.oldest(),
             };
             match victim {
@@ -194,11 +197,18 @@ fn policy_leaves_whole_frames_at_every_window() {
             sim.window(client, usize::MAX);
             heard.extend(sim.receive(client));
             let said = frames(&heard);
-            let texts: Vec<&[u8]> =
-                said.iter().filter(|frame| frame.opcode == TEXT).map(|frame| &frame.payload[..2]).collect();
+            let texts: Vec<&[u8]> = said
+                .iter()
+                .filter(|frame| frame.opcode == TEXT)
+                .map(|frame| &frame.payload[..2])
+                .collect();
             assert!(texts.is_sorted_by(|a, b| a < b), "{policy:?} {window}");
             assert_eq!(texts.len() as u64 + sim.stats().dropped, 60, "{policy:?} {window}");
-            assert_eq!(said.iter().filter(|frame| frame.opcode == PING).count(), 6, "{policy:?} {window}");
+            assert_eq!(
+                said.iter().filter(|frame| frame.opcode == PING).count(),
+                6,
+                "{policy:?} {window}"
+            );
         }
     }
 }

@@ -8,7 +8,7 @@ use common::frames::{binary, frame, ping, pong, text};
 use common::http::{self, only};
 use common::serving::{patient, serving};
 use common::{Client, Log, Sim, millis, seconds};
-use switchboard::{Options, Refusal};
+use switchboard::{Options, RequestError};
 
 /// A look comes with the step after the deadline.
 const STEP: Duration = Duration::from_millis(250);
@@ -30,7 +30,11 @@ fn field_row_23_body_must_come_at_its_rate() {
             true => assert_eq!(http::bodies(&sim.ask(client, "x".repeat(200))), "1000"),
             false => {
                 let answer = only(&sim.receive(client));
-                assert_eq!((answer.status, answer.text()), (408, Refusal::BodyTimeout.as_str()), "{bytes}");
+                assert_eq!(
+                    (answer.status, answer.text()),
+                    (408, RequestError::BodyTimeout.as_str()),
+                    "{bytes}"
+                );
             }
         }
     }
@@ -67,7 +71,11 @@ fn rates_of_http_are_512_bytes_a_second_by_default() {
             sim.send(writer, "x".repeat(bytes));
             sim.advance(seconds(30) + STEP);
         }
-        assert_eq!((!sim.is_gone(reader), !sim.is_gone(writer)), (passes, passes), "{bytes} in half a minute");
+        assert_eq!(
+            (!sim.is_gone(reader), !sim.is_gone(writer)),
+            (passes, passes),
+            "{bytes} in half a minute"
+        );
     }
 }
 
@@ -111,9 +119,17 @@ fn messages_may_come_in_a_burst_and_then_at_their_pace() {
         sim.advance(millis(100));
         sim.send(client, text("x"));
     }
-    assert_eq!((log.take(), sim.receive(client)), (vec!["text x".to_owned(); 205], vec![]), "at their pace, for ever");
+    assert_eq!(
+        (log.take(), sim.receive(client)),
+        (vec!["text x".to_owned(); 205], vec![]),
+        "at their pace, for ever"
+    );
     sim.advance(millis(200));
-    assert_eq!(sim.ask_words(client, text("x").repeat(2)), [""; 0], "two more after the time of two");
+    assert_eq!(
+        sim.ask_words(client, text("x").repeat(2)),
+        [""; 0],
+        "two more after the time of two"
+    );
     assert_eq!(sim.ask_words(client, text("too many")), ["close 1008 too many messages"]);
     assert_eq!(log.take()[2..], ["close 1008 \"too many messages\""], "it is not heard");
     assert!(sim.is_ended(client));
@@ -143,7 +159,8 @@ fn message_rate_counts_what_is_whole() {
     let (mut sim, log) = serving(Options::new().message_rate(1, 10));
     let other = sim.websocket("/socket");
     let client = sim.websocket("/socket");
-    let fragments = [frame(false, 1, "a"), frame(false, 0, "b").repeat(50), frame(true, 0, "c")].concat();
+    let fragments =
+        [frame(false, 1, "a"), frame(false, 0, "b").repeat(50), frame(true, 0, "c")].concat();
     let ten = [ping("p").repeat(4), pong("p").repeat(4), text("x"), fragments].concat();
     assert_eq!(sim.ask_words(client, ten), ["pong p"; 4]);
     assert_eq!(sim.ask_words(client, ping("eleventh")), ["close 1008 too many messages"]);
@@ -187,9 +204,15 @@ const ROUND: Duration = Duration::from_micros(1 << 32);
 
 #[test]
 fn burst_is_whole_after_any_silence() {
-    for silence in
-        [seconds(30), seconds(600), seconds(1_800), ROUND - seconds(20), ROUND, ROUND + seconds(20), ROUND * 2]
-    {
+    for silence in [
+        seconds(30),
+        seconds(600),
+        seconds(1_800),
+        ROUND - seconds(20),
+        ROUND,
+        ROUND + seconds(20),
+        ROUND * 2,
+    ] {
         let (mut sim, log) = serving(Options::new().message_rate(1, 60).byte_rate(100, 200_000));
         let client = sim.websocket("/socket");
         assert_eq!(heard(&mut sim, &log, client, &text("x"), 30), 30);
@@ -262,7 +285,8 @@ fn websocket_is_closed_with_1001_at_the_end_of_its_life() {
 #[test]
 fn http_exchange_in_progress_is_the_last_at_the_end_of_its_life() {
     let (mut sim, log) = serving(patient().lifetime(seconds(100)));
-    let (idle, waits, begun, streams) = (sim.connect(), sim.connect(), sim.connect(), sim.event_stream("/events"));
+    let (idle, waits, begun, streams) =
+        (sim.connect(), sim.connect(), sim.connect(), sim.event_stream("/events"));
     sim.send(idle, http::get("/a"));
     sim.send(waits, http::get("/later"));
     let later = log.last_id();

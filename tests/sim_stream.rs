@@ -6,7 +6,9 @@ use std::io::ErrorKind;
 
 use common::http::{self, Answer, only};
 use common::{Client, Log, Recorder, Sim, millis, seconds};
-use switchboard::{CloseCode, EventStream, Message, Options, Outgoing, Reply, Response, Stream, ZoneId};
+use switchboard::{
+    CloseCode, EventStream, Message, Options, Outgoing, Reply, Response, Stream, ZoneId,
+};
 
 /// `/chunked` and `/counted` stream four pieces, one a call; `/short` and `/long` declare another length than they
 /// have; `/empty` has none. Whatever else is asked for is answered with its path.
@@ -73,7 +75,10 @@ fn server_frames_a_stream_as_the_client_understands_it() {
         assert_eq!((len, answer.text(), answer.closes()), (bytes.len(), body, !goes_on), "{wire}");
         match framing {
             Some((name, value)) => assert_eq!(answer.header(name), Some(value), "{wire}"),
-            None => assert!(answer.header("content-length").is_none() && answer.header("transfer-encoding").is_none()),
+            None => assert!(
+                answer.header("content-length").is_none()
+                    && answer.header("transfer-encoding").is_none()
+            ),
         }
         assert_eq!(log.take()[1..], ["writable"; 4], "{wire}");
         assert_eq!(sim.is_ended(client), !goes_on, "{wire}");
@@ -101,7 +106,11 @@ fn handler_is_told_writable_once_a_turn() {
     for turn in 0..4 {
         sim.turn();
         let calls = log.take();
-        assert_eq!(calls.iter().filter(|call| *call == "writable").count(), 1, "turn {turn}: {calls:?}");
+        assert_eq!(
+            calls.iter().filter(|call| *call == "writable").count(),
+            1,
+            "turn {turn}: {calls:?}"
+        );
     }
     sim.step();
     assert_eq!(log.take(), [""; 0]);
@@ -162,7 +171,11 @@ fn handler_hears_once_that_the_peer_of_a_stream_is_lost() {
         sim.fail(client, ErrorKind::ConnectionReset);
         sim.advance(seconds(90));
         assert!(sim.is_gone(client));
-        assert_eq!(log.take().iter().filter(|call| *call == "cancelled").count(), 1, "window {window}");
+        assert_eq!(
+            log.take().iter().filter(|call| *call == "cancelled").count(),
+            1,
+            "window {window}"
+        );
     }
 }
 
@@ -247,7 +260,11 @@ fn server_lets_no_request_pass_a_stream_that_was_finished_while_blocked() {
     });
     sim.step();
     sim.tell(client, switchboard::Readiness::READABLE);
-    assert_eq!(log.take(), ["request GET /chunked"], "the next request waits until the stream has left");
+    assert_eq!(
+        log.take(),
+        ["request GET /chunked"],
+        "the next request waits until the stream has left"
+    );
     sim.window(client, 100);
     sim.window(client, usize::MAX);
     assert_eq!(http::bodies(&sim.receive(client)), "all of it /next");
@@ -289,7 +306,10 @@ fn server_opens_an_event_stream() {
         (200, "text/event-stream", "no-store", "yes")
     );
     assert_eq!((answer.text(), answer.closes()), (":\n\nretry: 1500\n\n", true));
-    assert_eq!((sim.stats().event_streams, sim.server.context(sim.now).subscribers("news")), (1, 1));
+    assert_eq!(
+        (sim.stats().event_streams, sim.server.context(sim.now).subscribers("news")),
+        (1, 1)
+    );
     sim.send(client, http::get("/ignored"));
     assert_eq!(
         log.take(),
@@ -319,7 +339,8 @@ fn event_stream_carries_what_is_published() {
     publish(&mut sim, Outgoing::text("two\nlines").event("greeting").id("42"));
     publish(&mut sim, Outgoing::text("injected").event("a\nb").id("1\r\n2"));
     publish(&mut sim, Message::Binary(b"not for event streams"));
-    let expected = "data: plain\n\nevent: greeting\nid: 42\ndata: two\ndata: lines\n\ndata: injected\n\n";
+    let expected =
+        "data: plain\n\nevent: greeting\nid: 42\ndata: two\ndata: lines\n\ndata: injected\n\n";
     for client in [one, two] {
         assert_eq!(String::from_utf8_lossy(&sim.receive(client)), expected);
     }
@@ -402,6 +423,9 @@ fn event_stream_ends_once_however_it_ends() {
         sim.advance(seconds(10));
         assert!(sim.is_gone(client));
         assert_eq!(log.take(), [expected]);
-        assert_eq!((sim.stats().event_streams, sim.server.context(sim.now).subscribers("news")), (0, 0));
+        assert_eq!(
+            (sim.stats().event_streams, sim.server.context(sim.now).subscribers("news")),
+            (0, 0)
+        );
     }
 }

@@ -50,7 +50,11 @@ fn timer_strikes_once_exactly_when_it_is_due() {
     sim.advance(millis(1));
     assert_eq!(take(&mut sim, zone), ["a"]);
     sim.advance(seconds(10));
-    assert_eq!(take(&mut sim, zone), ["b", "c", "d"], "those of one moment in the order in which they were set");
+    assert_eq!(
+        take(&mut sim, zone),
+        ["b", "c", "d"],
+        "those of one moment in the order in which they were set"
+    );
     assert_eq!(sim.server.poll_timeout(sim.now), None);
 }
 
@@ -186,13 +190,17 @@ fn call_reaches_the_handler_that_its_zone_names() {
     cx(&mut sim).call(two, |notes: &mut Notes, _| notes.add("two"));
     cx(&mut sim).after(one, millis(1), |notes: &mut Notes, _| notes.add("one"));
     sim.advance(millis(1));
-    assert_eq!((take(&mut sim, one), take(&mut sim, two)), (vec!["one".to_owned()], vec!["two".to_owned()]));
+    assert_eq!(
+        (take(&mut sim, one), take(&mut sim, two)),
+        (vec!["one".to_owned()], vec!["two".to_owned()])
+    );
 }
 
 /// Sets the timeout that a message names, in milliseconds.
 fn timed(log: &Log) -> Sim {
     let recorder = Recorder::new(log).message(|conn, message| {
-        let millis: Option<u64> = std::str::from_utf8(message.as_bytes()).ok().and_then(|text| text.parse().ok());
+        let millis: Option<u64> =
+            std::str::from_utf8(message.as_bytes()).ok().and_then(|text| text.parse().ok());
         conn.set_timeout(millis.map(Duration::from_millis));
     });
     Sim::with(|server| {
@@ -229,7 +237,9 @@ fn timeout_moves_with_every_message_and_can_be_cleared() {
     sim.advance(seconds(10));
     assert_eq!(log.take(), ["text never"]);
     // Set farther away and then nearer: the nearer one counts; set anew after it was cleared: it counts.
-    for (said, strikes) in [(["60000", "500"], 750), (["500", "2000"], 2250), (["never", "500"], 750)] {
+    for (said, strikes) in
+        [(["60000", "500"], 750), (["500", "2000"], 2250), (["never", "500"], 750)]
+    {
         said.iter().for_each(|said| sim.send(client, text(said)));
         log.take();
         sim.advance(millis(strikes - 251));
@@ -320,7 +330,11 @@ fn server_takes_an_earlier_time_for_the_same_moment() {
     sim.server.flush(sim.now - seconds(1));
     assert_eq!(sim.server.context(sim.now - millis(3)).now(), sim.now);
     assert_eq!(take(&mut sim, zone), [""; 0]);
-    assert_eq!(sim.server.poll_timeout(sim.now + seconds(1)), Some(Duration::ZERO), "never negative");
+    assert_eq!(
+        sim.server.poll_timeout(sim.now + seconds(1)),
+        Some(Duration::ZERO),
+        "never negative"
+    );
 }
 
 proptest! {

@@ -10,14 +10,16 @@ use common::frames::{close, text};
 use common::{Client, Log, Recorder, Sim};
 use proptest::prelude::*;
 use switchboard::{
-    CloseCode, Conn, ConnId, ConnMap, EventStream, Handler, Message, Outgoing, Request, Server, Upgrade, ZoneId,
+    CloseCode, Conn, ConnId, ConnMap, EventStream, Handler, Message, Outgoing, Request, Server,
+    Upgrade, ZoneId,
 };
 
 /// Does what messages say: `join a`, `leave a`, `all a ..`, `others a ..`, `close`, `fail`.
 fn obey(conn: &mut Conn<'_>, message: Message<'_>) {
     let words = String::from_utf8_lossy(message.as_bytes()).into_owned();
     let mut words = words.splitn(3, ' ');
-    let (verb, topic, what) = (words.next().unwrap_or(""), words.next().unwrap_or(""), words.next().unwrap_or(""));
+    let (verb, topic, what) =
+        (words.next().unwrap_or(""), words.next().unwrap_or(""), words.next().unwrap_or(""));
     match verb {
         "join" => conn.subscribe(topic),
         "leave" => conn.unsubscribe(topic),
@@ -40,7 +42,11 @@ fn obedient(log: &Log) -> Sim {
         }
     };
     let recorder = Recorder::new(log).message(obey).close(farewell).request(|_, request| {
-        if request.is_websocket() { Upgrade::new().into() } else { switchboard::Reply::from(EventStream::new()) }
+        if request.is_websocket() {
+            Upgrade::new().into()
+        } else {
+            switchboard::Reply::from(EventStream::new())
+        }
     });
     let recorder = recorder.open(|conn, request| {
         for topic in request.path().split('/').filter(|topic| !topic.is_empty()) {
@@ -66,7 +72,10 @@ fn topic_reaches_its_subscribers_once_each() {
     assert_eq!((count(&mut sim, "a"), count(&mut sim, "b"), count(&mut sim, "c")), (2, 1, 0));
 
     sim.send(one, text("all a hello"));
-    assert_eq!((sim.words(one), sim.words(two)), (vec!["text hello".to_owned()], vec!["text hello".to_owned()]));
+    assert_eq!(
+        (sim.words(one), sim.words(two)),
+        (vec!["text hello".to_owned()], vec!["text hello".to_owned()])
+    );
     sim.send(one, text("others a psst"));
     assert_eq!((sim.words(one).len(), sim.words(two)), (0, vec!["text psst".to_owned()]));
     sim.send(three, [text("all a from outside"), text("all nobody x"), text("leave a")].concat());
@@ -74,7 +83,10 @@ fn topic_reaches_its_subscribers_once_each() {
     sim.receive(two);
 
     sim.send(one, [text("leave a"), text("leave a"), text("all a bye"), text("topics")].concat());
-    assert_eq!((sim.words(one), sim.words(two)), (vec!["text b".to_owned()], vec!["text bye".to_owned()]));
+    assert_eq!(
+        (sim.words(one), sim.words(two)),
+        (vec!["text b".to_owned()], vec!["text bye".to_owned()])
+    );
     assert_eq!((count(&mut sim, "a"), count(&mut sim, "b")), (1, 1));
 }
 
@@ -204,7 +216,10 @@ fn conn_map_holds_what_belongs_to_a_connection() {
     let mut map = ConnMap::new();
     let join = |sim: &mut Sim| (sim.websocket("/"), log.last_id());
     let ((one, first), (_, second)) = (join(&mut sim), join(&mut sim));
-    assert_eq!((map.insert(first, 1), map.insert(second, 2), map.insert(first, 10)), (None, None, Some(1)));
+    assert_eq!(
+        (map.insert(first, 1), map.insert(second, 2), map.insert(first, 10)),
+        (None, None, Some(1))
+    );
     assert_eq!((map.get(first), map.get(second), map.len()), (Some(&10), Some(&2), 2));
     assert_eq!(map.get_mut(second), Some(&mut 2));
     sim.end(one);
@@ -258,7 +273,9 @@ impl Model {
 
     fn act(&mut self, sim: &mut Sim, act: &Act) {
         match *act {
-            Act::Open if self.open.len() < 8 => self.open.push((sim.websocket("/"), BTreeSet::new())),
+            Act::Open if self.open.len() < 8 => {
+                self.open.push((sim.websocket("/"), BTreeSet::new()))
+            }
             Act::Open => {}
             Act::Join(who, topic) | Act::Leave(who, topic) | Act::Publish(who, topic) => {
                 let Some((client, topics)) = self.at(who) else { return };

@@ -24,7 +24,10 @@ fn limited(log: &Log, max_message: usize) -> Sim {
 
 /// A log without what concerns the handshake.
 fn heard(log: &Log) -> Vec<String> {
-    log.take().into_iter().filter(|entry| !entry.starts_with("request") && !entry.starts_with("open")).collect()
+    log.take()
+        .into_iter()
+        .filter(|entry| !entry.starts_with("request") && !entry.starts_with("open"))
+        .collect()
 }
 
 #[test]
@@ -95,8 +98,16 @@ fn server_answers_what_came_before_a_violation_and_then_closes_once() {
         ("length of 2^64 - 1", [vec![0x82, 0xFF], u64::MAX.to_be_bytes().to_vec()].concat(), 1002),
         ("length of 2^63 - 1", header(true, BINARY, (1 << 63) - 1), 1009),
         ("a byte above the limit", header(true, BINARY, (16 << 20) + 1), 1009),
-        ("two that sum up above it", [frame(false, BINARY, "a"), header(true, CONTINUATION, 16 << 20)].concat(), 1009),
-        ("two that overflow", [frame(false, BINARY, "a"), header(true, CONTINUATION, (1 << 63) - 1)].concat(), 1009),
+        (
+            "two that sum up above it",
+            [frame(false, BINARY, "a"), header(true, CONTINUATION, 16 << 20)].concat(),
+            1009,
+        ),
+        (
+            "two that overflow",
+            [frame(false, BINARY, "a"), header(true, CONTINUATION, (1 << 63) - 1)].concat(),
+            1009,
+        ),
         ("no UTF-8", text_of(b"ab\xFFcd"), 1007),
         ("no UTF-8 in an unfinished frame", text_of(b"ab\xFFcd")[..9].to_vec(), 1007),
         ("half a character", text_of(b"ab\xE2\x82"), 1007),
@@ -113,12 +124,22 @@ fn server_answers_what_came_before_a_violation_and_then_closes_once() {
         let mut sim = echo(&log);
         let client = sim.websocket("/");
         let after = [text("not heard"), ping("nor answered"), close(1000, "")].concat();
-        let heard_of = sim.ask_words(client, [text("good"), ping("p"), bad.clone(), after].concat());
+        let heard_of =
+            sim.ask_words(client, [text("good"), ping("p"), bad.clone(), after].concat());
         assert_eq!(heard_of[..2], ["text good", "pong p"], "{what}");
-        assert!(heard_of.len() == 3 && heard_of[2].starts_with(&format!("close {code} ")), "{what}: {heard_of:?}");
+        assert!(
+            heard_of.len() == 3 && heard_of[2].starts_with(&format!("close {code} ")),
+            "{what}: {heard_of:?}"
+        );
         let told = heard(&log);
-        assert!(told.len() == 2 && told[1].starts_with(&format!("close {code} ")), "{what}: {told:?}");
-        assert!(sim.is_ended(client) && !sim.is_gone(client), "{what}: the peer's own end is waited for");
+        assert!(
+            told.len() == 2 && told[1].starts_with(&format!("close {code} ")),
+            "{what}: {told:?}"
+        );
+        assert!(
+            sim.is_ended(client) && !sim.is_gone(client),
+            "{what}: the peer's own end is waited for"
+        );
         sim.end(client);
         assert!(sim.is_gone(client), "{what}");
         assert_eq!(heard(&log), [""; 0], "{what}: closed twice");
@@ -167,7 +188,9 @@ fn server_refuses_messages_above_the_limit_only() {
         let at = vec![b'x'; limit];
         let cut = limit / 2;
         let whole = binary(&at);
-        let pieces = [frame(false, BINARY, &at[..cut]), ping(""), frame(true, CONTINUATION, &at[cut..])].concat();
+        let pieces =
+            [frame(false, BINARY, &at[..cut]), ping(""), frame(true, CONTINUATION, &at[cut..])]
+                .concat();
         for (bytes, answers) in [(whole, 1), (pieces, 2)] {
             let mut sim = limited(&Log::new(), limit);
             let client = sim.websocket("/");
@@ -255,9 +278,12 @@ fn field_row_22_server_serves_others_during_a_flood() {
 fn field_row_18_server_upgrades_later_without_losing_or_inventing_frames() {
     let log = Log::new();
     let mut sim = Sim::new();
-    let zone = sim
-        .server
-        .zone("/", Recorder::new(&log).request(|_, _| Reply::Later).message(|conn, message| conn.send(message)));
+    let zone = sim.server.zone(
+        "/",
+        Recorder::new(&log)
+            .request(|_, _| Reply::Later)
+            .message(|conn, message| conn.send(message)),
+    );
     let ask = |sim: &mut Sim| -> (Client, switchboard::ConnId) {
         let client = sim.connect();
         sim.send(client, [handshake("/").into_bytes(), text("early")].concat());

@@ -116,11 +116,15 @@ fn handler_at_several_prefixes_is_told_which_one() {
         let log = Log::new();
         server.zones(
             &["/one", "/two"],
-            Recorder::new(&log).request(|_, request| format!("{} {}", request.zone(), request.suffix())),
+            Recorder::new(&log)
+                .request(|_, request| format!("{} {}", request.zone(), request.suffix())),
         );
     });
     let client = sim.connect();
-    assert_eq!(http::bodies(&sim.ask(client, http::get("/two/x") + &http::get("/one"))), "/two /x /one ");
+    assert_eq!(
+        http::bodies(&sim.ask(client, http::get("/two/x") + &http::get("/one"))),
+        "/two /x /one "
+    );
 }
 
 #[test]
@@ -146,8 +150,9 @@ fn methods() -> Sim {
         let log = Log::new();
         server.zone(
             "/x",
-            Recorder::new(&log)
-                .request(|_, request| if request.method() == Method::POST { Reply::Body(9) } else { Reply::Pass }),
+            Recorder::new(&log).request(|_, request| {
+                if request.method() == Method::POST { Reply::Body(9) } else { Reply::Pass }
+            }),
         );
     })
 }
@@ -184,7 +189,11 @@ fn server_answers_405_alike_wherever_the_body_is_cut() {
         sim.send(client, &wire[..cut]);
         sim.send(client, &wire[cut..]);
         let answer = only(&sim.receive(client));
-        assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD, PUT, DELETE")), "cut at {cut}");
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (405, Some("GET, HEAD, PUT, DELETE")),
+            "cut at {cut}"
+        );
     }
 }
 
@@ -194,7 +203,10 @@ fn zone_that_answers_get_answers_head() {
     let client = sim.connect();
     let bytes = sim.ask(client, http::request("HEAD", "/x", "", ""));
     let (answer, len) = http::answer(&bytes, "HEAD");
-    assert_eq!((answer.status, answer.header("content-length"), len), (200, Some("3"), bytes.len()));
+    assert_eq!(
+        (answer.status, answer.header("content-length"), len),
+        (200, Some("3"), bytes.len())
+    );
 }
 
 const EXPECT: &str = "Expect: 100-continue\r\n";
@@ -243,10 +255,22 @@ fn server_sends_no_100_once_the_body_has_begun() {
 #[test]
 fn server_sends_no_100_for_a_body_that_is_there_or_refused() {
     let rows = [
-        (http::request("POST", "/upload", &format!("{EXPECT}Content-Length: 5\r\n"), "hello"), vec![200]),
-        (http::request("POST", "/upload", &format!("{EXPECT}Content-Length: 11\r\n"), ""), vec![413]),
-        (http::request("POST", "/upload", &format!("{EXPECT}Content-Length: 0\r\n"), ""), vec![200]),
-        (http::request("POST", "/refuses", &format!("{EXPECT}Content-Length: 5\r\n"), ""), vec![403]),
+        (
+            http::request("POST", "/upload", &format!("{EXPECT}Content-Length: 5\r\n"), "hello"),
+            vec![200],
+        ),
+        (
+            http::request("POST", "/upload", &format!("{EXPECT}Content-Length: 11\r\n"), ""),
+            vec![413],
+        ),
+        (
+            http::request("POST", "/upload", &format!("{EXPECT}Content-Length: 0\r\n"), ""),
+            vec![200],
+        ),
+        (
+            http::request("POST", "/refuses", &format!("{EXPECT}Content-Length: 5\r\n"), ""),
+            vec![403],
+        ),
         (format!("POST /upload HTTP/1.0\r\n{EXPECT}Content-Length: 5\r\n\r\n"), vec![]),
     ];
     for (wire, statuses) in rows {
@@ -273,7 +297,8 @@ fn server_takes_a_body_to_its_limit_and_not_beyond() {
             (
                 http::post_chunked(
                     "/upload",
-                    &[&body[..len / 2], &body[len / 2..]].map(|piece| if piece.is_empty() { "y" } else { piece }),
+                    &[&body[..len / 2], &body[len / 2..]]
+                        .map(|piece| if piece.is_empty() { "y" } else { piece }),
                 ),
                 7,
             ),
@@ -284,9 +309,15 @@ fn server_takes_a_body_to_its_limit_and_not_beyond() {
             sim.send(client, &wire[..wire.len() - cut]);
             sim.send(client, &wire[wire.len() - cut..]);
             let answer = only(&sim.receive(client));
-            let sent: usize = if wire.contains("chunked") { (len / 2).max(1) + (len - len / 2).max(1) } else { len };
+            let sent: usize = if wire.contains("chunked") {
+                (len / 2).max(1) + (len - len / 2).max(1)
+            } else {
+                len
+            };
             match sent {
-                0..=10 => assert_eq!((answer.status, answer.text()), (200, &*sent.to_string()), "{wire}"),
+                0..=10 => {
+                    assert_eq!((answer.status, answer.text()), (200, &*sent.to_string()), "{wire}")
+                }
                 _ => assert_eq!((answer.status, answer.closes()), (413, true), "{wire}"),
             }
         }
@@ -303,7 +334,11 @@ fn server_discards_a_small_body_that_nobody_wants() {
             let client = sim.connect();
             wire.as_bytes().chunks(piece).for_each(|piece| sim.send(client, piece));
             assert_eq!(http::bodies(&sim.receive(client)), "ok");
-            assert_eq!(http::bodies(&sim.ask(client, http::get("/again"))), "ok", "the connection is used again");
+            assert_eq!(
+                http::bodies(&sim.ask(client, http::get("/again"))),
+                "ok",
+                "the connection is used again"
+            );
             assert_eq!(log.take(), ["request POST /", "request GET /again"]);
         }
     }
@@ -313,7 +348,9 @@ fn server_discards_a_small_body_that_nobody_wants() {
 fn server_closes_over_a_big_body_that_nobody_wants() {
     let big = "GET /big HTTP/1.1\r\nHost: a\r\n\r\n".repeat(4_000);
     let log = Log::new();
-    for (wire, answered) in [(http::post("/", &big), true), (http::post_chunked("/", &[&big]), false)] {
+    for (wire, answered) in
+        [(http::post("/", &big), true), (http::post_chunked("/", &[&big]), false)]
+    {
         let mut sim = uploading(&log);
         let client = sim.connect();
         let head = wire.find("\r\n\r\n").expect("a head") + 4;
@@ -321,7 +358,10 @@ fn server_closes_over_a_big_body_that_nobody_wants() {
         assert_eq!((answer.status, answer.closes()), (200, answered));
         wire.as_bytes()[head..].chunks(10_000).for_each(|piece| sim.send(client, piece));
         assert!(sim.receive(client).is_empty(), "a body is not read as requests");
-        assert!(sim.is_ended(client) && !sim.is_gone(client), "it lingers, so that the answer is not lost");
+        assert!(
+            sim.is_ended(client) && !sim.is_gone(client),
+            "it lingers, so that the answer is not lost"
+        );
         assert_eq!(log.take(), ["request POST /"]);
         sim.advance(seconds(3));
         assert!(sim.is_gone(client));
@@ -333,7 +373,10 @@ fn handler_that_asks_for_the_body_twice_is_answered_500() {
     let log = Log::new();
     for cut in [0, 3] {
         let mut sim = Sim::with(|server| {
-            server.zone("/", Recorder::new(&log).request(|_, _| Reply::Body(9)).body(|_, _, _| Reply::Body(9)));
+            server.zone(
+                "/",
+                Recorder::new(&log).request(|_, _| Reply::Body(9)).body(|_, _, _| Reply::Body(9)),
+            );
         });
         let client = sim.connect();
         let wire = http::post("/", "hello");
@@ -352,7 +395,9 @@ fn zone_that_passes_after_the_body_hands_it_on() {
             server.zone("/", Recorder::new(&log).request(|_, _| Reply::Body(9)));
             server.zone(
                 "/",
-                Recorder::new(&log).request(|_, _| Reply::Body(9)).body(|_, _, body| body.len().to_string()),
+                Recorder::new(&log)
+                    .request(|_, _| Reply::Body(9))
+                    .body(|_, _, body| body.len().to_string()),
             );
         });
         let client = sim.connect();

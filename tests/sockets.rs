@@ -96,7 +96,9 @@ fn server_echoes_16_mebibytes() {
 fn telling() -> (Running, mpsc::Receiver<u16>) {
     let (tell, told) = mpsc::channel();
     let server = Running::start(move |reactor| {
-        reactor.server.zone("/", Recorder::new(&Log::new()).close(move |_, code| tell.send(code).unwrap()));
+        reactor
+            .server
+            .zone("/", Recorder::new(&Log::new()).close(move |_, code| tell.send(code).unwrap()));
     });
     (server, told)
 }
@@ -104,7 +106,11 @@ fn telling() -> (Running, mpsc::Receiver<u16>) {
 #[test]
 fn server_hears_of_a_reset_in_mid_message() {
     let (server, told) = telling();
-    for bytes in [header(true, BINARY, 1 << 20), [header(true, BINARY, 1 << 20), vec![7; 300_000]].concat(), vec![]] {
+    for bytes in [
+        header(true, BINARY, 1 << 20),
+        [header(true, BINARY, 1 << 20), vec![7; 300_000]].concat(),
+        vec![],
+    ] {
         let mut client = Wire::websocket(server.address);
         client.send(bytes);
         // Closing without lingering sends a RST.
@@ -204,7 +210,9 @@ fn server_lives_in_a_foreign_loop() {
                 if event.token() == FEED {
                     let mut buf = [0; 1500];
                     while let Ok(n) = source.recv(&mut buf) {
-                        server.context(now).publish("feed", std::str::from_utf8(&buf[..n]).unwrap());
+                        server
+                            .context(now)
+                            .publish("feed", std::str::from_utf8(&buf[..n]).unwrap());
                     }
                 } else if server.owns(event.token()) {
                     server.handle_event(event, now);
@@ -259,7 +267,9 @@ const CHILD: &str = "SWITCHBOARD_TEST_DESCRIPTORS";
 /// Not a test of its own: the server of the tests below, in a process of its own, until its input ends.
 #[test]
 fn child_serves_when_it_is_asked_to() {
-    let Some(descriptors) = std::env::var(CHILD).ok().and_then(|text| text.parse().ok()) else { return };
+    let Some(descriptors) = std::env::var(CHILD).ok().and_then(|text| text.parse().ok()) else {
+        return;
+    };
     rlimit::setrlimit(rlimit::Resource::NOFILE, descriptors, descriptors).unwrap();
     let server = Running::echo();
     println!("\nlistening on {}", server.address);
@@ -279,7 +289,12 @@ struct Process {
 impl Process {
     fn start(descriptors: u64) -> Process {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["child_serves_when_it_is_asked_to", "--exact", "--nocapture", "--test-threads=1"])
+            .args([
+                "child_serves_when_it_is_asked_to",
+                "--exact",
+                "--nocapture",
+                "--test-threads=1",
+            ])
             .env(CHILD, descriptors.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -288,7 +303,8 @@ impl Process {
         let input = child.stdin.take();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let lines = output.by_ref().lines().map_while(Result::ok);
-        let mut addresses = lines.filter_map(|line| line.strip_prefix("listening on ")?.parse().ok());
+        let mut addresses =
+            lines.filter_map(|line| line.strip_prefix("listening on ")?.parse().ok());
         let address = addresses.next().expect("the child's address");
         Process { child, address, input, _output: output }
     }
@@ -337,7 +353,10 @@ fn field_row_27_server_without_descriptors_turns_away_and_recovers() {
         assert!(taken.len() < 40);
     };
     assert!(taken.len() > 20, "{} clients only", taken.len());
-    assert!(turned_away.starts_with("HTTP/1.1 503 ") && turned_away.contains("Retry-After: 1"), "{turned_away}");
+    assert!(
+        turned_away.starts_with("HTTP/1.1 503 ") && turned_away.contains("Retry-After: 1"),
+        "{turned_away}"
+    );
     for _ in 0..3 {
         assert!(ask().1.starts_with("HTTP/1.1 503 "));
     }

@@ -9,7 +9,9 @@ use common::dialling::answer_to;
 use common::frames::plain;
 use common::wire::{PATIENCE, Running, Wire};
 use common::{Log, Recorder};
-use switchboard::{Close, CloseCode, Conn, ConnId, Connect, Context, Handler, Message, Reactor, ZoneId};
+use switchboard::{
+    Close, CloseCode, Conn, ConnId, Connect, Context, Handler, Message, Reactor, ZoneId,
+};
 
 /// A reactor in this very thread that dials, and what its handler hears.
 struct Dialler {
@@ -82,11 +84,15 @@ fn client_talks_to_an_address_and_to_localhost() {
     let mut dialler = Dialler::new();
     // The server is not at ::1, the first address of the name: the second is tried.
     for host in ["127.0.0.1", "localhost", "LocalHost", "chat.localhost"] {
-        let id = dialler.connect(Connect::to(&format!("ws://{host}:{port}/room")).timeout(PATIENCE));
+        let id =
+            dialler.connect(Connect::to(&format!("ws://{host}:{port}/room")).timeout(PATIENCE));
         assert_eq!(dialler.next(), "open /room", "{host}");
         dialler.assert_echoes(id, "hello");
         dialler.assert_echoes(id, &"x".repeat(300_000));
-        assert!(dialler.cx().conn(id).and_then(|conn| conn.peer_addr()) == Some(server.address), "{host}");
+        assert!(
+            dialler.cx().conn(id).and_then(|conn| conn.peer_addr()) == Some(server.address),
+            "{host}"
+        );
         dialler.close(id);
     }
 }
@@ -106,7 +112,11 @@ fn client_sends_and_hears_big_messages() {
             entry => break entry,
         }
     };
-    assert!(heard.len() == payload.len() + 7 && heard.starts_with("binary x"), "{} bytes", heard.len());
+    assert!(
+        heard.len() == payload.len() + 7 && heard.starts_with("binary x"),
+        "{} bytes",
+        heard.len()
+    );
     dialler.assert_echoes(id, "and on");
     dialler.close(id);
 }
@@ -168,8 +178,10 @@ fn client_of_a_server_that_never_answers_gives_up() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut dialler = Dialler::new();
     let start = Instant::now();
-    dialler
-        .connect(Connect::to(&format!("ws://{}/", silent.local_addr().unwrap())).timeout(Duration::from_millis(300)));
+    dialler.connect(
+        Connect::to(&format!("ws://{}/", silent.local_addr().unwrap()))
+            .timeout(Duration::from_millis(300)),
+    );
     assert_eq!(dialler.next(), "close 1006 \"not open in time\"");
     assert!(start.elapsed() >= Duration::from_millis(300));
     dialler.rests();
@@ -178,7 +190,9 @@ fn client_of_a_server_that_never_answers_gives_up() {
 #[test]
 fn client_of_a_server_without_websockets_hears_so() {
     let server = Running::start(|reactor| {
-        reactor.server.http("/moved", |_, _| switchboard::Response::empty(307).header("Location", "/elsewhere"));
+        reactor.server.http("/moved", |_, _| {
+            switchboard::Response::empty(307).header("Location", "/elsewhere")
+        });
     });
     for (path, reason) in [("nothing", "a status other than 101"), ("moved", "a redirection")] {
         let mut dialler = Dialler::new();
@@ -243,13 +257,17 @@ fn drain_ends_what_was_dialled() {
     let mut dialler = Dialler::new();
     let open = dialler.connect(Connect::to(&format!("ws://{}/", server.address)).timeout(PATIENCE));
     assert_eq!(dialler.next(), "open /");
-    let waits = dialler.connect(Connect::to(&format!("ws://{}/", silent.local_addr().unwrap())).timeout(PATIENCE));
+    let waits = dialler
+        .connect(Connect::to(&format!("ws://{}/", silent.local_addr().unwrap())).timeout(PATIENCE));
     dialler.reactor.turn(Some(Duration::ZERO)).unwrap();
     dialler.reactor.server.drain(CloseCode::GOING_AWAY, PATIENCE);
     dialler.reactor.run().unwrap();
     let mut heard = dialler.log.take_all();
     heard.sort();
-    assert_eq!(heard, [(open, "close 1001 \"\"".to_owned()), (waits, "close 1006 \"\"".to_owned())]);
+    assert_eq!(
+        heard,
+        [(open, "close 1001 \"\"".to_owned()), (waits, "close 1006 \"\"".to_owned())]
+    );
     dialler.connect(Connect::to("ws://127.0.0.1:1/"));
     assert_eq!(dialler.next(), "close 1006 \"the server is draining\"");
 }
@@ -263,7 +281,9 @@ fn reactor_dials_itself() {
     let listener = dialler.reactor.server.listen("127.0.0.1:0").unwrap();
     let address = dialler.reactor.server.local_addr(listener).unwrap();
     let ids: Vec<_> = (0..100)
-        .map(|_| dialler.cx().connect(zone, Connect::to(&format!("ws://{address}/")).timeout(PATIENCE)))
+        .map(|_| {
+            dialler.cx().connect(zone, Connect::to(&format!("ws://{address}/")).timeout(PATIENCE))
+        })
         .collect();
     let start = Instant::now();
     while dialler.cx().stats().websockets < 200 {

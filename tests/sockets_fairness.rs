@@ -53,7 +53,8 @@ fn now(result: std::io::Result<usize>) -> usize {
 /// A hundred peers that ping, send tiny messages and send empty ones, as fast as one thread can. Returns the bytes said and heard.
 fn flood(address: SocketAddr) -> JoinHandle<(usize, usize)> {
     let frames = [ping("p"), text("x"), text("")];
-    let mut flooders: Vec<_> = (0..FLOODERS).map(|n| Flooder::connect(address, &frames[n % frames.len()])).collect();
+    let mut flooders: Vec<_> =
+        (0..FLOODERS).map(|n| Flooder::connect(address, &frames[n % frames.len()])).collect();
     thread::spawn(move || {
         let (mut said, mut heard, mut buf) = (0, 0, vec![0; 64 << 10]);
         let start = Instant::now();

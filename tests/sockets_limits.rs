@@ -79,7 +79,9 @@ impl Turning {
 fn assert_refused(wire: &mut Wire, status: &str) {
     let mut said = String::new();
     wire.stream.read_to_string(&mut said).unwrap();
-    let expected = format!("HTTP/1.1 {status}\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    let expected = format!(
+        "HTTP/1.1 {status}\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    );
     assert_eq!(said, expected);
 }
 
@@ -94,7 +96,11 @@ fn connections_beyond_the_limit_are_answered_503() {
     let mut outside: Vec<_> = (0..5).map(|_| server.asking()).collect();
     server.until(|stats| stats.turned_away == 5);
     outside.iter_mut().for_each(|wire| assert_refused(wire, FULL));
-    assert_ne!(server.reactor.server.poll_timeout(Instant::now()), Some(Duration::ZERO), "a full server rests");
+    assert_ne!(
+        server.reactor.server.poll_timeout(Instant::now()),
+        Some(Duration::ZERO),
+        "a full server rests"
+    );
     let stats = server.stats();
     assert_eq!((stats.connections, stats.accepted, stats.exhausted), (3, 3, 0));
     inside.iter_mut().for_each(|wire| server.assert_serves(wire));
@@ -184,7 +190,10 @@ fn connections_from_other_addresses_are_counted_by_themselves() {
             server.until(|stats| stats.websockets > open || stats.turned_away > refused);
             match n {
                 0 | 1 => {
-                    assert!(wire.head().starts_with("HTTP/1.1 101 "), "connection {n} of 127.0.0.{last}");
+                    assert!(
+                        wire.head().starts_with("HTTP/1.1 101 "),
+                        "connection {n} of 127.0.0.{last}"
+                    );
                     others.push(wire);
                 }
                 _ => assert_refused(&mut wire, TOO_MANY),
@@ -222,10 +231,12 @@ fn connections_meet_the_narrower_limit() {
 
 #[test]
 fn accepts_are_spread_over_turns() {
-    let rows = [(Some(1), 1, 10), (Some(3), 3, 10), (Some(0), 1, 5), (Some(10), 10, 10), (None, 256, 300)];
+    let rows =
+        [(Some(1), 1, 10), (Some(3), 3, 10), (Some(0), 1, 5), (Some(10), 10, 10), (None, 256, 300)];
     for (per_turn, limit, clients) in rows {
         let listener = Listener::from("127.0.0.1:0");
-        let listener = per_turn.map_or(Listener::from("127.0.0.1:0"), |n| listener.accepts_per_turn(n));
+        let listener =
+            per_turn.map_or(Listener::from("127.0.0.1:0"), |n| listener.accepts_per_turn(n));
         let mut server = Turning::start(listener);
         let mut early = server.websocket();
         let wires: Vec<_> = (0..clients).map(|_| server.asking()).collect();
@@ -237,7 +248,11 @@ fn accepts_are_spread_over_turns() {
             let now = server.stats().accepted;
             assert!(now - accepted <= limit, "{} accepted in one turn, of {limit}", now - accepted);
             if turns == 0 {
-                assert_eq!((now - accepted, server.stats().messages), (limit.min(clients), 1), "all that it may");
+                assert_eq!(
+                    (now - accepted, server.stats().messages),
+                    (limit.min(clients), 1),
+                    "all that it may"
+                );
             }
             let busy = server.reactor.server.poll_timeout(Instant::now()) == Some(Duration::ZERO);
             assert!(busy || now > clients, "it may not sleep while others wait");

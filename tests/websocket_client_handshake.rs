@@ -3,9 +3,11 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use switchboard::proto::{
-    HeadLimits, HeaderSlots, Key, MaskingKeys, Opening, Rejection, Request, ResponseHead, Scan, Unsendable, check,
-    encode_response, scan, scan_response, subprotocols,
+use switchboard::proto::http1::{
+    HeadLimits, HeaderSlots, Request, ResponseError, ResponseHead, Scan, scan, scan_response,
+};
+use switchboard::proto::websocket::{
+    ClientHandshake, Key, MaskingKeys, Unsendable, check, encode_response, subprotocols,
 };
 
 const NONCE: [u8; 16] = *b"the sample nonce";
@@ -14,18 +16,18 @@ fn key() -> Key {
     Key::from_nonce(NONCE)
 }
 
-fn opening(url: &str) -> Opening {
-    Opening::new(url.parse().unwrap())
+fn opening(url: &str) -> ClientHandshake {
+    ClientHandshake::new(url.parse().unwrap())
 }
 
 /// What asks for as much as there is.
-fn demanding() -> Opening {
+fn demanding() -> ClientHandshake {
     opening("ws://example.com/chat?x=%20")
         .subprotocols(["chat.v2", "chat.v1"])
         .extensions("permessage-deflate; client_max_window_bits, x-other")
 }
 
-fn encoded(opening: &Opening) -> String {
+fn encoded(opening: &ClientHandshake) -> String {
     let mut out = Vec::new();
     opening.encode(&key(), &mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -36,7 +38,10 @@ fn client_asks_as_the_rfc_says() {
     let plain = "GET / HTTP/1.1\r\nHost: [::1]:9001\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                  Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     assert_eq!(encoded(&opening("ws://[::1]:9001")), plain);
-    let full = demanding().origin("https://example.com").header("Cookie", " a=b; c=d\t").header("X-Empty", "");
+    let full = demanding()
+        .origin("https://example.com")
+        .header("Cookie", " a=b; c=d\t")
+        .header("X-Empty", "");
     let expected = "GET /chat?x=%20 HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: chat.v2, chat.v1\r\n\
                     Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x-other\r\n\
@@ -76,11 +81,30 @@ fn client_sends_nothing_that_may_not_be_sent() {
     for name in ["", "a b", "a,b", "a;b", "a\r\nb", "\u{e9}"] {
         rows.push((plain().subprotocols(["ok", name]), Unsendable::Subprotocol));
     }
-    for offer in [",", "a,", "a;", "a b", "a; b=", "a; =b", "a; b=\"", "a; b=\"c", "a; b=\"\"", "a\r\nb", "a; b=c d"] {
+    for offer in [
+        ",",
+        "a,",
+        "a;",
+        "a b",
+        "a; b=",
+        "a; =b",
+        "a; b=\"",
+        "a; b=\"c",
+        "a; b=\"\"",
+        "a\r\nb",
+        "a; b=c d",
+    ] {
         rows.push((plain().extensions(offer), Unsendable::Extensions));
     }
-    for name in ["Host", "UPGRADE", "Connection", "Origin", "content-length", "Transfer-Encoding", "sec-websocket-key"]
-    {
+    for name in [
+        "Host",
+        "UPGRADE",
+        "Connection",
+        "Origin",
+        "content-length",
+        "Transfer-Encoding",
+        "sec-websocket-key",
+    ] {
         rows.push((plain().header(name, "1"), Unsendable::ReservedHeader));
     }
     for (opening, fault) in rows {
@@ -95,7 +119,11 @@ fn client_sends_nothing_that_may_not_be_sent() {
 }
 
 /// Reads all responses there are in the input, cut once, and judges the last.
-fn answer(opening: &Opening, input: &[u8], cut: usize) -> Option<Result<Option<String>, Rejection>> {
+fn answer(
+    opening: &ClientHandshake,
+    input: &[u8],
+    cut: usize,
+) -> Option<Result<Option<String>, ResponseError>> {
     let limits = HeadLimits::default();
     let (mut begin, mut resume) = (0, 0);
     for end in [cut, input.len()] {
@@ -108,12 +136,20 @@ fn answer(opening: &Opening, input: &[u8], cut: usize) -> Option<Result<Option<S
                 }
                 Scan::Complete(len) => {
                     let mut slots = HeaderSlots::new();
-                    let response = match ResponseHead::parse(&input[begin..begin + len], &mut slots, &limits) {
+                    let response = match ResponseHead::parse(
+                        &input[begin..begin + len],
+                        &mut slots,
+                        &limits,
+                    ) {
                         Err(rejection) => return Some(Err(rejection)),
                         Ok(response) => response,
                     };
                     if !response.is_interim() {
-                        return Some(opening.check(&key(), &response).map(|selected| selected.map(str::to_owned)));
+                        return Some(
+                            opening
+                                .check(&key(), &response)
+                                .map(|selected| selected.map(str::to_owned)),
+                        );
                     }
                     (begin, resume) = (begin + len, 0);
                 }
@@ -124,12 +160,12 @@ fn answer(opening: &Opening, input: &[u8], cut: usize) -> Option<Result<Option<S
 }
 
 /// The verdict on one input, the same at every split point.
-fn verdict(opening: &Opening, input: &str) -> Result<Option<String>, Rejection> {
+fn verdict(opening: &ClientHandshake, input: &str) -> Result<Option<String>, ResponseError> {
     let whole = answer(opening, input.as_bytes(), input.len());
     for cut in 0..input.len() {
         assert_eq!(answer(opening, input.as_bytes(), cut), whole, "cut at {cut}: {input}");
     }
-    whole.unwrap_or(Err(Rejection::IncompleteHead))
+    whole.unwrap_or(Err(ResponseError::IncompleteHead))
 }
 
 const UPGRADE: &str = "Upgrade: websocket";
@@ -138,78 +174,134 @@ const ACCEPT: &str = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// The good response without the lines that begin with `without` and with those of `with`.
 fn response(without: &str, with: &[&str]) -> String {
-    let kept =
-        [UPGRADE, CONNECTION, ACCEPT].into_iter().filter(|line| without.is_empty() || !line.starts_with(without));
-    let lines: Vec<&str> =
-        ["HTTP/1.1 101 Switching Protocols"].into_iter().chain(kept).chain(with.iter().copied()).collect();
+    let kept = [UPGRADE, CONNECTION, ACCEPT]
+        .into_iter()
+        .filter(|line| without.is_empty() || !line.starts_with(without));
+    let lines: Vec<&str> = ["HTTP/1.1 101 Switching Protocols"]
+        .into_iter()
+        .chain(kept)
+        .chain(with.iter().copied())
+        .collect();
     format!("{}\r\n\r\n", lines.join("\r\n"))
 }
 
 /// Lines left out, lines put in, and the rejection if there is one.
-type Row = (&'static str, &'static [&'static str], Option<Rejection>);
+type Row = (&'static str, &'static [&'static str], Option<ResponseError>);
 
 const ROWS: &[Row] = &[
     ("", &[], None),
     ("", &["Server: x", "X-A: 1", "x-a: 2", "Content-Length: 0"], None),
     ("Upgrade", &["uPGRADE: WebSocket"], None),
-    ("Upgrade", &[], Some(Rejection::MissingUpgrade)),
-    ("Upgrade", &["Upgrade:"], Some(Rejection::WrongUpgrade)),
-    ("Upgrade", &["Upgrade: websocket2"], Some(Rejection::WrongUpgrade)),
-    ("Upgrade", &["Upgrade: websocket, h2c"], Some(Rejection::WrongUpgrade)),
-    ("Upgrade", &["Upgrade: h2c"], Some(Rejection::WrongUpgrade)),
-    ("", &[UPGRADE], Some(Rejection::WrongUpgrade)),
+    ("Upgrade", &[], Some(ResponseError::MissingUpgrade)),
+    ("Upgrade", &["Upgrade:"], Some(ResponseError::WrongUpgrade)),
+    ("Upgrade", &["Upgrade: websocket2"], Some(ResponseError::WrongUpgrade)),
+    ("Upgrade", &["Upgrade: websocket, h2c"], Some(ResponseError::WrongUpgrade)),
+    ("Upgrade", &["Upgrade: h2c"], Some(ResponseError::WrongUpgrade)),
+    ("", &[UPGRADE], Some(ResponseError::WrongUpgrade)),
     ("Connection", &["Connection: keep-alive, UPGRADE"], None),
     ("Connection", &["Connection: keep-alive", "connection:upgrade"], None),
     ("", &[CONNECTION], None),
-    ("Connection", &[], Some(Rejection::MissingConnectionUpgrade)),
-    ("Connection", &["Connection:"], Some(Rejection::MissingConnectionUpgrade)),
-    ("Connection", &["Connection: keep-alive"], Some(Rejection::MissingConnectionUpgrade)),
-    ("Connection", &["Connection: upgraded, not-upgrade"], Some(Rejection::MissingConnectionUpgrade)),
-    ("Connection", &["Connection: \"upgrade\""], Some(Rejection::MissingConnectionUpgrade)),
+    ("Connection", &[], Some(ResponseError::MissingConnectionUpgrade)),
+    ("Connection", &["Connection:"], Some(ResponseError::MissingConnectionUpgrade)),
+    ("Connection", &["Connection: keep-alive"], Some(ResponseError::MissingConnectionUpgrade)),
+    (
+        "Connection",
+        &["Connection: upgraded, not-upgrade"],
+        Some(ResponseError::MissingConnectionUpgrade),
+    ),
+    ("Connection", &["Connection: \"upgrade\""], Some(ResponseError::MissingConnectionUpgrade)),
     ("Sec", &["sec-websocket-accept: \t s3pPLMBiTxaQ9kYGzzhZRbK+xOo= \t"], None),
-    ("Sec", &[], Some(Rejection::MissingAccept)),
-    ("Sec", &["Sec-WebSocket-Accept:"], Some(Rejection::WrongAccept)),
-    ("Sec", &["Sec-WebSocket-Accept: dGhlIHNhbXBsZSBub25jZQ=="], Some(Rejection::WrongAccept)),
-    ("Sec", &["Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo"], Some(Rejection::WrongAccept)),
-    ("Sec", &["Sec-WebSocket-Accept: S3PPLMBITXAQ9KYGZZHZRBK+XOO="], Some(Rejection::WrongAccept)),
-    ("Sec", &["Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=, x"], Some(Rejection::WrongAccept)),
-    ("Sec", &["Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA="], Some(Rejection::WrongAccept)),
-    ("", &[ACCEPT], Some(Rejection::DoubledAccept)),
-    ("", &["Sec-WebSocket-Accept: x"], Some(Rejection::DoubledAccept)),
+    ("Sec", &[], Some(ResponseError::MissingAccept)),
+    ("Sec", &["Sec-WebSocket-Accept:"], Some(ResponseError::WrongAccept)),
+    ("Sec", &["Sec-WebSocket-Accept: dGhlIHNhbXBsZSBub25jZQ=="], Some(ResponseError::WrongAccept)),
+    (
+        "Sec",
+        &["Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo"],
+        Some(ResponseError::WrongAccept),
+    ),
+    (
+        "Sec",
+        &["Sec-WebSocket-Accept: S3PPLMBITXAQ9KYGZZHZRBK+XOO="],
+        Some(ResponseError::WrongAccept),
+    ),
+    (
+        "Sec",
+        &["Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=, x"],
+        Some(ResponseError::WrongAccept),
+    ),
+    (
+        "Sec",
+        &["Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA="],
+        Some(ResponseError::WrongAccept),
+    ),
+    ("", &[ACCEPT], Some(ResponseError::DoubledAccept)),
+    ("", &["Sec-WebSocket-Accept: x"], Some(ResponseError::DoubledAccept)),
     ("", &["Sec-WebSocket-Protocol: chat.v1"], None),
     ("", &["Sec-WebSocket-Protocol: chat.v2"], None),
-    ("", &["Sec-WebSocket-Protocol:"], Some(Rejection::UnaskedSubprotocol)),
-    ("", &["Sec-WebSocket-Protocol: chat.v3"], Some(Rejection::UnaskedSubprotocol)),
-    ("", &["Sec-WebSocket-Protocol: CHAT.V2"], Some(Rejection::UnaskedSubprotocol)),
-    ("", &["Sec-WebSocket-Protocol: chat.v2, chat.v1"], Some(Rejection::UnaskedSubprotocol)),
-    ("", &["Sec-WebSocket-Protocol: chat.v2", "Sec-WebSocket-Protocol: chat.v2"], Some(Rejection::DoubledSubprotocol)),
+    ("", &["Sec-WebSocket-Protocol:"], Some(ResponseError::UnaskedSubprotocol)),
+    ("", &["Sec-WebSocket-Protocol: chat.v3"], Some(ResponseError::UnaskedSubprotocol)),
+    ("", &["Sec-WebSocket-Protocol: CHAT.V2"], Some(ResponseError::UnaskedSubprotocol)),
+    ("", &["Sec-WebSocket-Protocol: chat.v2, chat.v1"], Some(ResponseError::UnaskedSubprotocol)),
+    (
+        "",
+        &["Sec-WebSocket-Protocol: chat.v2", "Sec-WebSocket-Protocol: chat.v2"],
+        Some(ResponseError::DoubledSubprotocol),
+    ),
     ("", &["Sec-WebSocket-Extensions: permessage-deflate"], None),
     ("", &["Sec-WebSocket-Extensions: x-other, permessage-deflate; unknown=\"7\""], None),
-    ("", &["Sec-WebSocket-Extensions: x-other", "Sec-WebSocket-Extensions: permessage-deflate"], None),
-    ("", &["Sec-WebSocket-Extensions: x-unknown"], Some(Rejection::UnofferedExtension)),
-    ("", &["Sec-WebSocket-Extensions: Permessage-Deflate"], Some(Rejection::UnofferedExtension)),
-    ("", &["Sec-WebSocket-Extensions: client_max_window_bits"], Some(Rejection::UnofferedExtension)),
-    ("", &["Sec-WebSocket-Extensions: x-other, permessage-deflate, x-foreign"], Some(Rejection::UnofferedExtension)),
+    (
+        "",
+        &["Sec-WebSocket-Extensions: x-other", "Sec-WebSocket-Extensions: permessage-deflate"],
+        None,
+    ),
+    ("", &["Sec-WebSocket-Extensions: x-unknown"], Some(ResponseError::UnofferedExtension)),
+    (
+        "",
+        &["Sec-WebSocket-Extensions: Permessage-Deflate"],
+        Some(ResponseError::UnofferedExtension),
+    ),
+    (
+        "",
+        &["Sec-WebSocket-Extensions: client_max_window_bits"],
+        Some(ResponseError::UnofferedExtension),
+    ),
+    (
+        "",
+        &["Sec-WebSocket-Extensions: x-other, permessage-deflate, x-foreign"],
+        Some(ResponseError::UnofferedExtension),
+    ),
     (
         "",
         &["Sec-WebSocket-Extensions: x-other", "Sec-WebSocket-Extensions: x-other"],
-        Some(Rejection::DoubledExtension),
+        Some(ResponseError::DoubledExtension),
     ),
-    ("", &["Sec-WebSocket-Extensions: x-other, x-other; a"], Some(Rejection::DoubledExtension)),
-    ("", &["Sec-WebSocket-Extensions:"], Some(Rejection::MalformedExtensions)),
-    ("", &["Sec-WebSocket-Extensions: x-other,"], Some(Rejection::MalformedExtensions)),
-    ("", &["Sec-WebSocket-Extensions: x-other;"], Some(Rejection::MalformedExtensions)),
-    ("", &["Sec-WebSocket-Extensions: x-other; a="], Some(Rejection::MalformedExtensions)),
-    ("", &["Sec-WebSocket-Extensions: x-other; a=\"b, permessage-deflate"], Some(Rejection::MalformedExtensions)),
-    ("", &["Sec-WebSocket-Extensions: x-other; a=\"b c\""], Some(Rejection::MalformedExtensions)),
-    ("", &["Sec-WebSocket-Extensions: x-other; a=\"b\\"], Some(Rejection::MalformedExtensions)),
-    ("", &["Sec-WebSocket-Extensions: x-other; a=\"b\\\""], Some(Rejection::MalformedExtensions)),
-    ("", &["Sec-WebSocket-Extensions: x-other x"], Some(Rejection::MalformedExtensions)),
-    ("", &["Content-Length: 5"], Some(Rejection::SwitchedWithBody)),
-    ("", &["Content-Length: 0", "Content-Length: 5"], Some(Rejection::SwitchedWithBody)),
-    ("", &["Content-Length: +0"], Some(Rejection::SwitchedWithBody)),
-    ("", &["Transfer-Encoding: chunked"], Some(Rejection::SwitchedWithBody)),
-    ("", &["Transfer-Encoding: identity"], Some(Rejection::SwitchedWithBody)),
+    ("", &["Sec-WebSocket-Extensions: x-other, x-other; a"], Some(ResponseError::DoubledExtension)),
+    ("", &["Sec-WebSocket-Extensions:"], Some(ResponseError::MalformedExtensions)),
+    ("", &["Sec-WebSocket-Extensions: x-other,"], Some(ResponseError::MalformedExtensions)),
+    ("", &["Sec-WebSocket-Extensions: x-other;"], Some(ResponseError::MalformedExtensions)),
+    ("", &["Sec-WebSocket-Extensions: x-other; a="], Some(ResponseError::MalformedExtensions)),
+    (
+        "",
+        &["Sec-WebSocket-Extensions: x-other; a=\"b, permessage-deflate"],
+        Some(ResponseError::MalformedExtensions),
+    ),
+    (
+        "",
+        &["Sec-WebSocket-Extensions: x-other; a=\"b c\""],
+        Some(ResponseError::MalformedExtensions),
+    ),
+    ("", &["Sec-WebSocket-Extensions: x-other; a=\"b\\"], Some(ResponseError::MalformedExtensions)),
+    (
+        "",
+        &["Sec-WebSocket-Extensions: x-other; a=\"b\\\""],
+        Some(ResponseError::MalformedExtensions),
+    ),
+    ("", &["Sec-WebSocket-Extensions: x-other x"], Some(ResponseError::MalformedExtensions)),
+    ("", &["Content-Length: 5"], Some(ResponseError::SwitchedWithBody)),
+    ("", &["Content-Length: 0", "Content-Length: 5"], Some(ResponseError::SwitchedWithBody)),
+    ("", &["Content-Length: +0"], Some(ResponseError::SwitchedWithBody)),
+    ("", &["Transfer-Encoding: chunked"], Some(ResponseError::SwitchedWithBody)),
+    ("", &["Transfer-Encoding: identity"], Some(ResponseError::SwitchedWithBody)),
 ];
 
 #[test]
@@ -217,9 +309,16 @@ fn client_judges_every_header_of_the_answer() {
     let opening = demanding();
     for &(without, with, rejection) in ROWS {
         let response = response(without, with);
-        assert_eq!(verdict(&opening, &response).err(), rejection, "without {without:?}, with {with:?}");
+        assert_eq!(
+            verdict(&opening, &response).err(),
+            rejection,
+            "without {without:?}, with {with:?}"
+        );
         // What follows the head is frames, whatever it looks like.
-        assert_eq!(verdict(&opening, &format!("{response}\r\n\0HTTP/1.1 200 \r\n\r\n")).err(), rejection);
+        assert_eq!(
+            verdict(&opening, &format!("{response}\r\n\0HTTP/1.1 200 \r\n\r\n")).err(),
+            rejection
+        );
     }
 }
 
@@ -229,10 +328,13 @@ fn client_takes_nothing_that_it_did_not_ask_for() {
     assert_eq!(verdict(&modest, &response("", &[])), Ok(None));
     for name in ["chat.v1", ""] {
         let line = format!("Sec-WebSocket-Protocol: {name}");
-        assert_eq!(verdict(&modest, &response("", &[&line])), Err(Rejection::UnaskedSubprotocol));
+        assert_eq!(
+            verdict(&modest, &response("", &[&line])),
+            Err(ResponseError::UnaskedSubprotocol)
+        );
     }
     let deflate = response("", &["Sec-WebSocket-Extensions: permessage-deflate"]);
-    assert_eq!(verdict(&modest, &deflate), Err(Rejection::UnofferedExtension));
+    assert_eq!(verdict(&modest, &deflate), Err(ResponseError::UnofferedExtension));
     let selected = response("", &["Sec-WebSocket-Protocol: chat.v1"]);
     assert_eq!(verdict(&demanding(), &selected), Ok(Some("chat.v1".into())));
     assert_eq!(verdict(&demanding(), &response("", &[])), Ok(None), "a server need not select any");
@@ -244,14 +346,15 @@ fn client_takes_the_answer_to_its_own_key_only() {
     let response = response("", &[]);
     let judge = |key: Key| {
         let mut slots = HeaderSlots::new();
-        let head = ResponseHead::parse(response.as_bytes(), &mut slots, &HeadLimits::default()).unwrap();
+        let head =
+            ResponseHead::parse(response.as_bytes(), &mut slots, &HeadLimits::default()).unwrap();
         opening.check(&key, &head).map(|_| ())
     };
     assert_eq!(judge(key()), Ok(()));
     for bit in 0..128 {
         let mut nonce = NONCE;
         nonce[bit / 8] ^= 1 << (bit % 8);
-        assert_eq!(judge(Key::from_nonce(nonce)), Err(Rejection::WrongAccept), "{bit}");
+        assert_eq!(judge(Key::from_nonce(nonce)), Err(ResponseError::WrongAccept), "{bit}");
     }
 }
 
@@ -259,38 +362,40 @@ fn client_takes_the_answer_to_its_own_key_only() {
 fn client_tells_what_came_instead_of_101() {
     let opening = demanding();
     let rows = [
-        (200, Rejection::NotSwitched),
-        (204, Rejection::NotSwitched),
-        (300, Rejection::Redirected),
-        (301, Rejection::Redirected),
-        (307, Rejection::Redirected),
-        (308, Rejection::Redirected),
-        (399, Rejection::Redirected),
-        (400, Rejection::NotSwitched),
-        (401, Rejection::Unauthorized),
-        (403, Rejection::NotSwitched),
-        (407, Rejection::Unauthorized),
-        (426, Rejection::UpgradeRequired),
-        (503, Rejection::NotSwitched),
-        (999, Rejection::NotSwitched),
+        (200, ResponseError::NotSwitched),
+        (204, ResponseError::NotSwitched),
+        (300, ResponseError::Redirected),
+        (301, ResponseError::Redirected),
+        (307, ResponseError::Redirected),
+        (308, ResponseError::Redirected),
+        (399, ResponseError::Redirected),
+        (400, ResponseError::NotSwitched),
+        (401, ResponseError::Unauthorized),
+        (403, ResponseError::NotSwitched),
+        (407, ResponseError::Unauthorized),
+        (426, ResponseError::UpgradeRequired),
+        (503, ResponseError::NotSwitched),
+        (999, ResponseError::NotSwitched),
     ];
     for (status, rejection) in rows {
         for version in ["1.0", "1.1"] {
-            let all_else = response("", &["Content-Length: 5"]).replace("1.1 101", &format!("{version} {status}"));
+            let all_else = response("", &["Content-Length: 5"])
+                .replace("1.1 101", &format!("{version} {status}"));
             assert_eq!(verdict(&opening, &all_else), Err(rejection), "{status}");
         }
     }
     let old = response("", &[]).replace("HTTP/1.1", "HTTP/1.0");
-    assert_eq!(verdict(&opening, &old), Err(Rejection::SwitchedInHttp10));
+    assert_eq!(verdict(&opening, &old), Err(ResponseError::SwitchedInHttp10));
 }
 
 #[test]
 fn client_skips_interim_responses() {
-    let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nUpgrade: websocket\r\n\r\nHTTP/1.1 100 \r\n\r\n";
+    let hints =
+        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nUpgrade: websocket\r\n\r\nHTTP/1.1 100 \r\n\r\n";
     assert_eq!(verdict(&demanding(), &format!("{hints}{}", response("", &[]))), Ok(None));
     let refused = format!("{hints}HTTP/1.1 401 \r\n\r\n");
-    assert_eq!(verdict(&demanding(), &refused), Err(Rejection::Unauthorized));
-    assert_eq!(verdict(&demanding(), hints), Err(Rejection::IncompleteHead));
+    assert_eq!(verdict(&demanding(), &refused), Err(ResponseError::Unauthorized));
+    assert_eq!(verdict(&demanding(), hints), Err(ResponseError::IncompleteHead));
 }
 
 /// What the parameters mean is for whoever knows the extension: they are passed on as they are.
@@ -300,13 +405,15 @@ fn field_row_08_client_passes_extension_parameters_on() {
         let extension = format!("permessage-deflate; server_max_window_bits={value}; odd");
         let input = response("", &[&format!("Sec-WebSocket-Extensions: {extension}")]);
         let mut slots = HeaderSlots::new();
-        let head = ResponseHead::parse(input.as_bytes(), &mut slots, &HeadLimits::default()).unwrap();
+        let head =
+            ResponseHead::parse(input.as_bytes(), &mut slots, &HeadLimits::default()).unwrap();
         assert_eq!(demanding().check(&key(), &head), Ok(None));
         let passed_on: Vec<&[u8]> = head.header_values("sec-websocket-extensions").collect();
         assert_eq!(passed_on, [extension.as_bytes()]);
     }
-    let empty = response("", &["Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits="]);
-    assert_eq!(verdict(&demanding(), &empty), Err(Rejection::MalformedExtensions));
+    let empty =
+        response("", &["Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits="]);
+    assert_eq!(verdict(&demanding(), &empty), Err(ResponseError::MalformedExtensions));
 }
 
 /// Every length is judged some times as often as it has bytes: with work that grows by the square the longer would take
@@ -314,7 +421,10 @@ fn field_row_08_client_passes_extension_parameters_on() {
 #[test]
 fn field_row_03_client_reads_extensions_in_linear_time() {
     let time = |parameters: usize| {
-        let line = format!("Sec-WebSocket-Extensions: x-other{}", ";a=".repeat(parameters).replace(";a=", ";a=b"));
+        let line = format!(
+            "Sec-WebSocket-Extensions: x-other{}",
+            ";a=".repeat(parameters).replace(";a=", ";a=b")
+        );
         let input = response("", &[&line]);
         let limits = HeadLimits { head: 1 << 20, ..HeadLimits::default() };
         let mut slots = HeaderSlots::new();
@@ -333,7 +443,8 @@ fn field_row_03_client_reads_extensions_in_linear_time() {
 
 /// Lines of answers, right and wrong, strung together at random.
 fn lines() -> impl Strategy<Value = Vec<&'static str>> {
-    let all: Vec<&str> = ROWS.iter().flat_map(|row| row.1).copied().chain([UPGRADE, CONNECTION, ACCEPT]).collect();
+    let all: Vec<&str> =
+        ROWS.iter().flat_map(|row| row.1).copied().chain([UPGRADE, CONNECTION, ACCEPT]).collect();
     vec(select(all), 0..6)
 }
 
@@ -341,21 +452,35 @@ fn lines() -> impl Strategy<Value = Vec<&'static str>> {
 fn is_good(lines: &[&str]) -> bool {
     let values = |name: &str| -> Vec<String> {
         let lines = lines.iter().filter_map(|line| line.split_once(':'));
-        lines.filter(|(sent, _)| sent.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned()).collect()
+        lines
+            .filter(|(sent, _)| sent.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim().to_owned())
+            .collect()
     };
     let all_extensions = values("Sec-WebSocket-Extensions").join(",");
-    let mut names: Vec<&str> = all_extensions.split(',').map(|one| one.split(';').next().unwrap().trim()).collect();
+    let mut names: Vec<&str> =
+        all_extensions.split(',').map(|one| one.split(';').next().unwrap().trim()).collect();
     names.sort_unstable();
-    let well_formed = ROWS.iter().filter(|row| row.2 != Some(Rejection::MalformedExtensions));
+    let well_formed = ROWS.iter().filter(|row| row.2 != Some(ResponseError::MalformedExtensions));
     let well_formed: Vec<&str> = well_formed.flat_map(|row| row.1).copied().collect();
     values("Upgrade").iter().map(|value| value.to_lowercase()).eq(["websocket"])
-        && values("Connection").join(",").to_lowercase().split(',').any(|token| token.trim() == "upgrade")
+        && values("Connection")
+            .join(",")
+            .to_lowercase()
+            .split(',')
+            .any(|token| token.trim() == "upgrade")
         && values("Sec-WebSocket-Accept") == ["s3pPLMBiTxaQ9kYGzzhZRbK+xOo="]
         && matches!(values("Sec-WebSocket-Protocol").join("|").as_str(), "chat.v1" | "chat.v2" | "")
         && (values("Sec-WebSocket-Protocol").iter().all(|value| !value.is_empty()))
         && (values("Sec-WebSocket-Extensions").is_empty()
-            || matches!(names[..], ["permessage-deflate"] | ["x-other"] | ["permessage-deflate", "x-other"]))
-        && lines.iter().filter(|line| line.contains("Extensions")).all(|line| well_formed.contains(line))
+            || matches!(
+                names[..],
+                ["permessage-deflate"] | ["x-other"] | ["permessage-deflate", "x-other"]
+            ))
+        && lines
+            .iter()
+            .filter(|line| line.contains("Extensions"))
+            .all(|line| well_formed.contains(line))
         && values("Content-Length").iter().all(|value| value == "0")
         && values("Transfer-Encoding").is_empty()
 }
@@ -412,10 +537,11 @@ fn client_draws_a_new_nonce_for_each_handshake() {
 
 #[test]
 fn client_has_words_for_every_rejection() {
-    let mut words: Vec<&str> = Rejection::ALL.iter().map(|rejection| rejection.as_str()).collect();
+    let mut words: Vec<&str> =
+        ResponseError::ALL.iter().map(|rejection| rejection.as_str()).collect();
     assert!(words.iter().all(|words| !words.is_empty() && !words.ends_with('.')));
     words.sort_unstable();
     words.dedup();
-    assert_eq!(words.len(), Rejection::ALL.len());
-    assert_eq!(Rejection::NotHttp.to_string(), Rejection::NotHttp.as_str());
+    assert_eq!(words.len(), ResponseError::ALL.len());
+    assert_eq!(ResponseError::NotHttp.to_string(), ResponseError::NotHttp.as_str());
 }

@@ -3,9 +3,9 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use switchboard::proto::{
-    Assembly, DeflateConfig, Deflater, Event, Header, Inflater, Opcode, Role, Rules, Violation, apply,
-    encode_compressed, encode_frame, encode_masked, receive,
+use switchboard::proto::websocket::{
+    Assembly, DeflateConfig, Deflater, Event, Header, Inflater, Opcode, Role, Rules, Violation,
+    apply, decode, encode_compressed, encode_frame, encode_masked,
 };
 
 #[path = "websocket_deflate/naive_inflate.rs"]
@@ -35,7 +35,10 @@ fn json(len: usize) -> Vec<u8> {
             break;
         }
         let odd = i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
-        text.push_str(&format!("{{\"id\":{odd},\"user\":\"member {}\",\"text\":\"hello {i}\"}},", odd % 100));
+        text.push_str(&format!(
+            "{{\"id\":{odd},\"user\":\"member {}\",\"text\":\"hello {i}\"}},",
+            odd % 100
+        ));
     }
     text.truncate(len);
     text.into_bytes()
@@ -54,7 +57,11 @@ fn inflater_reads_the_examples_of_the_rfc() {
     ];
     for (payload, message) in rows {
         assert_eq!(inflate(payload).as_deref(), Ok(message), "{payload:02X?}");
-        assert_eq!(naive_inflate(payload, &[]).map(|(out, _)| out).as_deref(), Some(message), "{payload:02X?}");
+        assert_eq!(
+            naive_inflate(payload, &[]).map(|(out, _)| out).as_deref(),
+            Some(message),
+            "{payload:02X?}"
+        );
     }
     let (mut inflater, mut out) = (Inflater::new(), Vec::new());
     inflater.inflate(rows[0].0, &mut out, LIMIT, true).unwrap();
@@ -64,7 +71,8 @@ fn inflater_reads_the_examples_of_the_rfc() {
 
 #[test]
 fn deflater_writes_the_examples_of_the_rfc() {
-    let (mut deflater, mut out) = (Deflater::new(&DeflateConfig::dedicated().level(6), 15), Vec::new());
+    let (mut deflater, mut out) =
+        (Deflater::new(&DeflateConfig::dedicated().level(6), 15), Vec::new());
     deflater.deflate(b"Hello", &mut out, true);
     assert_eq!(out, [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00]);
     out.clear();
@@ -75,7 +83,10 @@ fn deflater_writes_the_examples_of_the_rfc() {
         deflater.deflate(b"", &mut out, keep_context);
         assert_eq!(out, [0x00]);
     }
-    assert_eq!(deflate(0, 15, b"Hello"), [0x00, 0x05, 0x00, 0xFA, 0xFF, 0x48, 0x65, 0x6C, 0x6C, 0x6F, 0x00]);
+    assert_eq!(
+        deflate(0, 15, b"Hello"),
+        [0x00, 0x05, 0x00, 0xFA, 0xFF, 0x48, 0x65, 0x6C, 0x6C, 0x6F, 0x00]
+    );
 }
 
 #[test]
@@ -102,7 +113,10 @@ fn inflater_remembers_nothing_unless_told() {
     let reference = [0xF2, 0x00, 0x11, 0x00, 0x00];
     let (mut inflater, mut out) = (Inflater::new(), Vec::new());
     inflater.inflate(&[0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00], &mut out, LIMIT, false).unwrap();
-    assert_eq!(inflater.inflate(&reference, &mut out, LIMIT, false), Err(Violation::CorruptDeflate));
+    assert_eq!(
+        inflater.inflate(&reference, &mut out, LIMIT, false),
+        Err(Violation::CorruptDeflate)
+    );
     assert_eq!(Violation::CorruptDeflate.code().as_u16(), 1007);
 }
 
@@ -113,7 +127,11 @@ fn inflater_refuses_every_message_that_is_cut_short() {
         let payload = deflate(level, 15, &json(700));
         assert_eq!(inflate(&payload).unwrap(), json(700));
         for cut in first..payload.len() {
-            assert_eq!(inflate(&payload[..cut]), Err(Violation::CorruptDeflate), "{cut} of level {level}");
+            assert_eq!(
+                inflate(&payload[..cut]),
+                Err(Violation::CorruptDeflate),
+                "{cut} of level {level}"
+            );
         }
     }
     assert_eq!(inflate(&[]).as_deref(), Ok(&b""[..])); // says who flushed twice
@@ -148,7 +166,11 @@ fn inflater_stops_at_the_limit() {
         for limit in [0, 1, 63, 64, 65, 999, 1000, 1001, 39_999, 40_000, usize::MAX] {
             let mut out = b"before".to_vec();
             let done = Inflater::new().inflate(&payload, &mut out, limit, false);
-            assert_eq!(done, if len <= limit { Ok(()) } else { Err(Violation::TooBig) }, "{len} of {limit}");
+            assert_eq!(
+                done,
+                if len <= limit { Ok(()) } else { Err(Violation::TooBig) },
+                "{len} of {limit}"
+            );
             assert!(out.starts_with(b"before") && out.len() - 6 <= limit.min(len));
         }
     }
@@ -158,7 +180,8 @@ fn inflater_stops_at_the_limit() {
 fn many_distances(len: usize) -> Vec<u8> {
     let (mut bytes, mut state) = (Vec::with_capacity(len), 1_u64);
     while bytes.len() < len {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let back = (state >> 40) as usize % (1 << 15);
         match bytes.len().checked_sub(back.max(4)) {
             Some(from) => bytes.extend_from_within(from..from + 3 + (state >> 60) as usize % 2),
@@ -175,7 +198,8 @@ fn field_row_11_deflater_round_trips_at_every_level_and_window() {
         for bits in 9..=15 {
             for level in 0..=9 {
                 let payload = deflate(level, bits, &message);
-                let (naive, farthest) = naive_inflate(&payload, &[]).expect("a payload that inflates");
+                let (naive, farthest) =
+                    naive_inflate(&payload, &[]).expect("a payload that inflates");
                 assert!(naive == message, "level {level}, {bits} bits");
                 assert!(farthest <= 1 << bits, "level {level}, {bits} bits: {farthest}");
                 assert!(inflate(&payload).as_ref() == Ok(&message), "level {level}, {bits} bits");
@@ -186,7 +210,8 @@ fn field_row_11_deflater_round_trips_at_every_level_and_window() {
 
 /// Frames of one message, compressed, cut at these places, a ping between each two.
 fn fragments(role: Role, text: bool, payload: &[u8], cuts: &[usize]) -> Vec<u8> {
-    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (payload.len() + 1)).chain([payload.len()]).collect();
+    let mut cuts: Vec<usize> =
+        cuts.iter().map(|cut| cut % (payload.len() + 1)).chain([payload.len()]).collect();
     cuts.sort_unstable();
     let (mut out, mut from) = (Vec::new(), 0);
     for (i, &cut) in cuts.iter().enumerate() {
@@ -195,7 +220,8 @@ fn fragments(role: Role, text: bool, payload: &[u8], cuts: &[usize]) -> Vec<u8> 
             (0, false) => Opcode::Binary,
             _ => Opcode::Continuation,
         };
-        let (fin, key) = (cut == payload.len() && i == cuts.len() - 1, (role == Role::Server).then_some(KEY));
+        let (fin, key) =
+            (cut == payload.len() && i == cuts.len() - 1, (role == Role::Server).then_some(KEY));
         Header { fin, rsv1: i == 0, opcode, key, len: (cut - from) as u64 }.encode(&mut out);
         let at = out.len();
         out.extend_from_slice(&payload[from..cut]);
@@ -212,17 +238,20 @@ fn fragments(role: Role, text: bool, payload: &[u8], cuts: &[usize]) -> Vec<u8> 
 
 /// The compressed messages in `bytes`, which arrive in pieces of `step` bytes, or the violation that ends them.
 fn compressed(rules: &Rules, bytes: &[u8], step: usize) -> Result<Vec<(bool, Vec<u8>)>, Violation> {
-    let (mut assembly, mut kept, mut seen): (Option<Box<Assembly>>, _, _) = (None, Vec::new(), Vec::new());
+    let (mut assembly, mut kept, mut seen): (Option<Box<Assembly>>, _, _) =
+        (None, Vec::new(), Vec::new());
     for piece in bytes.chunks(step) {
         kept.extend_from_slice(piece);
         loop {
-            let (consumed, event) = receive(rules, &mut assembly, &mut kept);
+            let (consumed, event) = decode(rules, &mut assembly, &mut kept);
             match event {
                 Event::More => {
                     kept.drain(..consumed);
                     break;
                 }
-                Event::Compressed(message) => seen.push((message.is_text(), message.payload().to_vec())),
+                Event::Compressed(message) => {
+                    seen.push((message.is_text(), message.payload().to_vec()))
+                }
                 Event::Ping(b"?") => {}
                 Event::Fail(violation) => return Err(violation),
                 other => panic!("{other:?}"),
@@ -261,7 +290,7 @@ fn receiver_yields_compressed_messages_however_they_are_cut() {
 fn receiver_accepts_rsv1_where_it_has_a_meaning_alone() {
     let text = [&[0xC1, 0x81][..], &KEY, &[KEY[0]]].concat();
     let rows: [(bool, &[u8], Violation); 8] = [
-        (false, &text, Violation::ReservedBits),        // not negotiated
+        (false, &text, Violation::ReservedBits), // not negotiated
         (true, &[0xC9, 0x80], Violation::ReservedBits), // a ping
         (true, &[0xC8, 0x80], Violation::ReservedBits), // a close
         (true, &[0xC0, 0x80], Violation::ReservedBits), // a continuation
@@ -285,7 +314,9 @@ fn receiver_bounds_a_compressed_message_by_what_incompressible_data_need() {
     let noise = many_distances(1 << 16);
     for (level, bits) in [(0, 9), (1, 9), (9, 9), (0, 15), (1, 15)] {
         let payload = deflate(level, bits, &noise);
-        assert!(compressed(&rules, &fragments(Role::Server, false, &payload, &[40_000]), 5000).is_ok());
+        assert!(
+            compressed(&rules, &fragments(Role::Server, false, &payload, &[40_000]), 5000).is_ok()
+        );
     }
     let endless = vec![0; (1 << 16) + (1 << 14)];
     for cuts in [&[][..], &[60_000]] {

@@ -4,8 +4,9 @@
 use std::alloc::System;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use switchboard::proto::{
-    Assembly, DeflateConfig, Deflater, Event, Header, Inflater, Opcode, Role, Rules, Violation, receive,
+use switchboard::proto::websocket::{
+    Assembly, DeflateConfig, Deflater, Event, Header, Inflater, Opcode, Role, Rules, Violation,
+    decode,
 };
 
 #[global_allocator]
@@ -13,8 +14,15 @@ static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const RULES: Rules = Rules { role: Role::Client, max_message: 4 << 20, compression: true };
 /// What the documentation says.
-const DEFLATERS: [(u8, usize); 7] =
-    [(9, 143_488), (10, 145_536), (11, 149_632), (12, 157_824), (13, 181_376), (14, 228_480), (15, 322_688)];
+const DEFLATERS: [(u8, usize); 7] = [
+    (9, 143_488),
+    (10, 145_536),
+    (11, 149_632),
+    (12, 157_824),
+    (13, 181_376),
+    (14, 228_480),
+    (15, 322_688),
+];
 const INFLATER: usize = 47_552;
 
 #[test]
@@ -45,7 +53,11 @@ fn contexts_cost_what_is_documented_and_are_never_allocated_again() {
             assert!(inflated.is_ok() && out == message);
         }
         let used = region.change();
-        assert!(within_ten_percent(made.bytes_allocated, documented), "{} at {bits} bits", made.bytes_allocated);
+        assert!(
+            within_ten_percent(made.bytes_allocated, documented),
+            "{} at {bits} bits",
+            made.bytes_allocated
+        );
         assert!(within_ten_percent(both.bytes_allocated - made.bytes_allocated, INFLATER));
         assert_eq!((used.allocations, used.reallocations), (both.allocations, 0));
         drop((deflater, inflater));
@@ -89,10 +101,11 @@ fn field_row_09_bombs_stop_at_the_limit() {
             let (mut inflater, mut out) = (Inflater::new(), Vec::new());
             let greeted = inflater.inflate(&greeting, &mut out, RULES.max_message, keep_context);
             out = Vec::new();
-            let (_, event) = receive(&RULES, &mut assembly, &mut input);
+            let (_, event) = decode(&RULES, &mut assembly, &mut input);
             let Event::Compressed(message) = event else { panic!("{event:?}") };
             let before = region.change();
-            let done = inflater.inflate(message.payload(), &mut out, RULES.max_message, keep_context);
+            let done =
+                inflater.inflate(message.payload(), &mut out, RULES.max_message, keep_context);
             let change = region.change();
             let grown = change.bytes_allocated - before.bytes_allocated; // all that was ever asked for, growth included
             assert!(greeted.is_ok());
@@ -100,7 +113,10 @@ fn field_row_09_bombs_stop_at_the_limit() {
             assert_eq!(out.len(), RULES.max_message);
             assert!(grown <= RULES.max_message, "{grown} bytes for {fragments} fragments");
             let assembled = before.bytes_allocated - before.bytes_deallocated - INFLATER;
-            assert!(assembled <= 2 * payload.len() + 1024, "{assembled} bytes for {fragments} fragments");
+            assert!(
+                assembled <= 2 * payload.len() + 1024,
+                "{assembled} bytes for {fragments} fragments"
+            );
         }
     }
 }

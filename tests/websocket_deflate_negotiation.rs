@@ -3,13 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use switchboard::proto::{
-    Agreed, DeflateConfig, Disagreement, HeadLimits, HeaderSlots, Request, check_answer, encode_offer, negotiate,
+use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request};
+use switchboard::proto::websocket::{
+    Agreed, DeflateConfig, Disagreement, check_answer, encode_offer, negotiate,
 };
 
 const SHARED: DeflateConfig = DeflateConfig::shared();
 const DEDICATED: DeflateConfig = DeflateConfig::dedicated();
-const NO_CONTEXTS: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+const NO_CONTEXTS: &str =
+    "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
 /// The server's answer to these header lines.
 fn answer(offers: &[&str], config: &DeflateConfig) -> Option<(Agreed, String)> {
@@ -34,8 +36,16 @@ fn facts(agreed: Agreed) -> (Option<u8>, bool, bool) {
 fn server_answers_an_offer_by_the_letter() {
     let rows = [
         ("permessage-deflate", "permessage-deflate", (Some(15), true, true)),
-        (" permessage-deflate ;\tclient_max_window_bits ", "permessage-deflate", (Some(15), true, true)),
-        ("permessage-deflate; client_max_window_bits=8", "permessage-deflate", (Some(15), true, true)),
+        (
+            " permessage-deflate ;\tclient_max_window_bits ",
+            "permessage-deflate",
+            (Some(15), true, true),
+        ),
+        (
+            "permessage-deflate; client_max_window_bits=8",
+            "permessage-deflate",
+            (Some(15), true, true),
+        ),
         (
             "permessage-deflate; server_no_context_takeover",
             "permessage-deflate; server_no_context_takeover",
@@ -94,7 +104,11 @@ fn server_asks_for_the_windows_that_it_is_configured_to() {
             "permessage-deflate; server_max_window_bits=10; client_max_window_bits=10",
             10,
         ),
-        ("permessage-deflate; client_max_window_bits=9", "permessage-deflate; server_max_window_bits=12", 12),
+        (
+            "permessage-deflate; client_max_window_bits=9",
+            "permessage-deflate; server_max_window_bits=12",
+            12,
+        ),
     ];
     for (offer, expected, bits) in rows {
         let (agreed, value) = answer(&[offer], &config).expect(offer);
@@ -102,7 +116,10 @@ fn server_asks_for_the_windows_that_it_is_configured_to() {
     }
     let (_, clamped) = answer(&["permessage-deflate"], &DEDICATED.server_bits(0)).unwrap();
     assert_eq!(clamped, "permessage-deflate; server_max_window_bits=9");
-    assert_eq!(answer(&["permessage-deflate"], &DEDICATED.server_bits(255)).unwrap().1, "permessage-deflate");
+    assert_eq!(
+        answer(&["permessage-deflate"], &DEDICATED.server_bits(255)).unwrap().1,
+        "permessage-deflate"
+    );
 }
 
 /// What makes an extension malformed in an offer and in an answer alike.
@@ -139,8 +156,11 @@ const MALFORMED: [&str; 28] = [
 
 #[test]
 fn server_declines_a_malformed_offer_and_takes_the_next() {
-    let also =
-        ["server_max_window_bits=8", "client_max_window_bits; client_max_window_bits", "; server_no_context_takeover"];
+    let also = [
+        "server_max_window_bits=8",
+        "client_max_window_bits; client_max_window_bits",
+        "; server_no_context_takeover",
+    ];
     for parameter in MALFORMED.into_iter().chain(also) {
         let offer = format!("permessage-deflate; {parameter}");
         assert_eq!(answer(&[&offer], &DEDICATED), None, "{offer}");
@@ -150,7 +170,8 @@ fn server_declines_a_malformed_offer_and_takes_the_next() {
         // An open quote reaches to the end of its line.
         if offer.matches('"').count() % 2 == 0 && !offer.contains('\\') {
             let (_, value) =
-                answer(&[&format!("{offer}, , x-other; a=\"b,c\\\",\", {next}")], &DEDICATED).expect(&offer);
+                answer(&[&format!("{offer}, , x-other; a=\"b,c\\\",\", {next}")], &DEDICATED)
+                    .expect(&offer);
             assert_eq!(value, next, "{offer}");
         }
     }
@@ -163,7 +184,8 @@ fn server_declines_a_malformed_offer_and_takes_the_next() {
 fn field_row_03_server_reads_a_long_offer_in_linear_time() {
     let fastest = |times: usize, piece: &str| {
         let value = format!("permessage-deflate{};a", piece.repeat(times));
-        let head = format!("GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Extensions: {value}\r\n\r\n");
+        let head =
+            format!("GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Extensions: {value}\r\n\r\n");
         let limits = HeadLimits { head: 1 << 20, ..HeadLimits::default() };
         let mut slots = HeaderSlots::new();
         let request = Request::parse(head.as_bytes(), &mut slots, &limits).unwrap();
@@ -175,9 +197,14 @@ fn field_row_03_server_reads_a_long_offer_in_linear_time() {
         (0..9).map(time).min().unwrap_or(Duration::MAX)
     };
     // What is not linear takes 64 times as long for 8 times as much.
-    for piece in
-        [";a=", ";a", "; server_max_window_bits=8, permessage-deflate", ";=\"\", permessage-deflate", ";\"", "    "]
-    {
+    for piece in [
+        ";a=",
+        ";a",
+        "; server_max_window_bits=8, permessage-deflate",
+        ";=\"\", permessage-deflate",
+        ";\"",
+        "    ",
+    ] {
         let piece = if piece.trim().is_empty() { "    ;" } else { piece };
         let (short, long) = (fastest(500, piece), fastest(4000, piece));
         assert!(long < short * 24 + Duration::from_micros(200), "{piece}: {short:?}, {long:?}");
@@ -189,7 +216,10 @@ fn client_offers_what_it_is_configured_to() {
     let rows = [
         (DeflateConfig::off(), ""),
         (DEDICATED, "permessage-deflate; client_max_window_bits"),
-        (SHARED, "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits"),
+        (
+            SHARED,
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits",
+        ),
         (
             DEDICATED.server_bits(9).client_bits(10),
             "permessage-deflate; server_max_window_bits=9; client_max_window_bits=10",
@@ -224,14 +254,26 @@ fn client_judges_the_answer_by_its_offer() {
         // Told 8, it sends messages as they are.
         (&DEDICATED, &["permessage-deflate; client_max_window_bits=8"], ok(None, true, true)),
         (&DEDICATED, &["permessage-deflate; server_max_window_bits=8"], ok(Some(15), true, true)),
-        (&DEDICATED, &["permessage-deflate; server_no_context_takeover"], ok(Some(15), true, false)),
-        (&DEDICATED, &["permessage-deflate; client_no_context_takeover"], ok(Some(15), false, true)),
+        (
+            &DEDICATED,
+            &["permessage-deflate; server_no_context_takeover"],
+            ok(Some(15), true, false),
+        ),
+        (
+            &DEDICATED,
+            &["permessage-deflate; client_no_context_takeover"],
+            ok(Some(15), false, true),
+        ),
         (&SHARED, &["permessage-deflate; server_no_context_takeover"], ok(Some(15), false, false)),
         (&SHARED, &["permessage-deflate"], Err(OfferNotMet)),
         (&narrow, &["permessage-deflate; server_max_window_bits=12"], ok(Some(11), true, true)),
         (&narrow, &["permessage-deflate; server_max_window_bits=13"], Err(InvalidValue)),
         (&narrow, &["permessage-deflate"], Err(OfferNotMet)),
-        (&narrow, &["permessage-deflate; server_max_window_bits=9; client_max_window_bits=12"], Err(InvalidValue)),
+        (
+            &narrow,
+            &["permessage-deflate; server_max_window_bits=9; client_max_window_bits=12"],
+            Err(InvalidValue),
+        ),
         (&DEDICATED, &["permessage-deflate; client_max_window_bits"], Err(InvalidValue)),
         (&DEDICATED, &["permessage-deflate, permessage-deflate"], Err(Repeated)),
         (&DEDICATED, &["permessage-deflate", "permessage-deflate"], Err(Repeated)),

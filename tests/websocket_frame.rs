@@ -1,8 +1,8 @@
 //! Headers, masks, close payloads and UTF-8 as tables: one row for both directions, cut everywhere.
 
-use switchboard::proto::{
-    CloseCode, Decoded, Header, Message, Opcode, Utf8, Violation, apply, close_payload, encode_close, encode_frame,
-    encode_masked, encode_message, parse_close, rotate,
+use switchboard::proto::websocket::{
+    CloseCode, Decoded, Header, Message, Opcode, Utf8, Violation, apply, close_payload,
+    encode_close, encode_frame, encode_masked, encode_message, parse_close, rotate,
 };
 
 const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
@@ -38,7 +38,9 @@ fn good_headers() -> Vec<(Header, Vec<u8>)> {
         ((1 << 63) - 1, &[0x7F, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]),
     ];
     for (len, bytes) in lengths {
-        for (fin, opcode, first) in [(true, Binary, 0x82), (false, Text, 0x01), (false, Continuation, 0x00)] {
+        for (fin, opcode, first) in
+            [(true, Binary, 0x82), (false, Text, 0x01), (false, Continuation, 0x00)]
+        {
             let plain = [&[first][..], bytes].concat();
             let mut masked = plain.clone();
             masked[1] |= 0x80;
@@ -102,14 +104,19 @@ const BAD_HEADERS: &[(&[u8], Violation, usize)] = &[
     (&[0x82, 0x7F, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF], Violation::NonMinimalLength, 8),
     (&[0x82, 0xFF, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4], Violation::NonMinimalLength, 8),
     (&[0x82, 0x7F, 0x80, 0, 0, 0, 0, 0, 0, 0], Violation::LengthOverflow, 3),
-    (&[0x82, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3, 4], Violation::LengthOverflow, 3),
+    (
+        &[0x82, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3, 4],
+        Violation::LengthOverflow,
+        3,
+    ),
 ];
 
 #[test]
 fn header_violation_is_reported_with_the_byte_that_proves_it() {
     for &(bytes, violation, proven_at) in BAD_HEADERS {
         for cut in 0..=bytes.len() {
-            let expected = if cut < proven_at { Decoded::Partial } else { Decoded::Violation(violation) };
+            let expected =
+                if cut < proven_at { Decoded::Partial } else { Decoded::Violation(violation) };
             assert_eq!(Header::decode(&bytes[..cut]), expected, "{bytes:02X?} cut at {cut}");
         }
         assert_eq!(violation.code(), CloseCode::PROTOCOL);
@@ -125,7 +132,11 @@ fn header_may_have_rsv1_only_where_told_and_on_a_first_frame() {
     assert_eq!(Header::decode_with(&bytes, true), Decoded::Header(compressed, 2));
     assert_eq!(Header::decode(&bytes), Decoded::Violation(Violation::ReservedBits));
     for first in [0x40, 0xC0, 0xC8, 0xC9, 0xCA, 0xD1, 0xE1] {
-        assert_eq!(Header::decode_with(&[first], true), Decoded::Violation(Violation::ReservedBits), "{first:02X}");
+        assert_eq!(
+            Header::decode_with(&[first], true),
+            Decoded::Violation(Violation::ReservedBits),
+            "{first:02X}"
+        );
     }
 }
 
@@ -133,8 +144,10 @@ fn header_may_have_rsv1_only_where_told_and_on_a_first_frame() {
 fn opcode_is_one_of_six_and_control_by_its_high_bit() {
     let legal: Vec<u8> = (0..=255).filter(|&bits| Opcode::new(bits).is_some()).collect();
     assert_eq!(legal, [0x0, 0x1, 0x2, 0x8, 0x9, 0xA]);
-    let control: Vec<u8> =
-        legal.into_iter().filter(|&bits| Opcode::new(bits).is_some_and(Opcode::is_control)).collect();
+    let control: Vec<u8> = legal
+        .into_iter()
+        .filter(|&bits| Opcode::new(bits).is_some_and(Opcode::is_control))
+        .collect();
     assert_eq!(control, [0x8, 0x9, 0xA]);
 }
 
@@ -155,7 +168,10 @@ fn sender_writes_the_frames_of_the_rfc() {
     );
     let long = written(&|out| encode_message(out, Message::Binary(&[7; 65536])));
     assert_eq!((long.len(), &long[..11]), (65546, &[0x82, 0x7F, 0, 0, 0, 0, 0, 1, 0, 0, 7][..]));
-    assert_eq!(written(&|out| encode_close(out, CloseCode::GOING_AWAY, "bye")), b"\x88\x05\x03\xE9bye");
+    assert_eq!(
+        written(&|out| encode_close(out, CloseCode::GOING_AWAY, "bye")),
+        b"\x88\x05\x03\xE9bye"
+    );
 }
 
 #[test]
@@ -173,11 +189,17 @@ fn mask_equals_the_naive_one_at_every_length_and_offset() {
     let before = bytes.clone();
     for start in 0..9 {
         for len in 0..=200 {
-            let naive: Vec<u8> =
-                before[start..start + len].iter().zip(key.iter().cycle()).map(|(b, k)| b ^ k).collect();
+            let naive: Vec<u8> = before[start..start + len]
+                .iter()
+                .zip(key.iter().cycle())
+                .map(|(b, k)| b ^ k)
+                .collect();
             apply(&mut bytes[start..start + len], key);
             assert_eq!(bytes[start..start + len], naive, "{len} bytes from {start}");
-            assert_eq!((&bytes[..start], &bytes[start + len..]), (&before[..start], &before[start + len..]));
+            assert_eq!(
+                (&bytes[..start], &bytes[start + len..]),
+                (&before[..start], &before[start + len..])
+            );
             bytes.copy_from_slice(&before);
         }
     }
@@ -279,7 +301,11 @@ fn utf8_fails_at_the_first_bad_byte_wherever_the_cut_is() {
             let first_bad = before.len() + proven_at;
             for cut in 0..=text.len() {
                 let mut utf8 = Utf8::new();
-                assert_eq!(utf8.push(&text[..cut]).is_err(), cut >= first_bad, "{text:X?} cut at {cut}");
+                assert_eq!(
+                    utf8.push(&text[..cut]).is_err(),
+                    cut >= first_bad,
+                    "{text:X?} cut at {cut}"
+                );
                 if cut < first_bad {
                     assert!(utf8.push(&text[cut..]).is_err(), "{text:X?} cut at {cut}");
                 }
@@ -295,12 +321,20 @@ fn utf8_gives_the_text_back_at_every_pair_of_cuts() {
         for second in first..=text.len() {
             let mut utf8 = Utf8::new();
             let mut gathered = String::new();
-            for piece in [&text.as_bytes()[..first], &text.as_bytes()[first..second], &text.as_bytes()[second..]] {
+            for piece in [
+                &text.as_bytes()[..first],
+                &text.as_bytes()[first..second],
+                &text.as_bytes()[second..],
+            ] {
                 let valid = utf8.push(piece).unwrap();
                 gathered.extend(valid.joined);
                 gathered.push_str(valid.text);
             }
-            assert_eq!((gathered.as_str(), utf8.is_complete()), (text, true), "cut at {first} and {second}");
+            assert_eq!(
+                (gathered.as_str(), utf8.is_complete()),
+                (text, true),
+                "cut at {first} and {second}"
+            );
         }
     }
     assert!(size_of::<Utf8>() <= 8);

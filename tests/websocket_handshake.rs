@@ -8,15 +8,20 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use sha1::{Digest, Sha1};
-use switchboard::proto::{
-    AcceptKey, HeadLimits, HeaderSlots, Key, Origins, Refusal, Request, check, check_origin, encode_response,
-    subprotocols,
+use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request, RequestError};
+use switchboard::proto::websocket::{
+    AcceptKey, Key, Origins, check, check_origin, encode_response, subprotocols,
 };
 
 const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &[u8; 28] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
-const GOOD: [&str; 5] =
-    ["Host: example.com", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", KEY];
+const GOOD: [&str; 5] = [
+    "Host: example.com",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Version: 13",
+    KEY,
+];
 
 /// Parses a request of these lines and lends it.
 fn with_request<R>(request_line: &str, lines: &[&str], then: impl FnOnce(&Request<'_>) -> R) -> R {
@@ -27,11 +32,14 @@ fn with_request<R>(request_line: &str, lines: &[&str], then: impl FnOnce(&Reques
     head.push_str("\r\n");
     let mut slots = HeaderSlots::new();
     let limits = HeadLimits { head: 1 << 20, ..HeadLimits::default() };
-    then(&Request::parse(head.as_bytes(), &mut slots, &limits).unwrap_or_else(|refusal| panic!("{refusal:?}: {head}")))
+    then(
+        &Request::parse(head.as_bytes(), &mut slots, &limits)
+            .unwrap_or_else(|refusal| panic!("{refusal:?}: {head}")),
+    )
 }
 
 /// The verdict on the good request without the lines that begin with `without` and with those of `with`.
-fn verdict(without: &str, with: &[&str], legacy_versions: bool) -> Result<AcceptKey, Refusal> {
+fn verdict(without: &str, with: &[&str], legacy_versions: bool) -> Result<AcceptKey, RequestError> {
     let kept = GOOD.into_iter().filter(|line| without.is_empty() || !line.starts_with(without));
     let lines: Vec<&str> = kept.chain(with.iter().copied()).collect();
     with_request("GET /chat HTTP/1.1", &lines, |request| check(request, legacy_versions))
@@ -53,11 +61,15 @@ fn server_answers_the_key_of_the_rfc() {
     assert_eq!(out, [expected, more].concat().as_bytes());
     out.clear();
     encode_response(&mut out, &accept, Some("a\r\nSet-Cookie: b"), b"");
-    assert_eq!(out, format!("{expected}\r\n").as_bytes(), "a subprotocol is no way to write headers");
+    assert_eq!(
+        out,
+        format!("{expected}\r\n").as_bytes(),
+        "a subprotocol is no way to write headers"
+    );
 }
 
 /// Lines left out, lines put in, and the refusal if there is one.
-type Row = (&'static str, &'static [&'static str], Option<Refusal>);
+type Row = (&'static str, &'static [&'static str], Option<RequestError>);
 
 const ROWS: &[Row] = &[
     ("Upgrade", &["upgrade: WebSocket"], None),
@@ -66,40 +78,100 @@ const ROWS: &[Row] = &[
     ("Connection", &["Connection: keep-alive, Upgrade"], None),
     ("Connection", &["Connection: keep-alive", "Connection: UPGRADE"], None),
     ("", &["Content-Length: 0"], None),
-    ("Upgrade", &[], Some(Refusal::MissingUpgrade)),
-    ("Upgrade", &["Upgrade: websocket2"], Some(Refusal::MissingUpgrade)),
-    ("Upgrade", &["Upgrade: websocket/13"], Some(Refusal::MissingUpgrade)),
-    ("Connection", &[], Some(Refusal::MissingConnectionUpgrade)),
-    ("Connection", &["Connection: keep-alive"], Some(Refusal::MissingConnectionUpgrade)),
-    ("Connection", &["Connection: not-upgrade"], Some(Refusal::MissingConnectionUpgrade)),
-    ("Sec-WebSocket-Version", &[], Some(Refusal::MissingWebSocketVersion)),
-    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version:"], Some(Refusal::MissingWebSocketVersion)),
-    ("", &["Sec-WebSocket-Version: 13"], Some(Refusal::MissingWebSocketVersion)),
-    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 13, 8"], Some(Refusal::MissingWebSocketVersion)),
-    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 12"], Some(Refusal::UnsupportedWebSocketVersion)),
-    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 14"], Some(Refusal::UnsupportedWebSocketVersion)),
-    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 013"], Some(Refusal::UnsupportedWebSocketVersion)),
-    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: +13"], Some(Refusal::UnsupportedWebSocketVersion)),
-    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 8"], Some(Refusal::UnsupportedWebSocketVersion)),
-    ("Sec-WebSocket-Key", &[], Some(Refusal::MissingKey)),
-    ("", &[KEY], Some(Refusal::DoubledKey)),
-    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key:"], Some(Refusal::MalformedKey)),
+    ("Upgrade", &[], Some(RequestError::MissingUpgrade)),
+    ("Upgrade", &["Upgrade: websocket2"], Some(RequestError::MissingUpgrade)),
+    ("Upgrade", &["Upgrade: websocket/13"], Some(RequestError::MissingUpgrade)),
+    ("Connection", &[], Some(RequestError::MissingConnectionUpgrade)),
+    ("Connection", &["Connection: keep-alive"], Some(RequestError::MissingConnectionUpgrade)),
+    ("Connection", &["Connection: not-upgrade"], Some(RequestError::MissingConnectionUpgrade)),
+    ("Sec-WebSocket-Version", &[], Some(RequestError::MissingWebSocketVersion)),
+    (
+        "Sec-WebSocket-Version",
+        &["Sec-WebSocket-Version:"],
+        Some(RequestError::MissingWebSocketVersion),
+    ),
+    ("", &["Sec-WebSocket-Version: 13"], Some(RequestError::MissingWebSocketVersion)),
+    (
+        "Sec-WebSocket-Version",
+        &["Sec-WebSocket-Version: 13, 8"],
+        Some(RequestError::MissingWebSocketVersion),
+    ),
+    (
+        "Sec-WebSocket-Version",
+        &["Sec-WebSocket-Version: 12"],
+        Some(RequestError::UnsupportedWebSocketVersion),
+    ),
+    (
+        "Sec-WebSocket-Version",
+        &["Sec-WebSocket-Version: 14"],
+        Some(RequestError::UnsupportedWebSocketVersion),
+    ),
+    (
+        "Sec-WebSocket-Version",
+        &["Sec-WebSocket-Version: 013"],
+        Some(RequestError::UnsupportedWebSocketVersion),
+    ),
+    (
+        "Sec-WebSocket-Version",
+        &["Sec-WebSocket-Version: +13"],
+        Some(RequestError::UnsupportedWebSocketVersion),
+    ),
+    (
+        "Sec-WebSocket-Version",
+        &["Sec-WebSocket-Version: 8"],
+        Some(RequestError::UnsupportedWebSocketVersion),
+    ),
+    ("Sec-WebSocket-Key", &[], Some(RequestError::MissingKey)),
+    ("", &[KEY], Some(RequestError::DoubledKey)),
+    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key:"], Some(RequestError::MalformedKey)),
     // 15 and 17 bytes, no padding, padding doubled, bits beyond the last byte, a foreign character, white space.
-    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAA"], Some(Refusal::MalformedKey)),
-    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAAA="], Some(Refusal::MalformedKey)),
-    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ"], Some(Refusal::MalformedKey)),
-    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ===="], Some(Refusal::MalformedKey)),
-    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZR=="], Some(Refusal::MalformedKey)),
-    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZ-=="], Some(Refusal::MalformedKey)),
-    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: dGhlIHNhbXBs ZSBub25jZQ="], Some(Refusal::MalformedKey)),
-    ("", &["Content-Length: 1"], Some(Refusal::UpgradeWithBody)),
-    ("", &["Transfer-Encoding: chunked"], Some(Refusal::UpgradeWithBody)),
+    (
+        "Sec-WebSocket-Key",
+        &["Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAA"],
+        Some(RequestError::MalformedKey),
+    ),
+    (
+        "Sec-WebSocket-Key",
+        &["Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAAA="],
+        Some(RequestError::MalformedKey),
+    ),
+    (
+        "Sec-WebSocket-Key",
+        &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ"],
+        Some(RequestError::MalformedKey),
+    ),
+    (
+        "Sec-WebSocket-Key",
+        &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ===="],
+        Some(RequestError::MalformedKey),
+    ),
+    (
+        "Sec-WebSocket-Key",
+        &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZR=="],
+        Some(RequestError::MalformedKey),
+    ),
+    (
+        "Sec-WebSocket-Key",
+        &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZ-=="],
+        Some(RequestError::MalformedKey),
+    ),
+    (
+        "Sec-WebSocket-Key",
+        &["Sec-WebSocket-Key: dGhlIHNhbXBs ZSBub25jZQ="],
+        Some(RequestError::MalformedKey),
+    ),
+    ("", &["Content-Length: 1"], Some(RequestError::UpgradeWithBody)),
+    ("", &["Transfer-Encoding: chunked"], Some(RequestError::UpgradeWithBody)),
 ];
 
 #[test]
 fn server_judges_every_header_of_the_handshake() {
     for &(without, with, refusal) in ROWS {
-        assert_eq!(verdict(without, with, false).err(), refusal, "without {without:?}, with {with:?}");
+        assert_eq!(
+            verdict(without, with, false).err(),
+            refusal,
+            "without {without:?}, with {with:?}"
+        );
     }
 }
 
@@ -111,20 +183,25 @@ fn server_takes_the_last_drafts_where_told() {
         assert_eq!(verdict("Sec-WebSocket-Version", &[&line], false).is_ok(), version == "13");
     }
     let refused = verdict("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 6"], true);
-    assert_eq!(refused, Err(Refusal::UnsupportedWebSocketVersion));
+    assert_eq!(refused, Err(RequestError::UnsupportedWebSocketVersion));
 }
 
 #[test]
 fn field_row_17_upgrades_that_the_rfc_forbids_are_refused() {
-    for line in ["POST /chat HTTP/1.1", "HEAD /chat HTTP/1.1", "OPTIONS /chat HTTP/1.1", "get /chat HTTP/1.1"] {
+    for line in [
+        "POST /chat HTTP/1.1",
+        "HEAD /chat HTTP/1.1",
+        "OPTIONS /chat HTTP/1.1",
+        "get /chat HTTP/1.1",
+    ] {
         let refused = with_request(line, &GOOD, |request| check(request, false));
-        assert_eq!(refused, Err(Refusal::UpgradeMethod), "{line}");
+        assert_eq!(refused, Err(RequestError::UpgradeMethod), "{line}");
     }
     let refused = with_request("GET /chat HTTP/1.0", &GOOD, |request| check(request, false));
-    assert_eq!(refused, Err(Refusal::UpgradeVersion));
+    assert_eq!(refused, Err(RequestError::UpgradeVersion));
     for &(_, with, refusal) in ROWS {
         let Some(refusal) = refusal else { continue };
-        let status = if refusal == Refusal::UnsupportedWebSocketVersion { 426 } else { 400 };
+        let status = if refusal == RequestError::UnsupportedWebSocketVersion { 426 } else { 400 };
         assert_eq!(refusal.status().as_u16(), status, "{with:?}");
     }
 }
@@ -133,7 +210,7 @@ fn origin_verdict(host: &str, origins: &Origins, lines: &[&str]) -> bool {
     let host = format!("Host: {host}");
     let lines: Vec<&str> = [host.as_str()].into_iter().chain(lines.iter().copied()).collect();
     let verdict = with_request("GET / HTTP/1.1", &lines, |request| check_origin(request, origins));
-    assert!(verdict.is_ok() || verdict == Err(Refusal::OriginRefused));
+    assert!(verdict.is_ok() || verdict == Err(RequestError::OriginRefused));
     verdict.is_ok()
 }
 
@@ -188,28 +265,41 @@ fn field_row_20_pages_of_other_hosts_are_refused() {
         let line = format!("Origin: {origin}");
         assert_eq!(origin_verdict(host, &Origins::SameHost, &[&line]), same, "{origin} at {host}");
         let line = format!("Sec-WebSocket-Origin: {origin}");
-        assert_eq!(origin_verdict(host, &Origins::SameHost, &[&line]), same, "{origin} at {host}, of a draft");
+        assert_eq!(
+            origin_verdict(host, &Origins::SameHost, &[&line]),
+            same,
+            "{origin} at {host}, of a draft"
+        );
         assert!(origin_verdict(host, &Origins::Any, &[&line]));
     }
     assert!(origin_verdict("good.example", &Origins::default(), &[]), "no browser");
     let good = "Origin: https://good.example";
     assert!(!origin_verdict("good.example", &Origins::SameHost, &[good, good]));
-    assert!(!origin_verdict("good.example", &Origins::SameHost, &[good, "Sec-WebSocket-Origin: https://good.example"]));
+    assert!(!origin_verdict(
+        "good.example",
+        &Origins::SameHost,
+        &[good, "Sec-WebSocket-Origin: https://good.example"]
+    ));
     assert!(origin_verdict("good.example", &Origins::Any, &[good, good]));
-    for origin in ["Origin: http://", "Origin: https://", "Origin: http://good.example", "Origin:"] {
+    for origin in ["Origin: http://", "Origin: https://", "Origin: http://good.example", "Origin:"]
+    {
         let nowhere = |request: &Request<'_>| check_origin(request, &Origins::SameHost);
         assert_eq!(
             with_request("GET / HTTP/1.0", &[origin], nowhere),
-            Err(Refusal::OriginRefused),
+            Err(RequestError::OriginRefused),
             "{origin} at no host"
         );
     }
-    assert_eq!(Refusal::OriginRefused.status().as_u16(), 403);
+    assert_eq!(RequestError::OriginRefused.status().as_u16(), 403);
 }
 
 #[test]
 fn server_compares_listed_origins_with_their_scheme() {
-    let origins = Origins::List(vec!["https://example.com".into(), "http://localhost:8080".into(), "null".into()]);
+    let origins = Origins::List(vec![
+        "https://example.com".into(),
+        "http://localhost:8080".into(),
+        "null".into(),
+    ]);
     let rows = [
         ("https://example.com", true),
         ("https://EXAMPLE.com:443", true),
@@ -238,10 +328,15 @@ fn take_apart(origin: &str) -> Option<(String, String, Option<u32>)> {
     let (scheme, authority) = origin.split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
     let mut characters = scheme.chars();
-    if !characters.next()?.is_ascii_lowercase() || !characters.all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) {
+    if !characters.next()?.is_ascii_lowercase()
+        || !characters.all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    {
         return None;
     }
-    let default = ["http", "ws", "https", "wss"].iter().position(|known| *known == scheme).map(|at| [80, 443][at / 2]);
+    let default = ["http", "ws", "https", "wss"]
+        .iter()
+        .position(|known| *known == scheme)
+        .map(|at| [80, 443][at / 2]);
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => {
             let digits = !port.is_empty() && port.chars().all(|c| c.is_ascii_digit());
@@ -283,7 +378,7 @@ proptest! {
     }
 }
 
-fn offered(lines: &[&str]) -> Result<Vec<String>, Refusal> {
+fn offered(lines: &[&str]) -> Result<Vec<String>, RequestError> {
     let lines: Vec<&str> = GOOD.into_iter().chain(lines.iter().copied()).collect();
     with_request("GET / HTTP/1.1", &lines, |request| {
         subprotocols(request).map(|offers| offers.map(str::to_owned).collect())
@@ -300,10 +395,10 @@ fn server_reads_the_subprotocols_in_their_order() {
     assert!(offered(&["Sec-WebSocket-Protocol: chat, Chat"]).is_ok());
     for bad in ["", ",", "a,", ",a", "a,,b", "a b", "a;b", "a/b", "\"a\"", "a, a", "caf\u{e9}"] {
         let line = format!("Sec-WebSocket-Protocol: {bad}");
-        assert_eq!(offered(&[&line]), Err(Refusal::MalformedSubprotocol), "{bad}");
+        assert_eq!(offered(&[&line]), Err(RequestError::MalformedSubprotocol), "{bad}");
     }
     let twice = offered(&["Sec-WebSocket-Protocol: a, b", "Sec-WebSocket-Protocol: a"]);
-    assert_eq!(twice, Err(Refusal::MalformedSubprotocol));
+    assert_eq!(twice, Err(RequestError::MalformedSubprotocol));
 }
 
 /// Every length is read some times as often as it has bytes: with work that grows by the square the longer would take
@@ -311,7 +406,7 @@ fn server_reads_the_subprotocols_in_their_order() {
 #[test]
 fn field_row_03_subprotocols_are_read_in_linear_time() {
     let spaces = format!("Sec-WebSocket-Protocol: b{}x", " ".repeat(7000));
-    assert_eq!(offered(&[&spaces]), Err(Refusal::MalformedSubprotocol));
+    assert_eq!(offered(&[&spaces]), Err(RequestError::MalformedSubprotocol));
     let time = |offers: usize| {
         let names: Vec<String> = (0..offers).map(|n| format!("{n:x}")).collect();
         let line = format!("Sec-WebSocket-Protocol: {}", names.join(","));
@@ -331,7 +426,8 @@ fn field_row_03_subprotocols_are_read_in_linear_time() {
 /// The characters of base64, and some that are not.
 fn base64_like() -> impl Strategy<Value = String> {
     let like = select("AQgwBYz09+/+/=-_ .~\u{e9}".chars().collect::<Vec<_>>());
-    prop_oneof![vec(like.clone(), 0..30), vec(like, 24)].prop_map(|characters| characters.into_iter().collect())
+    prop_oneof![vec(like.clone(), 0..30), vec(like, 24)]
+        .prop_map(|characters| characters.into_iter().collect())
 }
 
 proptest! {
@@ -358,7 +454,7 @@ proptest! {
                 continue;
             }
             let nonce = STANDARD.decode(&key).is_ok_and(|bytes| bytes.len() == 16);
-            let expected = nonce.then(|| AcceptKey::from_key(key.as_bytes())).ok_or(Refusal::MalformedKey);
+            let expected = nonce.then(|| AcceptKey::from_key(key.as_bytes())).ok_or(RequestError::MalformedKey);
             prop_assert_eq!(verdict("Sec-WebSocket-Key", &[&line], false), expected, "{}", key);
         }
     }
@@ -370,7 +466,8 @@ fn server_takes_every_last_character_that_leaves_no_bits() {
         for at in [0, 20, 21] {
             let mut key = *b"dGhlIHNhbXBsZSBub25jZQ==";
             key[at] = last;
-            let line = format!("Sec-WebSocket-Key: {}", key.map(char::from).iter().collect::<String>());
+            let line =
+                format!("Sec-WebSocket-Key: {}", key.map(char::from).iter().collect::<String>());
             if last.is_ascii_control() || last == b' ' && at == 0 {
                 continue;
             }

@@ -4,7 +4,9 @@
 use std::alloc::System;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use switchboard::proto::{Assembly, Event, Message, Opcode, Role, Rules, encode_masked, receive};
+use switchboard::proto::websocket::{
+    Assembly, Event, Message, Opcode, Role, Rules, decode, encode_masked,
+};
 
 #[global_allocator]
 static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -28,12 +30,14 @@ fn receiver_pays_for_what_arrived_and_nothing_else() {
 }
 
 fn server_allocates_nothing_for_a_whole_message() {
-    let mut input = [frame(true, Opcode::Text, b"twenty bytes of text"), frame(true, Opcode::Ping, b"p")].concat();
+    let mut input =
+        [frame(true, Opcode::Text, b"twenty bytes of text"), frame(true, Opcode::Ping, b"p")]
+            .concat();
     let region = Region::new(GLOBAL);
     let mut assembly = None;
-    let (consumed, event) = receive(&RULES, &mut assembly, &mut input);
+    let (consumed, event) = decode(&RULES, &mut assembly, &mut input);
     let seen = event == Event::Message(Message::Text("twenty bytes of text"));
-    let ping = receive(&RULES, &mut assembly, &mut input[consumed..]).1 == Event::Ping(b"p");
+    let ping = decode(&RULES, &mut assembly, &mut input[consumed..]).1 == Event::Ping(b"p");
     let allocations = region.change().allocations;
     assert!(seen && ping);
     assert_eq!(allocations, 0);
@@ -47,11 +51,11 @@ fn field_row_04_a_million_fragments_cost_at_most_twice_their_payload() {
         let whole = fragment.clone();
         let mut assembly: Option<Box<Assembly>> = None;
         let region = Region::new(GLOBAL);
-        let began = receive(&RULES, &mut assembly, &mut first) == (6, Event::More);
+        let began = decode(&RULES, &mut assembly, &mut first) == (6, Event::More);
         let mut taken = 0;
         for _ in 0..FRAGMENTS {
             fragment.copy_from_slice(&whole);
-            taken += receive(&RULES, &mut assembly, &mut fragment).0;
+            taken += decode(&RULES, &mut assembly, &mut fragment).0;
         }
         let change = region.change();
         let held = change.bytes_allocated - change.bytes_deallocated; // growing counts as allocated
@@ -85,16 +89,19 @@ fn field_row_06_a_declared_length_allocates_nothing() {
                 let region = Region::new(GLOBAL);
                 let mut assembly = None;
                 if begun {
-                    receive(&rules, &mut assembly, &mut start);
+                    decode(&rules, &mut assembly, &mut start);
                 }
-                let (_, event) = receive(&rules, &mut assembly, &mut input);
+                let (_, event) = decode(&rules, &mut assembly, &mut input);
                 let failed = match event {
                     Event::Fail(violation) => Some(violation.as_str()),
                     _ => None,
                 };
                 let allocated = region.change().bytes_allocated;
                 assert_eq!(failed, violation, "{len:X}");
-                assert!(allocated <= size_of::<Assembly>() + 64, "{allocated} bytes for a declared {len:X}");
+                assert!(
+                    allocated <= size_of::<Assembly>() + 64,
+                    "{allocated} bytes for a declared {len:X}"
+                );
             }
         }
     }
@@ -111,7 +118,7 @@ fn server_ends_with_exactly_the_bytes_of_a_long_last_frame() {
         for len in [100_000, 100_001, 1 << 19] {
             let (mut assembly, mut most) = (None, 0);
             for piece in input.clone().chunks_mut(len) {
-                receive(&RULES, &mut assembly, piece);
+                decode(&RULES, &mut assembly, piece);
                 most = assembly.as_ref().map_or(most, |assembly| assembly.capacity());
             }
             assert!(assembly.is_none());

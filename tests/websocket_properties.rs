@@ -2,9 +2,9 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use switchboard::proto::{
-    Assembly, CloseCode, Decoded, Event, Header, Opcode, Role, Rules, Utf8, Violation, apply, encode_frame,
-    encode_masked, receive, rotate,
+use switchboard::proto::websocket::{
+    Assembly, CloseCode, Decoded, Event, Header, Opcode, Role, Rules, Utf8, Violation, apply,
+    decode, encode_frame, encode_masked, rotate,
 };
 
 /// An event without what it borrows.
@@ -20,7 +20,8 @@ enum Seen {
 
 /// Feeds `bytes` in pieces that end at `cuts`, keeping what is not consumed; all events up to the first failure.
 fn read(rules: &Rules, bytes: &[u8], cuts: &[usize]) -> Vec<Seen> {
-    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).chain([bytes.len()]).collect();
+    let mut cuts: Vec<usize> =
+        cuts.iter().map(|cut| cut % (bytes.len() + 1)).chain([bytes.len()]).collect();
     cuts.sort_unstable();
     let mut assembly: Option<Box<Assembly>> = None;
     let (mut kept, mut at, mut seen) = (Vec::new(), 0, Vec::new());
@@ -29,20 +30,28 @@ fn read(rules: &Rules, bytes: &[u8], cuts: &[usize]) -> Vec<Seen> {
         at = cut;
         loop {
             let before = kept.len();
-            let (consumed, event) = receive(rules, &mut assembly, &mut kept);
+            let (consumed, event) = decode(rules, &mut assembly, &mut kept);
             assert!(consumed <= before);
             let more = event == Event::More;
             match event {
                 Event::More => {}
                 Event::Message(message) => seen.push(match message {
-                    switchboard::proto::Message::Text(text) => Seen::Text(text.into()),
-                    switchboard::proto::Message::Binary(bytes) => Seen::Binary(bytes.into()),
+                    switchboard::proto::websocket::Message::Text(text) => Seen::Text(text.into()),
+                    switchboard::proto::websocket::Message::Binary(bytes) => {
+                        Seen::Binary(bytes.into())
+                    }
                 }),
                 #[cfg(feature = "deflate")]
-                Event::Compressed(compressed) => unreachable!("not agreed on: {:02X?}", compressed.payload()),
+                Event::Compressed(compressed) => {
+                    unreachable!("not agreed on: {:02X?}", compressed.payload())
+                }
                 Event::Assembled(assembled) => seen.push(match assembled.message() {
-                    Ok(switchboard::proto::Message::Text(text)) => Seen::Text(text.into()),
-                    Ok(switchboard::proto::Message::Binary(bytes)) => Seen::Binary(bytes.into()),
+                    Ok(switchboard::proto::websocket::Message::Text(text)) => {
+                        Seen::Text(text.into())
+                    }
+                    Ok(switchboard::proto::websocket::Message::Binary(bytes)) => {
+                        Seen::Binary(bytes.into())
+                    }
                     Err(violation) => Seen::Fail(violation),
                 }),
                 Event::Ping(payload) => seen.push(Seen::Ping(payload.into())),
@@ -244,7 +253,7 @@ proptest! {
         let rules = Rules { max_message: text.len(), ..rules(Role::Server) };
         let (mut assembly, mut at, mut found) = (None, 0, None);
         for end in &ends {
-            match receive(&rules, &mut assembly, &mut bytes[at..start + end]) {
+            match decode(&rules, &mut assembly, &mut bytes[at..start + end]) {
                 (_, Event::More) => {}
                 (_, Event::Fail(Violation::InvalidUtf8)) => found = Some(end),
                 (_, Event::Assembled(assembled)) => found = assembled.message().is_err().then_some(end),

@@ -1,7 +1,7 @@
 //! `ws:` and `wss:` URLs as tables: what each part becomes, and what each fault is called.
 
 use proptest::prelude::*;
-use switchboard::proto::{MalformedUrl, Url};
+use switchboard::proto::websocket::{MalformedUrl, Url};
 
 /// URL, secure, host, port, authority, resource.
 type Row = (&'static str, bool, &'static str, u16, &'static str, &'static str);
@@ -108,7 +108,10 @@ const BAD: &[(&str, MalformedUrl)] = &[
 fn client_names_what_is_wrong_with_a_url() {
     for &(text, fault) in BAD {
         assert_eq!(Url::parse(text), Err(fault), "{text:?}");
-        assert_eq!(text.parse::<Url>().map_err(|fault| fault.to_string()), Err(fault.as_str().to_owned()));
+        assert_eq!(
+            text.parse::<Url>().map_err(|fault| fault.to_string()),
+            Err(fault.as_str().to_owned())
+        );
     }
 }
 

@@ -18,7 +18,11 @@ const TUNABLES: &str = "GLIBC_TUNABLES";
 const NO_REPEATED_MOVES: &str = "glibc.cpu.x86_rep_movsb_threshold=1000000000";
 
 pub fn is_installed() -> bool {
-    let version = Command::new(VALGRIND).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let version = Command::new(VALGRIND)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
     version.is_ok_and(|status| status.success())
 }
 
@@ -29,7 +33,8 @@ pub struct Callgrind {
 
 impl Callgrind {
     pub fn new() -> io::Result<Callgrind> {
-        let directory = env::temp_dir().join(format!("switchboard-instructions-{}", std::process::id()));
+        let directory =
+            env::temp_dir().join(format!("switchboard-instructions-{}", std::process::id()));
         fs::create_dir_all(&directory)?;
         Ok(Callgrind { directory })
     }
@@ -47,7 +52,12 @@ impl Callgrind {
         operations: u32,
     ) -> Result<f64, Box<dyn Error>> {
         let total = |operations: u32| {
-            let arguments = ["count".to_owned(), subject.to_string(), contestant.to_string(), operations.to_string()];
+            let arguments = [
+                "count".to_owned(),
+                subject.to_string(),
+                contestant.to_string(),
+                operations.to_string(),
+            ];
             self.run(&arguments).map(|(_, instructions)| instructions)
         };
         let (once, twice) = (total(operations)?, total(2 * operations)?);
@@ -59,7 +69,10 @@ impl Callgrind {
         let file = self.directory.join("callgrind.out");
         let mut command = Command::new(VALGRIND);
         // What surrounds the program moves its stack, and how copies are aligned depends on where things lie.
-        command.env_clear().envs(env::var_os("PATH").map(|path| ("PATH", path))).env(TUNABLES, NO_REPEATED_MOVES);
+        command
+            .env_clear()
+            .envs(env::var_os("PATH").map(|path| ("PATH", path)))
+            .env(TUNABLES, NO_REPEATED_MOVES);
         command.args(["--quiet", "--tool=callgrind"]);
         command.arg(format!("--callgrind-out-file={}", file.display()));
         let output = command.arg(env::current_exe()?).args(arguments).output()?;
@@ -68,7 +81,9 @@ impl Callgrind {
         }
         let profile = fs::read_to_string(&file)?;
         let total = profile.lines().find_map(|line| line.strip_prefix("totals: "));
-        let instructions = total.and_then(|total| total.trim().parse().ok()).ok_or("callgrind has written no total")?;
+        let instructions = total
+            .and_then(|total| total.trim().parse().ok())
+            .ok_or("callgrind has written no total")?;
         Ok((String::from_utf8_lossy(&output.stdout).trim_end().to_owned(), instructions))
     }
 }

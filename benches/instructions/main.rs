@@ -125,7 +125,10 @@ fn count() -> Result<Record, Box<dyn Error>> {
 fn judge(record: &Record, now: &Record) -> bool {
     let differences = now.environment.differences(&record.environment);
     if !differences.is_empty() {
-        println!("\nnothing is judged, because the record is of another kind: {}", differences.join("; "));
+        println!(
+            "\nnothing is judged, because the record is of another kind: {}",
+            differences.join("; ")
+        );
         return true;
     }
     let risen = record.risen(&now.rows);
@@ -142,12 +145,20 @@ fn judge(record: &Record, now: &Record) -> bool {
 }
 
 fn print(record: Option<&Record>, now: &Record) {
-    println!("{:<32} {:>10} {:>10} {:>9} {:>14}", "instructions", "recorded", "now", "change", "bare program");
+    println!(
+        "{:<32} {:>10} {:>10} {:>9} {:>14}",
+        "instructions", "recorded", "now", "change", "bare program"
+    );
     for row in &now.rows {
         let (old, change) = match record.and_then(|record| record.recorded(row)) {
-            Some(old) => (format!("{:.1}", old.library), format!("{:+.2} %", 100.0 * row.rise_from(old))),
+            Some(old) => {
+                (format!("{:.1}", old.library), format!("{:+.2} %", 100.0 * row.rise_from(old)))
+            }
             None => ("-".to_owned(), "-".to_owned()),
         };
-        println!("{:<32} {old:>10} {:>10.1} {change:>9} {:>14.1}", row.subject, row.library, row.floor);
+        println!(
+            "{:<32} {old:>10} {:>10.1} {change:>9} {:>14.1}",
+            row.subject, row.library, row.floor
+        );
     }
 }

@@ -51,8 +51,9 @@ impl Row {
 
 impl Record {
     pub fn read() -> Result<Record, Box<dyn Error>> {
-        let text = fs::read_to_string(FILE)
-            .map_err(|error| format!("{FILE}: {error}; cargo bench --bench instructions -- --record writes it"))?;
+        let text = fs::read_to_string(FILE).map_err(|error| {
+            format!("{FILE}: {error}; cargo bench --bench instructions -- --record writes it")
+        })?;
         Ok(serde_json::from_str(&text)?)
     }
 
@@ -63,12 +64,16 @@ impl Record {
 
     /// Those that are above the recorded figure by more than may be, and those that have none.
     pub fn risen<'a>(&self, rows: &'a [Row]) -> Vec<&'a Row> {
-        rows.iter().filter(|row| self.recorded(row).is_none_or(|old| row.rise_from(old) > TOLERANCE)).collect()
+        rows.iter()
+            .filter(|row| self.recorded(row).is_none_or(|old| row.rise_from(old) > TOLERANCE))
+            .collect()
     }
 
     /// Those that are as far below it: until they are recorded, they could rise again unseen.
     pub fn fallen<'a>(&self, rows: &'a [Row]) -> Vec<&'a Row> {
-        rows.iter().filter(|row| self.recorded(row).is_some_and(|old| row.rise_from(old) < -TOLERANCE)).collect()
+        rows.iter()
+            .filter(|row| self.recorded(row).is_some_and(|old| row.rise_from(old) < -TOLERANCE))
+            .collect()
     }
 
     pub fn recorded(&self, row: &Row) -> Option<&Row> {

@@ -12,7 +12,7 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use switchboard::mio::{self, Token};
-use switchboard::proto::{Header, Opcode, apply};
+use switchboard::proto::websocket::{Header, Opcode, apply};
 use switchboard::{Conn, Handler, Readiness, Request, Server};
 
 /// RFC 6455 section 4.1, as a browser asks.
@@ -24,7 +24,8 @@ const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: localhost:9001\r\nConnectio
 const SWITCHING: &[u8] = b"HTTP/1.1 101 ";
 
 /// What the bare program answers.
-const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+const ANSWER: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -87,16 +88,35 @@ pub struct Subject {
 
 impl Subject {
     pub fn run(&self, contestant: Contestant, operations: u32) -> io::Result<()> {
-        (self.run)(Run { contestant, operations: WARM_UP + operations, step: SECOND / self.operations })
+        (self.run)(Run {
+            contestant,
+            operations: WARM_UP + operations,
+            step: SECOND / self.operations,
+        })
     }
 }
 
 pub const SUBJECTS: [Subject; 5] = [
     Subject { name: "echo of 20 B", operations: 1000, parts: 1.0, run: |run| echo(run, 20, 1) },
-    Subject { name: "the same, one of 64 a segment", operations: 100, parts: 64.0, run: |run| echo(run, 20, 64) },
-    Subject { name: "echo of 16 KiB", operations: 500, parts: 1.0, run: |run| echo(run, 16 << 10, 1) },
+    Subject {
+        name: "the same, one of 64 a segment",
+        operations: 100,
+        parts: 64.0,
+        run: |run| echo(run, 20, 64),
+    },
+    Subject {
+        name: "echo of 16 KiB",
+        operations: 500,
+        parts: 1.0,
+        run: |run| echo(run, 16 << 10, 1),
+    },
     Subject { name: "handshake and close", operations: 250, parts: 1.0, run: handshake },
-    Subject { name: "delivery of 100 B to 1 of 1,000", operations: 20, parts: MEMBERS as f64, run: broadcast },
+    Subject {
+        name: "delivery of 100 B to 1 of 1,000",
+        operations: 20,
+        parts: MEMBERS as f64,
+        run: broadcast,
+    },
 ];
 
 /// The library without its loop: each turn is told what is possible, and when.
@@ -142,7 +162,10 @@ fn expect(peer: &mut UnixStream, buf: &mut [u8], start: &[u8]) -> io::Result<()>
     if buf[..n].starts_with(start) {
         return Ok(());
     }
-    Err(io::Error::new(ErrorKind::InvalidData, format!("a peer has read {:?}", buf[..n].escape_ascii().to_string())))
+    Err(io::Error::new(
+        ErrorKind::InvalidData,
+        format!("a peer has read {:?}", buf[..n].escape_ascii().to_string()),
+    ))
 }
 
 fn frame(opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) -> Vec<u8> {
@@ -227,7 +250,11 @@ fn handshake(run: Run) -> io::Result<()> {
         }
     }
     let open = library.server.context(library.now).stats().connections;
-    if open == 0 { Ok(()) } else { Err(io::Error::other(format!("{open} connections have stayed"))) }
+    if open == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("{open} connections have stayed")))
+    }
 }
 
 /// Joins the room.

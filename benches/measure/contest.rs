@@ -67,13 +67,16 @@ impl Contest {
 
     /// How long one of so many parts may take of the time that is left.
     pub fn share(&self, parts: usize) -> Duration {
-        self.end.saturating_duration_since(Instant::now()) / u32::try_from(parts.max(1)).unwrap_or(u32::MAX)
+        self.end.saturating_duration_since(Instant::now())
+            / u32::try_from(parts.max(1)).unwrap_or(u32::MAX)
     }
 
     /// Measures every row within the time that is left.
     pub fn compare(&mut self, rows: &[Row]) -> io::Result<()> {
         let rival = rows.iter().find_map(|row| row.budget?.against);
-        if let Some(rival) = rival.filter(|rival| !self.peers.iter().any(|peer| peer.name == *rival)) {
+        if let Some(rival) =
+            rival.filter(|rival| !self.peers.iter().any(|peer| peer.name == *rival))
+        {
             let start = Instant::now();
             let built = Peers::build()?;
             self.rival = Some(built.named(rival));
@@ -111,7 +114,8 @@ impl Contest {
         };
         let mut programs = vec![Program::role("floor", "serve-floor"), ours];
         programs.extend(self.options.against.iter().cloned());
-        let rival = self.rival.iter().filter(|_| row.budget.is_some_and(|budget| budget.against.is_some()));
+        let rival =
+            self.rival.iter().filter(|_| row.budget.is_some_and(|budget| budget.against.is_some()));
         programs.extend(self.peers.iter().chain(rival).map(|peer| match row.workload.room {
             true => peer.clone().with("--room"),
             false => peer.clone(),
@@ -123,7 +127,9 @@ impl Contest {
     fn report(&mut self, row: &Row, contestants: &[Contestant]) {
         let (floor, ours) = (&contestants[FLOOR], &contestants[FLOOR + 1]);
         for contestant in &contestants[FLOOR + 1..] {
-            let budget = row.budget.filter(|budget| std::ptr::eq(contestant, ours) && budget.against.is_none());
+            let budget = row
+                .budget
+                .filter(|budget| std::ptr::eq(contestant, ours) && budget.against.is_none());
             match contestant.failure() {
                 None => self.line(row, contestant, floor, budget),
                 Some(error) => {
@@ -133,8 +139,9 @@ impl Contest {
             }
         }
         let Some(budget) = row.budget.filter(|budget| budget.against.is_some()) else { return };
-        let rival =
-            contestants.iter().find(|rival| budget.against == Some(&rival.program.name) && rival.failure().is_none());
+        let rival = contestants
+            .iter()
+            .find(|rival| budget.against == Some(&rival.program.name) && rival.failure().is_none());
         match (rival, ours.failure()) {
             (Some(rival), None) => self.line(row, ours, rival, Some(budget)),
             // A budget of which nothing is known does not hold.
@@ -142,8 +149,15 @@ impl Contest {
         }
     }
 
-    fn line(&mut self, row: &Row, server: &Contestant, against: &Contestant, budget: Option<Budget>) {
-        let ratios: Vec<f64> = server.costs.iter().zip(&against.costs).map(|(cost, other)| cost / other).collect();
+    fn line(
+        &mut self,
+        row: &Row,
+        server: &Contestant,
+        against: &Contestant,
+        budget: Option<Budget>,
+    ) {
+        let ratios: Vec<f64> =
+            server.costs.iter().zip(&against.costs).map(|(cost, other)| cost / other).collect();
         let figures = (Figure::of(&ratios), Figure::of(&server.costs), Figure::of(&against.costs));
         let (Some(ratio), Some(cost), Some(against_cost)) = figures else { return };
         let enough = ratios.len() >= ENOUGH;

@@ -54,7 +54,10 @@ impl Program {
         let line = process.hear()?;
         match line.parse() {
             Ok(address) => Ok((process, address)),
-            Err(_) => Err(io::Error::new(ErrorKind::InvalidData, format!("its first line is no address: {line:?}"))),
+            Err(_) => Err(io::Error::new(
+                ErrorKind::InvalidData,
+                format!("its first line is no address: {line:?}"),
+            )),
         }
     }
 }
@@ -85,7 +88,9 @@ impl Peers {
         if status.success() {
             Ok(Peers(target.join("release/peers")))
         } else {
-            Err(io::Error::other("benches/peers does not build; leave --peers and the rows that need it out"))
+            Err(io::Error::other(
+                "benches/peers does not build; leave --peers and the rows that need it out",
+            ))
         }
     }
 

@@ -1,6 +1,6 @@
 //! The bare epoll program: what a message costs when nothing but the system calls remains.
 //! Counts bytes and writes replies made beforehand, back to the sender or to everybody; looks at no byte after the handshake,
-//! so it does not know frames, masks or text. Its system calls are those of the library: `epoll_wait`, one receive, one send
+//! so it does not know frames, masks or text. Its system calls are those of the library: `epoll_wait`, one decode, one send
 //! per receiver and turn.
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -24,7 +24,8 @@ const READ_BUFFER: usize = 128 << 10;
 const EVENTS: usize = 1024;
 
 /// Registered once with what the library asks for, and never again.
-const INTEREST: EventFlags = EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
+const INTEREST: EventFlags =
+    EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
 
 const WEBSOCKET_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -62,7 +63,8 @@ impl Floor {
         sockopt::set_tcp_nodelay(&listener, true)?;
         let token = EventData::new_u64(listener.as_raw_fd() as u64);
         epoll::add(&epoll, &listener, token, EventFlags::IN | EventFlags::ET)?;
-        let at_once = if workload.room { workload.heard() } else { READ_BUFFER / workload.request_len() + 1 };
+        let at_once =
+            if workload.room { workload.heard() } else { READ_BUFFER / workload.request_len() + 1 };
         Ok(Floor {
             epoll,
             listener,
@@ -99,11 +101,12 @@ impl Floor {
 
     fn accept(&mut self) -> io::Result<()> {
         loop {
-            let stream = match accept_with(&self.listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
-                Ok(descriptor) => TcpStream::from(descriptor),
-                Err(Errno::AGAIN) => return Ok(()),
-                Err(error) => return Err(error.into()),
-            };
+            let stream =
+                match accept_with(&self.listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+                    Ok(descriptor) => TcpStream::from(descriptor),
+                    Err(Errno::AGAIN) => return Ok(()),
+                    Err(error) => return Err(error.into()),
+                };
             let token = stream.as_raw_fd() as usize;
             epoll::add(&self.epoll, &stream, EventData::new_u64(token as u64), INTEREST)?;
             if self.lines.len() <= token {
@@ -191,7 +194,8 @@ impl Line {
             return Err(ErrorKind::InvalidData.into());
         };
         let value = head[at + NAME.len()..].split(|&byte| byte == b'\r').next().unwrap_or_default();
-        let accept = BASE64.encode(Sha1::new().chain_update(value).chain_update(WEBSOCKET_GUID).finalize());
+        let accept =
+            BASE64.encode(Sha1::new().chain_update(value).chain_update(WEBSOCKET_GUID).finalize());
         let answer = format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Accept: {accept}\r\n\r\n"

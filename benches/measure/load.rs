@@ -47,7 +47,8 @@ impl Load {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let segment = workload.segment();
         let mut lines = Vec::with_capacity(workload.connections);
-        for (number, stream) in opening::open(server, workload.connections)?.into_iter().enumerate() {
+        for (number, stream) in opening::open(server, workload.connections)?.into_iter().enumerate()
+        {
             stream.set_nonblocking(true)?;
             epoll::add(&epoll, &stream, EventData::new_u64(number as u64), INTEREST)?;
             // Nothing is being sent.
@@ -112,17 +113,33 @@ impl Load {
 }
 
 impl Line {
-    fn ready(&mut self, flags: EventFlags, segment: &[u8], expected: &[u8], buf: &mut [u8]) -> io::Result<()> {
+    fn ready(
+        &mut self,
+        flags: EventFlags,
+        segment: &[u8],
+        expected: &[u8],
+        buf: &mut [u8],
+    ) -> io::Result<()> {
         self.send(segment)?;
         while flags.contains(EventFlags::IN) {
             let len = match self.stream.read(buf) {
-                Ok(0) => return Err(io::Error::new(ErrorKind::UnexpectedEof, "the server closed a connection")),
+                Ok(0) => {
+                    return Err(io::Error::new(
+                        ErrorKind::UnexpectedEof,
+                        "the server closed a connection",
+                    ));
+                }
                 Ok(len) => len,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             };
-            if self.left == 0 || expected.get(self.received..self.received + len) != Some(&buf[..len]) {
-                return Err(io::Error::new(ErrorKind::InvalidData, "the server sent other bytes than expected"));
+            if self.left == 0
+                || expected.get(self.received..self.received + len) != Some(&buf[..len])
+            {
+                return Err(io::Error::new(
+                    ErrorKind::InvalidData,
+                    "the server sent other bytes than expected",
+                ));
             }
             self.received += len;
             if self.received == expected.len() {

@@ -1,4 +1,4 @@
-//! Opening WebSockets from the load generators' side, several at once, with every answer checked.
+//! ClientHandshake WebSockets from the load generators' side, several at once, with every answer checked.
 //! Knows the handshake; does not know what the connections are for.
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -41,7 +41,9 @@ fn connect(server: SocketAddr) -> io::Result<TcpStream> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         match TcpStream::connect(server) {
-            Err(error) if error.kind() == ErrorKind::AddrNotAvailable && Instant::now() < deadline => {
+            Err(error)
+                if error.kind() == ErrorKind::AddrNotAvailable && Instant::now() < deadline =>
+            {
                 thread::sleep(Duration::from_millis(10));
             }
             outcome => {

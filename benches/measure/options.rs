@@ -60,7 +60,9 @@ impl Options {
             let Long(name) = argument else { return Err(argument.unexpected()) };
             match name.to_owned().as_str() {
                 "rounds" => options.rounds = parser.value()?.parse::<usize>()?.max(1),
-                "turn" => options.turn = Duration::from_millis(parser.value()?.parse::<u64>()?.max(1)),
+                "turn" => {
+                    options.turn = Duration::from_millis(parser.value()?.parse::<u64>()?.max(1))
+                }
                 "minutes" => options.time = minutes(parser.value()?.parse()?),
                 "quick" => {
                     (options.quick, options.rounds, options.time) = (true, 61, minutes(1));

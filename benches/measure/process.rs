@@ -26,9 +26,13 @@ pub struct Process {
 impl Process {
     /// Starts `command`, and keeps it and every thread that it will start on `core`.
     pub fn start(mut command: Command, core: usize) -> io::Result<Process> {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(|error| {
-            io::Error::new(error.kind(), format!("{:?} does not start: {error}", command.get_program()))
-        })?;
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(|error| {
+                io::Error::new(
+                    error.kind(),
+                    format!("{:?} does not start: {error}", command.get_program()),
+                )
+            })?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(ErrorKind::BrokenPipe.into());
         };
@@ -75,14 +79,16 @@ impl Process {
         }
         let mut nanoseconds = 0;
         for statistics in self.threads("schedstat")? {
-            let first = statistics.split_whitespace().next().and_then(|field| field.parse::<u64>().ok());
+            let first =
+                statistics.split_whitespace().next().and_then(|field| field.parse::<u64>().ok());
             nanoseconds += first.ok_or(ErrorKind::InvalidData)?;
         }
         Ok(nanoseconds)
     }
 
     fn sleeps(&self) -> io::Result<bool> {
-        let asleep = |stat: &String| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" S"));
+        let asleep =
+            |stat: &String| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" S"));
         Ok(self.threads("stat")?.iter().all(asleep))
     }
 

@@ -39,7 +39,13 @@ impl Figure {
             .collect();
         medians.sort_by(f64::total_cmp);
         let tail = RESAMPLES / 40;
-        Some(Figure { median: middle(&sorted), min, max, low: medians[tail], high: medians[RESAMPLES - 1 - tail] })
+        Some(Figure {
+            median: middle(&sorted),
+            min,
+            max,
+            low: medians[tail],
+            high: medians[RESAMPLES - 1 - tail],
+        })
     }
 
     /// A budget holds when the interval's lower end is at or below it and the median exceeds it by at most 0.01.

@@ -40,14 +40,18 @@ pub fn units(load: &str, workload: &Workload) -> usize {
 /// Plays the role called `name` with the options in `parser`; `None` when there is no such role.
 pub fn play(name: &str, parser: lexopt::Parser) -> Option<io::Result<()>> {
     let (_, role) = ROLES.iter().find(|(known, _)| *known == name)?;
-    let given = Given::parse(parser).map_err(|error| io::Error::new(ErrorKind::InvalidInput, error.to_string()));
+    let given = Given::parse(parser)
+        .map_err(|error| io::Error::new(ErrorKind::InvalidInput, error.to_string()));
     Some(process::settle_in().and(given).and_then(|given| role(&given)))
 }
 
 impl Given {
     fn parse(mut parser: lexopt::Parser) -> Result<Given, lexopt::Error> {
         use lexopt::prelude::*;
-        let mut given = Given { workload: Workload::echo(1, 20, 1), server: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let mut given = Given {
+            workload: Workload::echo(1, 20, 1),
+            server: SocketAddr::from(([127, 0, 0, 1], 0)),
+        };
         while let Some(argument) = parser.next()? {
             match argument {
                 Long("server") => given.server = parser.value()?.parse()?,
@@ -138,7 +142,10 @@ fn hold_by(reactor: &mut Reactor, zone: ZoneId<Holder>, url: &str, count: usize)
             return Ok(());
         }
         if Instant::now() > deadline {
-            return Err(io::Error::new(ErrorKind::TimedOut, format!("{open} of {count} connections are open")));
+            return Err(io::Error::new(
+                ErrorKind::TimedOut,
+                format!("{open} of {count} connections are open"),
+            ));
         }
         let cx = reactor.server.context(Instant::now());
         while asked < count.min(open + BATCH) {

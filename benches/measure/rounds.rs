@@ -44,7 +44,12 @@ struct Running {
 
 impl Contestant {
     /// Nothing runs yet.
-    pub fn new(program: Program, load: &'static str, workload: Workload, cores: (usize, usize)) -> Contestant {
+    pub fn new(
+        program: Program,
+        load: &'static str,
+        workload: Workload,
+        cores: (usize, usize),
+    ) -> Contestant {
         Contestant { program, load, workload, cores, running: Ok(None), costs: Vec::new() }
     }
 
@@ -55,7 +60,8 @@ impl Contestant {
     /// Starts server and load generator, unless it has failed; what goes wrong is told by [`failure`](Contestant::failure).
     fn start(&mut self) {
         if self.running.is_ok() {
-            self.running = Running::start(&self.program, self.load, &self.workload, self.cores).map(Some);
+            self.running =
+                Running::start(&self.program, self.load, &self.workload, self.cores).map(Some);
         }
     }
 
@@ -79,11 +85,17 @@ impl Contestant {
 }
 
 impl Running {
-    fn start(program: &Program, load: &str, workload: &Workload, cores: (usize, usize)) -> io::Result<Running> {
+    fn start(
+        program: &Program,
+        load: &str,
+        workload: &Workload,
+        cores: (usize, usize),
+    ) -> io::Result<Running> {
         let (server, address) = program.start(workload, cores.0)?;
         let mut arguments = workload.arguments();
         arguments.extend(["--server".to_owned(), address.to_string()]);
-        let mut running = Running { server, load: Process::start(ourselves(load, &arguments)?, cores.1)? };
+        let mut running =
+            Running { server, load: Process::start(ourselves(load, &arguments)?, cores.1)? };
         // Its connections are open when it has done nothing.
         running.turn(0)?;
         Ok(running)

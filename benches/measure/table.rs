@@ -72,8 +72,11 @@ impl Table {
 
     pub fn comparison(&mut self, line: &Comparison) {
         let Figure { median, min, max, low, high } = line.ratio;
-        let server =
-            if line.against == "floor" { line.server.clone() } else { format!("{} / {}", line.server, line.against) };
+        let server = if line.against == "floor" {
+            line.server.clone()
+        } else {
+            format!("{} / {}", line.server, line.against)
+        };
         let budget = line.budget.map_or(String::new(), |budget| format!("{budget:.2}"));
         self.print(&format!(
             "{:<40} {server:<20.20} {:>10.3} {:>10.3}  {median:>6.3} {min:>6.3} {max:>6.3}  {:<18} {budget:>6} {}",
@@ -94,8 +97,9 @@ impl Table {
     /// Writes everything to `file`.
     pub fn save(&self, bench: &str, file: &Path) -> io::Result<()> {
         let all = json!({ "schema": 1, "bench": bench, "lines": self.lines });
-        fs::write(file, format!("{all:#}\n"))
-            .map_err(|error| io::Error::new(error.kind(), format!("--save {}: {error}", file.display())))
+        fs::write(file, format!("{all:#}\n")).map_err(|error| {
+            io::Error::new(error.kind(), format!("--save {}: {error}", file.display()))
+        })
     }
 
     /// The progress line goes.

@@ -34,7 +34,15 @@ pub struct Workload {
 impl Workload {
     /// Every connection sends text and hears its own echo.
     pub fn echo(connections: usize, size: usize, frames: usize) -> Workload {
-        Workload { connections, senders: connections, size, frames, binary: false, room: false, polled: false }
+        Workload {
+            connections,
+            senders: connections,
+            size,
+            frames,
+            binary: false,
+            room: false,
+            polled: false,
+        }
     }
 
     /// The options that tell a process of this; [`option`](Workload::option) takes them there.
@@ -45,16 +53,24 @@ impl Workload {
             ("--size", self.size),
             ("--frames", self.frames),
         ];
-        let mut arguments: Vec<String> =
-            numbers.iter().flat_map(|(name, value)| [(*name).to_owned(), value.to_string()]).collect();
-        for (name, yes) in [("--binary", self.binary), ("--room", self.room), ("--polled", self.polled)] {
+        let mut arguments: Vec<String> = numbers
+            .iter()
+            .flat_map(|(name, value)| [(*name).to_owned(), value.to_string()])
+            .collect();
+        for (name, yes) in
+            [("--binary", self.binary), ("--room", self.room), ("--polled", self.polled)]
+        {
             arguments.extend(yes.then(|| name.to_owned()));
         }
         arguments
     }
 
     /// Takes one of those options; `false` when it is another.
-    pub fn option(&mut self, name: &str, parser: &mut lexopt::Parser) -> Result<bool, lexopt::Error> {
+    pub fn option(
+        &mut self,
+        name: &str,
+        parser: &mut lexopt::Parser,
+    ) -> Result<bool, lexopt::Error> {
         use lexopt::ValueExt as _;
         let number = match name {
             "connections" => &mut self.connections,

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use switchboard::http::Method;
 use switchboard::{
-    Close, CloseCode, Conn, ConnId, Context, EventStream, Handler, Message, Options, OptionsId, Outgoing, Reply,
-    Request, Response, Upgrade, ZoneId,
+    Close, CloseCode, Conn, ConnId, Context, EventStream, Handler, Message, Options, OptionsId,
+    Outgoing, Reply, Request, Response, Upgrade, ZoneId,
 };
 
 use super::members::{Member, Members};
@@ -54,7 +54,10 @@ impl Chat {
 
     /// Sets the limits of the chat's connections and the clock of the list of rooms.
     pub fn start(&mut self, zone: ZoneId<Chat>, cx: &mut Context) {
-        let options = Options::new().max_message(64 << 10).max_buffered(2 << 20).idle_timeout(Duration::from_secs(30));
+        let options = Options::new()
+            .max_message(64 << 10)
+            .max_buffered(2 << 20)
+            .idle_timeout(Duration::from_secs(30));
         self.options = cx.add_options(options);
         cx.every(zone, LIST_EVERY, |chat, cx| {
             if std::mem::take(&mut chat.list_changed) {
@@ -64,13 +67,17 @@ impl Chat {
     }
 
     fn list(&self) -> String {
-        let rooms = self.rooms.iter().map(|(name, room)| RoomLine { name, people: room.members().len() });
+        let rooms =
+            self.rooms.iter().map(|(name, room)| RoomLine { name, people: room.members().len() });
         encode(&Event::Rooms { rooms: rooms.collect() })
     }
 
     fn act(&mut self, conn: &mut Conn<'_>, message: Message<'_>) -> Result<(), Fault> {
         let Message::Text(text) = message else {
-            return Err(Fault::new("malformed", "This chat speaks JSON in text messages; that was a binary one."));
+            return Err(Fault::new(
+                "malformed",
+                "This chat speaks JSON in text messages; that was a binary one.",
+            ));
         };
         match Command::parse(text)? {
             Command::Join { nick, room, session } => self.join(conn, nick, room, session),
@@ -83,7 +90,13 @@ impl Chat {
         }
     }
 
-    fn join(&mut self, conn: &mut Conn<'_>, nick: String, room: String, session: String) -> Result<(), Fault> {
+    fn join(
+        &mut self,
+        conn: &mut Conn<'_>,
+        nick: String,
+        room: String,
+        session: String,
+    ) -> Result<(), Fault> {
         let id = conn.id();
         // The page's connection before this one, if the server has not yet heard of its end.
         let ghost = self.members.with_session(&session).filter(|&ghost| ghost != id);
@@ -123,8 +136,9 @@ impl Chat {
             return Ok(());
         }
         if self.rooms.len() >= MAX_ROOMS {
-            let is_free =
-                |(name, room): &(&String, &Room)| room.members().is_empty() && !ROOMS.contains(&name.as_str());
+            let is_free = |(name, room): &(&String, &Room)| {
+                room.members().is_empty() && !ROOMS.contains(&name.as_str())
+            };
             let oldest = self.rooms.iter().filter(is_free).min_by_key(|(_, room)| room.newest());
             let Some(oldest) = oldest.map(|(name, _)| name.clone()) else {
                 return Err(Fault::new(
@@ -196,10 +210,12 @@ impl Chat {
         }
         let Member { who, nick, .. } = &member;
         if member.typing {
-            conn.context().publish(&room.presence, encode(&Event::Typing { who: *who, on: false }).as_str());
+            conn.context()
+                .publish(&room.presence, encode(&Event::Typing { who: *who, on: false }).as_str());
         }
         if !silently {
-            conn.context().publish(&room.presence, encode(&Event::Left { who: *who, nick }).as_str());
+            conn.context()
+                .publish(&room.presence, encode(&Event::Left { who: *who, nick }).as_str());
         }
     }
 
@@ -214,8 +230,14 @@ impl Chat {
         member.typing = false;
         conn.set_timeout(None);
         self.last_said += 1;
-        let said =
-            Said { id: self.last_said, at: unix_millis(), who: member.who, nick: member.nick.clone(), text, mark };
+        let said = Said {
+            id: self.last_said,
+            at: unix_millis(),
+            who: member.who,
+            nick: member.nick.clone(),
+            text,
+            mark,
+        };
         conn.publish(&room.topic, Outgoing::text(&encode(&said)).id(&event_id(&self.epoch, &said)));
         room.remember(said);
         Ok(())
@@ -229,7 +251,10 @@ impl Chat {
         if std::mem::replace(&mut member.typing, on) != on
             && let Some(room) = self.rooms.get(&member.room)
         {
-            conn.publish_to_others(&room.presence, encode(&Event::Typing { who: member.who, on }).as_str());
+            conn.publish_to_others(
+                &room.presence,
+                encode(&Event::Typing { who: member.who, on }).as_str(),
+            );
         }
         Ok(())
     }
@@ -253,14 +278,17 @@ impl Handler for Chat {
                 return Response::method_not_allowed(&[Method::GET, Method::HEAD]).into();
             }
             return match streamed_room(request) {
-                Ok(_) => EventStream::new().retry(Duration::from_secs(2)).options(self.options).into(),
+                Ok(_) => {
+                    EventStream::new().retry(Duration::from_secs(2)).options(self.options).into()
+                }
                 Err(fault) => Response::text(fault.message).with_status(404).into(),
             };
         }
         if request.is_websocket() {
             return Upgrade::new().options(self.options).into();
         }
-        let answer = Response::text("This is the WebSocket of the chat; its page is at /.\n").with_status(426);
+        let answer = Response::text("This is the WebSocket of the chat; its page is at /.\n")
+            .with_status(426);
         answer.header("Upgrade", "websocket").into()
     }
 

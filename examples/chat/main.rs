@@ -55,7 +55,8 @@ fn run() -> Result<(), Failure> {
     // Every browser is a descriptor. With the soft limit alone the chat still works, for fewer.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
 
-    let mut reactor = Reactor::new().map_err(|error| Failure(format!("no event loop: {error}"), 1))?;
+    let mut reactor =
+        Reactor::new().map_err(|error| Failure(format!("no event loop: {error}"), 1))?;
     let server = &mut reactor.server;
     let chat = server.zones(PREFIXES, Chat::new());
     server.with(chat, |handler, cx| handler.start(chat, cx));
@@ -82,7 +83,10 @@ fn arguments() -> Result<Option<SocketAddr>, Failure> {
         match argument {
             Short('h') | Long("help") => return Ok(None),
             Long("listen") => {
-                address = parser.value().and_then(|value| value.string()).map_err(|error| usage(&error))?
+                address = parser
+                    .value()
+                    .and_then(|value| value.string())
+                    .map_err(|error| usage(&error))?
             }
             other => return Err(usage(&other.unexpected())),
         }
@@ -90,7 +94,9 @@ fn arguments() -> Result<Option<SocketAddr>, Failure> {
     match address.to_socket_addrs().ok().and_then(|mut found| found.next()) {
         Some(found) => Ok(Some(found)),
         None => Err(Failure(
-            format!("cannot listen on {address:?}: give an address and a port, like --listen 127.0.0.1:8080"),
+            format!(
+                "cannot listen on {address:?}: give an address and a port, like --listen 127.0.0.1:8080"
+            ),
             2,
         )),
     }
@@ -125,7 +131,11 @@ fn goodbye_on_ctrl_c(remote: Remote) {
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         let v4 = address.is_ipv4();
-        address.set_ip(if v4 { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
+        address.set_ip(if v4 {
+            [127, 0, 0, 1].into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
     }
     address
 }

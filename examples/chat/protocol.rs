@@ -39,11 +39,14 @@ pub enum Command {
 impl Command {
     /// Reads one message. What it says is within its limits and trimmed; else the answer to its sender.
     pub fn parse(text: &str) -> Result<Command, Fault> {
-        let command = serde_json::from_str(text).map_err(|error| Fault::malformed(&error.to_string()))?;
+        let command =
+            serde_json::from_str(text).map_err(|error| Fault::malformed(&error.to_string()))?;
         Ok(match command {
-            Command::Join { nick, room, session } => {
-                Command::Join { nick: valid_nick(&nick)?, room: valid_room(&room)?, session: valid_mark(session)? }
-            }
+            Command::Join { nick, room, session } => Command::Join {
+                nick: valid_nick(&nick)?,
+                room: valid_room(&room)?,
+                session: valid_mark(session)?,
+            },
             Command::Say { text, mark } => {
                 let mark = valid_mark(mark)?;
                 match valid_text(&text) {
@@ -63,7 +66,14 @@ pub enum Event<'a> {
     /// The rooms there are.
     Rooms { rooms: Vec<RoomLine<'a>> },
     /// The answer to `Join`. `epoch` names this run of the server: the ids of another run mean nothing here.
-    Welcome { epoch: &'a str, who: u64, nick: &'a str, room: &'a str, people: Vec<Person<'a>>, history: Vec<&'a Said> },
+    Welcome {
+        epoch: &'a str,
+        who: u64,
+        nick: &'a str,
+        room: &'a str,
+        people: Vec<Person<'a>>,
+        history: Vec<&'a Said>,
+    },
     /// Somebody came in.
     Joined { who: u64, nick: &'a str },
     /// Somebody left.
@@ -164,7 +174,8 @@ pub fn valid_room(room: &str) -> Result<String, Fault> {
 }
 
 fn valid_text(text: &str) -> Result<String, Fault> {
-    let text: String = text.trim().chars().filter(|&c| !c.is_control() || c == '\n' || c == '\t').collect();
+    let text: String =
+        text.trim().chars().filter(|&c| !c.is_control() || c == '\n' || c == '\t').collect();
     if text.is_empty() || text.chars().count() > MAX_TEXT {
         return Err(Fault::new("text", format!("A message has 1 to {MAX_TEXT} characters.")));
     }
@@ -173,7 +184,10 @@ fn valid_text(text: &str) -> Result<String, Fault> {
 
 fn valid_mark(mark: String) -> Result<String, Fault> {
     if mark.len() > MAX_MARK {
-        return Err(Fault::new("malformed", format!("A session or mark has at most {MAX_MARK} bytes.")));
+        return Err(Fault::new(
+            "malformed",
+            format!("A session or mark has at most {MAX_MARK} bytes."),
+        ));
     }
     Ok(mark)
 }
@@ -193,17 +207,26 @@ mod tests {
 
     #[test]
     fn protocol_reads_what_a_page_says() {
-        let join = Command::Join { nick: "Ada".into(), room: "über-uns".into(), session: String::new() };
+        let join =
+            Command::Join { nick: "Ada".into(), room: "über-uns".into(), session: String::new() };
         assert_eq!(Command::parse(r#"{"type":"join","nick":" Ada ","room":"Über-Uns"}"#), Ok(join));
         let say = Command::Say { text: "a\nb".into(), mark: "7".into() };
-        assert_eq!(Command::parse("{\"type\":\"say\",\"text\":\" a\\n\\u0007b \",\"mark\":\"7\"}"), Ok(say));
-        assert_eq!(Command::parse(r#"{"type":"typing","on":true}"#), Ok(Command::Typing { on: true }));
+        assert_eq!(
+            Command::parse("{\"type\":\"say\",\"text\":\" a\\n\\u0007b \",\"mark\":\"7\"}"),
+            Ok(say)
+        );
+        assert_eq!(
+            Command::parse(r#"{"type":"typing","on":true}"#),
+            Ok(Command::Typing { on: true })
+        );
         assert_eq!(Command::parse(r#"{"type":"ping"}"#), Ok(Command::Ping));
     }
 
     #[test]
     fn protocol_tells_what_is_wrong() {
-        for text in ["", "[]", "{}", r#"{"type":"fly"}"#, r#"{"type":"say"}"#, r#"{"type":"ping"} {}"#] {
+        for text in
+            ["", "[]", "{}", r#"{"type":"fly"}"#, r#"{"type":"say"}"#, r#"{"type":"ping"} {}"#]
+        {
             assert_eq!(code(text), "malformed", "{text}");
         }
         let fault = Command::parse(&format!(r#"{{"type":"{}"}}"#, "x".repeat(10_000))).unwrap_err();
@@ -212,19 +235,25 @@ mod tests {
 
     #[test]
     fn protocol_limits_every_name_and_text() {
-        for (nick, expected) in
-            [("x".repeat(MAX_NICK), "fine"), ("é".repeat(MAX_NICK + 1), "nick"), (" ".into(), "nick")]
-        {
+        for (nick, expected) in [
+            ("x".repeat(MAX_NICK), "fine"),
+            ("é".repeat(MAX_NICK + 1), "nick"),
+            (" ".into(), "nick"),
+        ] {
             assert_eq!(code(&format!(r#"{{"type":"join","nick":"{nick}","room":"a"}}"#)), expected);
         }
-        for (room, expected) in
-            [("x".repeat(MAX_ROOM), "fine"), ("x".repeat(MAX_ROOM + 1), "room"), ("a/b".into(), "room")]
-        {
+        for (room, expected) in [
+            ("x".repeat(MAX_ROOM), "fine"),
+            ("x".repeat(MAX_ROOM + 1), "room"),
+            ("a/b".into(), "room"),
+        ] {
             assert_eq!(code(&format!(r#"{{"type":"join","nick":"a","room":"{room}"}}"#)), expected);
         }
-        for (text, expected) in
-            [("😀".repeat(MAX_TEXT), "fine"), ("x".repeat(MAX_TEXT + 1), "text"), ("".into(), "text")]
-        {
+        for (text, expected) in [
+            ("😀".repeat(MAX_TEXT), "fine"),
+            ("x".repeat(MAX_TEXT + 1), "text"),
+            ("".into(), "text"),
+        ] {
             assert_eq!(code(&format!(r#"{{"type":"say","text":"{text}"}}"#)), expected);
         }
         assert_eq!(valid_nick("a\u{202e}b").unwrap_err().code, "nick");

@@ -26,7 +26,12 @@ pub fn topic(name: &str) -> String {
 
 impl Room {
     pub fn new(name: &str) -> Room {
-        Room { topic: topic(name), presence: format!("presence/{name}"), members: Vec::new(), history: VecDeque::new() }
+        Room {
+            topic: topic(name),
+            presence: format!("presence/{name}"),
+            members: Vec::new(),
+            history: VecDeque::new(),
+        }
     }
 
     pub fn enter(&mut self, id: ConnId) {

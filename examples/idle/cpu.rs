@@ -8,7 +8,11 @@ pub fn time_of(pid: u32) -> Option<u64> {
     for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
         // A thread may end while we look.
         let statistics = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
-        nanoseconds += statistics.split_whitespace().next().and_then(|time| time.parse::<u64>().ok()).unwrap_or(0);
+        nanoseconds += statistics
+            .split_whitespace()
+            .next()
+            .and_then(|time| time.parse::<u64>().ok())
+            .unwrap_or(0);
     }
     Some(nanoseconds)
 }
@@ -28,14 +32,16 @@ impl Cores {
     /// `cpu  user nice system idle iowait irq softirq steal ..`
     fn read(stat: &str) -> Cores {
         let line = stat.lines().find_map(|line| line.strip_prefix("cpu ")).unwrap_or_default();
-        let times: Vec<u64> = line.split_whitespace().take(8).filter_map(|time| time.parse().ok()).collect();
+        let times: Vec<u64> =
+            line.split_whitespace().take(8).filter_map(|time| time.parse().ok()).collect();
         let idle = times.iter().skip(3).take(2).sum();
         Cores { busy: times.iter().sum::<u64>() - idle, idle }
     }
 
     /// The share of the time since `before` in which cores had something to do.
     pub fn share_since(self, before: Cores) -> f64 {
-        let (busy, idle) = (self.busy.saturating_sub(before.busy), self.idle.saturating_sub(before.idle));
+        let (busy, idle) =
+            (self.busy.saturating_sub(before.busy), self.idle.saturating_sub(before.idle));
         if busy + idle == 0 { 0.0 } else { busy as f64 / (busy + idle) as f64 }
     }
 }

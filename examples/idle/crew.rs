@@ -31,7 +31,13 @@ impl Crew {
         let start = |(number, assignment)| Worker::start(number, assignment, outbox.clone());
         let workers = assignments.iter().enumerate().map(start).collect::<io::Result<Vec<_>>>()?;
         let count = workers.len();
-        Ok(Crew { workers, inbox, progress: vec![Progress::default(); count], ended: vec![false; count], interrupted })
+        Ok(Crew {
+            workers,
+            inbox,
+            progress: vec![Progress::default(); count],
+            ended: vec![false; count],
+            interrupted,
+        })
     }
 
     pub fn ids(&self) -> Vec<u32> {
@@ -108,7 +114,9 @@ impl Crew {
         self.progress[number] = match report {
             Report::Progress(progress) => *progress,
             Report::Opened(opened) => opened.progress,
-            Report::Measured(tally) => Progress { sent: tally.sent, answered: tally.answered, ..tally.progress },
+            Report::Measured(tally) => {
+                Progress { sent: tally.sent, answered: tally.answered, ..tally.progress }
+            }
         };
     }
 }

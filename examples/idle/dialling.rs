@@ -68,10 +68,12 @@ impl Dialling {
     pub fn new(assignment: &Assignment, cx: &mut Context) -> Dialling {
         // A connection is to be idle: it is the server that may ask whether it is still there, not we. What nobody reads in time is not
         // our business either.
-        let options = cx.add_options(Options::new().idle_timeout(Duration::MAX).max_buffered(usize::MAX));
+        let options =
+            cx.add_options(Options::new().idle_timeout(Duration::MAX).max_buffered(usize::MAX));
         let routes = assignment.routes.iter().map(|route| {
             let connect = Connect::to(&assignment.urls[route.target]);
-            let connect = connect.options(options).timeout(Duration::from_secs_f64(assignment.timeout));
+            let connect =
+                connect.options(options).timeout(Duration::from_secs_f64(assignment.timeout));
             Route {
                 connect: route.source.map_or(connect.clone(), |source| connect.source(source)),
                 source: route.source,
@@ -155,12 +157,14 @@ impl Dialling {
 
     /// Whether there is an attempt to begin, the rate aside.
     fn wants(&self) -> bool {
-        self.attempts.len() < self.in_flight && self.opened + (self.attempts.len() as u64) < self.until
+        self.attempts.len() < self.in_flight
+            && self.opened + (self.attempts.len() as u64) < self.until
     }
 
     /// Whether no more will be opened of what was ordered, for whatever reason.
     pub fn is_done(&self) -> bool {
-        self.opened >= self.until || (self.attempts.is_empty() && self.routes.iter().all(Route::is_spent))
+        self.opened >= self.until
+            || (self.attempts.is_empty() && self.routes.iter().all(Route::is_spent))
     }
 
     /// Whether an attempt is under way.
@@ -171,7 +175,9 @@ impl Dialling {
     /// The next route that has something left, each in its turn.
     fn route(&mut self) -> Option<usize> {
         let count = self.routes.len();
-        let found = (self.next..self.next + count).map(|at| at % count).find(|&at| !self.routes[at].is_spent())?;
+        let found = (self.next..self.next + count)
+            .map(|at| at % count)
+            .find(|&at| !self.routes[at].is_spent())?;
         self.next = found + 1;
         Some(found)
     }

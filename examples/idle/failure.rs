@@ -66,7 +66,9 @@ impl Failure {
             Failure::Refused => "start it there, or name another port",
             Failure::Reset | Failure::Ended => "see its log; open fewer, or give more targets",
             Failure::Timeout => "open more slowly with --rate, or wait longer with --timeout",
-            Failure::Status => "name the path of its WebSocket in the URL, or look whether it is full",
+            Failure::Status => {
+                "name the path of its WebSocket in the URL, or look whether it is full"
+            }
             Failure::Descriptors => "raise the limit with ulimit -n, or give more --workers",
             Failure::Ports => "name further addresses with --source, or give more targets",
             Failure::Unreachable => "see whether address and port are right and its network is up",

@@ -36,7 +36,8 @@ impl Latencies {
 
     fn record_times(&mut self, nanoseconds: u64, times: u64) {
         let histogram = self.0.get_or_insert_with(|| {
-            Histogram::new_with_bounds(LOWEST, HIGHEST, DIGITS).expect("bounds that a histogram may have")
+            Histogram::new_with_bounds(LOWEST, HIGHEST, DIGITS)
+                .expect("bounds that a histogram may have")
         });
         histogram.saturating_record_n(nanoseconds, times);
     }
@@ -78,14 +79,16 @@ impl From<Buckets> for Latencies {
 impl From<Latencies> for Buckets {
     fn from(Latencies(histogram): Latencies) -> Buckets {
         let recorded = histogram.iter().flat_map(Histogram::iter_recorded);
-        Buckets(recorded.map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value())).collect())
+        Buckets(
+            recorded.map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value())).collect(),
+        )
     }
 }
 
 /// Where a plot has its points.
 const CURVE: [f64; 22] = [
-    0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.925, 0.95, 0.975, 0.99, 0.9925, 0.995, 0.9975, 0.999, 0.9995,
-    0.9999, 0.99999, 1.0,
+    0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.925, 0.95, 0.975, 0.99, 0.9925, 0.995,
+    0.9975, 0.999, 0.9995, 0.9999, 0.99999, 1.0,
 ];
 
 /// What is told of many durations, in microseconds.

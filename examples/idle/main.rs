@@ -97,7 +97,10 @@ fn run(options: Options) -> ExitCode {
     // Files that cannot be written are better known before a long run than after.
     for file in [&json, &html].into_iter().flatten() {
         if let Err(error) = std::fs::File::options().create(true).append(true).open(file) {
-            return wrong(format!("{} cannot be written: {error}; name another file", file.display()));
+            return wrong(format!(
+                "{} cannot be written: {error}; name another file",
+                file.display()
+            ));
         }
     }
     let outcome = match run::Run::start(options, interrupted) {
@@ -105,8 +108,10 @@ fn run(options: Options) -> ExitCode {
         Err(error) => return wrong(error),
     };
     print!("{}", report::table::text(&outcome));
-    let written =
-        [json.map(|file| report::json::write(&file, &outcome)), html.map(|file| report::html::write(&file, &outcome))];
+    let written = [
+        json.map(|file| report::json::write(&file, &outcome)),
+        html.map(|file| report::html::write(&file, &outcome)),
+    ];
     if let Some(error) = written.into_iter().flatten().find_map(Result::err) {
         eprintln!("idle: {error}");
         return ExitCode::from(INCOMPLETE);

@@ -52,10 +52,14 @@ pub fn add_failures(sum: &mut Vec<Failures>, further: Vec<Failures>) {
 
 /// When a server dropped peers that fell silent, from the moments since: `held` is what it had before.
 pub fn silence(points: &[Point], side: Side, held: u64) -> Silence {
-    let counted: Vec<(f64, u64)> =
-        points.iter().filter_map(|point| Some((point.seconds, point.server_held?.min(held)))).collect();
+    let counted: Vec<(f64, u64)> = points
+        .iter()
+        .filter_map(|point| Some((point.seconds, point.server_held?.min(held))))
+        .collect();
     let begun = counted.first().map_or(0.0, |&(seconds, _)| seconds);
-    let at_most = |left: u64| counted.iter().find(|&&(_, held)| held <= left).map(|&(seconds, _)| seconds - begun);
+    let at_most = |left: u64| {
+        counted.iter().find(|&&(_, held)| held <= left).map(|&(seconds, _)| seconds - begun)
+    };
     Silence {
         method: "the peers stop reading and answering; their kernel still acknowledges".to_owned(),
         source: match side {
@@ -99,11 +103,18 @@ mod tests {
 
     #[test]
     fn silence_ends_when_the_server_has_dropped_the_last() {
-        let point = |seconds, server_held| Point { seconds, server_held: Some(server_held), ..Point::default() };
+        let point = |seconds, server_held| Point {
+            seconds,
+            server_held: Some(server_held),
+            ..Point::default()
+        };
         // Others may be connected to it, too, before ours are gone.
         let points = [point(5.0, 11), point(6.0, 10), point(7.5, 9), point(8.0, 4), point(9.0, 0)];
         let seen = silence(&points, Side::Server, 10);
-        assert_eq!((seen.first_dropped, seen.half_dropped, seen.all_dropped), (Some(2.5), Some(3.0), Some(4.0)));
+        assert_eq!(
+            (seen.first_dropped, seen.half_dropped, seen.all_dropped),
+            (Some(2.5), Some(3.0), Some(4.0))
+        );
         let never = silence(&points[..2], Side::Server, 10);
         assert_eq!(seen.looked_every, 1.5);
         assert_eq!((never.first_dropped, never.all_dropped, never.held_at_end), (None, None, 10));

@@ -58,7 +58,8 @@ impl Kernel {
 /// `TCP: inuse 5 orphan 0 tw 0 alloc 6 mem 1`, of which the last is in pages.
 fn buffers(sockstat: &str) -> Option<u64> {
     let line = sockstat.lines().find_map(|line| line.strip_prefix("TCP:"))?;
-    let pages: u64 = line.split_whitespace().skip_while(|word| *word != "mem").nth(1)?.parse().ok()?;
+    let pages: u64 =
+        line.split_whitespace().skip_while(|word| *word != "mem").nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)
 }
 
@@ -67,7 +68,8 @@ fn objects(slabinfo: &str) -> u64 {
     let size = |line: &str| {
         let mut words = line.split_whitespace();
         let known = CACHES.contains(&words.next()?);
-        let (active, size) = (words.next()?.parse::<u64>().ok()?, words.nth(1)?.parse::<u64>().ok()?);
+        let (active, size) =
+            (words.next()?.parse::<u64>().ok()?, words.nth(1)?.parse::<u64>().ok()?);
         known.then_some(active * size)
     };
     slabinfo.lines().filter_map(size).sum()
@@ -95,10 +97,10 @@ mod tests {
 
     #[test]
     fn memory_of_the_kernel_is_read_as_it_is_written() {
-        let sockstat = "sockets: used 9\nTCP: inuse 5 orphan 0 tw 0 alloc 6 mem 3\nUDP: inuse 0 mem 7\n";
+        let sockstat =
+            "sockets: used 9\nTCP: inuse 5 orphan 0 tw 0 alloc 6 mem 3\nUDP: inuse 0 mem 7\n";
         assert_eq!(buffers(sockstat), Some(3 * rustix::param::page_size() as u64));
-        let slabinfo =
-            "slabinfo - version: 2.1\n# name <active>\nTCP 10 24 2368 13 8 : x\nfilp 5 5 192 21 1\nother 9 9 9 9\n";
+        let slabinfo = "slabinfo - version: 2.1\n# name <active>\nTCP 10 24 2368 13 8 : x\nfilp 5 5 192 21 1\nother 9 9 9 9\n";
         assert_eq!(objects(slabinfo), 23_680 + 960);
         assert!(Kernel::now().slab > 0);
     }

@@ -76,8 +76,12 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, Stri
 }
 
 fn compare(parser: &mut Parser) -> Result<Task, String> {
-    let mut file =
-        || parser.value().map(PathBuf::from).map_err(|_| "--compare wants two files that --json wrote".to_owned());
+    let mut file = || {
+        parser
+            .value()
+            .map(PathBuf::from)
+            .map_err(|_| "--compare wants two files that --json wrote".to_owned())
+    };
     let files = (file()?, file()?);
     match parser.next() {
         Ok(None) => Ok(Task::Compare(files.0, files.1)),
@@ -118,7 +122,8 @@ impl Draft {
             "timeout" => self.timeout = Some(decimal(name, parser, 0.25, DAY, "seconds")?),
             "duration" => self.duration = Some(decimal(name, parser, 0.1, DAY, "seconds")?),
             "messages-per-second" => {
-                self.messages_per_second = Some(decimal(name, parser, 0.01, 1e7, "messages a second")?)
+                self.messages_per_second =
+                    Some(decimal(name, parser, 0.01, 1e7, "messages a second")?)
             }
             "size" => self.size = Some(number(name, parser, 1, LONGEST)?),
             "active" => self.active = Some(share(parser)?),
@@ -126,7 +131,9 @@ impl Draft {
             "workers" => self.workers = Some(number(name, parser, 1, 4096)?),
             "serve" => self.serve = Some(number(name, parser, 1, 4096)?),
             "serve-idle" => self.serve_idle = Some(decimal(name, parser, 0.25, DAY, "seconds")?),
-            "serve-descriptors" => self.serve_descriptors = Some(number(name, parser, 32, 1 << 30)?),
+            "serve-descriptors" => {
+                self.serve_descriptors = Some(number(name, parser, 32, 1 << 30)?)
+            }
             "pid" => self.pids = list(name, parser, "process ids, such as 4711,4712")?,
             "json" => self.json = Some(file(name, parser)?),
             "report" => self.report = Some(file(name, parser)?),
@@ -148,15 +155,24 @@ impl Draft {
             ));
         }
         if serve > 0 && !targets[0].is_loopback() {
-            return Err("--serve serves at addresses of this machine only: name 127.0.0.1 in the URL".into());
+            return Err(
+                "--serve serves at addresses of this machine only: name 127.0.0.1 in the URL"
+                    .into(),
+            );
         }
         let connections = self.connections.unwrap_or(1000);
         if mode == Mode::Broadcast && connections < 2 {
-            return Err("--mode broadcast needs at least --connections 2: one sends, the others hear".into());
+            return Err(
+                "--mode broadcast needs at least --connections 2: one sends, the others hear"
+                    .into(),
+            );
         }
         let size = self.size.unwrap_or(if mode == Mode::Slow { SLOW_SIZE } else { SIZE });
         if matches!(mode, Mode::Echo | Mode::Broadcast) && size < stamp::LEN {
-            return Err(format!("--size {size} has no room for a time stamp: give at least {}", stamp::LEN));
+            return Err(format!(
+                "--size {size} has no room for a time stamp: give at least {}",
+                stamp::LEN
+            ));
         }
         Ok(Options {
             url,
@@ -205,7 +221,13 @@ where
     }
 }
 
-fn decimal(name: &str, parser: &mut Parser, least: f64, most: f64, unit: &str) -> Result<f64, String> {
+fn decimal(
+    name: &str,
+    parser: &mut Parser,
+    least: f64,
+    most: f64,
+    unit: &str,
+) -> Result<f64, String> {
     let value = value(name, parser)?;
     match value.replace('_', "").parse::<f64>() {
         Ok(number) if number >= least && number <= most => Ok(number),
@@ -222,7 +244,9 @@ fn share(parser: &mut Parser) -> Result<f64, String> {
     };
     match share {
         Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
-        _ => Err(format!("--active {value:?}: give a share above 0 and up to 1, such as 0.1 or 10%")),
+        _ => {
+            Err(format!("--active {value:?}: give a share above 0 and up to 1, such as 0.1 or 10%"))
+        }
     }
 }
 
@@ -264,7 +288,10 @@ mod tests {
              --json a --report b --workers 3 --mode half-open --duration 0.5",
         );
         assert_eq!((all.connections, all.rate, all.in_flight, all.active), (1000, 2.5, 7, 0.1));
-        assert_eq!((all.sources.len(), all.pids, all.workers, all.targets.len()), (2, vec![1, 2], Some(3), 2));
+        assert_eq!(
+            (all.sources.len(), all.pids, all.workers, all.targets.len()),
+            (2, vec![1, 2], Some(3), 2)
+        );
         assert!(matches!(parsed("--compare a b"), Ok(Task::Compare(..))));
         assert!(matches!(parsed("--rate 5 -h"), Ok(Task::Help)));
     }

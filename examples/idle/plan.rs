@@ -59,12 +59,19 @@ pub fn plan(
 }
 
 /// All routes, the connections spread evenly over the targets.
-fn routes(connections: u64, targets: u64, sources: &Sources, ports: u64) -> Result<Vec<Route>, String> {
+fn routes(
+    connections: u64,
+    targets: u64,
+    sources: &Sources,
+    ports: u64,
+) -> Result<Vec<Route>, String> {
     let most = connections.div_ceil(targets);
     // The kernel looks through one half of the ports first, from a random place on, and the fuller it is the longer.
     let comfortable = ports * 2 / 5;
     let sources = match sources {
-        Sources::Loopback(first) if most > comfortable => loopback(*first, connections.div_ceil(comfortable)),
+        Sources::Loopback(first) if most > comfortable => {
+            loopback(*first, connections.div_ceil(comfortable))
+        }
         Sources::Kernel if most > ports => {
             return Err(format!(
                 "{most} connections to one target need more than the {ports} ports of one address: name {} with --source, or give more targets",
@@ -99,7 +106,12 @@ fn routes(connections: u64, targets: u64, sources: &Sources, ports: u64) -> Resu
 /// So many addresses from 127.0.`first`.1 on, but those that end in 0 or 255.
 fn loopback(first: u8, count: u64) -> Vec<Option<IpAddr>> {
     (0..count as u32)
-        .map(|n| Some(Ipv4Addr::from((127 << 24) + (u32::from(first) + n / 254) * 256 + n % 254 + 1).into()))
+        .map(|n| {
+            Some(
+                Ipv4Addr::from((127 << 24) + (u32::from(first) + n / 254) * 256 + n % 254 + 1)
+                    .into(),
+            )
+        })
         .collect()
 }
 
@@ -157,7 +169,11 @@ mod tests {
             *targets.entry(route.target).or_insert(0) += route.connections;
             *sources.entry(route.source).or_insert(0) += route.connections;
         }
-        (targets, sources, plan.iter().map(|routes| routes.iter().map(|route| route.connections).sum()).collect())
+        (
+            targets,
+            sources,
+            plan.iter().map(|routes| routes.iter().map(|route| route.connections).sum()).collect(),
+        )
     }
 
     #[test]
@@ -165,9 +181,15 @@ mod tests {
         let plan = plan(995_000, 50, &Sources::Loopback(7), BOUNDS, None).unwrap();
         let (targets, sources, workers) = counts(&plan);
         assert!(targets.values().all(|&count| count == 19_900) && targets.len() == 50);
-        assert!(sources.len() == 89 && sources.values().all(|&count| count <= BOUNDS.ports * 2 / 5), "{sources:?}");
+        assert!(
+            sources.len() == 89 && sources.values().all(|&count| count <= BOUNDS.ports * 2 / 5),
+            "{sources:?}"
+        );
         assert!(plan.iter().all(|routes| routes.len() <= 6), "few routes for each");
-        assert!(workers.len() == 50 && workers.iter().all(|&count| count <= BOUNDS.per_worker), "{workers:?}");
+        assert!(
+            workers.len() == 50 && workers.iter().all(|&count| count <= BOUNDS.per_worker),
+            "{workers:?}"
+        );
     }
 
     #[test]
@@ -176,14 +198,20 @@ mod tests {
         let (targets, sources, workers) = counts(&plan);
         assert_eq!((targets[&0], targets[&1]), (50_001, 50_000));
         assert_eq!(sources.len(), 9);
-        assert!(sources.values().all(|&count| count <= BOUNDS.ports * 2 / 5) && !sources.contains_key(&None));
+        assert!(
+            sources.values().all(|&count| count <= BOUNDS.ports * 2 / 5)
+                && !sources.contains_key(&None)
+        );
         assert!(sources.contains_key(&Some(Ipv4Addr::new(127, 0, 7, 9).into())), "{sources:?}");
         assert_eq!(workers, [16_667, 16_667, 16_667, 16_667, 16_667, 16_666]);
     }
 
     #[test]
     fn plan_that_cannot_be_says_what_it_lacks() {
-        let two = Sources::Named(vec![Ipv4Addr::new(10, 0, 0, 1).into(), Ipv4Addr::new(10, 0, 0, 2).into()]);
+        let two = Sources::Named(vec![
+            Ipv4Addr::new(10, 0, 0, 1).into(),
+            Ipv4Addr::new(10, 0, 0, 2).into(),
+        ]);
         for (connections, targets, sources, workers, lacks) in [
             (100_000, 2, Sources::Kernel, None, "name 2 with --source"),
             (60_000, 9, two.clone(), None, "need 3 source addresses"),

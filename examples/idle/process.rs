@@ -61,7 +61,10 @@ impl Server {
     /// Why it does not.
     pub fn start(service: &Service) -> Result<Server, String> {
         let failed = |error: &dyn std::fmt::Display| {
-            format!("no server at {}: {error}; end what listens there, or name other ports", service.address)
+            format!(
+                "no server at {}: {error}; end what listens there, or name other ports",
+                service.address
+            )
         };
         let text = serde_json::to_string(service).map_err(|error| failed(&error))?;
         let mut process = Process::start(&[SERVER, &text]).map_err(|error| failed(&error))?;
@@ -93,7 +96,11 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub fn start(number: usize, assignment: &Assignment, inbox: Sender<(usize, Heard)>) -> io::Result<Worker> {
+    pub fn start(
+        number: usize,
+        assignment: &Assignment,
+        inbox: Sender<(usize, Heard)>,
+    ) -> io::Result<Worker> {
         let mut process = Process::start(&[WORKER])?;
         let (input, output) = process.pipes()?;
         let mut worker = Worker { process, input };

@@ -61,7 +61,10 @@ impl Run {
     /// What of the options cannot be done.
     pub fn start(options: Options, interrupted: Arc<AtomicBool>) -> Result<Run, String> {
         let descriptors = limits::raise_descriptors(u64::MAX);
-        let bounds = Bounds { per_worker: descriptors.saturating_sub(SPARE).max(1), ports: limits::ephemeral_ports() };
+        let bounds = Bounds {
+            per_worker: descriptors.saturating_sub(SPARE).max(1),
+            ports: limits::ephemeral_ports(),
+        };
         let sources = match &options.sources {
             named if !named.is_empty() => Sources::Named(named.clone()),
             _ if options.targets.iter().all(|target| target.has_many_sources()) => {
@@ -69,19 +72,26 @@ impl Run {
             }
             _ => Sources::Kernel,
         };
-        let plan = plan(options.connections, options.targets.len(), &sources, bounds, options.workers)?;
+        let plan =
+            plan(options.connections, options.targets.len(), &sources, bounds, options.workers)?;
         let servers = start_servers(&options)?;
         let pids = server_pids(&options, &servers)?;
         let messages_per_second = messages_per_second(&options);
         let may_move = matches!(sources, Sources::Loopback(_));
         let assignments = assignments(&options, &plan, messages_per_second, may_move);
-        let crew = Crew::start(&assignments, interrupted)
-            .map_err(|error| format!("no worker can be started: {error}; see whether more processes may run"))?;
+        let crew = Crew::start(&assignments, interrupted).map_err(|error| {
+            format!("no worker can be started: {error}; see whether more processes may run")
+        })?;
         Ok(Run {
             shares: assignments.iter().map(Assignment::connections).collect(),
             sampler: Sampler::new(pids.clone(), crew.ids()),
             show: Show::new(),
-            sources: plan.iter().flatten().filter_map(|route| route.source).collect::<HashSet<_>>().len(),
+            sources: plan
+                .iter()
+                .flatten()
+                .filter_map(|route| route.source)
+                .collect::<HashSet<_>>()
+                .len(),
             messages_per_second,
             options,
             crew,
@@ -92,7 +102,9 @@ impl Run {
 
     /// Opens, measures, and puts together what came of it.
     pub fn finish(mut self) -> Outcome {
-        let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let started = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |time| time.as_secs());
         let mut phases = Phases::default();
         self.open(&mut phases);
         if phases.opened.progress.held > 0 && !self.crew.is_interrupted() {
@@ -179,9 +191,9 @@ impl Run {
             let after = self.sampler.snapshot(0).server;
             let points = &self.sampler.points[first.min(self.sampler.points.len())..];
             let silence = measured::silence(points, side, phases.opened.progress.held);
-            let growth = before
-                .zip(after)
-                .map(|(before, after)| (after as f64 - before as f64) / phases.opened.progress.held.max(1) as f64);
+            let growth = before.zip(after).map(|(before, after)| {
+                (after as f64 - before as f64) / phases.opened.progress.held.max(1) as f64
+            });
             phases.silence = Some(Silence { server_bytes: growth, ..silence });
         }
     }
@@ -199,7 +211,10 @@ impl Run {
                 let now = nanoseconds();
                 let done = now.saturating_sub(from).min(length);
                 show.tick(done / 1_000_000, length / 1_000_000, || {
-                    format!("{} held, {} sent, {} answered", progress.held, progress.sent, progress.answered)
+                    format!(
+                        "{} held, {} sent, {} answered",
+                        progress.held, progress.sent, progress.answered
+                    )
                 });
                 // Nobody else knows that everybody has heard everything.
                 let heard_all = progress.answered >= progress.sent * held.saturating_sub(1);
@@ -219,7 +234,8 @@ impl Run {
     fn outcome(self, started: u64, phases: Phases) -> Outcome {
         let Phases { opened, cpu, tally, refusal, .. } = phases;
         let has_measured = phases.measured_seconds > 0.0;
-        let measured = measured::of(self.options.mode, &tally, phases.measured_seconds, opened.progress.held);
+        let measured =
+            measured::of(self.options.mode, &tally, phases.measured_seconds, opened.progress.held);
         let end = if has_measured { tally.progress } else { opened.progress };
         let memory = match (&phases.few, &phases.many) {
             (Some(few), Some(many)) => memory_between(few, many, self.is_local()),
@@ -235,7 +251,10 @@ impl Run {
                 asked: options.connections,
                 held: opened.progress.held,
                 // Peers that do not listen do not hear that they are dropped, either.
-                held_at_end: phases.silence.as_ref().map_or(end.held, |silence| silence.held_at_end),
+                held_at_end: phases
+                    .silence
+                    .as_ref()
+                    .map_or(end.held, |silence| silence.held_at_end),
                 lost: end.lost,
                 failed: end.failed,
                 failures: opened.failures.clone(),
@@ -247,7 +266,8 @@ impl Run {
             measured: crate::outcome::Measured { silence: phases.silence, ..measured },
             timeline: self.sampler.points,
         };
-        outcome.verdict = verdict::judge(&outcome, refusal, self.crew.is_interrupted(), self.crew.dead());
+        outcome.verdict =
+            verdict::judge(&outcome, refusal, self.crew.is_interrupted(), self.crew.dead());
         outcome
     }
 
@@ -275,7 +295,11 @@ impl Run {
 
 fn start_servers(options: &Options) -> Result<Vec<Server>, String> {
     let service = |host: &str, port| Service {
-        address: if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") },
+        address: if host.contains(':') {
+            format!("[{host}]:{port}")
+        } else {
+            format!("{host}:{port}")
+        },
         descriptors: options.serve_descriptors,
         idle: options.serve_idle,
     };
@@ -286,7 +310,9 @@ fn start_servers(options: &Options) -> Result<Vec<Server>, String> {
 /// The processes of the servers, as far as they are on this machine.
 fn server_pids(options: &Options, servers: &[Server]) -> Result<Vec<u32>, String> {
     if let Some(pid) = options.pids.iter().find(|&&pid| crate::memory::roughly(pid).is_none()) {
-        return Err(format!("--pid {pid} is no process: give that of the server, as pgrep tells it"));
+        return Err(format!(
+            "--pid {pid} is no process: give that of the server, as pgrep tells it"
+        ));
     }
     if !options.pids.is_empty() {
         return Ok(options.pids.clone());
@@ -313,7 +339,12 @@ fn messages_per_second(options: &Options) -> f64 {
 }
 
 /// What each worker is told: its part of everything.
-fn assignments(options: &Options, plan: &[Vec<Route>], messages_per_second: f64, may_move: bool) -> Vec<Assignment> {
+fn assignments(
+    options: &Options,
+    plan: &[Vec<Route>],
+    messages_per_second: f64,
+    may_move: bool,
+) -> Vec<Assignment> {
     let nonce = nanoseconds() as u32 ^ std::process::id().rotate_left(16);
     let assignment = |(number, routes): (usize, &Vec<Route>)| {
         let connections: u64 = routes.iter().map(|route| route.connections).sum();

@@ -43,7 +43,15 @@ pub struct Times {
 impl Sampler {
     pub fn new(servers: Vec<u32>, workers: Vec<u32>) -> Sampler {
         let begun = nanoseconds();
-        Sampler { begun, interval: SECOND / 5, next: 0, servers, workers, points: Vec::new(), watched: None }
+        Sampler {
+            begun,
+            interval: SECOND / 5,
+            next: 0,
+            servers,
+            workers,
+            points: Vec::new(),
+            watched: None,
+        }
     }
 
     /// From now on the open connections of these ports are counted as well.
@@ -75,7 +83,10 @@ impl Sampler {
             server_bytes: (!self.servers.is_empty()).then(|| sum(&self.servers)),
             client_bytes: sum(&self.workers),
             kernel_bytes: Kernel::now().slab,
-            server_held: self.watched.as_ref().map(|(ports, side)| sockets::established(ports, *side)),
+            server_held: self
+                .watched
+                .as_ref()
+                .map(|(ports, side)| sockets::established(ports, *side)),
         });
         if self.points.len() > MOMENTS {
             let mut index = 0;
@@ -105,7 +116,12 @@ impl Sampler {
 
     pub fn times(&self) -> Times {
         let times = |pids: &[u32]| pids.iter().map(|&pid| cpu::time_of(pid)).collect();
-        Times { at: nanoseconds(), servers: times(&self.servers), workers: times(&self.workers), cores: Cores::now() }
+        Times {
+            at: nanoseconds(),
+            servers: times(&self.servers),
+            workers: times(&self.workers),
+            cores: Cores::now(),
+        }
     }
 
     /// CPU time since `before`, in shares of one core.
@@ -113,10 +129,14 @@ impl Sampler {
         let now = self.times();
         let elapsed = (now.at - before.at).max(1) as f64;
         let shares = |before: &[Option<u64>], now: &[Option<u64>]| -> Vec<f64> {
-            let both = before.iter().zip(now).filter_map(|(before, now)| Some((before.as_ref()?, now.as_ref()?)));
+            let both = before
+                .iter()
+                .zip(now)
+                .filter_map(|(before, now)| Some((before.as_ref()?, now.as_ref()?)));
             both.map(|(before, now)| now.saturating_sub(*before) as f64 / elapsed).collect()
         };
-        let (client, server) = (shares(&before.workers, &now.workers), shares(&before.servers, &now.servers));
+        let (client, server) =
+            (shares(&before.workers, &now.workers), shares(&before.servers, &now.servers));
         let busiest = |shares: &[f64]| shares.iter().copied().fold(0.0, f64::max);
         Cpu {
             phase: phase.to_owned(),
@@ -133,16 +153,18 @@ impl Sampler {
 /// What each connection costs: what was added between two moments, divided by the connections that were.
 pub fn memory_between(few: &Snapshot, many: &Snapshot, both_ends: bool) -> Vec<Memory> {
     let added = many.held.saturating_sub(few.held);
-    let row = |owner: &str, source: String, before: Option<u64>, after: Option<u64>, is_part: bool| {
-        let slope = before.zip(after).filter(|_| added > 0);
-        Memory {
-            owner: owner.to_owned(),
-            source,
-            per_connection: slope.map(|(before, after)| (after as f64 - before as f64) / added as f64),
-            total: after,
-            is_part,
-        }
-    };
+    let row =
+        |owner: &str, source: String, before: Option<u64>, after: Option<u64>, is_part: bool| {
+            let slope = before.zip(after).filter(|_| added > 0);
+            Memory {
+                owner: owner.to_owned(),
+                source,
+                per_connection: slope
+                    .map(|(before, after)| (after as f64 - before as f64) / added as f64),
+                total: after,
+                is_part,
+            }
+        };
     let ends = if both_ends { "both ends" } else { "this end" };
     let kernel = (few.kernel, many.kernel);
     let kernel_row = |source: &str, before: Option<u64>, after: Option<u64>, is_part: bool| {
@@ -151,8 +173,18 @@ pub fn memory_between(few: &Snapshot, many: &Snapshot, both_ends: bool) -> Vec<M
     vec![
         row("server", "RSS, smaps_rollup".into(), few.server, many.server, false),
         kernel_row("Slab, /proc/meminfo", Some(kernel.0.slab), Some(kernel.1.slab), false),
-        kernel_row("TCP buffers, /proc/net/sockstat", Some(kernel.0.buffers), Some(kernel.1.buffers), false),
-        kernel_row("sockets' own objects, /proc/slabinfo", kernel.0.sockets, kernel.1.sockets, true),
+        kernel_row(
+            "TCP buffers, /proc/net/sockstat",
+            Some(kernel.0.buffers),
+            Some(kernel.1.buffers),
+            false,
+        ),
+        kernel_row(
+            "sockets' own objects, /proc/slabinfo",
+            kernel.0.sockets,
+            kernel.1.sockets,
+            true,
+        ),
         row("client", "Private_Dirty, smaps_rollup".into(), few.client, many.client, false),
     ]
 }
@@ -171,14 +203,24 @@ mod tests {
         assert!(sampler.points.len() <= MOMENTS + 1, "{}", sampler.points.len());
         assert_eq!(sampler.points[0].held, 0);
         assert!(sampler.points.last().unwrap().held > 1_290);
-        assert!(sampler.points.iter().all(|point| point.client_bytes > 0 && point.server_bytes.is_none()));
+        assert!(
+            sampler
+                .points
+                .iter()
+                .all(|point| point.client_bytes > 0 && point.server_bytes.is_none())
+        );
     }
 
     #[test]
     fn memory_is_what_was_added_for_each_that_was_added() {
         let kernel = |slab| Kernel { slab, buffers: 0, sockets: None };
         let few = Snapshot { held: 100, server: Some(50_000), client: None, kernel: kernel(9) };
-        let many = Snapshot { held: 1100, server: Some(130_000), client: Some(7), kernel: kernel(4_000_009) };
+        let many = Snapshot {
+            held: 1100,
+            server: Some(130_000),
+            client: Some(7),
+            kernel: kernel(4_000_009),
+        };
         let rows = memory_between(&few, &many, true);
         let by = |index: usize| rows[index].per_connection;
         assert_eq!((by(0), by(1), by(3), by(4)), (Some(80.0), Some(4000.0), None, None));

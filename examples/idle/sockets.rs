@@ -89,9 +89,9 @@ mod tests {
 
     #[test]
     fn table_is_read_as_it_is_written() {
-        let line =
-            "   0: 0100007F:2329 0100007F:D3F2 01 00000000:00000000 00:00000000 00000000  0 0 48213 1 0 20 4 30 10 -1";
-        let entry = Entry { local_port: 9001, remote_port: 54258, state: ESTABLISHED, inode: 48213 };
+        let line = "   0: 0100007F:2329 0100007F:D3F2 01 00000000:00000000 00:00000000 00000000  0 0 48213 1 0 20 4 30 10 -1";
+        let entry =
+            Entry { local_port: 9001, remote_port: 54258, state: ESTABLISHED, inode: 48213 };
         assert_eq!(Entry::read(line), Some(entry));
         assert_eq!(Entry::read("  sl  local_address rem_address   st tx_queue"), None);
     }

@@ -22,8 +22,15 @@ pub enum Mode {
 }
 
 impl Mode {
-    pub const ALL: [Mode; 7] =
-        [Mode::Hold, Mode::Ping, Mode::Echo, Mode::Broadcast, Mode::Churn, Mode::HalfOpen, Mode::Slow];
+    pub const ALL: [Mode; 7] = [
+        Mode::Hold,
+        Mode::Ping,
+        Mode::Echo,
+        Mode::Broadcast,
+        Mode::Churn,
+        Mode::HalfOpen,
+        Mode::Slow,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use switchboard::proto::Url;
+use switchboard::proto::websocket::Url;
 
 /// One server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,9 @@ impl Target {
     fn new(url: &str) -> Result<Target, String> {
         let judged = Url::parse(url).map_err(|malformed| format!("{url:?}: {malformed}"))?;
         if judged.is_secure() {
-            return Err(format!("{url:?}: wss is not spoken; measure behind what ends TLS, with a ws:// URL"));
+            return Err(format!(
+                "{url:?}: wss is not spoken; measure behind what ends TLS, with a ws:// URL"
+            ));
         }
         Ok(Target { host: judged.host().to_owned(), port: judged.port(), url: judged.to_string() })
     }
@@ -63,7 +65,14 @@ mod tests {
     fn url_with_a_range_stands_for_every_port_in_it() {
         let targets = parse("ws://127.0.0.1:9001-9003/a?b=1-2").unwrap();
         let urls: Vec<&str> = targets.iter().map(|target| &*target.url).collect();
-        assert_eq!(urls, ["ws://127.0.0.1:9001/a?b=1-2", "ws://127.0.0.1:9002/a?b=1-2", "ws://127.0.0.1:9003/a?b=1-2"]);
+        assert_eq!(
+            urls,
+            [
+                "ws://127.0.0.1:9001/a?b=1-2",
+                "ws://127.0.0.1:9002/a?b=1-2",
+                "ws://127.0.0.1:9003/a?b=1-2"
+            ]
+        );
         assert_eq!(targets[2].port, 9003);
         assert_eq!(parse("ws://[::1]:7-8/").unwrap()[1].url, "ws://[::1]:8/");
         assert_eq!(parse("ws://my-host/a-b").unwrap()[0].host, "my-host");

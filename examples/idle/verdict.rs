@@ -38,7 +38,8 @@ pub fn refusal(options: &Options, pids: &[u32], opened: &Opened) -> Option<Strin
         && held + OTHERS * pids.len() as u64 >= limit
         && held <= limit
     {
-        let (whose, each) = if pids.len() > 1 { ("their limit", " in all") } else { ("its limit", "") };
+        let (whose, each) =
+            if pids.len() > 1 { ("their limit", " in all") } else { ("its limit", "") };
         let who = if pids.len() > 1 { "servers" } else { "server" };
         let limit = grouped(limit);
         return Some(format!(
@@ -47,20 +48,33 @@ pub fn refusal(options: &Options, pids: &[u32], opened: &Opened) -> Option<Strin
     }
     let url = options.targets.get(most.target).map_or(&*options.url, |target| &*target.url);
     let (what, remedy, count) = (most.kind.as_str(), most.kind.remedy(), grouped(most.count));
-    let reason = if most.reason.is_empty() { String::new() } else { format!(", the first with {:?}", most.reason) };
+    let reason = if most.reason.is_empty() {
+        String::new()
+    } else {
+        format!(", the first with {:?}", most.reason)
+    };
     Some(match most.kind {
-        Failure::Descriptors | Failure::Ports => format!("a worker here {what} after {of}; {remedy}"),
+        Failure::Descriptors | Failure::Ports => {
+            format!("a worker here {what} after {of}; {remedy}")
+        }
         _ => format!("server at {url} {what} after {of} ({count} attempts{reason}); {remedy}"),
     })
 }
 
 /// All rules.
-pub fn judge(outcome: &Outcome, refusal: Option<String>, interrupted: bool, dead: usize) -> Verdict {
+pub fn judge(
+    outcome: &Outcome,
+    refusal: Option<String>,
+    interrupted: bool,
+    dead: usize,
+) -> Verdict {
     let mut reasons = Vec::new();
     let connections = &outcome.connections;
     if dead > 0 {
-        reasons
-            .push(format!("{dead} of {} workers ended early; what they said stands above", outcome.settings.workers));
+        reasons.push(format!(
+            "{dead} of {} workers ended early; what they said stands above",
+            outcome.settings.workers
+        ));
     }
     match refusal {
         Some(refusal) => reasons.push(refusal),
@@ -118,8 +132,10 @@ fn unanswered(outcome: &Outcome) -> Option<String> {
 
 /// By which rule the client was the bottleneck.
 fn invalid(outcome: &Outcome) -> Vec<String> {
-    let talks = matches!(outcome.settings.mode, Mode::Ping | Mode::Echo | Mode::Broadcast | Mode::Churn);
-    let Some(cpu) = outcome.cpu.iter().find(|cpu| cpu.phase == "measuring").filter(|_| talks) else {
+    let talks =
+        matches!(outcome.settings.mode, Mode::Ping | Mode::Echo | Mode::Broadcast | Mode::Churn);
+    let Some(cpu) = outcome.cpu.iter().find(|cpu| cpu.phase == "measuring").filter(|_| talks)
+    else {
         return Vec::new();
     };
     let mut rules = Vec::new();
@@ -161,12 +177,17 @@ fn bottleneck(cpu: &Cpu, cores: usize) -> Option<String> {
 fn notes(outcome: &Outcome) -> Vec<String> {
     let mut notes = Vec::new();
     if outcome.settings.server_pids.is_empty() {
-        notes.push("the server's process is not known: its memory and CPU are missing; name it with --pid".to_owned());
+        notes.push(
+            "the server's process is not known: its memory and CPU are missing; name it with --pid"
+                .to_owned(),
+        );
     }
     let processes = outcome.settings.workers.max(outcome.settings.server_pids.len()) as u64;
     if outcome.connections.held / processes.max(1) < FEW && outcome.connections.held > 0 {
         let few = grouped(FEW);
-        notes.push(format!("memory per connection is coarse with fewer than {few} connections in a process"));
+        notes.push(format!(
+            "memory per connection is coarse with fewer than {few} connections in a process"
+        ));
     }
     let opening = outcome.cpu.iter().find(|cpu| cpu.phase == "opening");
     if opening.and_then(|cpu| bottleneck(cpu, outcome.settings.cores)).is_some() {
@@ -186,7 +207,10 @@ fn notes(outcome: &Outcome) -> Vec<String> {
         ));
     }
     if outcome.connections.failed > 0 && outcome.connections.held >= outcome.connections.asked {
-        notes.push(format!("{} attempts failed and were repeated", grouped(outcome.connections.failed)));
+        notes.push(format!(
+            "{} attempts failed and were repeated",
+            grouped(outcome.connections.failed)
+        ));
     }
     notes
 }
@@ -225,15 +249,21 @@ mod tests {
         assert!(bottleneck(&cpu(0.95, Some(0.4), 0.7), 2).unwrap().contains("95 % of a core"));
         assert!(bottleneck(&cpu(0.95, None, 0.7), 2).unwrap().contains("not known"));
         assert!(bottleneck(&cpu(0.88, Some(0.6), 0.99), 1).unwrap().contains("used all cores"));
-        for fine in
-            [cpu(0.5, Some(0.2), 1.0), cpu(0.95, Some(0.99), 1.0), cpu(0.5, None, 1.0), cpu(0.6, Some(0.9), 1.0)]
-        {
+        for fine in [
+            cpu(0.5, Some(0.2), 1.0),
+            cpu(0.95, Some(0.99), 1.0),
+            cpu(0.5, None, 1.0),
+            cpu(0.6, Some(0.9), 1.0),
+        ] {
             assert_eq!(bottleneck(&fine, 2), None, "{fine:?}");
         }
     }
 
     #[test]
     fn numbers_have_their_thousands_apart() {
-        assert_eq!([0, 999, 1_000, 19_987, 1_000_000].map(grouped), ["0", "999", "1,000", "19,987", "1,000,000"]);
+        assert_eq!(
+            [0, 999, 1_000, 19_987, 1_000_000].map(grouped),
+            ["0", "999", "1,000", "19,987", "1,000,000"]
+        );
     }
 }

@@ -74,11 +74,16 @@ fn hear(remote: Remote, zone: ZoneId<Client>) {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
             match serde_json::from_str(&line) {
                 Ok(order) => {
-                    if remote.call(zone, move |client: &mut Client, _| client.orders.push_back(order)).is_err() {
+                    if remote
+                        .call(zone, move |client: &mut Client, _| client.orders.push_back(order))
+                        .is_err()
+                    {
                         break;
                     }
                 }
-                Err(error) => eprintln!("idle: an order that a worker does not understand: {error}"),
+                Err(error) => {
+                    eprintln!("idle: an order that a worker does not understand: {error}")
+                }
             }
         }
         std::process::exit(0);
@@ -108,7 +113,8 @@ fn turn(reactor: &mut Reactor, zone: ZoneId<Client>) -> io::Result<()> {
 
 /// Waits until something is ready or `next` has come, more finely than the milliseconds of a `Poll`.
 fn wait(reactor: &Reactor, next: u64) -> io::Result<()> {
-    let due = reactor.server.poll_timeout(Instant::now()).map_or(u64::MAX, |due| due.as_nanos() as u64);
+    let due =
+        reactor.server.poll_timeout(Instant::now()).map_or(u64::MAX, |due| due.as_nanos() as u64);
     let left = next.saturating_sub(nanoseconds()).min(due);
     if left > 0 {
         let timeout = Timespec { tv_sec: (left / SECOND) as i64, tv_nsec: (left % SECOND) as i64 };
@@ -132,7 +138,13 @@ impl Crowd {
     }
 
     fn progress(&self) -> Progress {
-        Progress { held: self.held, lost: self.lost, failed: self.dialling.failed, sent: 0, answered: 0 }
+        Progress {
+            held: self.held,
+            lost: self.lost,
+            failed: self.dialling.failed,
+            sent: 0,
+            answered: 0,
+        }
     }
 }
 

@@ -4,7 +4,8 @@
 use std::path::Path;
 use std::{fs, io};
 
-use switchboard::proto::{LAST_CHUNK, Opcode, encode_chunk, encode_frame, encode_masked};
+use switchboard::proto::http1::{LAST_CHUNK, encode_chunk};
+use switchboard::proto::websocket::{Opcode, encode_frame, encode_masked};
 
 const HEADS: &[&str] = &[
     "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -22,7 +23,8 @@ const HEADS: &[&str] = &[
 ];
 
 const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-const UPGRADE: &str = "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n";
+const UPGRADE: &str =
+    "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n";
 
 /// What follows the two lines that are always right.
 const HANDSHAKES: &[&str] = &[
@@ -106,9 +108,21 @@ const HEADERS: &[&[u8]] = &[
 /// Frames as (fin, opcode, payload); several make a conversation.
 const CONVERSATIONS: &[&[(bool, Opcode, &[u8])]] = &[
     &[(true, Opcode::Text, b"Hello")],
-    &[(false, Opcode::Text, b"Hel"), (true, Opcode::Ping, b"?"), (true, Opcode::Continuation, b"lo")],
-    &[(true, Opcode::Binary, &[0x5A; 126]), (true, Opcode::Pong, b""), (true, Opcode::Close, b"\x03\xE8bye")],
-    &[(false, Opcode::Binary, b""), (false, Opcode::Continuation, b""), (true, Opcode::Continuation, b"")],
+    &[
+        (false, Opcode::Text, b"Hel"),
+        (true, Opcode::Ping, b"?"),
+        (true, Opcode::Continuation, b"lo"),
+    ],
+    &[
+        (true, Opcode::Binary, &[0x5A; 126]),
+        (true, Opcode::Pong, b""),
+        (true, Opcode::Close, b"\x03\xE8bye"),
+    ],
+    &[
+        (false, Opcode::Binary, b""),
+        (false, Opcode::Continuation, b""),
+        (true, Opcode::Continuation, b""),
+    ],
     &[(false, Opcode::Text, b"\xCE\xBA\xE1"), (true, Opcode::Continuation, b"\xBD\xB9\xCF\x83")],
     &[(true, Opcode::Text, b"good"), (false, Opcode::Text, b"bad \xF4\x90\x80\x80")],
     &[(true, Opcode::Continuation, b"nothing begun")],
@@ -137,7 +151,10 @@ fn answers() -> impl Iterator<Item = Vec<u8>> {
     let first = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
     let accept = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
     let redirection = b"HTTP/1.1 301 Moved\r\nLocation: /\r\nContent-Length: 0\r\n\r\n".to_vec();
-    ANSWERS.iter().map(move |lines| format!("{first}{accept}{lines}\r\nframes").into_bytes()).chain([redirection])
+    ANSWERS
+        .iter()
+        .map(move |lines| format!("{first}{accept}{lines}\r\nframes").into_bytes())
+        .chain([redirection])
 }
 
 /// Behind the byte that chooses the parameters and the one that says where the payload is cut.
@@ -176,7 +193,8 @@ fn main() -> io::Result<()> {
     write("frame_header", HEADERS.iter().map(|header| header.to_vec()))?;
     write("answer", answers())?;
     write("deflate", deflated())?;
-    let conversations =
-        CONVERSATIONS.iter().flat_map(|frames| [false, true].map(|client| conversation(frames, client)));
+    let conversations = CONVERSATIONS
+        .iter()
+        .flat_map(|frames| [false, true].map(|client| conversation(frames, client)));
     write("protocol", conversations.chain(compressed()))
 }

@@ -5,17 +5,20 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use switchboard::proto::{
-    DeflateConfig, HeadLimits, HeaderSlots, Key, Opening, ResponseHead, Scan, check_answer, encode_offer, scan_response,
+use switchboard::proto::http1::{HeadLimits, HeaderSlots, ResponseHead, Scan, scan_response};
+use switchboard::proto::websocket::{
+    ClientHandshake, DeflateConfig, Key, check_answer, encode_offer,
 };
 
 const CONFIG: DeflateConfig = DeflateConfig::dedicated();
 
-static OPENING: LazyLock<Opening> = LazyLock::new(|| {
+static OPENING: LazyLock<ClientHandshake> = LazyLock::new(|| {
     let mut offer = Vec::new();
     encode_offer(&mut offer, &CONFIG);
     let url = "ws://example.com/chat".parse().expect("a URL");
-    Opening::new(url).subprotocols(["chat", "superchat"]).extensions(String::from_utf8(offer).expect("ASCII"))
+    Opening::new(url)
+        .subprotocols(["chat", "superchat"])
+        .extensions(String::from_utf8(offer).expect("ASCII"))
 });
 
 fuzz_target!(|input: &[u8]| {

@@ -3,13 +3,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use switchboard::proto::{Chunked, LAST_CHUNK, Refusal, encode_chunk};
+use switchboard::proto::http1::{Chunked, LAST_CHUNK, RequestError, encode_chunk};
 
 /// Low, so that bodies about as long are soon found.
 const LIMIT: usize = 40;
 
 /// The payload, how much of the input the body took, and whether it is over.
-fn decode<'i>(pieces: impl Iterator<Item = &'i [u8]>) -> Result<(Vec<u8>, usize, bool), Refusal> {
+fn decode<'i>(
+    pieces: impl Iterator<Item = &'i [u8]>,
+) -> Result<(Vec<u8>, usize, bool), RequestError> {
     let (mut chunked, mut payload, mut consumed) = (Chunked::new(), Vec::new(), 0);
     for piece in pieces {
         consumed += chunked.decode(piece, &mut payload, LIMIT)?.consumed;

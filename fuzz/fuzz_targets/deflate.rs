@@ -4,9 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use switchboard::proto::{
-    DeflateConfig, Deflater, HeadLimits, HeaderSlots, Inflater, Request, Scan, Violation, negotiate, scan,
-};
+use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request, Scan, scan};
+use switchboard::proto::websocket::{DeflateConfig, Deflater, Inflater, Violation, negotiate};
 
 /// Low, so that it is soon passed.
 const LIMIT: usize = 200;
@@ -40,7 +39,8 @@ fn round_trip(payload: &[u8], cut: usize, config: &DeflateConfig, bits: u8, keep
 }
 
 fn offers(values: &[u8], config: &DeflateConfig) {
-    let head = [b"GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Extensions: ", values, b"\r\n\r\n"].concat();
+    let head =
+        [b"GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Extensions: ", values, b"\r\n\r\n"].concat();
     let limits = HeadLimits::default();
     let Scan::Complete(len) = scan(&head, 0, &limits) else { return };
     let mut slots = HeaderSlots::new();
@@ -49,7 +49,10 @@ fn offers(values: &[u8], config: &DeflateConfig) {
     assert!(accepted.agreed().window_bits().is_some_and(|bits| (9..=15).contains(&bits)));
     let mut answer = Vec::new();
     accepted.encode(&mut answer);
-    assert!(answer.starts_with(b"permessage-deflate") && answer.iter().all(|byte| (b' '..=b'~').contains(byte)));
+    assert!(
+        answer.starts_with(b"permessage-deflate")
+            && answer.iter().all(|byte| (b' '..=b'~').contains(byte))
+    );
 }
 
 fuzz_target!(|input: &[u8]| {

@@ -3,12 +3,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use switchboard::proto::{Decoded, Header};
+use switchboard::proto::websocket::{Decoded, Header};
 
 fuzz_target!(|input: &[u8]| {
     for rsv1_allowed in [false, true] {
         let whole = Header::decode_with(input, rsv1_allowed);
-        let mut first = (0..=input.len()).map(|len| Header::decode_with(&input[..len], rsv1_allowed));
+        let mut first =
+            (0..=input.len()).map(|len| Header::decode_with(&input[..len], rsv1_allowed));
         let first = first.find(|decoded| *decoded != Decoded::Partial);
         assert_eq!(first.unwrap_or(Decoded::Partial), whole);
         match whole {
@@ -20,7 +21,10 @@ fuzz_target!(|input: &[u8]| {
                 let mut encoded = Vec::new();
                 header.encode(&mut encoded);
                 assert_eq!(encoded, input[..len]);
-                assert!(header.len < 1 << 63 && (!header.opcode.is_control() || header.len <= 125 && header.fin));
+                assert!(
+                    header.len < 1 << 63
+                        && (!header.opcode.is_control() || header.len <= 125 && header.fin)
+                );
             }
         }
     }

@@ -3,9 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use switchboard::proto::{
-    HeadLimits, HeaderSlots, Origins, Request, Scan, check, check_origin, encode_response, scan, subprotocols,
-};
+use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request, Scan, scan};
+use switchboard::proto::websocket::{Origins, check, check_origin, encode_response, subprotocols};
 
 fuzz_target!(|lines: &[u8]| {
     let head = [b"GET /chat HTTP/1.1\r\nHost: example.com\r\n", lines].concat();
@@ -14,18 +13,28 @@ fuzz_target!(|lines: &[u8]| {
     let mut slots = HeaderSlots::new();
     let Ok(request) = Request::parse(&head[..len], &mut slots, &limits) else { return };
     let says = |name: &str, token: &str| {
-        request.header_values(name).any(|value| String::from_utf8_lossy(value).to_ascii_lowercase().contains(token))
+        request
+            .header_values(name)
+            .any(|value| String::from_utf8_lossy(value).to_ascii_lowercase().contains(token))
     };
 
     assert_eq!(check_origin(&request, &Origins::Any), Ok(()));
-    if let (Some(origin), Ok(())) = (request.header_bytes("origin"), check_origin(&request, &Origins::SameHost)) {
+    if let (Some(origin), Ok(())) =
+        (request.header_bytes("origin"), check_origin(&request, &Origins::SameHost))
+    {
         let (_, host) = std::str::from_utf8(origin).unwrap().split_once("://").unwrap();
         assert!(host.split(':').next().unwrap().eq_ignore_ascii_case("example.com"));
     }
     let offered: Vec<&str> = subprotocols(&request).map(Iterator::collect).unwrap_or_default();
-    assert!(offered.iter().all(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic())));
+    assert!(
+        offered
+            .iter()
+            .all(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic()))
+    );
     let Ok(accept) = check(&request, false) else { return };
-    assert!(request.is_websocket() && says("upgrade", "websocket") && says("connection", "upgrade"));
+    assert!(
+        request.is_websocket() && says("upgrade", "websocket") && says("connection", "upgrade")
+    );
     assert_eq!(request.header("sec-websocket-version"), Some("13"));
     assert_eq!(request.header("sec-websocket-key").map(str::len), Some(24));
     let mut response = Vec::new();

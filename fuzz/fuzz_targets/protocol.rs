@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use switchboard::proto::{Event, Message, Role, Rules, receive};
+use switchboard::proto::websocket::{Event, Message, Role, Rules, decode};
 
 /// All events of these pieces, in words; whether a message came whole or in pieces does not show.
 fn events<'i>(rules: &Rules, pieces: impl Iterator<Item = &'i [u8]>) -> Vec<String> {
@@ -14,7 +14,7 @@ fn events<'i>(rules: &Rules, pieces: impl Iterator<Item = &'i [u8]>) -> Vec<Stri
         bytes += piece.len();
         kept.extend_from_slice(piece);
         loop {
-            let (consumed, event) = receive(rules, &mut assembly, &mut kept);
+            let (consumed, event) = decode(rules, &mut assembly, &mut kept);
             match event {
                 Event::More => {
                     kept.drain(..consumed);
@@ -29,7 +29,9 @@ fn events<'i>(rules: &Rules, pieces: impl Iterator<Item = &'i [u8]>) -> Vec<Stri
                         return seen;
                     }
                 },
-                Event::Compressed(message) => seen.push(format!("{} {:?}", message.is_text(), message.payload())),
+                Event::Compressed(message) => {
+                    seen.push(format!("{} {:?}", message.is_text(), message.payload()))
+                }
                 Event::Fail(violation) => {
                     assert!(assembly.is_none());
                     seen.push(format!("{violation:?}"));
@@ -41,7 +43,11 @@ fn events<'i>(rules: &Rules, pieces: impl Iterator<Item = &'i [u8]>) -> Vec<Stri
         }
         // Compressed, a message may be a little longer than it is.
         let most = rules.max_message.saturating_add(rules.max_message / 4 + 64);
-        assert!(assembly.as_ref().is_none_or(|assembly| assembly.len() <= most && assembly.capacity() <= 2 * bytes));
+        assert!(
+            assembly
+                .as_ref()
+                .is_none_or(|assembly| assembly.len() <= most && assembly.capacity() <= 2 * bytes)
+        );
     }
     seen
 }

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use switchboard::proto::{BodyLength, HeadLimits, HeaderSlots, Request, Scan, scan};
+use switchboard::proto::http1::{BodyLength, HeadLimits, HeaderSlots, Request, Scan, scan};
 
 fuzz_target!(|input: &[u8]| {
     let limits = HeadLimits { head: 2 << 10, headers: 20, target: 256 };
@@ -15,8 +15,8 @@ fuzz_target!(|input: &[u8]| {
     }
     assert_eq!(whole, by_byte);
     let mut slots = HeaderSlots::new();
-    let at_once =
-        Request::parse(&input[..input.len().min(limits.head)], &mut slots, &limits).map(|request| request.head());
+    let at_once = Request::parse(&input[..input.len().min(limits.head)], &mut slots, &limits)
+        .map(|request| request.head());
     if let Ok(head) = at_once {
         assert_eq!(whole, Scan::Complete(head.len()));
     }
@@ -24,7 +24,9 @@ fuzz_target!(|input: &[u8]| {
     assert!(len <= limits.head && input[..len].ends_with(b"\r\n\r\n"));
 
     let mut slots = HeaderSlots::new();
-    let Ok(request) = Request::parse(&input[..len], &mut slots, &limits) else { return assert!(at_once.is_err()) };
+    let Ok(request) = Request::parse(&input[..len], &mut slots, &limits) else {
+        return assert!(at_once.is_err());
+    };
     assert!(at_once.is_ok());
     let path = request.path();
     assert!(path == "*" || path.starts_with('/'));
@@ -35,5 +37,10 @@ fuzz_target!(|input: &[u8]| {
     let lines = |name| request.header_values(name).count();
     assert!(lines("content-length") + lines("transfer-encoding") <= 1 && lines("host") <= 1);
     assert_eq!(request.body_length() == BodyLength::Chunked, lines("transfer-encoding") == 1);
-    let _ = (request.query_pairs().count(), request.query_value("a"), request.cookie("a"), request.keep_alive());
+    let _ = (
+        request.query_pairs().count(),
+        request.query_value("a"),
+        request.cookie("a"),
+        request.keep_alive(),
+    );
 });

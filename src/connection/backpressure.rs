@@ -30,20 +30,20 @@ impl Context {
         if !connection.flags.has(Flags::BLOCKED) {
             self.offer(slot);
         }
-        self.enforce(slot, max);
-        self.settle(slot);
+        self.apply_policy(slot, max);
+        self.store_waiting(slot);
     }
 
     /// What the transport has refused is to wait.
-    pub(super) fn settle(&mut self, slot: u32) {
+    pub(super) fn store_waiting(&mut self, slot: u32) {
         if let Some(connection) = self.slots.at_mut(slot)
             && let Some(held) = &mut connection.held
         {
-            held.outbox.settle();
+            held.outbox.store_waiting();
         }
     }
 
-    fn enforce(&mut self, slot: u32, max: usize) {
+    fn apply_policy(&mut self, slot: u32, max: usize) {
         let Some(connection) = self.slots.at_mut(slot) else { return };
         if buffered(connection) <= max || connection.flags.has(Flags::GONE) {
             return;
@@ -83,6 +83,8 @@ impl Context {
         let policy = self.options_of(connection).backpressure;
         let corked = connection.id.slot() == self.corked;
         policy.drops()
-            && (!corked || connection.phase == Phase::Streaming || has_key && policy == Backpressure::KeepLatest)
+            && (!corked
+                || connection.phase == Phase::Streaming
+                || has_key && policy == Backpressure::KeepLatest)
     }
 }

@@ -113,7 +113,12 @@ mod tests {
         let again: Vec<u32> = (0..2_000).map(|n| chunks.insert(10_000 + n)).collect();
         let found: Vec<i32> = again.iter().map(|&place| chunks[place]).collect();
         assert_eq!(found, (10_000..12_000).collect::<Vec<_>>());
-        assert!(places.iter().filter(|&place| place % 3 != 0).all(|&place| chunks[place] == place as i32));
+        assert!(
+            places
+                .iter()
+                .filter(|&place| place % 3 != 0)
+                .all(|&place| chunks[place] == place as i32)
+        );
         assert_eq!((first, chunks.get(6_000)), (&raw const chunks[0], None));
     }
 
@@ -123,8 +128,17 @@ mod tests {
         let places: Vec<u32> = (0..5_000).map(|n| chunks.insert(n)).collect();
         let values: Vec<i32> = places.into_iter().map(|place| chunks.remove(place, -1)).collect();
         assert_eq!(values, (0..5_000).collect::<Vec<_>>());
-        assert!(chunks.chunks.iter().all(|chunk| chunk.entries.capacity() + chunk.unused.capacity() == 0));
+        assert!(
+            chunks
+                .chunks
+                .iter()
+                .all(|chunk| chunk.entries.capacity() + chunk.unused.capacity() == 0)
+        );
         let places: Vec<u32> = (0..5_000).map(|n| chunks.insert(n)).collect();
-        assert_eq!((places.len(), chunks.chunks.len()), (5_000, 5), "chunks that were given back are used again");
+        assert_eq!(
+            (places.len(), chunks.chunks.len()),
+            (5_000, 5),
+            "chunks that were given back are used again"
+        );
     }
 }

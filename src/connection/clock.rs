@@ -37,7 +37,8 @@ impl Clock {
             self.now = now;
             let passed = now - self.epoch;
             self.micros = (passed.as_secs() * 1_000_000 + u64::from(passed.subsec_micros())) as u32;
-            self.tick = (passed.as_secs() * 4 + u64::from(passed.subsec_nanos() / 250_000_000)) as u32;
+            self.tick =
+                (passed.as_secs() * 4 + u64::from(passed.subsec_nanos() / 250_000_000)) as u32;
         }
     }
 

@@ -8,7 +8,9 @@ use super::connection::Connection;
 use super::context::Context;
 use super::outgoing::Outgoing;
 use super::segment::{Kind, Shared};
-use crate::websocket::{Agreed, DeflateConfig, Deflater, Inflater, Message, Violation, encode_compressed};
+use crate::websocket::{
+    Agreed, DeflateConfig, Deflater, Inflater, Message, Violation, encode_compressed,
+};
 
 /// What is compressed and decompressed with by everybody who agreed on no context takeover: nothing for each connection.
 #[derive(Default)]
@@ -75,7 +77,8 @@ impl Context {
     /// Sends a message compressed, where that was agreed on and is worth it. Returns whether it did.
     #[inline(never)]
     pub(crate) fn send_compressed(&mut self, slot: u32, outgoing: &Outgoing<'_>) -> bool {
-        let terms = self.slots.at(slot).and_then(|connection| self.compression_of(connection, outgoing));
+        let terms =
+            self.slots.at(slot).and_then(|connection| self.compression_of(connection, outgoing));
         let Some(terms) = terms else { return false };
         let mut deflated = mem::take(&mut self.compression.deflated);
         let worth_it = self.deflate(slot, terms, outgoing.message, &mut deflated);
@@ -99,17 +102,25 @@ impl Context {
         outgoing: &Outgoing<'_>,
         compressed: &mut Compressed,
     ) -> Option<Shared> {
-        let terms = self.slots.at(slot).and_then(|connection| self.compression_of(connection, outgoing))?;
+        let terms =
+            self.slots.at(slot).and_then(|connection| self.compression_of(connection, outgoing))?;
         let key = self.masking_key(slot);
         let shared = key.is_none() && !terms.agreed.our_takeover();
-        let known = compressed.iter().find(|(options, bits, _)| (*options, *bits) == (terms.options, terms.bits));
+        let known = compressed
+            .iter()
+            .find(|(options, bits, _)| (*options, *bits) == (terms.options, terms.bits));
         if let Some((_, _, frame)) = known.filter(|_| shared) {
             return frame.clone();
         }
         let mut deflated = Vec::new();
         let frame = self.deflate(slot, terms, outgoing.message, &mut deflated).then(|| {
             let mut frame = Vec::with_capacity(deflated.len() + 14);
-            encode_compressed(&mut frame, matches!(outgoing.message, Message::Text(_)), &deflated, key);
+            encode_compressed(
+                &mut frame,
+                matches!(outgoing.message, Message::Text(_)),
+                &deflated,
+                key,
+            );
             Rc::new(frame)
         });
         if shared {
@@ -119,7 +130,13 @@ impl Context {
     }
 
     /// Compresses a message and says whether that was worth it. With context takeover it always is: the peer's window must follow ours.
-    fn deflate(&mut self, slot: u32, terms: Terms, message: Message<'_>, out: &mut Vec<u8>) -> bool {
+    fn deflate(
+        &mut self,
+        slot: u32,
+        terms: Terms,
+        message: Message<'_>,
+        out: &mut Vec<u8>,
+    ) -> bool {
         let takeover = terms.agreed.our_takeover();
         if takeover {
             let Some(held) = self.held(slot) else { return false };
@@ -129,7 +146,9 @@ impl Context {
             return true;
         }
         let deflaters = &mut self.compression.deflaters;
-        let is_mine = |(options, bits, _): &(u16, u8, Deflater)| (*options, *bits) == (terms.options, terms.bits);
+        let is_mine = |(options, bits, _): &(u16, u8, Deflater)| {
+            (*options, *bits) == (terms.options, terms.bits)
+        };
         let at = deflaters.iter().position(is_mine).unwrap_or_else(|| {
             deflaters.push((terms.options, terms.bits, Deflater::new(&terms.config, terms.bits)));
             deflaters.len() - 1
@@ -139,11 +158,20 @@ impl Context {
     }
 
     /// Decompresses a message that has arrived, up to the connection's limit.
-    pub(crate) fn inflate(&mut self, slot: u32, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Violation> {
+    pub(crate) fn inflate(
+        &mut self,
+        slot: u32,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Violation> {
         let Some(connection) = self.slots.at(slot) else { return Err(Violation::CorruptDeflate) };
         let limit = self.options_of(connection).rules.max_message;
         match connection.deflate.is_some_and(Agreed::peer_takeover) {
-            false => self.compression.inflater.get_or_insert_default().inflate(payload, out, limit, false),
+            false => self
+                .compression
+                .inflater
+                .get_or_insert_default()
+                .inflate(payload, out, limit, false),
             true => {
                 let Some(held) = self.held(slot) else { return Err(Violation::CorruptDeflate) };
                 let inflater = &mut held.contexts.get_or_insert_default().inflater;

@@ -75,7 +75,11 @@ impl Conn<'_> {
     ///
     /// A message in text fragments is valid UTF-8 as a whole, since every `&str` is.
     pub fn send_fragment<'m>(&mut self, fragment: impl Into<Message<'m>>, is_final: bool) {
-        let Some(Phase::WebSocket(State::Open)) = self.connection().map(|connection| connection.phase) else { return };
+        let Some(Phase::WebSocket(State::Open)) =
+            self.connection().map(|connection| connection.phase)
+        else {
+            return;
+        };
         let slot = self.id.slot();
         let message = fragment.into();
         let key = self.cx.masking_key(slot);
@@ -85,8 +89,10 @@ impl Conn<'_> {
             Message::Text(_) => Opcode::Text,
             Message::Binary(_) => Opcode::Binary,
         };
-        output.push_fragment(is_final, |own| websocket::encode(own, is_final, opcode, message.as_bytes(), key));
-        self.cx.bound(slot);
+        output.push_fragment(is_final, |own| {
+            websocket::encode(own, is_final, opcode, message.as_bytes(), key)
+        });
+        self.cx.enforce_bounds(slot);
     }
 
     /// Sends a ping with at most 125 bytes (RFC 6455 5.5.2); more are cut. Its answer counts as a sign of life, and is told
@@ -96,7 +102,11 @@ impl Conn<'_> {
     }
 
     pub(crate) fn control(&mut self, opcode: Opcode, payload: &[u8]) {
-        let Some(Phase::WebSocket(State::Open)) = self.connection().map(|connection| connection.phase) else { return };
+        let Some(Phase::WebSocket(State::Open)) =
+            self.connection().map(|connection| connection.phase)
+        else {
+            return;
+        };
         let slot = self.id.slot();
         let payload = &payload[..payload.len().min(125)];
         let corked = slot == self.cx.corked;
@@ -107,12 +117,13 @@ impl Conn<'_> {
         let Some(output) = self.cx.output(slot) else { return };
         if corked {
             // The cork leaves within the turn, so every ping is answered, each in its place.
-            return output.push_now(Kind::Frames, |own| websocket::encode(own, true, opcode, payload, key));
+            return output
+                .push_now(Kind::Frames, |own| websocket::encode(own, true, opcode, payload, key));
         }
         let mut frame = Vec::with_capacity(127);
         websocket::encode(&mut frame, true, opcode, payload, key);
         output.push_control(opcode == Opcode::Pong, &frame);
-        self.cx.bound(slot);
+        self.cx.enforce_bounds(slot);
     }
 
     /// Closes: a WebSocket by a Close frame (RFC 6455 7.1.2; a reason beyond 123 bytes is cut at a character), after what was sent before; an event
@@ -129,35 +140,40 @@ impl Conn<'_> {
                 self.cx.enter(slot, Phase::WebSocket(State::Closing));
             }
             Phase::Streaming | Phase::Taken => {
-                self.cx.farewell(slot, code, reason, false);
+                self.cx.record_close(slot, code, reason, false);
                 // What was said before has the time that the end of a response has.
                 self.flag(Flags::LAST);
                 self.cx.after_response(slot);
             }
             Phase::WebSocket(_) | Phase::Lingering => {}
             // Never opened, at the handler's own wish: that is what it is told.
-            Phase::Opening => {
-                self.cx.farewell(slot, code, reason, false);
-                self.cx.gone(slot);
+            Phase::Connecting => {
+                self.cx.record_close(slot, code, reason, false);
+                self.cx.mark_gone(slot);
             }
-            Phase::Head | Phase::Body | Phase::Waiting | Phase::Responding => self.flag(Flags::LAST),
+            Phase::Head | Phase::Body | Phase::Deferred | Phase::Responding => {
+                self.flag(Flags::LAST)
+            }
         }
     }
 
     /// Bytes that wait because the peer has not taken what was sent before.
     pub fn buffered(&self) -> usize {
         let Some(connection) = self.connection() else { return 0 };
-        let corked = if self.cx.corked == self.id.slot() { self.cx.run.len() + self.cx.cork.buffered() } else { 0 };
+        let corked = if self.cx.corked == self.id.slot() {
+            self.cx.run.len() + self.cx.cork.buffered()
+        } else {
+            0
+        };
         let posted = if connection.flags.has(Flags::POSTED) { self.cx.posts.len() } else { 0 };
         buffered(connection) + posted + corked
     }
 
     /// Subscribes to a topic; twice is once. Only WebSockets and event streams can.
     pub fn subscribe(&mut self, topic: &str) {
-        if self
-            .connection()
-            .is_none_or(|connection| !matches!(connection.phase, Phase::WebSocket(_) | Phase::Streaming))
-        {
+        if self.connection().is_none_or(|connection| {
+            !matches!(connection.phase, Phase::WebSocket(_) | Phase::Streaming)
+        }) {
             return;
         }
         if let Some(connection) = self.cx.slots.at_mut(self.id.slot()) {
@@ -178,7 +194,8 @@ impl Conn<'_> {
     /// The topics that it is subscribed to, the latest first; they still stand in [`Handler::close`](crate::Handler::close).
     pub fn topics(&self) -> impl Iterator<Item = &str> {
         // Not `connection()`: a peer that vanished is gone before its handler hears of it.
-        let connection = self.cx.slots.at(self.id.slot()).filter(|connection| connection.id == self.id);
+        let connection =
+            self.cx.slots.at(self.id.slot()).filter(|connection| connection.id == self.id);
         connection.into_iter().flat_map(|connection| self.cx.topics.names(connection.memberships))
     }
 
@@ -243,7 +260,8 @@ impl Conn<'_> {
             match framing {
                 Framing::Chunked => self.push_bytes(|own| http1::encode_chunk(own, bytes)),
                 Framing::Length(rest) => {
-                    let n = usize::try_from(*rest).map_or(bytes.len(), |rest| rest.min(bytes.len()));
+                    let n =
+                        usize::try_from(*rest).map_or(bytes.len(), |rest| rest.min(bytes.len()));
                     *rest -= n as u64;
                     self.push_bytes(|own| own.extend_from_slice(&bytes[..n]));
                 }
@@ -258,7 +276,7 @@ impl Conn<'_> {
         if let Some(output) = self.cx.output(slot) {
             output.push(Kind::Bytes, write);
         }
-        self.cx.bound(slot);
+        self.cx.enforce_bounds(slot);
     }
 
     /// Ends a streamed body.
@@ -267,13 +285,15 @@ impl Conn<'_> {
         if self.connection().is_none_or(|connection| connection.phase != Phase::Responding) {
             return;
         }
-        let Some(exchange) = self.cx.held(slot).and_then(|held| held.exchange.take()) else { return };
+        let Some(exchange) = self.cx.held(slot).and_then(|held| held.exchange.take()) else {
+            return;
+        };
         let Progress::Stream(framing) = exchange.progress else { return };
         match framing {
             Framing::Chunked => self.push_bytes(|own| own.extend_from_slice(http1::LAST_CHUNK)),
             Framing::UntilClose => self.flag(Flags::LAST),
             // Short of its length: only a broken connection tells the client.
-            Framing::Length(rest) if rest > 0 => return self.cx.gone(slot),
+            Framing::Length(rest) if rest > 0 => return self.cx.mark_gone(slot),
             Framing::Length(_) | Framing::Nothing => {}
         }
         self.cx.end_exchange(slot);

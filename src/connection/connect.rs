@@ -14,7 +14,7 @@ use super::options::OptionsId;
 use super::phase::Phase;
 use crate::http1::{Extensions, Version};
 use crate::net::Transport;
-use crate::websocket::{CloseCode, Key, Opening, Url};
+use crate::websocket::{ClientHandshake, CloseCode, Key, Url};
 
 /// A WebSocket to be opened by this program, in the client role (RFC 6455 section 4.1); see
 /// [`Context::connect`](crate::Context::connect).
@@ -31,7 +31,7 @@ use crate::websocket::{CloseCode, Key, Opening, Url};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Connect {
-    pub(crate) opening: Result<Opening, &'static str>,
+    pub(crate) opening: Result<ClientHandshake, &'static str>,
     pub(crate) timeout: Duration,
     pub(crate) options: OptionsId,
     pub(crate) source: Option<IpAddr>,
@@ -40,15 +40,25 @@ pub struct Connect {
 impl Connect {
     /// A plain WebSocket at a `ws` URL (RFC 6455 section 3), to be open within 10 s.
     pub fn to(url: &str) -> Connect {
-        let opening = Url::parse(url).map_err(|malformed| malformed.as_str()).and_then(|url| match url.is_secure() {
-            true => Err("wss needs TLS, which is not there yet"),
-            false => Ok(Opening::new(url)),
+        let opening = Url::parse(url).map_err(|malformed| malformed.as_str()).and_then(|url| {
+            match url.is_secure() {
+                true => Err("wss needs TLS, which is not there yet"),
+                false => Ok(ClientHandshake::new(url)),
+            }
         });
-        Connect { opening, timeout: Duration::from_secs(10), options: OptionsId::default(), source: None }
+        Connect {
+            opening,
+            timeout: Duration::from_secs(10),
+            options: OptionsId::default(),
+            source: None,
+        }
     }
 
     /// The subprotocols to ask for, best first. Which one was selected, [`Accepted`] tells.
-    pub fn subprotocols<S: Into<Cow<'static, str>>>(mut self, names: impl IntoIterator<Item = S>) -> Connect {
+    pub fn subprotocols<S: Into<Cow<'static, str>>>(
+        mut self,
+        names: impl IntoIterator<Item = S>,
+    ) -> Connect {
         self.opening = self.opening.map(|opening| opening.subprotocols(names));
         self
     }
@@ -119,17 +129,17 @@ pub struct Accepted {
 /// An attempt under way.
 #[derive(Debug)]
 pub(crate) struct Attempt {
-    pub(crate) opening: Opening,
+    pub(crate) opening: ClientHandshake,
     pub(crate) key: Key,
     /// Addresses that have not been tried.
     pub(crate) addresses: VecDeque<SocketAddr>,
     pub(crate) source: Option<IpAddr>,
-    pub(crate) step: Step,
+    pub(crate) step: AttemptState,
 }
 
 /// How far it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum AttemptState {
     /// The name is being looked up.
     Resolving,
     /// The socket is being connected.
@@ -152,7 +162,7 @@ impl Context {
         let Some(slot) = self.slots.vacant() else { return ConnId::NOBODY };
         self.insert(slot, Transport::Unconnected, UNCOUNTED);
         self.stats.accepted -= 1;
-        self.enter(slot, Phase::Opening);
+        self.enter(slot, Phase::Connecting);
         self.arm(slot, ticks(connect.timeout));
         let Some(connection) = self.slots.at_mut(slot) else { return ConnId::NOBODY };
         connection.zone = zone.index;
@@ -164,24 +174,30 @@ impl Context {
         match draining.and(connect.opening) {
             Ok(opening) => self.attempt(id, opening, connect.source),
             Err(reason) => {
-                self.farewell(slot, CloseCode::ABNORMAL, reason, false);
-                self.gone(slot);
+                self.record_close(slot, CloseCode::ABNORMAL, reason, false);
+                self.mark_gone(slot);
             }
         }
         id
     }
 
-    fn attempt(&mut self, id: ConnId, opening: Opening, source: Option<IpAddr>) {
+    fn attempt(&mut self, id: ConnId, opening: ClientHandshake, source: Option<IpAddr>) {
         #[cfg(feature = "deflate")]
         let opening = self.offer_compression(id, opening);
         let key = Key::from_nonce(self.keys.nonce());
-        let attempt = Attempt { opening, key, addresses: VecDeque::new(), source, step: Step::Resolving };
+        let attempt = Attempt {
+            opening,
+            key,
+            addresses: VecDeque::new(),
+            source,
+            step: AttemptState::Resolving,
+        };
         let exchange = Exchange {
             head: Vec::new(),
             extensions: Extensions::new(),
             entry: usize::MAX,
             terms: Terms { version: Version::Http11, head_only: false, keep_alive: false },
-            progress: Progress::Opening(Box::new(attempt)),
+            progress: Progress::Connecting(Box::new(attempt)),
         };
         if let Some(held) = self.held(id.slot()) {
             held.exchange = Some(Box::new(exchange));
@@ -190,7 +206,7 @@ impl Context {
     }
 
     #[cfg(feature = "deflate")]
-    fn offer_compression(&self, id: ConnId, opening: Opening) -> Opening {
+    fn offer_compression(&self, id: ConnId, opening: ClientHandshake) -> ClientHandshake {
         let Some(connection) = self.live(id) else { return opening };
         let mut offer = Vec::new();
         crate::websocket::encode_offer(&mut offer, &self.options_of(connection).deflate);
@@ -200,7 +216,8 @@ impl Context {
     /// The key for the next frame of a connection that must mask (RFC 6455 section 5.3).
     #[inline]
     pub(crate) fn masking_key(&mut self, slot: u32) -> Option<[u8; 4]> {
-        let masks = self.slots.at(slot).is_some_and(|connection| connection.flags.has(Flags::CLIENT));
+        let masks =
+            self.slots.at(slot).is_some_and(|connection| connection.flags.has(Flags::CLIENT));
         masks.then(|| self.keys.next_key())
     }
 }

@@ -76,12 +76,12 @@ pub(crate) struct Held {
     #[cfg(feature = "deflate")]
     pub(crate) contexts: Option<Box<Contexts>>,
     /// How a WebSocket, event stream or takeover ended, until its handler has been told.
-    pub(crate) farewell: Option<Farewell>,
+    pub(crate) close_record: Option<CloseRecord>,
 }
 
 /// How an open exchange ended.
 #[derive(Clone, Debug)]
-pub(crate) struct Farewell {
+pub(crate) struct CloseRecord {
     pub(crate) code: CloseCode,
     pub(crate) reason: Box<str>,
     pub(crate) by_peer: bool,
@@ -98,7 +98,9 @@ impl Connection {
     #[inline]
     pub(crate) fn large(&mut self) -> Option<&mut Assembly> {
         let held = self.held.as_deref_mut().filter(|held| held.spill.is_empty())?;
-        held.assembly.as_deref_mut().filter(|assembly| assembly.is_large() && !self.flags.has(Flags::CHUNKS))
+        held.assembly
+            .as_deref_mut()
+            .filter(|assembly| assembly.is_large() && !self.flags.has(Flags::CHUNKS))
     }
 
     /// Whether later compressed messages to it may refer to earlier ones.
@@ -122,7 +124,7 @@ impl Held {
             && self.outbox.is_empty()
             && !self.outbox.is_fragmented()
             && self.exchange.is_none()
-            && self.farewell.is_none()
+            && self.close_record.is_none()
             && !self.has_contexts()
     }
 

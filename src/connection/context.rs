@@ -199,7 +199,11 @@ impl Context {
     }
 
     /// Runs a closure with a zone's handler, after the current callback and before the turn ends.
-    pub fn call<H: 'static>(&mut self, zone: ZoneId<H>, call: impl FnOnce(&mut H, &mut Context) + 'static) {
+    pub fn call<H: 'static>(
+        &mut self,
+        zone: ZoneId<H>,
+        call: impl FnOnce(&mut H, &mut Context) + 'static,
+    ) {
         self.calls.push_back((zone.index, typed(call)));
     }
 
@@ -247,7 +251,7 @@ impl Context {
     }
 
     fn answer(&mut self, id: ConnId, answer: Answer) {
-        if self.live(id).is_some_and(|connection| connection.phase == Phase::Waiting)
+        if self.live(id).is_some_and(|connection| connection.phase == Phase::Deferred)
             || (self.driven == id.slot() && self.live(id).is_some())
         {
             self.answered.push((id, answer));

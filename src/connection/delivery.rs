@@ -80,7 +80,13 @@ impl Context {
             true => {
                 let mut own = Vec::new();
                 let message = frames.outgoing.message;
-                websocket::encode(&mut own, true, message.opcode(), message.as_bytes(), self.masking_key(slot));
+                websocket::encode(
+                    &mut own,
+                    true,
+                    message.opcode(),
+                    message.as_bytes(),
+                    self.masking_key(slot),
+                );
                 Rc::new(own)
             }
         };
@@ -91,7 +97,10 @@ impl Context {
     /// refer to, so it cannot be dropped any more.
     #[cfg(feature = "deflate")]
     fn compressed_for(&mut self, slot: u32, frames: &mut Frames<'_>) -> Option<(Shared, Drop)> {
-        let connection = self.slots.at(slot).filter(|connection| connection.phase == Phase::WebSocket(State::Open))?;
+        let connection = self
+            .slots
+            .at(slot)
+            .filter(|connection| connection.phase == Phase::WebSocket(State::Open))?;
         let drop = match connection.deflate?.our_takeover() {
             true => Drop::Never,
             false => Drop::Message { key: frames.key },
@@ -111,7 +120,7 @@ impl Context {
             true => output.push(kind, |own| own.extend_from_slice(&frame)),
             false => output.push_shared(frame, drop),
         }
-        self.bound(slot);
+        self.enforce_bounds(slot);
     }
 
     /// A key or topic as a number that waits with a message.

@@ -24,7 +24,11 @@ impl Outbox {
                 Segment::Own { len, sent, .. } => {
                     let bytes = Rc::new(self.own[at..at + len - sent].to_vec());
                     at += len - sent;
-                    self.segments.push_back(Segment::Shared { frame: bytes, sent: 0, drop: Drop::Whole });
+                    self.segments.push_back(Segment::Shared {
+                        frame: bytes,
+                        sent: 0,
+                        drop: Drop::Whole,
+                    });
                 }
                 shared => self.segments.push_back(shared),
             }
@@ -41,14 +45,20 @@ impl Outbox {
         let mut start = 0;
         while start < run.len() {
             // We wrote these headers ourselves.
-            let Decoded::Header(header, head) = Header::decode_with(&run[start..], true) else { return };
+            let Decoded::Header(header, head) = Header::decode_with(&run[start..], true) else {
+                return;
+            };
             let end = start + head + header.len as usize;
             // A fragment cannot be dropped without the others, nor what later messages refer to.
             let whole = header.fin && header.opcode.is_start() && !(header.rsv1 && takeover);
             let drop = if whole { Drop::Message { key: 0 } } else { Drop::Never };
             if end > sent {
                 let frame = Rc::new(run[start..end].to_vec());
-                self.segments.push_back(Segment::Shared { frame, sent: sent.saturating_sub(start), drop });
+                self.segments.push_back(Segment::Shared {
+                    frame,
+                    sent: sent.saturating_sub(start),
+                    drop,
+                });
             }
             start = end;
         }
@@ -57,7 +67,8 @@ impl Outbox {
     /// Drops the latest messages until no more than `max` bytes wait, or nothing is left that may be dropped.
     pub(crate) fn drop_newest(&mut self, max: usize) -> u64 {
         let behind = self.behind.as_mut();
-        let mut dropped = behind.map_or(0, |behind| behind.drop_newest(max.saturating_sub(self.len)));
+        let mut dropped =
+            behind.map_or(0, |behind| behind.drop_newest(max.saturating_sub(self.len)));
         let mut at = self.segments.len();
         while self.buffered() > max && at > 0 {
             at -= 1;
@@ -86,7 +97,10 @@ impl Outbox {
         {
             return behind.drop_obsolete();
         }
-        let Some(&Segment::Shared { drop: Drop::Message { key }, .. }) = self.segments.back() else { return 0 };
+        let Some(&Segment::Shared { drop: Drop::Message { key }, .. }) = self.segments.back()
+        else {
+            return 0;
+        };
         if key == 0 {
             return 0;
         }
@@ -107,7 +121,11 @@ impl Outbox {
     /// Bytes waiting, without the rest of a message that has begun: once it was too late to drop it, it is nobody's fault.
     pub(crate) fn buffered_behind_begun(&self) -> usize {
         let begun = match self.segments.front() {
-            Some(segment @ Segment::Shared { sent, drop: Drop::Message { .. }, .. }) if *sent > 0 => segment.rest(),
+            Some(segment @ Segment::Shared { sent, drop: Drop::Message { .. }, .. })
+                if *sent > 0 =>
+            {
+                segment.rest()
+            }
             _ => 0,
         };
         self.buffered() - begun

@@ -1,7 +1,7 @@
 //! How an exchange or a connection comes to its end: what the peer is still told, what its handler will be, and when our side is ended. The
 //! handlers are told, and the dead are freed, in `flush`.
 
-use super::connection::{Farewell, Flags};
+use super::connection::{CloseRecord, Flags};
 use super::context::Context;
 use super::id::ConnId;
 use super::phase::Phase;
@@ -15,7 +15,7 @@ impl Context {
         if connection.phase == Phase::WebSocket(State::Open) {
             self.push_close(slot, code, reason);
         }
-        self.farewell(slot, code, reason, false);
+        self.record_close(slot, code, reason, false);
         self.linger(slot);
     }
 
@@ -25,20 +25,22 @@ impl Context {
         if let Some(output) = self.output(slot) {
             let mut payload = [0; 125];
             let n = websocket::close_payload(code, reason, &mut payload);
-            output.push_now(Kind::Frames, |own| websocket::encode(own, true, Opcode::Close, &payload[..n], key));
+            output.push_now(Kind::Frames, |own| {
+                websocket::encode(own, true, Opcode::Close, &payload[..n], key)
+            });
         }
     }
 
     /// Notes how an open exchange ended; its handler is told in `flush`. The first account stands, and of one that is gone without
     /// any there is nothing more to be said.
-    pub(crate) fn farewell(&mut self, slot: u32, code: CloseCode, reason: &str, by_peer: bool) {
+    pub(crate) fn record_close(&mut self, slot: u32, code: CloseCode, reason: &str, by_peer: bool) {
         let open = |flags: Flags| flags.has(Flags::OPENED) && !flags.has(Flags::GONE);
         if !self.slots.at(slot).is_some_and(|connection| open(connection.flags)) {
             return;
         }
         let Some(held) = self.held(slot) else { return };
-        if held.farewell.is_none() {
-            held.farewell = Some(Farewell { code, reason: reason.into(), by_peer });
+        if held.close_record.is_none() {
+            held.close_record = Some(CloseRecord { code, reason: reason.into(), by_peer });
         }
         if let Some(connection) = self.slots.at_mut(slot)
             && connection.flags.mark(Flags::ENDED)
@@ -52,7 +54,8 @@ impl Context {
         let Some(connection) = self.slots.at_mut(slot) else { return };
         if !connection.flags.has(Flags::LAST) {
             // No next request before the peer has taken this response.
-            let phase = if connection.flags.has(Flags::BLOCKED) { Phase::Responding } else { Phase::Head };
+            let phase =
+                if connection.flags.has(Flags::BLOCKED) { Phase::Responding } else { Phase::Head };
             return self.enter(slot, phase);
         }
         if !connection.flags.has(Flags::BLOCKED) && connection.flags.mark(Flags::DIRTY) {
@@ -74,7 +77,7 @@ impl Context {
     }
 
     /// The connection is over: `flush` frees it, and tells the handler of an open exchange that has no other end of an abnormal one.
-    pub(crate) fn gone(&mut self, slot: u32) {
+    pub(crate) fn mark_gone(&mut self, slot: u32) {
         self.plain = ConnId::NOBODY;
         let Some(connection) = self.slots.at_mut(slot) else { return };
         connection.flags.insert(Flags::GONE);
@@ -87,8 +90,11 @@ impl Context {
     pub(super) fn end_our_side(&mut self, slot: u32, unread: bool) {
         let Some(connection) = self.slots.at_mut(slot) else { return };
         // To close over unread input is to reset the connection, which may cost the peer what was written last.
-        if connection.flags.has(Flags::READ_CLOSED) && !unread && !connection.flags.has(Flags::UNREAD) {
-            return self.gone(slot);
+        if connection.flags.has(Flags::READ_CLOSED)
+            && !unread
+            && !connection.flags.has(Flags::UNREAD)
+        {
+            return self.mark_gone(slot);
         }
         if connection.flags.mark(Flags::SHUT) {
             connection.transport.shutdown();

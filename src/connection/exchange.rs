@@ -2,7 +2,7 @@
 //! bytes, since what a handler was lent lives for the call only.
 
 use super::connect::Attempt;
-use crate::http1::{BodyLength, Chunked, Extensions, Refusal, Request, Version};
+use crate::http1::{BodyLength, Chunked, Extensions, Request, RequestError, Version};
 
 /// What an answer must know of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(crate) enum Progress {
     /// A handler owes the answer (`Reply::Later`).
     Owed,
     /// It is a request of ours.
-    Opening(Box<Attempt>),
+    Connecting(Box<Attempt>),
     /// A handler makes the body piece by piece (`Reply::Stream`).
     Stream(Framing),
 }
@@ -90,12 +90,12 @@ impl Incoming {
     }
 
     /// Takes what belongs to the body: how many bytes of input, and whether the body is complete.
-    pub(crate) fn take(&mut self, input: &[u8]) -> Result<(usize, bool), Refusal> {
+    pub(crate) fn take(&mut self, input: &[u8]) -> Result<(usize, bool), RequestError> {
         self.arrived += input.len() as u64;
         match &mut self.length {
             Length::Known(rest) => {
                 if *rest > (self.limit - self.bytes.len()) as u64 {
-                    return Err(Refusal::BodyTooLarge);
+                    return Err(RequestError::BodyTooLarge);
                 }
                 let n = usize::try_from(*rest).map_or(input.len(), |rest| rest.min(input.len()));
                 self.bytes.extend_from_slice(&input[..n]);

@@ -53,9 +53,16 @@ impl Gathered {
 
     /// The same with whatever copies the payload, which may refuse it.
     #[inline(always)]
-    fn push_short(&mut self, opcode: Opcode, payload: &[u8], copy: impl FnOnce(&mut [u8], &[u8]) -> bool) -> bool {
+    fn push_short(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        copy: impl FnOnce(&mut [u8], &[u8]) -> bool,
+    ) -> bool {
         let end = self.len + 2 + payload.len();
-        let Some([first, second, room @ ..]) = self.bytes.get_mut(self.len..end) else { return false };
+        let Some([first, second, room @ ..]) = self.bytes.get_mut(self.len..end) else {
+            return false;
+        };
         (*first, *second) = (Header::FIN | opcode as u8, payload.len() as u8);
         let copied = copy(room, payload);
         if copied {
@@ -119,9 +126,14 @@ mod tests {
         for len in 0..=130 {
             let payload = &payload[len..2 * len.min(127)];
             crate::websocket::encode_frame(&mut expected, true, Opcode::Binary, payload);
-            if !gathered.push_usual(Opcode::Binary, payload) && !gathered.push_unusual(Opcode::Binary, payload) {
+            if !gathered.push_usual(Opcode::Binary, payload)
+                && !gathered.push_unusual(Opcode::Binary, payload)
+            {
                 let before = gathered.len();
-                assert!(payload.len() > Header::SHORT || before + 2 + payload.len() > gathered.bytes.len());
+                assert!(
+                    payload.len() > Header::SHORT
+                        || before + 2 + payload.len() > gathered.bytes.len()
+                );
                 gathered.push([&expected[before..]]);
             }
         }

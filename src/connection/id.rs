@@ -95,7 +95,7 @@ impl<H> fmt::Debug for ZoneId<H> {
 /// What a mio token of ours stands for. A token is `1 | server | slot`: the mark tells ours from the host's own in
 /// the same `Poll`, the server's number tells several of ours apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum TokenKind {
     Connection(u32),
     Listener(u16),
 }
@@ -107,23 +107,27 @@ const LISTENERS: u32 = 1 << 12;
 pub(crate) const SLOTS: u32 = (1 << SLOT_BITS) - LISTENERS;
 pub(crate) const MAX_LISTENERS: usize = LISTENERS as usize;
 
-impl Source {
+impl TokenKind {
     pub(crate) fn token(self, server: usize) -> Token {
         let slot = match self {
-            Source::Connection(slot) => slot,
-            Source::Listener(index) => SLOTS + u32::from(index) % LISTENERS,
+            TokenKind::Connection(slot) => slot,
+            TokenKind::Listener(index) => SLOTS + u32::from(index) % LISTENERS,
         };
         Token(MARK | (server & NUMBERS) << SLOT_BITS | slot as usize)
     }
 
     /// `None` for a token of the host's, or of another server.
-    pub(crate) fn of(token: Token, server: usize) -> Option<Source> {
+    pub(crate) fn of(token: Token, server: usize) -> Option<TokenKind> {
         let Token(bits) = token;
         if bits >> SLOT_BITS != (MARK >> SLOT_BITS) | (server & NUMBERS) {
             return None;
         }
         let slot = (bits & SLOT_MASK as usize) as u32;
-        Some(if slot < SLOTS { Source::Connection(slot) } else { Source::Listener((slot - SLOTS) as u16) })
+        Some(if slot < SLOTS {
+            TokenKind::Connection(slot)
+        } else {
+            TokenKind::Listener((slot - SLOTS) as u16)
+        })
     }
 }
 
@@ -133,16 +137,19 @@ mod tests {
 
     #[test]
     fn token_names_its_source_and_its_server_only() {
-        for source in
-            [Source::Connection(0), Source::Connection(SLOTS - 1), Source::Listener(0), Source::Listener(4095)]
-        {
+        for source in [
+            TokenKind::Connection(0),
+            TokenKind::Connection(SLOTS - 1),
+            TokenKind::Listener(0),
+            TokenKind::Listener(4095),
+        ] {
             for server in [0, 1, 126] {
                 let token = source.token(server);
-                assert_eq!(Source::of(token, server), Some(source));
-                assert_eq!(Source::of(token, server + 1), None);
+                assert_eq!(TokenKind::of(token, server), Some(source));
+                assert_eq!(TokenKind::of(token, server + 1), None);
             }
         }
-        assert_eq!(Source::of(Token(0), 0), None);
-        assert_eq!(Source::of(Token(7), 0), None);
+        assert_eq!(TokenKind::of(Token(0), 0), None);
+        assert_eq!(TokenKind::of(Token(7), 0), None);
     }
 }

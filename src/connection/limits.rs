@@ -31,7 +31,9 @@ impl Addresses {
     /// Counts one more connection of an address and returns its entry; `None` if it has as many as it may.
     pub(crate) fn enter(&mut self, prefix: u64, limit: u32) -> Option<u32> {
         let hash = self.hasher.hash_one(prefix);
-        if let Some(entry) = self.index.find(hash, |entry| self.entries[entry as usize].prefix == prefix) {
+        if let Some(entry) =
+            self.index.find(hash, |entry| self.entries[entry as usize].prefix == prefix)
+        {
             let address = &mut self.entries[entry as usize];
             if address.count.get() >= limit {
                 return None;
@@ -124,7 +126,9 @@ impl Context {
     #[inline]
     pub(crate) fn charge_message(&mut self, slot: u32) -> bool {
         let Some(connection) = self.slots.at_mut(slot) else { return true };
-        let Some(rate) = &self.options[usize::from(connection.options)].message_rate else { return true };
+        let Some(rate) = &self.options[usize::from(connection.options)].message_rate else {
+            return true;
+        };
         rate.charge(&mut connection.message_rate, self.clock.micros(), 1)
     }
 
@@ -132,7 +136,9 @@ impl Context {
     #[inline]
     pub(crate) fn charge_bytes(&mut self, slot: u32, n: usize) -> bool {
         let Some(connection) = self.slots.at_mut(slot) else { return true };
-        let Some(rate) = &self.options[usize::from(connection.options)].byte_rate else { return true };
+        let Some(rate) = &self.options[usize::from(connection.options)].byte_rate else {
+            return true;
+        };
         let applies = matches!(connection.phase, Phase::WebSocket(_));
         !applies || rate.charge(&mut connection.byte_rate, self.clock.micros(), n as u64)
     }
@@ -155,7 +161,8 @@ mod tests {
         addresses.leave(first);
         assert_eq!(addresses.len(), 1);
         for round in 0..3 {
-            let entries: Vec<u32> = (0..10_000).map(|n| addresses.enter(n << 20 | round, 1).unwrap()).collect();
+            let entries: Vec<u32> =
+                (0..10_000).map(|n| addresses.enter(n << 20 | round, 1).unwrap()).collect();
             assert_eq!(addresses.len(), 10_001);
             entries.into_iter().for_each(|entry| addresses.leave(entry));
         }
@@ -173,7 +180,10 @@ mod tests {
             for burst in [1, 100, 131_072, 1_000_003] {
                 let (rate, mut word) = (Rate::of_bytes(u64::from(per_second) * 7, burst), 5);
                 let longest = u64::from(per_second) * 7 * 600;
-                assert!(rate.charge(&mut word, 5, burst.min(longest)), "{burst} bytes at {per_second} * 7/s");
+                assert!(
+                    rate.charge(&mut word, 5, burst.min(longest)),
+                    "{burst} bytes at {per_second} * 7/s"
+                );
             }
         }
     }
@@ -189,7 +199,10 @@ mod tests {
                 allowed.push(rate.charge(&mut word, now, 1));
             }
             let total = allowed.iter().filter(|&&allowed| allowed).count();
-            assert!((19..=20).contains(&total), "{total} of 30 in 1.45 s at 10/s with a burst of 5");
+            assert!(
+                (19..=20).contains(&total),
+                "{total} of 30 in 1.45 s at 10/s with a burst of 5"
+            );
             assert!(allowed[..5].iter().all(|&allowed| allowed));
             // After a silence of any length up to the next look, the burst is whole again.
             for silence in [1_000_000, 900_000_000, 1_800_000_000u32] {

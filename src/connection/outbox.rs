@@ -175,10 +175,13 @@ impl Outbox {
     /// How many bytes are left of a frame that has begun to leave.
     pub(super) fn begun(&self) -> usize {
         match self.segments.front() {
-            Some(Segment::Own { sent, kind: Kind::Frames, .. }) if *sent > 0 => self.frame_under_way().end - sent,
-            Some(segment @ (Segment::Own { kind: Kind::Bytes, .. } | Segment::Shared { drop: Drop::Whole, .. })) => {
-                segment.rest()
+            Some(Segment::Own { sent, kind: Kind::Frames, .. }) if *sent > 0 => {
+                self.frame_under_way().end - sent
             }
+            Some(
+                segment @ (Segment::Own { kind: Kind::Bytes, .. }
+                | Segment::Shared { drop: Drop::Whole, .. }),
+            ) => segment.rest(),
             Some(segment @ Segment::Shared { sent, .. }) if *sent > 0 => segment.rest(),
             _ => 0,
         }
@@ -245,7 +248,9 @@ impl Outbox {
     /// Own bytes that have left, but for those of a frame under way: they count no more, and are to be forgotten.
     fn leave_behind(&mut self) -> usize {
         let under_way = match self.segments.front() {
-            Some(Segment::Own { sent, kind: Kind::Frames, .. }) => sent - self.frame_under_way().start,
+            Some(Segment::Own { sent, kind: Kind::Frames, .. }) => {
+                sent - self.frame_under_way().start
+            }
             _ => 0,
         };
         if let Some(Segment::Own { sent, len, .. }) = self.segments.front_mut() {
@@ -261,13 +266,13 @@ impl Outbox {
     }
 
     /// All of it is to wait: many own bytes leave the heap.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn store_waiting(&mut self) {
         if self.own.is_crowded() {
             let n = self.leave_behind();
-            self.own.settle(n);
+            self.own.store_waiting(n);
         }
         if let Some(behind) = &mut self.behind {
-            behind.settle();
+            behind.store_waiting();
         }
     }
 
@@ -342,7 +347,12 @@ mod tests {
             peer.receive();
             assert!(!outbox.is_empty());
         }
-        assert!(outbox.own.capacity() < 64 << 10, "{} bytes kept for {}", outbox.own.capacity(), outbox.len());
+        assert!(
+            outbox.own.capacity() < 64 << 10,
+            "{} bytes kept for {}",
+            outbox.own.capacity(),
+            outbox.len()
+        );
     }
 
     /// What waits in pages leaves like what waits in the heap, and takes no more memory than about twice itself.
@@ -354,17 +364,25 @@ mod tests {
             let mut expected = Vec::new();
             for n in 0..2_000u32 {
                 let before = expected.len();
-                encode_message(&mut expected, Message::Binary(&n.to_le_bytes().repeat(n as usize % 400)));
+                encode_message(
+                    &mut expected,
+                    Message::Binary(&n.to_le_bytes().repeat(n as usize % 400)),
+                );
                 outbox.push(Kind::Frames, |own| own.extend_from_slice(&expected[before..]));
                 peer.window(if n % 8 == 0 { 500 } else { 0 });
                 assert!(outbox.write_to(&mut transport, &mut scratch).is_ok());
-                outbox.settle();
+                outbox.store_waiting();
             }
             assert!(outbox.len() > 1 << 20);
             while !outbox.is_empty() {
                 // Two for what has left and is not yet forgotten, and two for powers of two.
                 let most = (4 * outbox.len()).max(64 << 10);
-                assert!(outbox.own.capacity() <= most, "{} bytes for {}", outbox.own.capacity(), outbox.len());
+                assert!(
+                    outbox.own.capacity() <= most,
+                    "{} bytes for {}",
+                    outbox.own.capacity(),
+                    outbox.len()
+                );
                 peer.window(window);
                 assert!(outbox.write_to(&mut transport, &mut scratch).is_ok());
             }

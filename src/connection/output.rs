@@ -69,11 +69,13 @@ impl Context {
             Phase::Streaming => {
                 let websocket::Message::Text(data) = outgoing.message else { return };
                 let Some(output) = self.output(slot) else { return };
-                output.push(Kind::Bytes, |own| http1::event_stream::encode(own, outgoing.event, outgoing.id, data));
+                output.push(Kind::Bytes, |own| {
+                    http1::event_stream::encode(own, outgoing.event, outgoing.id, data)
+                });
             }
             _ => return,
         }
-        self.bound(slot);
+        self.enforce_bounds(slot);
     }
 
     /// The same where frames are masked or compressed.
@@ -81,53 +83,62 @@ impl Context {
     fn send_unusual(&mut self, slot: u32, outgoing: &Outgoing<'_>) {
         #[cfg(feature = "deflate")]
         if self.send_compressed(slot, outgoing) {
-            return self.bound(slot);
+            return self.enforce_bounds(slot);
         }
         let (message, key) = (outgoing.message, self.masking_key(slot));
         let Some(output) = self.output(slot) else { return };
-        output.push(Kind::Frames, |own| websocket::encode(own, true, message.opcode(), message.as_bytes(), key));
-        self.bound(slot);
+        output.push(Kind::Frames, |own| {
+            websocket::encode(own, true, message.opcode(), message.as_bytes(), key)
+        });
+        self.enforce_bounds(slot);
     }
 
     /// After output was added: a cork that has grown leaves at once, an outbox beyond its limit meets its policy.
     #[inline]
-    pub(crate) fn bound(&mut self, slot: u32) {
+    pub(crate) fn enforce_bounds(&mut self, slot: u32) {
         if slot == self.corked {
             if self.cork.buffered() < CORKED_AT_MOST {
                 return;
             }
-            self.uncork_and_go_on(slot);
+            self.flush_cork_and_go_on(slot);
         }
         self.police(slot);
     }
 
     /// If all of it left, the next output is corked again.
     #[inline(never)]
-    pub(super) fn uncork_and_go_on(&mut self, slot: u32) {
+    pub(super) fn flush_cork_and_go_on(&mut self, slot: u32) {
         let more_input = self.more_input;
-        self.uncork();
-        self.drive(slot);
+        self.flush_cork();
+        self.begin_input(slot);
         self.more_input = more_input;
     }
 
     /// Begins a callback or a piece of input: output for this connection goes into the cork, unless earlier output waits.
-    pub(crate) fn drive(&mut self, slot: u32) {
+    pub(crate) fn begin_input(&mut self, slot: u32) {
         self.driven = slot;
         self.more_input = false;
         let Some(connection) = self.slots.at(slot) else { return };
         let waits = connection.flags.has(Flags::POSTED)
-            || connection.held.as_ref().is_some_and(|held| !held.outbox.is_empty() || held.outbox.is_fragmented());
+            || connection
+                .held
+                .as_ref()
+                .is_some_and(|held| !held.outbox.is_empty() || held.outbox.is_fragmented());
         self.corked = if waits { NOBODY } else { slot };
         // What went into the cork before comes before every frame of the run.
         let begun = !self.cork.is_empty() || self.cork.is_fragmented();
-        self.plain = if !waits && !begun && self.may_be_plain(connection) { connection.id } else { ConnId::NOBODY };
+        self.plain = if !waits && !begun && self.may_be_plain(connection) {
+            connection.id
+        } else {
+            ConnId::NOBODY
+        };
     }
 
     /// Ends what `drive` began: the cork leaves in one write.
     #[inline]
-    pub(crate) fn rest(&mut self, slot: u32) {
+    pub(crate) fn end_input(&mut self, slot: u32) {
         if self.corked == slot {
-            self.uncork();
+            self.flush_cork();
         }
         self.driven = NOBODY;
         self.tidy(slot);
@@ -135,7 +146,7 @@ impl Context {
 
     /// Ends the cork: what it has leaves in one write.
     #[inline]
-    fn uncork(&mut self) {
+    fn flush_cork(&mut self) {
         let slot = self.end_cork();
         match self.cork.is_empty() && !self.cork.is_fragmented() {
             true => self.write_run(slot),
@@ -167,7 +178,7 @@ impl Context {
             Ok(Written::Blocked { .. }) => self.refused(slot),
             Err(_) => {
                 self.cork = Outbox::default();
-                self.gone(slot);
+                self.mark_gone(slot);
             }
         }
     }
@@ -211,13 +222,13 @@ impl Context {
         let Some(held) = &mut connection.held else { return self.drained(slot) };
         match held.outbox.write_to(&mut connection.transport, &mut self.scratch) {
             Ok(Written::Drained) => self.drained(slot),
-            Ok(Written::Blocked { n }) => self.is_full(slot, n),
-            Err(_) => self.gone(slot),
+            Ok(Written::Blocked { n }) => self.on_blocked(slot, n),
+            Err(_) => self.mark_gone(slot),
         }
     }
 
     /// The transport took `n` bytes of what waits and no more.
-    pub(super) fn is_full(&mut self, slot: u32, n: usize) {
+    pub(super) fn on_blocked(&mut self, slot: u32, n: usize) {
         let Some(connection) = self.slots.at_mut(slot) else { return };
         connection.flags.insert(Flags::BLOCKED);
         if n > 0 && matches!(connection.phase, Phase::WebSocket(State::Open) | Phase::Streaming) {
@@ -228,7 +239,7 @@ impl Context {
 
     /// What waits takes its place, and a response that waits for its reader has a deadline of its own.
     fn blocked(&mut self, slot: u32) {
-        self.settle(slot);
+        self.store_waiting(slot);
         if self.slots.at(slot).is_some_and(|connection| connection.phase == Phase::Head) {
             self.enter(slot, Phase::Responding);
             if let Some(held) = self.held(slot) {
@@ -242,7 +253,9 @@ impl Context {
     pub(super) fn drained(&mut self, slot: u32) {
         let Some(connection) = self.slots.at(slot) else { return };
         let waited = Flags::BLOCKED | Flags::ANSWERED | Flags::WANT_WRITABLE | Flags::READABLE;
-        if connection.flags.has(waited) || !matches!(connection.phase, Phase::WebSocket(_) | Phase::Head) {
+        if connection.flags.has(waited)
+            || !matches!(connection.phase, Phase::WebSocket(_) | Phase::Head)
+        {
             self.go_on(slot);
         }
     }

@@ -23,13 +23,13 @@ const BORN: u32 = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Being opened from here: a name, a socket, a handshake.
-    Opening,
+    Connecting,
     /// Waiting for a request head, or for the rest of one.
     Head,
     /// Waiting for the rest of a request body.
     Body,
     /// A handler owes a deferred answer.
-    Waiting,
+    Deferred,
     /// A response is being written, or made by a handler piece by piece.
     Responding,
     /// RFC 6455, with its own state.
@@ -45,7 +45,7 @@ pub(crate) enum Phase {
 impl Phase {
     /// Whether arriving bytes are asked for. In the others they wait in the kernel.
     pub(crate) fn reads(self) -> bool {
-        !matches!(self, Phase::Waiting | Phase::Responding)
+        !matches!(self, Phase::Deferred | Phase::Responding)
     }
 
     /// Whether a handler was told `open` and will be told `close`.
@@ -58,12 +58,14 @@ impl Phase {
     fn ticks(self, options: &Options, slot: u32) -> u32 {
         match self {
             // Each attempt has its own.
-            Phase::Opening => NEVER,
+            Phase::Connecting => NEVER,
             Phase::Head => options.keep_alive_timeout,
             Phase::Body => options.body_timeout,
-            Phase::Waiting => options.answer_timeout,
+            Phase::Deferred => options.answer_timeout,
             Phase::Responding => options.write_timeout,
-            Phase::WebSocket(State::Open) => options.idle_timeout - jitter(options.idle_timeout / 8, slot),
+            Phase::WebSocket(State::Open) => {
+                options.idle_timeout - jitter(options.idle_timeout / 8, slot)
+            }
             Phase::WebSocket(_) => options.close_timeout,
             Phase::Streaming => options.event_stream_interval,
             Phase::Taken => NEVER,
@@ -89,7 +91,11 @@ impl Clock {
     pub(super) fn deadline_of(&self, connection: &Connection, options: &Options) -> u32 {
         let deadline = self.deadline(connection.phase.ticks(options, connection.id.slot()));
         // Nearly always, and then nothing needs to be worked out.
-        if options.lifetime == NEVER { deadline } else { deadline.min(self.retirement(connection, options)) }
+        if options.lifetime == NEVER {
+            deadline
+        } else {
+            deadline.min(self.retirement(connection, options))
+        }
     }
 
     /// The tick at which a connection becomes too old, and no longer has been told so.
@@ -160,13 +166,19 @@ impl Context {
 
     /// Whether a connection has become too old.
     pub(crate) fn is_retired(&self, slot: u32) -> bool {
-        self.slots.at(slot).is_some_and(|connection| self.retirement_of(connection) <= self.clock.tick())
+        self.slots
+            .at(slot)
+            .is_some_and(|connection| self.retirement_of(connection) <= self.clock.tick())
     }
 
     /// The peer was heard: an open WebSocket is alive.
     #[inline]
     pub(crate) fn heard(&mut self, slot: u32) {
-        if self.slots.at(slot).is_some_and(|connection| connection.phase == Phase::WebSocket(State::Open)) {
+        if self
+            .slots
+            .at(slot)
+            .is_some_and(|connection| connection.phase == Phase::WebSocket(State::Open))
+        {
             self.touch(slot);
         }
     }

@@ -80,7 +80,9 @@ impl Context {
     pub(crate) fn rest_plain(&mut self, id: ConnId) {
         let slot = id.slot();
         let connection = self.slots.at_mut(slot).filter(|connection| connection.is_quiet());
-        let Some(connection) = connection.filter(|_| self.plain == id) else { return self.rest(slot) };
+        let Some(connection) = connection.filter(|_| self.plain == id) else {
+            return self.end_input(slot);
+        };
         (self.driven, self.corked, self.plain) = (NOBODY, NOBODY, ConnId::NOBODY);
         if self.run.is_empty() {
             return;
@@ -124,7 +126,7 @@ impl Context {
     /// Puts bytes of frames into the run.
     pub(super) fn send_plain_bytes<const N: usize>(&mut self, slot: u32, parts: [&[u8]; N]) {
         if self.run.push(parts) {
-            self.uncork_and_go_on(slot);
+            self.flush_cork_and_go_on(slot);
         }
     }
 
@@ -132,8 +134,10 @@ impl Context {
     fn send_through(&mut self, slot: u32, header: &[u8], payload: &[u8]) {
         let at = header.len();
         let Some(connection) = self.slots.at_mut(slot) else { return };
-        let Ok(n) = connection.transport.write_vectored(&[IoSlice::new(header), IoSlice::new(payload)]) else {
-            return self.gone(slot);
+        let Ok(n) =
+            connection.transport.write_vectored(&[IoSlice::new(header), IoSlice::new(payload)])
+        else {
+            return self.mark_gone(slot);
         };
         if n == at + payload.len() {
             return;
@@ -174,7 +178,7 @@ impl Context {
             }
             Err(_) => {
                 self.run.clear();
-                self.gone(slot);
+                self.mark_gone(slot);
             }
         }
     }

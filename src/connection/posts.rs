@@ -32,7 +32,8 @@ impl Posts {
     /// Whether this is the frame: the first one is, until all receivers have had it.
     #[inline]
     fn is_of(&mut self, frame: &Shared, key: u64) -> bool {
-        let (posted, _) = self.frame.get_or_insert_with(|| (Rc::clone(frame), Drop::Message { key }));
+        let (posted, _) =
+            self.frame.get_or_insert_with(|| (Rc::clone(frame), Drop::Message { key }));
         Rc::ptr_eq(posted, frame)
     }
 
@@ -101,7 +102,7 @@ impl Context {
                 let (frame, drop) = (Rc::clone(frame), *drop);
                 self.keep_post(slot, frame, n, drop);
             }
-            Err(_) => self.gone(slot),
+            Err(_) => self.mark_gone(slot),
         }
     }
 
@@ -111,7 +112,7 @@ impl Context {
         if let Some(held) = self.held(slot) {
             held.outbox.keep_shared(frame, sent, drop);
         }
-        self.is_full(slot, sent);
+        self.on_blocked(slot, sent);
         self.police(slot);
     }
 }

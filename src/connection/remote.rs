@@ -62,12 +62,12 @@ pub(crate) struct Inner {
 const CAPACITY: usize = 64 << 10;
 
 /// A call that was not taken, with what was to be called.
-pub struct Refused<F> {
+pub struct CallError<F> {
     call: F,
     closed: bool,
 }
 
-impl<F> Refused<F> {
+impl<F> CallError<F> {
     /// The closure, as it was given.
     pub fn into_inner(self) -> F {
         self.call
@@ -79,7 +79,7 @@ impl<F> Refused<F> {
     }
 }
 
-impl<F> fmt::Display for Refused<F> {
+impl<F> fmt::Display for CallError<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.closed {
             "the server is gone"
@@ -89,13 +89,13 @@ impl<F> fmt::Display for Refused<F> {
     }
 }
 
-impl<F> fmt::Debug for Refused<F> {
+impl<F> fmt::Debug for CallError<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Refused({self})")
+        write!(f, "CallError({self})")
     }
 }
 
-impl<F> std::error::Error for Refused<F> {}
+impl<F> std::error::Error for CallError<F> {}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing under these locks is left half done by a panic.
@@ -118,7 +118,7 @@ impl Remote {
     ///
     /// # Errors
     /// Gives the closure back when 65,536 calls are waiting, or when the server is gone.
-    pub fn call<H: 'static, F>(&self, zone: ZoneId<H>, call: F) -> Result<(), Refused<F>>
+    pub fn call<H: 'static, F>(&self, zone: ZoneId<H>, call: F) -> Result<(), CallError<F>>
     where
         F: FnOnce(&mut H, &mut Context) + Send + 'static,
     {
@@ -138,15 +138,15 @@ impl Remote {
     ///
     /// # Errors
     /// When 65,536 calls are waiting, or when the server is gone.
-    pub fn drain(&self, code: CloseCode, deadline: Duration) -> Result<(), Refused<()>> {
+    pub fn drain(&self, code: CloseCode, deadline: Duration) -> Result<(), CallError<()>> {
         self.push((), |()| RemoteCall::Context(Box::new(move |cx| cx.drain(code, deadline))))
     }
 
-    fn push<F>(&self, call: F, wrap: impl FnOnce(F) -> RemoteCall) -> Result<(), Refused<F>> {
+    fn push<F>(&self, call: F, wrap: impl FnOnce(F) -> RemoteCall) -> Result<(), CallError<F>> {
         let mut queue = lock(&self.inner.queue);
         let closed = self.inner.closed.load(Ordering::Relaxed); // written under the same lock
         if closed || queue.len() >= CAPACITY {
-            return Err(Refused { call, closed });
+            return Err(CallError { call, closed });
         }
         queue.push_back(wrap(call));
         drop(queue);
@@ -172,7 +172,8 @@ impl Remote {
     /// Takes what is queued. One relaxed load when nothing is.
     #[inline]
     pub(crate) fn take(&self) -> Option<VecDeque<RemoteCall>> {
-        let pending = self.inner.pending.load(Ordering::Relaxed) && self.inner.pending.swap(false, Ordering::AcqRel);
+        let pending = self.inner.pending.load(Ordering::Relaxed)
+            && self.inner.pending.swap(false, Ordering::AcqRel);
         pending.then(|| std::mem::take(&mut *lock(&self.inner.queue)))
     }
 

@@ -97,7 +97,10 @@ impl Upgrade {
 
     /// The subprotocols that the handler speaks. The first of the client's offers that is among them is selected; if none is,
     /// the answer names none and it is for the client to go (RFC 6455 4.2.2).
-    pub fn subprotocols<S: Into<Cow<'static, str>>>(mut self, names: impl IntoIterator<Item = S>) -> Upgrade {
+    pub fn subprotocols<S: Into<Cow<'static, str>>>(
+        mut self,
+        names: impl IntoIterator<Item = S>,
+    ) -> Upgrade {
         self.subprotocols = names.into_iter().map(Into::into).collect();
         self
     }
@@ -141,8 +144,9 @@ pub struct EventStream {
 
 impl Default for EventStream {
     fn default() -> EventStream {
-        let response =
-            Response::empty(200).header("Content-Type", "text/event-stream").header("Cache-Control", "no-store");
+        let response = Response::empty(200)
+            .header("Content-Type", "text/event-stream")
+            .header("Cache-Control", "no-store");
         EventStream { response, retry: None, options: OptionsId::default() }
     }
 }

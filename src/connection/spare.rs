@@ -60,7 +60,8 @@ impl Spare {
         if tick < self.look {
             return;
         }
-        self.bytes -= self.buffers.drain(..self.unused).map(|buffer| buffer.capacity()).sum::<usize>();
+        self.bytes -=
+            self.buffers.drain(..self.unused).map(|buffer| buffer.capacity()).sum::<usize>();
         self.unused = self.buffers.len();
         self.look = if self.buffers.is_empty() { NEVER } else { tick.saturating_add(PATIENCE) };
     }
@@ -81,7 +82,11 @@ mod tests {
         assert_eq!((spare.buffers.len(), spare.look()), (3, 14));
         spare.tire(13);
         spare.tire(14);
-        assert_eq!((spare.buffers.len(), spare.look()), (3, 18), "nobody has had the time to take one");
+        assert_eq!(
+            (spare.buffers.len(), spare.look()),
+            (3, 18),
+            "nobody has had the time to take one"
+        );
         assert!(spare.take((1 << 20) + 1).is_empty());
         assert!(spare.take(20).is_empty());
         for tick in 15..18 {

@@ -40,7 +40,8 @@ impl Timeouts {
         if at >= self.chunks.len() {
             self.chunks.resize_with(at + 1, || None);
         }
-        let chunk = self.chunks[at].get_or_insert_with(|| Box::new(Chunk { timeouts: [NONE; CHUNK], used: 0 }));
+        let chunk = self.chunks[at]
+            .get_or_insert_with(|| Box::new(Chunk { timeouts: [NONE; CHUNK], used: 0 }));
         let timeout = &mut chunk.timeouts[slot as usize % CHUNK];
         timeout.tick = tick;
         if tick < timeout.look {
@@ -76,7 +77,9 @@ impl Timeouts {
         {
             *looks -= 1;
             self.looks.pop();
-            let Some(timeout) = self.at(slot).filter(|timeout| timeout.look == look) else { continue };
+            let Some(timeout) = self.at(slot).filter(|timeout| timeout.look == look) else {
+                continue;
+            };
             let tick = timeout.tick;
             if tick > now && tick != NEVER {
                 timeout.look = tick;
@@ -121,7 +124,9 @@ mod tests {
         timeouts.clear(6);
         let struck: Vec<_> = (0..30)
             .flat_map(|now| {
-                std::iter::from_fn(|| timeouts.pop(now, &mut 9)).map(|slot| (now, slot)).collect::<Vec<_>>()
+                std::iter::from_fn(|| timeouts.pop(now, &mut 9))
+                    .map(|slot| (now, slot))
+                    .collect::<Vec<_>>()
             })
             .collect();
         assert_eq!(struck, [(3, 9), (15, 8), (20, 7)]);

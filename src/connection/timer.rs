@@ -67,7 +67,13 @@ impl Timers {
         self.insert(at, zone, Action::Once(call))
     }
 
-    pub(crate) fn every(&mut self, first: Instant, period: Duration, zone: u16, call: Repeat) -> TimerId {
+    pub(crate) fn every(
+        &mut self,
+        first: Instant,
+        period: Duration,
+        zone: u16,
+        call: Repeat,
+    ) -> TimerId {
         // A period of nothing would never let the loop rest.
         let period = period.max(Duration::from_millis(1));
         self.insert(first, zone, Action::Every(period, call))

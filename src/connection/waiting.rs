@@ -73,7 +73,7 @@ impl Waiting {
     }
 
     /// Forgets the first `n` bytes and takes no more of the heap than it should for the rest, unless the kernel has no pages.
-    pub(super) fn settle(&mut self, n: usize) {
+    pub(super) fn store_waiting(&mut self, n: usize) {
         if self.many.is_some() {
             return self.forget(n);
         }
@@ -255,7 +255,7 @@ mod tests {
                     }
                     Step::Settle(n) => {
                         let n = n.min(expected.len());
-                        waiting.settle(n);
+                        waiting.store_waiting(n);
                         expected.drain(..n);
                         prop_assert!(REFUSED.get() || !waiting.is_crowded());
                     }
@@ -278,10 +278,14 @@ mod tests {
         assert!(!waiting.is_crowded() && waiting.many.is_none());
         waiting.write(|own| own.push(1));
         assert!(waiting.is_crowded());
-        waiting.settle(0);
+        waiting.store_waiting(0);
         assert_eq!((waiting.few.capacity(), waiting.capacity()), (0, 2 * FEW));
         (0..100).for_each(|_| assert_eq!(waiting.write(|own| own.resize(1_000, 2)), 1_000));
-        assert_eq!((waiting.few.capacity(), waiting.capacity()), (0, 256 << 10), "they grow by doubling");
+        assert_eq!(
+            (waiting.few.capacity(), waiting.capacity()),
+            (0, 256 << 10),
+            "they grow by doubling"
+        );
         waiting.forget(100 << 10);
         assert_eq!(waiting.capacity(), 32 << 10, "what is left is {} bytes", waiting.len());
         waiting.forget(waiting.len() - FEWER);
@@ -296,7 +300,7 @@ mod tests {
     #[test]
     fn waiting_fits_few_bytes_of_a_large_buffer() {
         let mut waiting = Waiting { few: vec![1; 1 << 20], ..Waiting::default() };
-        waiting.settle((1 << 20) - 100);
+        waiting.store_waiting((1 << 20) - 100);
         assert_eq!((waiting.len(), waiting.capacity()), (100, 100));
     }
 
@@ -318,11 +322,11 @@ mod tests {
         assert!(waiting.many.is_some());
         REFUSED.set(true);
         waiting.write(|own| own.push(2));
-        waiting.settle(0);
+        waiting.store_waiting(0);
         assert!(waiting.many.is_none() && waiting.is_crowded());
         assert_eq!((waiting.len(), waiting.last()), (2 * FEW + 1, Some(&2)));
         REFUSED.set(false);
-        waiting.settle(1);
+        waiting.store_waiting(1);
         assert!(waiting.many.is_some() && waiting.len() == 2 * FEW);
     }
 }

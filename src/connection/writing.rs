@@ -32,7 +32,11 @@ const PIECES: usize = 16;
 
 impl Outbox {
     /// Writes until it is empty or the transport is full. `scratch` is where small frames are gathered.
-    pub(crate) fn write_to(&mut self, transport: &mut Transport, scratch: &mut Vec<u8>) -> io::Result<Written> {
+    pub(crate) fn write_to(
+        &mut self,
+        transport: &mut Transport,
+        scratch: &mut Vec<u8>,
+    ) -> io::Result<Written> {
         let mut written = 0;
         while self.len > 0 {
             let Attempt { is_control, asked, n } = self.write_once(transport, scratch)?;
@@ -90,7 +94,9 @@ impl Outbox {
     fn write_large(&self, transport: &mut Transport) -> io::Result<Attempt> {
         let mut slices = [IoSlice::new(&[]); PIECES];
         let (mut count, mut asked) = (0, 0);
-        for (slice, piece) in slices.iter_mut().zip(self.pieces().take_while(|piece| !is_small(piece))) {
+        for (slice, piece) in
+            slices.iter_mut().zip(self.pieces().take_while(|piece| !is_small(piece)))
+        {
             *slice = IoSlice::new(piece);
             (count, asked) = (count + 1, asked + piece.len());
         }
@@ -131,7 +137,8 @@ mod tests {
         let lens: Vec<usize> = turns.clone().chain(large).chain(small).chain(turns).collect();
         for window in [1_000, SMALL - 1, SMALL, WRITE, WRITE + 1, 1 << 20, usize::MAX] {
             let (mut transport, mut peer) = Transport::memory();
-            let (mut outbox, mut scratch, mut expected) = (Outbox::default(), Vec::new(), Vec::new());
+            let (mut outbox, mut scratch, mut expected) =
+                (Outbox::default(), Vec::new(), Vec::new());
             for (n, &len) in lens.iter().enumerate() {
                 let bytes: Vec<u8> = (0..len).map(|at| (at * 31 + n * 7) as u8).collect();
                 expected.extend_from_slice(&bytes);

@@ -3,8 +3,8 @@
 
 use std::io::Write;
 
-use super::Refusal;
-use super::grammar::is_token_byte;
+use super::RequestError;
+use super::header_lines::is_token_byte;
 
 /// What ends a chunked body that has no trailers.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -33,7 +33,7 @@ pub struct Progress {
 /// payload is ever kept, and a declared size allocates nothing.
 ///
 /// ```
-/// use switchboard::proto::Chunked;
+/// use switchboard::proto::http1::Chunked;
 ///
 /// let mut body = Vec::new();
 /// let progress = Chunked::new().decode(b"5\r\nhello\r\n0\r\n\r\nGET", &mut body, 1 << 20).unwrap();
@@ -81,9 +81,14 @@ impl Chunked {
     ///
     /// # Errors
     ///
-    /// [`Refusal::BodyTooLarge`] as soon as the sizes announced add up to more than `limit` bytes, before any of
+    /// [`RequestError::BodyTooLarge`] as soon as the sizes announced add up to more than `limit` bytes, before any of
     /// them is taken; otherwise the fault of the coding. After an error the decoder is of no further use.
-    pub fn decode(&mut self, input: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<Progress, Refusal> {
+    pub fn decode(
+        &mut self,
+        input: &[u8],
+        out: &mut Vec<u8>,
+        limit: usize,
+    ) -> Result<Progress, RequestError> {
         self.run(input, limit, |payload| out.extend_from_slice(payload))
     }
 
@@ -92,7 +97,7 @@ impl Chunked {
     /// # Errors
     ///
     /// As [`decode`](Chunked::decode).
-    pub fn discard(&mut self, input: &[u8], limit: usize) -> Result<Progress, Refusal> {
+    pub fn discard(&mut self, input: &[u8], limit: usize) -> Result<Progress, RequestError> {
         self.run(input, limit, |_| {})
     }
 
@@ -101,7 +106,12 @@ impl Chunked {
         self.state == State::Done
     }
 
-    fn run(&mut self, input: &[u8], limit: usize, mut keep: impl FnMut(&[u8])) -> Result<Progress, Refusal> {
+    fn run(
+        &mut self,
+        input: &[u8],
+        limit: usize,
+        mut keep: impl FnMut(&[u8]),
+    ) -> Result<Progress, RequestError> {
         let mut rest = input;
         while self.state != State::Done {
             if self.state == State::Data {
@@ -124,7 +134,7 @@ impl Chunked {
     }
 
     /// One byte of everything that is not payload.
-    fn step(&mut self, byte: u8, limit: u64) -> Result<State, Refusal> {
+    fn step(&mut self, byte: u8, limit: u64) -> Result<State, RequestError> {
         match (self.state, byte) {
             (State::Size, _) => self.size(byte),
             (State::Extension, b'\r') => Ok(State::SizeLf),
@@ -133,17 +143,21 @@ impl Chunked {
             (State::DataCr, b'\r') => Ok(State::DataLf),
             (State::DataLf, b'\n') => Ok(State::Size),
             (State::TrailerStart, b'\r') => Ok(State::LastLf),
-            (State::TrailerStart | State::TrailerName | State::TrailerValue, _) => self.trailer(byte),
+            (State::TrailerStart | State::TrailerName | State::TrailerValue, _) => {
+                self.trailer(byte)
+            }
             (State::TrailerLf, b'\n') => Ok(State::TrailerStart),
             (State::LastLf, b'\n') => Ok(State::Done),
-            (State::TrailerLf | State::LastLf, _) => Err(Refusal::MalformedTrailer),
-            (State::SizeLf | State::DataCr | State::DataLf, _) => Err(Refusal::MalformedChunkEnd),
+            (State::TrailerLf | State::LastLf, _) => Err(RequestError::MalformedTrailer),
+            (State::SizeLf | State::DataCr | State::DataLf, _) => {
+                Err(RequestError::MalformedChunkEnd)
+            }
             (State::Data | State::Done, _) => Ok(self.state),
         }
     }
 
     /// Section 7.1: hexadecimal digits and nothing else; no sign, no prefix, no white space.
-    fn size(&mut self, byte: u8) -> Result<State, Refusal> {
+    fn size(&mut self, byte: u8) -> Result<State, RequestError> {
         match (char::from(byte).to_digit(16), byte) {
             (Some(digit), _) if self.line < u16::from(MAX_SIZE_DIGITS) => {
                 self.line += 1;
@@ -155,24 +169,24 @@ impl Chunked {
                 self.line = 0;
                 Ok(State::Extension)
             }
-            _ => Err(Refusal::MalformedChunkSize),
+            _ => Err(RequestError::MalformedChunkSize),
         }
     }
 
     /// Section 7.1.1. Ignored, but a control character could end the line in somebody else's reading.
-    fn extension(&mut self, byte: u8) -> Result<State, Refusal> {
+    fn extension(&mut self, byte: u8) -> Result<State, RequestError> {
         if byte.is_ascii_control() && byte != b'\t' {
-            return Err(Refusal::MalformedChunkExtension);
+            return Err(RequestError::MalformedChunkExtension);
         }
         self.line += 1;
         self.extensions += 1;
         match self.line > MAX_EXTENSION || self.extensions > MAX_EXTENSIONS {
-            true => Err(Refusal::ChunkExtensionTooLong),
+            true => Err(RequestError::ChunkExtensionTooLong),
             false => Ok(State::Extension),
         }
     }
 
-    fn begin_chunk(&mut self, limit: u64) -> Result<State, Refusal> {
+    fn begin_chunk(&mut self, limit: u64) -> Result<State, RequestError> {
         self.line = 0;
         if self.remaining == 0 {
             return Ok(State::TrailerStart);
@@ -182,22 +196,26 @@ impl Chunked {
                 self.total = total;
                 Ok(State::Data)
             }
-            _ => Err(Refusal::BodyTooLarge),
+            _ => Err(RequestError::BodyTooLarge),
         }
     }
 
     /// Section 7.1.2: header lines, by the rules of the head.
-    fn trailer(&mut self, byte: u8) -> Result<State, Refusal> {
+    fn trailer(&mut self, byte: u8) -> Result<State, RequestError> {
         self.trailers += 1;
         if self.trailers > MAX_TRAILERS {
-            return Err(Refusal::TrailersTooLarge);
+            return Err(RequestError::TrailersTooLarge);
         }
         match self.state {
             State::TrailerName if byte == b':' => Ok(State::TrailerValue),
-            State::TrailerStart | State::TrailerName if is_token_byte(byte) => Ok(State::TrailerName),
+            State::TrailerStart | State::TrailerName if is_token_byte(byte) => {
+                Ok(State::TrailerName)
+            }
             State::TrailerValue if byte == b'\r' => Ok(State::TrailerLf),
-            State::TrailerValue if byte == b'\t' || !byte.is_ascii_control() => Ok(State::TrailerValue),
-            _ => Err(Refusal::MalformedTrailer),
+            State::TrailerValue if byte == b'\t' || !byte.is_ascii_control() => {
+                Ok(State::TrailerValue)
+            }
+            _ => Err(RequestError::MalformedTrailer),
         }
     }
 }

@@ -12,7 +12,7 @@ const LAST_SECOND: u64 = 253_402_300_799;
 /// A formatted date that is kept for as long as its second lasts.
 ///
 /// ```
-/// use switchboard::proto::Date;
+/// use switchboard::proto::http1::Date;
 ///
 /// let mut date = Date::new();
 /// assert_eq!(date.at(784_111_777), b"Sun, 06 Nov 1994 08:49:37 GMT");

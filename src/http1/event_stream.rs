@@ -18,7 +18,7 @@ pub const KEEP_ALIVE: &[u8] = b":\n\n";
 /// An `event` or `id` with a CR, LF or NUL would be another field or be ignored by the client, so it is left out.
 ///
 /// ```
-/// use switchboard::proto::event_stream;
+/// use switchboard::proto::http1::event_stream;
 ///
 /// let mut out = Vec::new();
 /// event_stream::encode(&mut out, Some("news"), Some("7"), "one\ntwo");

@@ -10,7 +10,7 @@ use std::fmt;
 /// stay on their reactor's thread, so they need not be `Send`.
 ///
 /// ```
-/// use switchboard::proto::Extensions;
+/// use switchboard::proto::http1::Extensions;
 ///
 /// #[derive(Debug, PartialEq)]
 /// struct User(&'static str);

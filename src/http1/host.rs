@@ -13,7 +13,8 @@ pub(crate) fn is_authority(authority: &[u8]) -> bool {
             return false;
         };
         let (literal, port) = rest.split_at(end);
-        let literal = std::str::from_utf8(literal).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok());
+        let literal =
+            std::str::from_utf8(literal).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok());
         return literal && is_port_part(&port[1..]);
     }
     let mut end = 0;
@@ -29,7 +30,8 @@ fn is_name_byte(byte: u8) -> bool {
         let mut name = [false; 256];
         let mut byte = 0_u8;
         while byte < 0x80 {
-            name[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+            name[byte as usize] =
+                byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
             byte += 1;
         }
         name

@@ -3,41 +3,41 @@
 //!
 //! The reading side is [`Request::parse`], which judges a head that is whole, and [`scan`], which finds the end of one
 //! however its bytes arrive; then [`Chunked`] where the body is chunked. The writing side is [`Response`], [`encode_chunk`]
-//! and [`event_stream`]. A fault is a [`Refusal`], which converts to the `Response` that the peer has earned.
+//! and [`event_stream`]. A fault is a [`RequestError`], which converts to the `Response` that the peer has earned.
 //!
-//! A client reads heads of responses alone: [`scan_response`], then [`ResponseHead::parse`]. A fault is a [`Rejection`].
+//! A client reads heads of responses alone: [`scan_response`], then [`ResponseHead::parse`]. A fault is a [`ResponseError`].
 
 mod body;
 mod date;
 pub mod event_stream;
 mod extensions;
-mod fields;
-mod grammar;
-mod head;
+mod header_lines;
 mod host;
 mod parse;
 mod percent;
 mod query;
-mod refusal;
-mod rejection;
 mod request;
+mod request_error;
+mod request_headers;
 mod response;
+mod response_error;
 mod response_head;
+mod scan;
 mod target;
 
 pub use body::{Chunked, LAST_CHUNK, Progress, encode_chunk};
 pub use date::Date;
 pub use extensions::Extensions;
-pub use fields::BodyLength;
-pub(crate) use fields::{Known, Repeated};
-pub use grammar::HeaderSlots;
-pub use head::{HeadLimits, MAX_HEADERS, Scan, scan};
+pub use header_lines::HeaderSlots;
 pub(crate) use host::is_authority;
 pub(crate) use percent::is_well_formed;
 pub use query::QueryPairs;
-pub use refusal::Refusal;
-pub use rejection::Rejection;
 pub use request::{Request, Version};
+pub use request_error::RequestError;
+pub use request_headers::BodyLength;
+pub(crate) use request_headers::{Known, Repeated};
 pub(crate) use response::is_value_byte;
 pub use response::{Encoding, Framing, Response};
+pub use response_error::ResponseError;
 pub use response_head::{ResponseHead, scan_response};
+pub use scan::{HeadLimits, MAX_HEADERS, Scan, scan};

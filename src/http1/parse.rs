@@ -3,10 +3,12 @@
 
 use http::Method;
 
-use super::fields::Fields;
-use super::grammar::{GAP, HeaderSlots, LineFault, Lines, class, has_folded_line, is_token, token_len};
+use super::header_lines::{
+    GAP, HeaderSlots, LineFault, Lines, class, has_folded_line, is_token, token_len,
+};
+use super::request_headers::Fields;
 use super::target::Target;
-use super::{Extensions, HeadLimits, Refusal, Request, Version};
+use super::{Extensions, HeadLimits, Request, RequestError, Version};
 
 /// Bytes of the longest method that is passed on; registered ones have up to 17.
 const MAX_METHOD: usize = 32;
@@ -20,16 +22,22 @@ impl<'h> Request<'h> {
     ///
     /// # Errors
     ///
-    /// Everything in RFC 9112 sections 2 to 6 that could give a message two readings, as the [`Refusal`] it earns.
-    pub fn parse(head: &'h [u8], slots: &'h mut HeaderSlots<'h>, limits: &HeadLimits) -> Result<Request<'h>, Refusal> {
+    /// Everything in RFC 9112 sections 2 to 6 that could give a message two readings, as the [`RequestError`] it earns.
+    pub fn parse(
+        head: &'h [u8],
+        slots: &'h mut HeaderSlots<'h>,
+        limits: &HeadLimits,
+    ) -> Result<Request<'h>, RequestError> {
         let Some(line) = RequestLine::read(head) else { return Err(request_line_fault(head)) };
         let HeaderSlots { starts, known } = slots;
         let mut fields = Fields::new(line.version, known);
-        let lines = Lines::read(head, line.len, starts, limits.headers, |name, value| fields.note(name, value))
-            .map_err(|fault| line_fault(head, fault))?;
+        let lines = Lines::read(head, line.len, starts, limits.headers, |name, value| {
+            fields.note(name, value)
+        })
+        .map_err(|fault| line_fault(head, fault))?;
         let method = judge_method(line.method)?;
         if line.target.len() > limits.target {
-            return Err(Refusal::TargetTooLong);
+            return Err(RequestError::TargetTooLong);
         }
         let target = Target::parse(line.target, line.seen, &method)?;
         fields.conclude(lines)?;
@@ -73,58 +81,62 @@ impl<'h> RequestLine<'h> {
     }
 }
 
-fn judge_method(name: &[u8]) -> Result<Method, Refusal> {
+fn judge_method(name: &[u8]) -> Result<Method, RequestError> {
     if name == b"GET" {
         return Ok(Method::GET);
     }
     if name.len() > MAX_METHOD {
-        return Err(Refusal::MethodNotImplemented);
+        return Err(RequestError::MethodNotImplemented);
     }
     match Method::from_bytes(name) {
         // RFC 9110 section 9.3.6: only a proxy has a use for it.
-        Ok(Method::CONNECT) => Err(Refusal::MethodNotImplemented),
+        Ok(Method::CONNECT) => Err(RequestError::MethodNotImplemented),
         Ok(method) => Ok(method),
-        Err(_) => Err(Refusal::MalformedMethod),
+        Err(_) => Err(RequestError::MalformedMethod),
     }
 }
 
 /// Slow and rare: looks at the head again.
 #[cold]
-fn line_fault(head: &[u8], fault: LineFault) -> Refusal {
+fn line_fault(head: &[u8], fault: LineFault) -> RequestError {
     match fault {
-        LineFault::Incomplete => Refusal::IncompleteHead,
-        LineFault::TooMany => Refusal::TooManyHeaders,
-        LineFault::Value => Refusal::MalformedHeaderValue,
+        LineFault::Incomplete => RequestError::IncompleteHead,
+        LineFault::TooMany => RequestError::TooManyHeaders,
+        LineFault::Value => RequestError::MalformedHeaderValue,
         // RFC 9112 section 5.2; one before the first header is folded just the same (section 2.2).
-        LineFault::Name if has_folded_line(head) => Refusal::FoldedHeader,
-        LineFault::Name => Refusal::MalformedHeaderName,
+        LineFault::Name if has_folded_line(head) => RequestError::FoldedHeader,
+        LineFault::Name => RequestError::MalformedHeaderName,
     }
 }
 
 /// What is wrong with the request line.
 #[cold]
-fn request_line_fault(head: &[u8]) -> Refusal {
+fn request_line_fault(head: &[u8]) -> RequestError {
     let head = head.strip_prefix(b"\r\n").unwrap_or(head);
     let end = head.iter().position(|&byte| byte == b'\r').unwrap_or(head.len());
     let (line, rest) = head.split_at(end);
     if rest.len() < 2 {
-        return Refusal::IncompleteHead;
+        return RequestError::IncompleteHead;
     }
     if line.is_empty() {
-        return Refusal::MissingRequestLine;
+        return RequestError::MissingRequestLine;
     }
     let mut parts = line.split(|&byte| byte == b' ');
     let parts = [parts.next(), parts.next(), parts.next(), parts.next()];
     let [Some(method), Some(target), Some(version), None] = parts else {
-        return Refusal::MalformedRequestLine;
+        return RequestError::MalformedRequestLine;
     };
     // RFC 9112 section 2.3: case-sensitive, one digit each.
     match version {
-        _ if method.is_empty() || target.is_empty() || version.is_empty() => Refusal::MalformedRequestLine,
-        _ if !is_token(method) => Refusal::MalformedMethod,
-        b"HTTP/1.0" | b"HTTP/1.1" if rest[1] != b'\n' => Refusal::BareCarriageReturn,
-        b"HTTP/1.0" | b"HTTP/1.1" => Refusal::TargetCharacter,
-        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Refusal::VersionNotSupported,
-        _ => Refusal::MalformedVersion,
+        _ if method.is_empty() || target.is_empty() || version.is_empty() => {
+            RequestError::MalformedRequestLine
+        }
+        _ if !is_token(method) => RequestError::MalformedMethod,
+        b"HTTP/1.0" | b"HTTP/1.1" if rest[1] != b'\n' => RequestError::BareCarriageReturn,
+        b"HTTP/1.0" | b"HTTP/1.1" => RequestError::TargetCharacter,
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
+            RequestError::VersionNotSupported
+        }
+        _ => RequestError::MalformedVersion,
     }
 }

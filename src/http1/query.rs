@@ -19,7 +19,9 @@ impl<'h> QueryPairs<'h> {
 
     /// The value of the first pair with this name; no other value is decoded.
     pub(super) fn value(mut self, name: &str) -> Option<Cow<'h, str>> {
-        std::iter::from_fn(|| self.next_raw()).find(|(key, _)| decode(key) == name).map(|(_, value)| decode(value))
+        std::iter::from_fn(|| self.next_raw())
+            .find(|(key, _)| decode(key) == name)
+            .map(|(_, value)| decode(value))
     }
 
     /// The next pair as sent; nothing between two `&` is no pair.

@@ -6,8 +6,9 @@ use std::fmt;
 
 use http::Method;
 
-use super::fields::{
-    CLOSE, CONNECTION_UPGRADES, EXPECTS_CONTINUE, Fields, KEEP_ALIVE, Known, Repeated, UPGRADES_TO_WEBSOCKET, WEBSOCKET,
+use super::request_headers::{
+    CLOSE, CONNECTION_UPGRADES, EXPECTS_CONTINUE, Fields, KEEP_ALIVE, Known, Repeated,
+    UPGRADES_TO_WEBSOCKET, WEBSOCKET,
 };
 use super::target::Target;
 use super::{BodyLength, Extensions, QueryPairs, query};
@@ -24,7 +25,7 @@ pub enum Version {
 /// A request head that passed every check of RFC 9112, lent to a handler for one call.
 ///
 /// ```
-/// use switchboard::proto::{HeadLimits, HeaderSlots, Request};
+/// use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request};
 ///
 /// let head = b"GET /rooms/caf%C3%A9?since=7 HTTP/1.1\r\nHost: example.com\r\nCookie: id=42\r\n\r\n";
 /// let mut slots = HeaderSlots::new();

@@ -6,8 +6,8 @@ use std::io::Write;
 
 use http::{Method, StatusCode};
 
-use super::grammar::is_token;
-use super::{Refusal, Version};
+use super::header_lines::is_token;
+use super::{RequestError, Version};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
@@ -20,7 +20,7 @@ const JSON: &str = "application/json";
 /// turns the whole response into a 500 whose text names the header, so nothing can be injected and the mistake shows.
 ///
 /// ```
-/// use switchboard::proto::Response;
+/// use switchboard::proto::http1::Response;
 ///
 /// let response = Response::json(r#"{"ok":true}"#).header("Cache-Control", "no-store");
 /// assert_eq!(response.status(), 200);
@@ -288,16 +288,19 @@ impl Response {
     fn spoiled(name: &str) -> Response {
         let shown: String = name.chars().take(64).flat_map(char::escape_default).collect();
         let text = format!("the response has a header that may not be sent: {shown}");
-        Response { spoiled: true, ..Response::text(text).with_status(StatusCode::INTERNAL_SERVER_ERROR) }
+        Response {
+            spoiled: true,
+            ..Response::text(text).with_status(StatusCode::INTERNAL_SERVER_ERROR)
+        }
     }
 }
 
-impl From<Refusal> for Response {
-    fn from(refusal: Refusal) -> Response {
+impl From<RequestError> for Response {
+    fn from(refusal: RequestError) -> Response {
         let response = Response::text(refusal.as_str()).with_status(refusal.status()).close();
         match refusal {
             // RFC 6455 section 4.4, RFC 9110 section 15.5.22.
-            Refusal::UnsupportedWebSocketVersion => {
+            RequestError::UnsupportedWebSocketVersion => {
                 response.header("Upgrade", "websocket").header("Sec-WebSocket-Version", "13")
             }
             _ => response,
@@ -332,12 +335,15 @@ fn has_content(status: StatusCode) -> bool {
 
 /// RFC 9110 section 8.6: what has no body by its nature says nothing of a length. 205 says 0.
 fn has_length(status: StatusCode) -> bool {
-    !status.is_informational() && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    !status.is_informational()
+        && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 /// What is the encoder's to say (RFC 9112 sections 6 and 9).
 fn is_framing(name: &str) -> bool {
-    ["content-length", "transfer-encoding", "connection"].iter().any(|framing| name.eq_ignore_ascii_case(framing))
+    ["content-length", "transfer-encoding", "connection"]
+        .iter()
+        .any(|framing| name.eq_ignore_ascii_case(framing))
 }
 
 /// RFC 9110 section 5.5.

@@ -6,9 +6,9 @@ use std::fmt;
 
 use http::StatusCode;
 
-use super::grammar::{LineFault, Lines, has_folded_line, value};
-use super::head::walk;
-use super::{HeadLimits, HeaderSlots, Refusal, Rejection, Scan, Version};
+use super::header_lines::{LineFault, Lines, has_folded_line, value};
+use super::scan::walk;
+use super::{HeadLimits, HeaderSlots, RequestError, ResponseError, Scan, Version};
 
 /// What every response begins with that can be understood here.
 const START: &[u8] = b"HTTP/1.";
@@ -21,22 +21,24 @@ const START: &[u8] = b"HTTP/1.";
 /// has no meaning here.
 ///
 /// ```
-/// use switchboard::proto::{HeadLimits, Rejection, Scan, scan_response};
+/// use switchboard::proto::http1::{HeadLimits, ResponseError, Scan, scan_response};
 ///
 /// let limits = HeadLimits::default();
 /// let head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n";
 /// let Scan::Partial(resume) = scan_response(&head[..30], 0, &limits) else { panic!() };
 /// assert_eq!(scan_response(head, resume, &limits), Scan::Complete(head.len()));
-/// assert_eq!(scan_response(b"SSH-2.0", 0, &limits), Scan::Refused(Rejection::NotHttp));
+/// assert_eq!(scan_response(b"SSH-2.0", 0, &limits), Scan::Refused(ResponseError::NotHttp));
 /// ```
-pub fn scan_response(input: &[u8], resume: usize, limits: &HeadLimits) -> Scan<Rejection> {
+pub fn scan_response(input: &[u8], resume: usize, limits: &HeadLimits) -> Scan<ResponseError> {
     let head = &input[..input.len().min(limits.head)];
     if !could_be_http(head) {
-        return Scan::Refused(Rejection::NotHttp);
+        return Scan::Refused(ResponseError::NotHttp);
     }
     match walk(head, resume) {
         Scan::Complete(len) => Scan::Complete(len),
-        Scan::Partial(_) if input.len() >= limits.head => Scan::Refused(Rejection::HeadTooLarge),
+        Scan::Partial(_) if input.len() >= limits.head => {
+            Scan::Refused(ResponseError::HeadTooLarge)
+        }
         Scan::Partial(resume) => Scan::Partial(resume),
         Scan::Refused(refusal) => Scan::Refused(line_fault(refusal)),
     }
@@ -48,18 +50,18 @@ fn could_be_http(head: &[u8]) -> bool {
 }
 
 /// The same fault, of a response.
-fn line_fault(refusal: Refusal) -> Rejection {
+fn line_fault(refusal: RequestError) -> ResponseError {
     match refusal {
-        Refusal::BareCarriageReturn => Rejection::BareCarriageReturn,
-        Refusal::BareLineFeed => Rejection::BareLineFeed,
-        _ => Rejection::ControlCharacter,
+        RequestError::BareCarriageReturn => ResponseError::BareCarriageReturn,
+        RequestError::BareLineFeed => ResponseError::BareLineFeed,
+        _ => ResponseError::ControlCharacter,
     }
 }
 
 /// A response head whose shape is right.
 ///
 /// ```
-/// use switchboard::proto::{HeadLimits, HeaderSlots, ResponseHead};
+/// use switchboard::proto::http1::{HeadLimits, HeaderSlots, ResponseHead};
 ///
 /// let head = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: wss://example.com/chat\r\n\r\n";
 /// let mut slots = HeaderSlots::new();
@@ -85,14 +87,16 @@ impl<'h> ResponseHead<'h> {
         head: &'h [u8],
         slots: &'h mut HeaderSlots<'h>,
         limits: &HeadLimits,
-    ) -> Result<ResponseHead<'h>, Rejection> {
-        let line =
-            StatusLine::read(head).map_err(|fault| if is_cut(head) { Rejection::IncompleteHead } else { fault })?;
+    ) -> Result<ResponseHead<'h>, ResponseError> {
+        let line = StatusLine::read(head)
+            .map_err(|fault| if is_cut(head) { ResponseError::IncompleteHead } else { fault })?;
         let lines = Lines::read(head, line.len, &mut slots.starts, limits.headers, |_, _| {})
             .map_err(|fault| named(head, fault))?;
         match StatusCode::from_u16(line.status) {
-            Ok(status) if line.has_reason => Ok(ResponseHead { version: line.version, status, lines }),
-            _ => Err(Rejection::MalformedStatusLine),
+            Ok(status) if line.has_reason => {
+                Ok(ResponseHead { version: line.version, status, lines })
+            }
+            _ => Err(ResponseError::MalformedStatusLine),
         }
     }
 
@@ -156,16 +160,17 @@ struct StatusLine {
 }
 
 impl StatusLine {
-    fn read(head: &[u8]) -> Result<StatusLine, Rejection> {
+    fn read(head: &[u8]) -> Result<StatusLine, ResponseError> {
         let (version, rest) = match head.strip_prefix(START) {
             Some([b'0', b' ', rest @ ..]) => (Version::Http10, rest),
             Some([b'1', b' ', rest @ ..]) => (Version::Http11, rest),
-            _ => return Err(Rejection::NotHttp), // HTTP/1.2 and its like, too
+            _ => return Err(ResponseError::NotHttp), // HTTP/1.2 and its like, too
         };
-        let Some((digits, rest)) =
-            rest.split_first_chunk::<3>().filter(|(digits, _)| digits.iter().all(u8::is_ascii_digit))
+        let Some((digits, rest)) = rest
+            .split_first_chunk::<3>()
+            .filter(|(digits, _)| digits.iter().all(u8::is_ascii_digit))
         else {
-            return Err(Rejection::MalformedStatusLine);
+            return Err(ResponseError::MalformedStatusLine);
         };
         let status = digits.iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0'));
         let has_reason = rest.starts_with(b" ");
@@ -174,8 +179,8 @@ impl StatusLine {
             Ok((_, lines)) if has_reason || rest.starts_with(b"\r\n") => {
                 Ok(StatusLine { version, status, has_reason, len: head.len() - lines.len() })
             }
-            Err(LineFault::Incomplete) => Err(Rejection::IncompleteHead),
-            _ => Err(Rejection::MalformedStatusLine),
+            Err(LineFault::Incomplete) => Err(ResponseError::IncompleteHead),
+            _ => Err(ResponseError::MalformedStatusLine),
         }
     }
 }
@@ -187,13 +192,13 @@ fn is_cut(head: &[u8]) -> bool {
 
 /// Slow and rare: looks at the head again.
 #[cold]
-fn named(head: &[u8], fault: LineFault) -> Rejection {
+fn named(head: &[u8], fault: LineFault) -> ResponseError {
     match fault {
-        LineFault::Incomplete => Rejection::IncompleteHead,
-        LineFault::TooMany => Rejection::TooManyHeaders,
-        LineFault::Value => Rejection::MalformedHeaderValue,
+        LineFault::Incomplete => ResponseError::IncompleteHead,
+        LineFault::TooMany => ResponseError::TooManyHeaders,
+        LineFault::Value => ResponseError::MalformedHeaderValue,
         // Section 5.2; one before the first header is folded just the same (section 2.2).
-        LineFault::Name if has_folded_line(head) => Rejection::FoldedHeader,
-        LineFault::Name => Rejection::MalformedHeaderName,
+        LineFault::Name if has_folded_line(head) => ResponseError::FoldedHeader,
+        LineFault::Name => ResponseError::MalformedHeaderName,
     }
 }

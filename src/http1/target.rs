@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use http::Method;
 
-use super::grammar::{BACKSLASH, ESCAPE, FOREIGN, FRAGMENT, QUERY};
-use super::{Refusal, host, percent};
+use super::header_lines::{BACKSLASH, ESCAPE, FOREIGN, FRAGMENT, QUERY};
+use super::{RequestError, host, percent};
 
 /// A judged request target.
 pub(super) struct Target<'h> {
@@ -20,21 +20,27 @@ pub(super) struct Target<'h> {
 
 impl<'h> Target<'h> {
     /// Judges a target that is not empty and without white space, by the classes that its bytes are in.
-    pub(super) fn parse(raw: &'h str, seen: u8, method: &Method) -> Result<Target<'h>, Refusal> {
+    pub(super) fn parse(
+        raw: &'h str,
+        seen: u8,
+        method: &Method,
+    ) -> Result<Target<'h>, RequestError> {
         if seen & FRAGMENT != 0 {
-            return Err(Refusal::TargetFragment);
+            return Err(RequestError::TargetFragment);
         }
         if seen & FOREIGN != 0 {
-            return Err(Refusal::TargetCharacter);
+            return Err(RequestError::TargetCharacter);
         }
         if seen & ESCAPE != 0 && !percent::is_well_formed(raw.as_bytes()) {
-            return Err(Refusal::TargetEscape);
+            return Err(RequestError::TargetEscape);
         }
         // Section 3.2.4.
         if raw == "*" {
             return match *method {
-                Method::OPTIONS => Ok(Target { raw, path: Cow::Borrowed(raw), query: None, authority: None }),
-                _ => Err(Refusal::TargetAsterisk),
+                Method::OPTIONS => {
+                    Ok(Target { raw, path: Cow::Borrowed(raw), query: None, authority: None })
+                }
+                _ => Err(RequestError::TargetAsterisk),
             };
         }
         let (authority, rest) = match raw.starts_with('/') {
@@ -53,23 +59,23 @@ impl<'h> Target<'h> {
 
 /// The authority of an absolute target, and what follows it (RFC 9112 section 3.2.2).
 #[cold]
-fn split_absolute(raw: &str) -> Result<(&str, &str), Refusal> {
-    let (scheme, rest) = raw.split_once("://").ok_or(Refusal::MalformedTarget)?;
+fn split_absolute(raw: &str) -> Result<(&str, &str), RequestError> {
+    let (scheme, rest) = raw.split_once("://").ok_or(RequestError::MalformedTarget)?;
     if !["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
-        return Err(Refusal::TargetScheme);
+        return Err(RequestError::TargetScheme);
     }
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
     match host::is_authority(authority.as_bytes()) {
         true => Ok((authority, rest)),
-        false => Err(Refusal::TargetAuthority),
+        false => Err(RequestError::TargetAuthority),
     }
 }
 
 /// Decodes a path, then resolves its dots and empty segments, so that an encoded dot is a dot.
-fn normalise(path: &str, seen: u8) -> Result<Cow<'_, str>, Refusal> {
+fn normalise(path: &str, seen: u8) -> Result<Cow<'_, str>, RequestError> {
     if seen & BACKSLASH != 0 && path.contains('\\') {
-        return Err(Refusal::TargetSeparator);
+        return Err(RequestError::TargetSeparator);
     }
     let path = match seen & ESCAPE != 0 && path.contains('%') {
         true => Cow::Owned(decode(path)?),
@@ -83,7 +89,7 @@ fn normalise(path: &str, seen: u8) -> Result<Cow<'_, str>, Refusal> {
 
 /// Decodes a path whose escapes are well-formed.
 #[cold]
-fn decode(path: &str) -> Result<String, Refusal> {
+fn decode(path: &str) -> Result<String, RequestError> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
@@ -92,15 +98,15 @@ fn decode(path: &str) -> Result<String, Refusal> {
             rest = after;
             continue;
         }
-        match percent::unescape(after).ok_or(Refusal::TargetEscape)? {
-            0x00..=0x1F | 0x7F => return Err(Refusal::TargetControl),
+        match percent::unescape(after).ok_or(RequestError::TargetEscape)? {
+            0x00..=0x1F | 0x7F => return Err(RequestError::TargetControl),
             // Decoded, it would be a separator that whoever looked at the raw path did not see.
-            b'/' | b'\\' => return Err(Refusal::TargetSeparator),
+            b'/' | b'\\' => return Err(RequestError::TargetSeparator),
             byte => decoded.push(byte),
         }
         rest = &after[2..];
     }
-    String::from_utf8(decoded).map_err(|_| Refusal::TargetNotUtf8)
+    String::from_utf8(decoded).map_err(|_| RequestError::TargetNotUtf8)
 }
 
 /// Whether a path has neither dot segments nor empty ones, the last excepted, which is a trailing slash.
@@ -110,12 +116,14 @@ fn is_resolved(path: &str) -> bool {
         return true;
     }
     let inner = path.strip_prefix('/').unwrap_or(path);
-    !inner.contains("//") && !inner.starts_with('/') && !inner.split('/').any(|segment| matches!(segment, "." | ".."))
+    !inner.contains("//")
+        && !inner.starts_with('/')
+        && !inner.split('/').any(|segment| matches!(segment, "." | ".."))
 }
 
 /// RFC 3986 section 5.2.4, but empty segments vanish and nothing leads above the root.
 #[cold]
-fn resolve(path: &str) -> Result<String, Refusal> {
+fn resolve(path: &str) -> Result<String, RequestError> {
     let mut resolved = String::with_capacity(path.len());
     let mut directory = false;
     for segment in path.split('/').skip(1) {
@@ -123,7 +131,7 @@ fn resolve(path: &str) -> Result<String, Refusal> {
         match segment {
             "" | "." => {}
             ".." => {
-                let parent = resolved.rfind('/').ok_or(Refusal::TargetAboveRoot)?;
+                let parent = resolved.rfind('/').ok_or(RequestError::TargetAboveRoot)?;
                 resolved.truncate(parent);
             }
             _ => {

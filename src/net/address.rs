@@ -1,4 +1,4 @@
-//! Peer addresses as limits see them: what belongs to one subscriber is one. It knows no connection.
+//! MemoryPeer addresses as limits see them: what belongs to one subscriber is one. It knows no connection.
 
 use std::net::IpAddr;
 

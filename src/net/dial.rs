@@ -11,7 +11,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 pub(crate) fn dial(target: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
     let Some(source) = source else { return TcpStream::connect(target) };
     if source.is_ipv4() != target.is_ipv4() {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "the source address is of another family"));
+        return Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            "the source address is of another family",
+        ));
     }
     let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
@@ -23,4 +26,5 @@ pub(crate) fn dial(target: SocketAddr, source: Option<IpAddr>) -> io::Result<Tcp
 }
 
 /// `EINPROGRESS`, which differs between Linux and the BSDs.
-const IN_PROGRESS: i32 = if cfg!(any(target_os = "linux", target_os = "android")) { 115 } else { 36 };
+const IN_PROGRESS: i32 =
+    if cfg!(any(target_os = "linux", target_os = "android")) { 115 } else { 36 };

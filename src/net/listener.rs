@@ -112,7 +112,7 @@ impl From<StdListener> for Listener {
 
 /// What came of one attempt to accept.
 #[derive(Debug)]
-pub(crate) enum Accepted {
+pub(crate) enum AcceptOutcome {
     Connection(TcpStream),
     /// Nobody waits; readiness will be told.
     Drained,
@@ -129,29 +129,29 @@ pub(crate) struct Acceptor {
     pause: Duration,
     retry_at: Option<Instant>,
     per_turn: usize,
-    pub(crate) words: Words,
+    pub(crate) first_read: FirstReadBackoff,
 }
 
 /// Whether those who are accepted have said something by then, guessed from those before: where a server is busy most have, and where each
 /// takes its time a look in vain is rare.
 #[derive(Debug, Default)]
-pub(crate) struct Words {
+pub(crate) struct FirstReadBackoff {
     /// How many are accepted without a look after the next one in vain, and how many still are.
-    unheard: u8,
+    skip: u8,
     left: u8,
 }
 
-impl Words {
-    pub(crate) fn are_expected(&mut self) -> bool {
+impl FirstReadBackoff {
+    pub(crate) fn should_read(&mut self) -> bool {
         let expected = self.left == 0;
         self.left = self.left.saturating_sub(1);
         expected
     }
 
     /// What came of a look.
-    pub(crate) fn note(&mut self, heard: bool) {
-        self.unheard = if heard { 0 } else { self.unheard.saturating_mul(2).saturating_add(1) };
-        self.left = self.unheard;
+    pub(crate) fn record(&mut self, hit: bool) {
+        self.skip = if hit { 0 } else { self.skip.saturating_mul(2).saturating_add(1) };
+        self.left = self.skip;
     }
 }
 
@@ -161,7 +161,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const TURNED_AWAY_AT_ONCE: usize = 64;
 
 impl Acceptor {
-    pub(crate) fn bind(listener: Listener, registry: &Registry, token: Token) -> io::Result<Acceptor> {
+    pub(crate) fn bind(
+        listener: Listener,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Acceptor> {
         let per_turn = listener.per_turn;
         let listener = listener.bind()?;
         listener.set_nonblocking(true)?;
@@ -173,7 +177,7 @@ impl Acceptor {
             pause: SHORTEST_PAUSE,
             retry_at: None,
             per_turn,
-            words: Words::default(),
+            first_read: FirstReadBackoff::default(),
         })
     }
 
@@ -190,9 +194,9 @@ impl Acceptor {
     }
 
     /// Accepts one connection. `refusal` is written to those who are turned away for want of descriptors.
-    pub(crate) fn accept(&mut self, now: Instant, refusal: &[u8]) -> Accepted {
+    pub(crate) fn accept(&mut self, now: Instant, refusal: &[u8]) -> AcceptOutcome {
         if self.retry_at.is_some_and(|at| now < at) {
-            return Accepted::Drained;
+            return AcceptOutcome::Drained;
         }
         self.retry_at = None;
         for _ in 0..self.per_turn {
@@ -202,9 +206,11 @@ impl Acceptor {
                     if self.reserve.is_none() {
                         self.reserve = reserve();
                     }
-                    return Accepted::Connection(socket);
+                    return AcceptOutcome::Connection(socket);
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Accepted::Drained,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return AcceptOutcome::Drained;
+                }
                 Err(error) if is_exhaustion(&error) => {
                     self.turn_away(refusal);
                     break;
@@ -216,7 +222,7 @@ impl Acceptor {
         }
         self.retry_at = Some(now + self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        Accepted::Exhausted
+        AcceptOutcome::Exhausted
     }
 
     /// A descriptor was closed: try again at once.
@@ -279,15 +285,15 @@ fn is_exhaustion(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Words;
+    use super::FirstReadBackoff;
 
     #[test]
     fn words_are_looked_for_in_vain_once_in_256_times_at_most() {
-        let mut words = Words::default();
+        let mut backoff = FirstReadBackoff::default();
         let mut look = |speaks: bool| {
-            let expected = words.are_expected();
+            let expected = backoff.should_read();
             if expected {
-                words.note(speaks);
+                backoff.record(speaks);
             }
             expected
         };

@@ -23,7 +23,7 @@ pub struct Memory {
 /// assert!(!peer.is_ended());
 /// ```
 #[derive(Debug)]
-pub struct Peer {
+pub struct MemoryPeer {
     pipe: Arc<Mutex<Pipe>>,
 }
 
@@ -46,7 +46,7 @@ fn lock(pipe: &Mutex<Pipe>) -> MutexGuard<'_, Pipe> {
 }
 
 impl Memory {
-    pub(crate) fn pair() -> (Memory, Peer) {
+    pub(crate) fn pair() -> (Memory, MemoryPeer) {
         let pipe = Arc::new(Mutex::new(Pipe {
             to_server: Vec::new(),
             read: 0,
@@ -58,7 +58,7 @@ impl Memory {
             server_gone: false,
             broken: None,
         }));
-        (Memory { pipe: Arc::clone(&pipe) }, Peer { pipe })
+        (Memory { pipe: Arc::clone(&pipe) }, MemoryPeer { pipe })
     }
 
     #[inline(never)]
@@ -125,7 +125,7 @@ impl Drop for Memory {
     }
 }
 
-impl Peer {
+impl MemoryPeer {
     /// Sends bytes to the server.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         lock(&self.pipe).to_server.extend_from_slice(bytes.as_ref());

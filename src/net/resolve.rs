@@ -72,7 +72,7 @@ type Wake = Arc<dyn Fn() + Send + Sync>;
 pub(crate) struct Resolver {
     queue: Option<Queue>,
     /// Who waits for which name.
-    waiting: HashMap<Box<str>, Waiting>,
+    waiting: HashMap<Box<str>, Waiters>,
     wake: Wake,
     look_up: LookUp,
 }
@@ -82,7 +82,7 @@ struct Queue {
     answers: Receiver<(Box<str>, Found)>,
 }
 
-struct Waiting {
+struct Waiters {
     ids: BTreeSet<u64>,
     /// Dropped with the last of the ids, by which the thread sees that it need not ask.
     _wanted: Arc<()>,
@@ -117,7 +117,7 @@ impl Resolver {
         }
         let wanted = Arc::new(());
         self.enqueue(Query { name: host.into(), wanted: Arc::downgrade(&wanted) })?;
-        self.waiting.insert(host.into(), Waiting { ids: BTreeSet::from([id]), _wanted: wanted });
+        self.waiting.insert(host.into(), Waiters { ids: BTreeSet::from([id]), _wanted: wanted });
         Ok(Lookup::Pending)
     }
 

@@ -7,7 +7,7 @@ use std::net::{Shutdown, SocketAddr};
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
-use super::memory::{Memory, Peer};
+use super::memory::{Memory, MemoryPeer};
 
 /// What carries a connection's bytes.
 ///
@@ -51,9 +51,11 @@ pub struct Readiness {
 
 impl Readiness {
     /// Readable and nothing else.
-    pub const READABLE: Readiness = Readiness { readable: true, writable: false, read_closed: false };
+    pub const READABLE: Readiness =
+        Readiness { readable: true, writable: false, read_closed: false };
     /// Writable and nothing else.
-    pub const WRITABLE: Readiness = Readiness { readable: false, writable: true, read_closed: false };
+    pub const WRITABLE: Readiness =
+        Readiness { readable: false, writable: true, read_closed: false };
 }
 
 /// The outcome of one read.
@@ -69,7 +71,7 @@ pub(crate) enum Read {
 
 impl Transport {
     /// An in-memory connection: the end a server adopts, and the peer that a test or a simulation holds.
-    pub fn memory() -> (Transport, Peer) {
+    pub fn memory() -> (Transport, MemoryPeer) {
         let (memory, peer) = Memory::pair();
         (Transport::Memory(memory), peer)
     }
@@ -155,7 +157,9 @@ impl Transport {
     /// # Errors
     /// When it never will be.
     pub(crate) fn is_connected(&self) -> io::Result<bool> {
-        let Transport::Tcp(socket) = self else { return Ok(!matches!(self, Transport::Unconnected)) };
+        let Transport::Tcp(socket) = self else {
+            return Ok(!matches!(self, Transport::Unconnected));
+        };
         if let Some(error) = socket.take_error()? {
             return Err(error);
         }

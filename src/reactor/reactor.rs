@@ -61,7 +61,13 @@ impl Reactor {
         let server = Server::new(poll.registry())?;
         // Other threads may have to end the wait though nobody asked for a handle: names are looked up on one.
         server.remote(Arc::clone(&waker));
-        Ok(Reactor { server, poll, events: Events::with_capacity(EVENTS), waker, not_send: PhantomData })
+        Ok(Reactor {
+            server,
+            poll,
+            events: Events::with_capacity(EVENTS),
+            waker,
+            not_send: PhantomData,
+        })
     }
 
     /// One turn: waits for events for at most `timeout` (`None`: as long as there is nothing to do), handles them, and does what is

@@ -21,9 +21,9 @@ pub(super) const IN_PLACE_A_TURN: usize = 32 << 20;
 const UNUSED_AT_MOST: usize = 1 << 20;
 
 /// What came of one step over the input.
-pub(super) enum Step {
+pub(super) enum Consumed {
     /// So many bytes were used; there may be another step in the rest.
-    Used(usize),
+    More(usize),
     /// So many bytes were used; nothing can be done with the rest for now.
     Stuck(usize),
 }
@@ -40,8 +40,8 @@ impl Server {
             connection.flags.insert(Flags::READABLE);
             // A response is made and written for a half-closed client too, but for nobody once the connection has failed.
             let closed = connection.flags.has(Flags::READ_CLOSED);
-            if closed && (connection.phase == Phase::Waiting || connection.transport.is_broken()) {
-                self.context.gone(slot);
+            if closed && (connection.phase == Phase::Deferred || connection.transport.is_broken()) {
+                self.context.mark_gone(slot);
             }
             return;
         }
@@ -50,7 +50,7 @@ impl Server {
     }
 
     /// Reads from a connection that has just come and may have said something already; whether it had. If not, readiness will be told as ever.
-    pub(super) fn read_first(&mut self, slot: u32) -> bool {
+    pub(super) fn read_speculatively(&mut self, slot: u32) -> bool {
         let Some(connection) = self.context.slots.at_mut(slot) else { return false };
         let outcome = connection.transport.read(&mut self.lent.input);
         let heard = !matches!(outcome, Ok(Read::Blocked));
@@ -82,7 +82,11 @@ impl Server {
         if connection.flags.has(Flags::GONE) || !spilled || !connection.may_read() {
             return self.read(slot);
         }
-        let mut spill = connection.held.as_mut().map(|held| std::mem::take(&mut held.spill)).unwrap_or_default();
+        let mut spill = connection
+            .held
+            .as_mut()
+            .map(|held| std::mem::take(&mut held.spill))
+            .unwrap_or_default();
         let used = self.consume(slot, &mut spill, STEPS);
         spill.drain(..used);
         self.keep(slot, spill);
@@ -105,23 +109,32 @@ impl Server {
     fn read_once(&mut self, slot: u32) -> bool {
         let Some(connection) = self.context.slots.at_mut(slot) else { return false };
         let in_place = connection.large().is_some();
-        let outcome = match connection.held.as_deref_mut().and_then(|held| held.assembly.as_deref_mut()) {
-            Some(assembly) if in_place => {
-                let counted = self.context.options[usize::from(connection.options)].byte_rate.is_some();
-                let most = match counted {
-                    true => IN_PLACE_AT_LEAST,
-                    false => assembly.piece(self.lent.in_place.clamp(IN_PLACE_AT_LEAST, IN_PLACE)),
-                };
-                connection.transport.read(assembly.space(most))
-            }
-            _ => connection.transport.read(&mut self.lent.input),
-        };
+        let outcome =
+            match connection.held.as_deref_mut().and_then(|held| held.assembly.as_deref_mut()) {
+                Some(assembly) if in_place => {
+                    let counted =
+                        self.context.options[usize::from(connection.options)].byte_rate.is_some();
+                    let most = match counted {
+                        true => IN_PLACE_AT_LEAST,
+                        false => {
+                            assembly.piece(self.lent.in_place.clamp(IN_PLACE_AT_LEAST, IN_PLACE))
+                        }
+                    };
+                    connection.transport.read(assembly.space(most))
+                }
+                _ => connection.transport.read(&mut self.lent.input),
+            };
         self.has_read(slot, in_place, outcome)
     }
 
     /// What came of a read; whether the transport may hold more.
     #[inline(never)]
-    pub(super) fn has_read(&mut self, slot: u32, in_place: bool, outcome: io::Result<Read>) -> bool {
+    pub(super) fn has_read(
+        &mut self,
+        slot: u32,
+        in_place: bool,
+        outcome: io::Result<Read>,
+    ) -> bool {
         let (n, more) = match outcome {
             Ok(Read::Bytes { n, more }) => (n, more),
             Ok(Read::Blocked) => {
@@ -135,19 +148,25 @@ impl Server {
                 return false;
             }
             Err(_) => {
-                self.context.gone(slot);
+                self.context.mark_gone(slot);
                 return false;
             }
         };
         // After a FIN no readiness follows: the end is found by reading on.
-        let ends = self.context.slots.at(slot).is_some_and(|connection| connection.flags.has(Flags::READ_CLOSED));
+        let ends = self
+            .context
+            .slots
+            .at(slot)
+            .is_some_and(|connection| connection.flags.has(Flags::READ_CLOSED));
         if more || ends {
             self.context.read_later(slot);
         }
         match self.context.charge_bytes(slot, n) {
             true if in_place => self.arrived_in_place(slot, n, more),
             true => self.arrived(slot, n),
-            false => self.call_back(slot, |server| server.context.fail(slot, CloseCode::POLICY, "too many bytes")),
+            false => self.call_back(slot, |server| {
+                server.context.fail(slot, CloseCode::POLICY, "too many bytes")
+            }),
         }
         more
     }
@@ -182,15 +201,16 @@ impl Server {
         if goes_on && self.lent.in_place > 0 && self.has_large(slot) {
             return;
         }
-        self.context.drive(slot);
+        self.context.begin_input(slot);
         self.context.heard(slot);
         self.frames(slot, &mut [], &mut { STEPS });
-        self.context.rest(slot);
+        self.context.end_input(slot);
     }
 
     /// Keeps what could not be used yet.
     pub(super) fn keep(&mut self, slot: u32, rest: Vec<u8>) {
-        let gone = self.context.slots.at(slot).is_none_or(|connection| connection.flags.has(Flags::GONE));
+        let gone =
+            self.context.slots.at(slot).is_none_or(|connection| connection.flags.has(Flags::GONE));
         if !rest.is_empty()
             && !gone
             && let Some(held) = self.context.held(slot)
@@ -201,7 +221,7 @@ impl Server {
 
     /// Handles input as far as it goes and returns how much was used. The replies leave in one write.
     pub(super) fn consume(&mut self, slot: u32, input: &mut [u8], mut steps: usize) -> usize {
-        self.context.drive(slot);
+        self.context.begin_input(slot);
         self.context.heard(slot);
         let mut used = 0;
         while used < input.len() {
@@ -212,26 +232,28 @@ impl Server {
             let Some(connection) = self.context.slots.at(slot) else { break };
             let rest = input.len() - used;
             let step = match connection.phase {
-                _ if connection.flags.has(Flags::GONE) => Step::Used(rest),
+                _ if connection.flags.has(Flags::GONE) => Consumed::More(rest),
                 Phase::WebSocket(_) => self.frames(slot, &mut input[used..], &mut steps),
-                Phase::Opening => self.response(slot, &input[used..]),
+                Phase::Connecting => self.response(slot, &input[used..]),
                 Phase::Head => self.head(slot, &input[used..]),
                 Phase::Body => self.body(slot, &input[used..]),
                 Phase::Taken => self.taken(slot, &input[used..]),
-                Phase::Lingering | Phase::Streaming => Step::Used(rest),
-                Phase::Waiting | Phase::Responding if connection.flags.has(Flags::LAST) => Step::Used(rest),
-                Phase::Waiting | Phase::Responding => Step::Stuck(0),
+                Phase::Lingering | Phase::Streaming => Consumed::More(rest),
+                Phase::Deferred | Phase::Responding if connection.flags.has(Flags::LAST) => {
+                    Consumed::More(rest)
+                }
+                Phase::Deferred | Phase::Responding => Consumed::Stuck(0),
             };
             steps = steps.saturating_sub(1);
             match step {
-                Step::Used(n) => used += n,
-                Step::Stuck(n) => {
+                Consumed::More(n) => used += n,
+                Consumed::Stuck(n) => {
                     used += n;
                     break;
                 }
             }
         }
-        self.context.rest(slot);
+        self.context.end_input(slot);
         used
     }
 
@@ -247,33 +269,46 @@ impl Server {
                 self.context.after_response(slot);
             }
             Phase::Lingering if waits => {}
-            _ => self.context.gone(slot),
+            _ => self.context.mark_gone(slot),
         }
     }
 
     /// Bytes for a handler's own protocol.
-    fn taken(&mut self, slot: u32, input: &[u8]) -> Step {
-        let Some(connection) = self.context.slots.at(slot) else { return Step::Used(input.len()) };
+    fn taken(&mut self, slot: u32, input: &[u8]) -> Consumed {
+        let Some(connection) = self.context.slots.at(slot) else {
+            return Consumed::More(input.len());
+        };
         let (id, zone) = (connection.id, connection.zone);
         let used = match connection.flags.has(Flags::RELEASED) {
             true => 0,
-            false => self.zones.handler(zone).input(&mut Conn { cx: &mut self.context, id }, input).min(input.len()),
+            false => self
+                .zones
+                .handler(zone)
+                .input(&mut Conn { cx: &mut self.context, id }, input)
+                .min(input.len()),
         };
-        let Some(connection) = self.context.slots.at(slot) else { return Step::Used(input.len()) };
+        let Some(connection) = self.context.slots.at(slot) else {
+            return Consumed::More(input.len());
+        };
         if connection.phase == Phase::Taken && connection.flags.has(Flags::RELEASED) {
             self.released(slot);
-            return Step::Used(used);
+            return Consumed::More(used);
         }
         if used == 0 && input.len() > UNUSED_AT_MOST {
-            self.context.farewell(slot, CloseCode::TOO_BIG, "a megabyte of which nothing was used", false);
-            self.context.gone(slot);
+            self.context.record_close(
+                slot,
+                CloseCode::TOO_BIG,
+                "a megabyte of which nothing was used",
+                false,
+            );
+            self.context.mark_gone(slot);
         }
-        if used == 0 { Step::Stuck(0) } else { Step::Used(used) }
+        if used == 0 { Consumed::Stuck(0) } else { Consumed::More(used) }
     }
 
     /// The connection speaks HTTP again.
     pub(super) fn released(&mut self, slot: u32) {
-        self.context.farewell(slot, CloseCode::NORMAL, "released", false);
+        self.context.record_close(slot, CloseCode::NORMAL, "released", false);
         self.tell_close(slot);
         if let Some(connection) = self.context.slots.at_mut(slot) {
             connection.options = 0;

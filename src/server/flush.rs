@@ -36,7 +36,7 @@ impl Server {
             }
             self.run_calls();
             self.run_answers();
-            self.bury();
+            self.free_ended();
             self.write();
             if writable {
                 self.tell_writable();
@@ -75,7 +75,9 @@ impl Server {
     fn run_remote(&mut self) {
         for call in self.remote.take().into_iter().flatten() {
             match call {
-                RemoteCall::Zone(zone, call) => call(self.zones.handler_as_any(zone), &mut self.context),
+                RemoteCall::Zone(zone, call) => {
+                    call(self.zones.handler_as_any(zone), &mut self.context)
+                }
                 RemoteCall::Context(call) => call(&mut self.context),
             }
         }
@@ -132,7 +134,7 @@ impl Server {
     }
 
     /// Tells the handlers of what has ended, and frees the dead. What ends meanwhile waits for the next round.
-    fn bury(&mut self) {
+    fn free_ended(&mut self) {
         let (before, count) = (self.context.slots.len(), self.context.ended.len());
         for at in 0..count {
             let slot = self.context.ended[at];
@@ -174,7 +176,7 @@ impl Server {
     /// `close`, once for an exchange that was open; its topics go after it. Whether there was one to be told of.
     pub(super) fn tell_close(&mut self, slot: u32) -> bool {
         let Some(connection) = self.context.slots.at_mut(slot) else { return false };
-        let farewell = connection.held.as_mut().and_then(|held| held.farewell.take());
+        let farewell = connection.held.as_mut().and_then(|held| held.close_record.take());
         let ended = farewell.is_some() || connection.flags.has(Flags::GONE);
         if !ended || !connection.flags.has(Flags::OPENED) {
             return false;
@@ -182,7 +184,9 @@ impl Server {
         connection.flags.remove(Flags::OPENED);
         let (id, zone) = (connection.id, connection.zone);
         let close = match &farewell {
-            Some(farewell) => Close { code: farewell.code, reason: &farewell.reason, by_peer: farewell.by_peer },
+            Some(farewell) => {
+                Close { code: farewell.code, reason: &farewell.reason, by_peer: farewell.by_peer }
+            }
             None => Close { code: CloseCode::ABNORMAL, reason: "", by_peer: false },
         };
         self.zones.handler(zone).close(&mut Conn { cx: &mut self.context, id }, close);
@@ -193,13 +197,15 @@ impl Server {
     /// `cancelled`, for an answer that is still owed to a peer that is gone.
     fn tell_cancelled(&mut self, slot: u32) {
         let Some(connection) = self.context.slots.at_mut(slot) else { return };
-        let Some(exchange) = connection.held.as_mut().and_then(|held| held.exchange.take()) else { return };
+        let Some(exchange) = connection.held.as_mut().and_then(|held| held.exchange.take()) else {
+            return;
+        };
         let (id, zone) = (connection.id, connection.zone);
         match &exchange.progress {
             Progress::Owed | Progress::Stream(_) => {
                 self.zones.handler(zone).cancelled(&mut Conn { cx: &mut self.context, id });
             }
-            Progress::Opening(attempt) => self.forget(id, attempt),
+            Progress::Connecting(attempt) => self.forget(id, attempt),
             Progress::Body(_) | Progress::Discard(_) => {}
         }
     }
@@ -209,13 +215,16 @@ impl Server {
         let Some(mut draining) = self.context.draining else { return };
         self.stop_listening();
         let late = self.context.clock.now() >= draining.deadline;
-        if late && self.context.slots.chunk(draining.chunk).is_none() && self.context.slots.len() > 0 {
+        if late
+            && self.context.slots.chunk(draining.chunk).is_none()
+            && self.context.slots.len() > 0
+        {
             draining.chunk = 0;
         }
         let slots = self.context.slots.chunk(draining.chunk).map(Iterator::collect::<Vec<u32>>);
         draining.chunk += usize::from(slots.is_some());
         for slot in slots.into_iter().flatten() {
-            if late { self.context.gone(slot) } else { self.drain_one(slot, draining.code) }
+            if late { self.context.mark_gone(slot) } else { self.drain_one(slot, draining.code) }
         }
         self.context.draining = Some(draining);
     }
@@ -230,13 +239,15 @@ impl Server {
                 connection.flags.insert(Flags::LAST);
                 self.context.after_response(slot);
             }
-            Phase::Head if !arrived => self.context.gone(slot),
-            Phase::Head | Phase::Body | Phase::Waiting | Phase::Responding => connection.flags.insert(Flags::LAST),
+            Phase::Head if !arrived => self.context.mark_gone(slot),
+            Phase::Head | Phase::Body | Phase::Deferred | Phase::Responding => {
+                connection.flags.insert(Flags::LAST)
+            }
             Phase::WebSocket(_) | Phase::Streaming | Phase::Taken => {
                 let id = connection.id;
                 self.call_back(slot, |server| Conn { cx: &mut server.context, id }.close(code, ""));
             }
-            Phase::Opening => self.context.gone(slot),
+            Phase::Connecting => self.context.mark_gone(slot),
             Phase::Lingering => {}
         }
     }

@@ -1,13 +1,13 @@
 //! WebSocket input: messages to their handler, pings answered, the close handshake. What a frame is and what follows
 //! from it is the business of `websocket`.
 
-use super::drive::Step;
+use super::drive::Consumed;
 use super::server::Server;
 use crate::connection::{Chunk, Conn, Flags, Phase};
 #[cfg(feature = "deflate")]
 use crate::websocket::Compressed;
 use crate::websocket::{
-    Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, State, Violation, receive_with,
+    Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, State, Violation, decode_with,
 };
 
 /// Inflated bytes that count as one step of a turn's budget.
@@ -16,42 +16,51 @@ const INFLATED_BY_STEP: usize = 4 << 10;
 
 impl Server {
     /// Handles frames until the input, the steps or the peer's patience for our answers is used up.
-    pub(super) fn frames(&mut self, slot: u32, input: &mut [u8], steps: &mut usize) -> Step {
+    pub(super) fn frames(&mut self, slot: u32, input: &mut [u8], steps: &mut usize) -> Consumed {
         let begun = self.context.slots.at(slot).and_then(|connection| connection.held.as_ref());
         let begun = begun.is_some_and(|held| held.assembly.is_some());
         let used = if begun { 0 } else { self.plain_messages(slot, input, steps) };
         match used > 0 && (used == input.len() || *steps == 0) {
-            true => Step::Used(used),
+            true => Consumed::More(used),
             false => self.all_frames(slot, input, used, steps),
         }
     }
 
     /// Frames of every kind, from `used` on.
-    fn all_frames(&mut self, slot: u32, input: &mut [u8], mut used: usize, steps: &mut usize) -> Step {
-        let Some(connection) = self.context.slots.at_mut(slot) else { return Step::Used(input.len()) };
+    fn all_frames(
+        &mut self,
+        slot: u32,
+        input: &mut [u8],
+        mut used: usize,
+        steps: &mut usize,
+    ) -> Consumed {
+        let Some(connection) = self.context.slots.at_mut(slot) else {
+            return Consumed::More(input.len());
+        };
         let mut rules = self.context.options[usize::from(connection.options)].rules;
         if connection.flags.has(Flags::UNUSUAL) {
-            rules.role = if connection.flags.has(Flags::CLIENT) { Role::Client } else { Role::Server };
+            rules.role =
+                if connection.flags.has(Flags::CLIENT) { Role::Client } else { Role::Server };
             rules.compression = connection.flags.has(Flags::DEFLATES);
         }
         let mut assembly = connection.held.as_mut().and_then(|held| held.assembly.take());
         let len = input.len();
         let step = loop {
             match self.context.slots.at(slot) {
-                Some(connection) if !connection.hears_frames() => break Step::Used(used),
+                Some(connection) if !connection.hears_frames() => break Consumed::More(used),
                 Some(connection) if connection.may_read() => {}
-                _ => break Step::Stuck(used),
+                _ => break Consumed::Stuck(used),
             }
             let memory = |len| self.context.spare.take(len);
-            let (n, event) = receive_with(&rules, &mut assembly, &mut input[used..], memory);
+            let (n, event) = decode_with(&rules, &mut assembly, &mut input[used..], memory);
             used += n;
             if let Event::More = event {
                 self.chunk_so_far(slot, &mut assembly);
-                break Step::Stuck(used);
+                break Consumed::Stuck(used);
             }
             if !self.context.charge_message(slot) {
                 self.context.fail(slot, CloseCode::POLICY, "too many messages");
-                break Step::Used(used);
+                break Consumed::More(used);
             }
             self.context.more_input = used < len;
             self.event(slot, event, steps);
@@ -60,7 +69,7 @@ impl Server {
                 used += self.plain_messages(slot, &mut input[used..], steps);
             }
             if used == len || *steps == 0 {
-                break Step::Used(used);
+                break Consumed::More(used);
             }
         };
         self.keep_assembly(slot, assembly);
@@ -141,7 +150,9 @@ impl Server {
         let mut inflated = std::mem::take(&mut self.lent.inflated);
         match self.context.inflate(slot, compressed.payload(), &mut inflated) {
             Err(violation) => self.violated(slot, state, violation),
-            Ok(()) if !compressed.is_text() => self.message(slot, state, Message::Binary(&inflated)),
+            Ok(()) if !compressed.is_text() => {
+                self.message(slot, state, Message::Binary(&inflated))
+            }
             Ok(()) => match simdutf8::basic::from_utf8(&inflated) {
                 Ok(text) => self.message(slot, state, Message::Text(text)),
                 Err(_) => self.violated(slot, state, Violation::InvalidUtf8),
@@ -194,13 +205,13 @@ impl Server {
         if action == Action::EchoClose {
             self.context.push_close(slot, code, "");
         }
-        self.context.farewell(slot, code, reason, action == Action::EchoClose);
+        self.context.record_close(slot, code, reason, action == Action::EchoClose);
         self.finish(slot);
     }
 
     /// Both sides have said what they had to: nothing more is to be expected, so nothing is waited for.
     fn finish(&mut self, slot: u32) {
-        self.context.farewell(slot, CloseCode::ABNORMAL, "", false);
+        self.context.record_close(slot, CloseCode::ABNORMAL, "", false);
         self.context.linger(slot);
         if let Some(connection) = self.context.slots.at_mut(slot)
             && !connection.flags.has(Flags::CLIENT)

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use mio::net::TcpStream;
 
 use super::server::{ListenerId, Server};
-use crate::connection::{MAX_LISTENERS, Source, UNCOUNTED};
-use crate::net::{Accepted, Acceptor, Listener, Transport, prefix, turn_away};
+use crate::connection::{MAX_LISTENERS, TokenKind, UNCOUNTED};
+use crate::net::{AcceptOutcome, Acceptor, Listener, Transport, prefix, turn_away};
 
 /// Said to those who are turned away because descriptors have run out, or because as many are connected as may be.
 const NO_ROOM: &[u8] =
@@ -31,9 +31,13 @@ impl Server {
                 "a detached server has no Poll to listen with: use Server::new",
             ));
         };
-        let index = u16::try_from(self.listeners.len()).ok().filter(|&index| usize::from(index) < MAX_LISTENERS);
-        let Some(index) = index else { return Err(Error::other("a server has at most 4,096 listeners")) };
-        let token = Source::Listener(index).token(self.number);
+        let index = u16::try_from(self.listeners.len())
+            .ok()
+            .filter(|&index| usize::from(index) < MAX_LISTENERS);
+        let Some(index) = index else {
+            return Err(Error::other("a server has at most 4,096 listeners"));
+        };
+        let token = TokenKind::Listener(index).token(self.number);
         self.listeners.push(Some(Acceptor::bind(listener.into(), registry, token)?));
         Ok(ListenerId(index))
     }
@@ -71,13 +75,13 @@ impl Server {
         for _ in 0..listener.map_or(0, Acceptor::per_turn) {
             let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) else { return };
             match listener.accept(self.context.clock.now(), NO_ROOM) {
-                Accepted::Connection(socket) => {
+                AcceptOutcome::Connection(socket) => {
                     if let Some(slot) = self.admit(socket) {
-                        self.hear_at_once(index, slot);
+                        self.read_after_accept(index, slot);
                     }
                 }
-                Accepted::Drained => return,
-                Accepted::Exhausted => {
+                AcceptOutcome::Drained => return,
+                AcceptOutcome::Exhausted => {
                     self.context.stats.exhausted += 1;
                     return;
                 }
@@ -87,14 +91,14 @@ impl Server {
     }
 
     /// Reads what a connection that was just accepted has said already, while all of it is in the cache: where those before had, too.
-    fn hear_at_once(&mut self, index: u16, slot: u32) {
+    fn read_after_accept(&mut self, index: u16, slot: u32) {
         let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) else { return };
-        if !listener.words.are_expected() {
+        if !listener.first_read.should_read() {
             return;
         }
-        let heard = self.read_first(slot);
+        let hit = self.read_speculatively(slot);
         if let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) {
-            listener.words.note(heard);
+            listener.first_read.record(hit);
         }
     }
 
@@ -150,7 +154,7 @@ impl Server {
             return Err(Error::other("16.7 million connections are open already"));
         };
         if let Some(registry) = &self.registry {
-            transport.register(registry, Source::Connection(slot).token(self.number))?;
+            transport.register(registry, TokenKind::Connection(slot).token(self.number))?;
         }
         self.context.insert(slot, transport, address);
         Ok(slot)

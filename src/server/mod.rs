@@ -1,14 +1,14 @@
 //! What a request means: zones, their handlers, and the server that drives connections through their phases. Nothing
 //! here waits: readiness and time are told.
 
+mod deadlines;
+mod dialing;
 mod drive;
+mod fast_path;
 mod flush;
 mod frames;
 mod handler;
 mod listen;
-mod look;
-mod opening;
-mod plain;
 mod reply;
 mod request;
 #[expect(clippy::module_inception)]

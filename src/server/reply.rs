@@ -3,9 +3,10 @@
 
 use super::server::Server;
 use crate::connection::{
-    Answer, Conn, ConnId, EventStream, Flags, Framing, Incoming, Kind, Phase, Progress, Reply, Stream, Terms, Upgrade,
+    Answer, Conn, ConnId, EventStream, Flags, Framing, Incoming, Kind, Phase, Progress, Reply,
+    Stream, Terms, Upgrade,
 };
-use crate::http1::{self, Encoding, Refusal, Request, Response, Version};
+use crate::http1::{self, Encoding, Request, RequestError, Response, Version};
 use crate::websocket::{self, Origins, State};
 
 /// The longest body that is read on, although nobody wants it, so that the connection may be used again.
@@ -13,24 +14,37 @@ const DISCARDED_AT_MOST: usize = 64 << 10;
 
 impl Server {
     /// Performs a reply. `unread` says that the request has a body that nobody has read.
-    pub(super) fn perform(&mut self, slot: u32, entry: usize, reply: Reply, request: &mut Request<'_>, unread: bool) {
+    pub(super) fn perform(
+        &mut self,
+        slot: u32,
+        entry: usize,
+        reply: Reply,
+        request: &mut Request<'_>,
+        unread: bool,
+    ) {
         let terms = Terms::of(request);
         if unread && !matches!(reply, Reply::Respond(_)) {
             self.set_last(slot);
         }
         match reply {
-            Reply::Respond(response) if unread => self.respond_unread(slot, entry, terms, &response, request),
+            Reply::Respond(response) if unread => {
+                self.respond_unread(slot, entry, terms, &response, request)
+            }
             Reply::Respond(response) => self.respond(slot, terms, &response),
             Reply::Upgrade(upgrade) => self.upgrade(slot, entry, &upgrade, request),
             Reply::EventStream(stream) => self.event_stream(slot, terms, &stream, request),
             Reply::Later => {
                 self.keep_request(slot, entry, request, Progress::Owed);
-                self.context.enter(slot, Phase::Waiting);
+                self.context.enter(slot, Phase::Deferred);
             }
             Reply::Stream(stream) => self.stream(slot, entry, terms, &stream, request),
             Reply::Takeover(response) => self.takeover(slot, terms, &response, request),
             Reply::Pass | Reply::Body(_) => {
-                self.respond(slot, terms, &Response::text("the handler asked for the body twice").with_status(500));
+                self.respond(
+                    slot,
+                    terms,
+                    &Response::text("the handler asked for the body twice").with_status(500),
+                );
             }
         }
     }
@@ -72,7 +86,13 @@ impl Server {
     }
 
     /// Encodes a response, or only its head where the body comes later, and notes whether it is the last.
-    fn write_response(&mut self, slot: u32, terms: Terms, response: &Response, framing: Option<http1::Framing>) {
+    fn write_response(
+        &mut self,
+        slot: u32,
+        terms: Terms,
+        response: &Response,
+        framing: Option<http1::Framing>,
+    ) {
         let date = self.context.clock.date();
         let draining = self.context.draining.is_some();
         let Some(connection) = self.context.slots.at_mut(slot) else { return };
@@ -84,19 +104,25 @@ impl Server {
         if last {
             connection.flags.insert(Flags::LAST);
         }
-        let encoding = Encoding { date: &date, version: terms.version, keep_alive: !last, head_only: terms.head_only };
+        let encoding = Encoding {
+            date: &date,
+            version: terms.version,
+            keep_alive: !last,
+            head_only: terms.head_only,
+        };
         let Some(output) = self.context.output(slot) else { return };
         output.push(Kind::Bytes, |own| match framing {
             None => response.encode(own, &encoding),
             Some(framing) => response.encode_head(own, &encoding, framing),
         });
-        self.context.bound(slot);
+        self.context.enforce_bounds(slot);
     }
 
     /// RFC 6455 4.2.2, once the request has passed every check of 4.2.1.
     fn upgrade(&mut self, slot: u32, entry: usize, upgrade: &Upgrade, request: &mut Request<'_>) {
         let terms = Terms::of(request);
-        let origins = self.zones.entries.get(entry).map_or(&Origins::SameHost, |entry| &entry.origins);
+        let origins =
+            self.zones.entries.get(entry).map_or(&Origins::SameHost, |entry| &entry.origins);
         let options = &self.context.options[usize::from(upgrade.options.0)];
         let checked = websocket::check(request, options.legacy_versions)
             .and_then(|accept| websocket::check_origin(request, origins).map(|()| accept))
@@ -112,13 +138,20 @@ impl Server {
         #[cfg(feature = "deflate")]
         let lines = &*self.agree_on_compression(slot, upgrade, request, lines);
         let Some(output) = self.context.output(slot) else { return };
-        output.push(Kind::Bytes, |own| websocket::encode_response(own, &accept, subprotocol, lines));
+        output
+            .push(Kind::Bytes, |own| websocket::encode_response(own, &accept, subprotocol, lines));
         self.open(slot, Phase::WebSocket(State::Open), upgrade.options.0, request);
     }
 
     /// RFC 7692 section 7.1: the answer to the client's offers goes with the other header lines.
     #[cfg(feature = "deflate")]
-    fn agree_on_compression(&mut self, slot: u32, upgrade: &Upgrade, request: &Request<'_>, lines: &[u8]) -> Vec<u8> {
+    fn agree_on_compression(
+        &mut self,
+        slot: u32,
+        upgrade: &Upgrade,
+        request: &Request<'_>,
+        lines: &[u8],
+    ) -> Vec<u8> {
         let config = &self.context.options[usize::from(upgrade.options.0)].deflate;
         let mut lines = lines.to_vec();
         if let Some(accepted) = websocket::negotiate(request, config)
@@ -133,7 +166,13 @@ impl Server {
         lines
     }
 
-    fn event_stream(&mut self, slot: u32, terms: Terms, stream: &EventStream, request: &mut Request<'_>) {
+    fn event_stream(
+        &mut self,
+        slot: u32,
+        terms: Terms,
+        stream: &EventStream,
+        request: &mut Request<'_>,
+    ) {
         if stream.response.status() != 200 || terms.head_only {
             return self.respond(slot, terms, &stream.response);
         }
@@ -150,14 +189,22 @@ impl Server {
         self.open(slot, Phase::Streaming, stream.options.0, request);
     }
 
-    fn stream(&mut self, slot: u32, entry: usize, terms: Terms, stream: &Stream, request: &mut Request<'_>) {
+    fn stream(
+        &mut self,
+        slot: u32,
+        entry: usize,
+        terms: Terms,
+        stream: &Stream,
+        request: &mut Request<'_>,
+    ) {
         let (framing, on_the_wire) = match (stream.length, terms.version) {
             (Some(n), _) => (Framing::Length(n), http1::Framing::Length(n)),
             (None, Version::Http11) => (Framing::Chunked, http1::Framing::Chunked),
             (None, Version::Http10) => (Framing::UntilClose, http1::Framing::UntilClose),
         };
         self.write_response(slot, terms, &stream.response, Some(on_the_wire));
-        let bodiless = terms.head_only || matches!(stream.response.status().as_u16(), 100..=199 | 204 | 304);
+        let bodiless =
+            terms.head_only || matches!(stream.response.status().as_u16(), 100..=199 | 204 | 304);
         let framing = if bodiless { Framing::Nothing } else { framing };
         self.keep_request(slot, entry, request, Progress::Stream(framing));
         self.context.enter(slot, Phase::Responding);
@@ -166,7 +213,13 @@ impl Server {
         }
     }
 
-    fn takeover(&mut self, slot: u32, terms: Terms, response: &Response, request: &mut Request<'_>) {
+    fn takeover(
+        &mut self,
+        slot: u32,
+        terms: Terms,
+        response: &Response,
+        request: &mut Request<'_>,
+    ) {
         self.write_response(slot, terms, response, Some(http1::Framing::None));
         let options = self.context.slots.at(slot).map_or(0, |connection| connection.options);
         self.open(slot, Phase::Taken, options, request);
@@ -192,11 +245,13 @@ impl Server {
     /// Performs a deferred answer, if it is still owed.
     pub(super) fn answer(&mut self, id: ConnId, answer: Answer) {
         let slot = id.slot();
-        if self.context.live(id).is_none_or(|connection| connection.phase != Phase::Waiting) {
+        if self.context.live(id).is_none_or(|connection| connection.phase != Phase::Deferred) {
             return;
         }
-        let Some(exchange) = self.context.held(slot).and_then(|held| held.exchange.take()) else { return };
-        self.context.drive(slot);
+        let Some(exchange) = self.context.held(slot).and_then(|held| held.exchange.take()) else {
+            return;
+        };
+        self.context.begin_input(slot);
         match answer {
             Answer::Respond(response) => self.respond(slot, exchange.terms, &response),
             Answer::Upgrade(upgrade) => {
@@ -208,14 +263,14 @@ impl Server {
                 })
             }
         }
-        self.context.rest(slot);
+        self.context.end_input(slot);
         // What was pipelined behind the request has waited for this.
         self.context.read_later(slot);
     }
 }
 
 /// The first of the client's subprotocols that the handler speaks.
-fn select<'h>(upgrade: &Upgrade, request: &Request<'h>) -> Result<Option<&'h str>, Refusal> {
+fn select<'h>(upgrade: &Upgrade, request: &Request<'h>) -> Result<Option<&'h str>, RequestError> {
     if request.header_bytes("sec-websocket-protocol").is_none() {
         return Ok(None);
     }

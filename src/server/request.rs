@@ -5,10 +5,14 @@ use std::mem;
 
 use http::Method;
 
-use super::drive::Step;
+use super::drive::Consumed;
 use super::server::Server;
-use crate::connection::{Conn, ConnId, Exchange, Flags, Incoming, Kind, Phase, Progress, Reply, Terms};
-use crate::http1::{self, BodyLength, HeadLimits, HeaderSlots, Refusal, Request, Response, Scan};
+use crate::connection::{
+    Conn, ConnId, Exchange, Flags, Incoming, Kind, Phase, Progress, Reply, Terms,
+};
+use crate::http1::{
+    self, BodyLength, HeadLimits, HeaderSlots, Request, RequestError, Response, Scan,
+};
 
 /// Where the walk through the zones came to.
 pub(super) enum Walk {
@@ -32,21 +36,25 @@ impl Server {
     ///
     /// It usually came in one piece: then it is read at once. What does not succeed so is looked at again by the scanner, which
     /// says whether more bytes will help and, where they come one by one, looks at none of them twice.
-    pub(super) fn head(&mut self, slot: u32, input: &[u8]) -> Step {
-        let Some(connection) = self.context.slots.at(slot) else { return Step::Used(input.len()) };
+    pub(super) fn head(&mut self, slot: u32, input: &[u8]) -> Consumed {
+        let Some(connection) = self.context.slots.at(slot) else {
+            return Consumed::More(input.len());
+        };
         let limits = self.context.options_of(connection).head;
         let scanned = connection.held.as_ref().map_or(0, |held| held.scanned);
         if scanned == 0 {
             let mut slots = HeaderSlots::new();
             // By reference: a request is large.
-            if let Ok(request) = &mut Request::parse(&input[..input.len().min(limits.head)], &mut slots, &limits) {
+            if let Ok(request) =
+                &mut Request::parse(&input[..input.len().min(limits.head)], &mut slots, &limits)
+            {
                 return self.request(slot, request, input);
             }
         }
         self.scan(slot, input, scanned, &limits)
     }
 
-    fn scan(&mut self, slot: u32, input: &[u8], scanned: usize, limits: &HeadLimits) -> Step {
+    fn scan(&mut self, slot: u32, input: &[u8], scanned: usize, limits: &HeadLimits) -> Consumed {
         let refusal = match http1::scan(input, scanned, limits) {
             Scan::Complete(len) => {
                 self.scanned(slot, 0);
@@ -58,17 +66,21 @@ impl Server {
             }
             Scan::Partial(scanned) => {
                 self.scanned(slot, scanned);
-                let begun = self.context.slots.at_mut(slot).is_some_and(|at| at.flags.mark(Flags::HEAD_BEGUN));
+                let begun = self
+                    .context
+                    .slots
+                    .at_mut(slot)
+                    .is_some_and(|at| at.flags.mark(Flags::HEAD_BEGUN));
                 if begun && let Some(connection) = self.context.slots.at(slot) {
                     let head_timeout = self.context.options_of(connection).head_timeout;
                     self.context.arm(slot, head_timeout);
                 }
-                return Step::Stuck(0);
+                return Consumed::Stuck(0);
             }
             Scan::Refused(refusal) => refusal,
         };
         self.refuse(slot, refusal);
-        Step::Used(input.len())
+        Consumed::More(input.len())
     }
 
     pub(super) fn scanned(&mut self, slot: u32, scanned: usize) {
@@ -81,24 +93,27 @@ impl Server {
     }
 
     /// A request, and all that has arrived from its head on.
-    fn request(&mut self, slot: u32, request: &mut Request<'_>, input: &[u8]) -> Step {
+    fn request(&mut self, slot: u32, request: &mut Request<'_>, input: &[u8]) -> Consumed {
         let (head, after) = input.split_at(request.head().len());
         self.context.stats.requests += 1;
         let body = match request.body_length() {
             BodyLength::None => Body::Whole(&[]),
-            BodyLength::Known(n) => {
-                usize::try_from(n).ok().and_then(|n| after.get(..n)).map_or(Body::Unread, Body::Whole)
-            }
+            BodyLength::Known(n) => usize::try_from(n)
+                .ok()
+                .and_then(|n| after.get(..n))
+                .map_or(Body::Unread, Body::Whole),
             BodyLength::Chunked => Body::Unread,
         };
         match self.walk(slot, request, body, 0) {
             Walk::Answered { entry, reply } => {
                 self.perform(slot, entry, reply, request, matches!(body, Body::Unread));
-                Step::Used(head.len() + if let Body::Whole(body) = body { body.len() } else { 0 })
+                Consumed::More(
+                    head.len() + if let Body::Whole(body) = body { body.len() } else { 0 },
+                )
             }
             Walk::WantsBody { entry, limit } => {
                 self.await_body(slot, entry, limit, request, !after.is_empty());
-                Step::Used(head.len())
+                Consumed::More(head.len())
             }
         }
     }
@@ -143,29 +158,41 @@ impl Server {
             return Walk::Answered { entry, reply: Reply::Pass };
         };
         let zone = self.zones.entries[entry].handler;
-        let reply = self.zones.handler(zone).request(&mut Conn { cx: &mut self.context, id }, request);
+        let reply =
+            self.zones.handler(zone).request(&mut Conn { cx: &mut self.context, id }, request);
         // By reference: a reply is large, and most are handed on as they are.
         match (&reply, body) {
             (&Reply::Body(limit), Body::Unread) => Walk::WantsBody { entry, limit },
-            (&Reply::Body(limit), Body::Whole(body)) if body.len() > limit => {
-                Walk::Answered { entry, reply: Response::from(Refusal::BodyTooLarge).close().into() }
-            }
+            (&Reply::Body(limit), Body::Whole(body)) if body.len() > limit => Walk::Answered {
+                entry,
+                reply: Response::from(RequestError::BodyTooLarge).close().into(),
+            },
             (Reply::Body(_), Body::Whole(body)) => self.ask_with_body(slot, entry, request, body),
             // What had not arrived yet of the body would be taken for the new protocol.
-            (Reply::Takeover(_), _) if !matches!(request.body_length(), BodyLength::None | BodyLength::Known(0)) => {
-                let refused = Response::text("a request with a body cannot be taken over").with_status(400);
+            (Reply::Takeover(_), _)
+                if !matches!(request.body_length(), BodyLength::None | BodyLength::Known(0)) =>
+            {
+                let refused =
+                    Response::text("a request with a body cannot be taken over").with_status(400);
                 Walk::Answered { entry, reply: refused.close().into() }
             }
             _ => Walk::Answered { entry, reply },
         }
     }
 
-    fn ask_with_body(&mut self, slot: u32, entry: usize, request: &mut Request<'_>, body: &[u8]) -> Walk {
+    fn ask_with_body(
+        &mut self,
+        slot: u32,
+        entry: usize,
+        request: &mut Request<'_>,
+        body: &[u8],
+    ) -> Walk {
         let Some(id) = self.enter_zone(slot, entry, request) else {
             return Walk::Answered { entry, reply: Reply::Pass };
         };
         let zone = self.zones.entries[entry].handler;
-        let reply = self.zones.handler(zone).body(&mut Conn { cx: &mut self.context, id }, request, body);
+        let reply =
+            self.zones.handler(zone).body(&mut Conn { cx: &mut self.context, id }, request, body);
         Walk::Answered { entry, reply }
     }
 
@@ -179,10 +206,17 @@ impl Server {
     }
 
     /// Keeps the request until its body is here.
-    fn await_body(&mut self, slot: u32, entry: usize, limit: usize, request: &mut Request<'_>, begun: bool) {
+    fn await_body(
+        &mut self,
+        slot: u32,
+        entry: usize,
+        limit: usize,
+        request: &mut Request<'_>,
+        begun: bool,
+    ) {
         let terms = Terms::of(request);
         if matches!(request.body_length(), BodyLength::Known(n) if n > limit as u64) {
-            return self.refuse_with(slot, terms, Refusal::BodyTooLarge);
+            return self.refuse_with(slot, terms, RequestError::BodyTooLarge);
         }
         let Some(incoming) = Incoming::new(request.body_length(), limit) else { return };
         if request.expects_continue()
@@ -196,7 +230,13 @@ impl Server {
     }
 
     /// Keeps a request for as long as its body or its answer is to come.
-    pub(super) fn keep_request(&mut self, slot: u32, entry: usize, request: &mut Request<'_>, progress: Progress) {
+    pub(super) fn keep_request(
+        &mut self,
+        slot: u32,
+        entry: usize,
+        request: &mut Request<'_>,
+        progress: Progress,
+    ) {
         let (head, terms) = (request.head().to_vec(), Terms::of(request));
         let extensions = mem::take(request.extensions_mut());
         if let Some(held) = self.context.held(slot) {
@@ -205,9 +245,9 @@ impl Server {
     }
 
     /// More of a body.
-    pub(super) fn body(&mut self, slot: u32, input: &[u8]) -> Step {
+    pub(super) fn body(&mut self, slot: u32, input: &[u8]) -> Consumed {
         let exchange = self.context.held(slot).and_then(|held| held.exchange.take());
-        let Some(mut exchange) = exchange else { return Step::Used(input.len()) };
+        let Some(mut exchange) = exchange else { return Consumed::More(input.len()) };
         let (discard, taken) = match &mut exchange.progress {
             Progress::Body(incoming) => (false, incoming.take(input)),
             Progress::Discard(incoming) => {
@@ -215,28 +255,30 @@ impl Server {
                 incoming.forget();
                 (true, taken)
             }
-            Progress::Owed | Progress::Opening(_) | Progress::Stream(_) => return Step::Used(input.len()),
+            Progress::Owed | Progress::Connecting(_) | Progress::Stream(_) => {
+                return Consumed::More(input.len());
+            }
         };
         match taken {
             Err(refusal) if discard => {
                 // It has its answer; there is no room for a second one.
                 let _ = refusal;
                 self.context.linger(slot);
-                Step::Used(input.len())
+                Consumed::More(input.len())
             }
             Err(refusal) => {
                 self.refuse_with(slot, exchange.terms, refusal);
-                Step::Used(input.len())
+                Consumed::More(input.len())
             }
             Ok((used, true)) => {
                 self.body_complete(slot, *exchange);
-                Step::Used(used)
+                Consumed::More(used)
             }
             Ok((used, false)) => {
                 if let Some(held) = self.context.held(slot) {
                     held.exchange = Some(exchange);
                 }
-                Step::Used(used)
+                Consumed::More(used)
             }
         }
     }
@@ -275,12 +317,12 @@ impl Server {
     }
 
     /// Refuses what no handler has seen: the peer hears why, and the connection ends.
-    pub(super) fn refuse(&mut self, slot: u32, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, slot: u32, refusal: RequestError) {
         let terms = Terms { version: http1::Version::Http11, head_only: false, keep_alive: false };
         self.refuse_with(slot, terms, refusal);
     }
 
-    pub(super) fn refuse_with(&mut self, slot: u32, terms: Terms, refusal: Refusal) {
+    pub(super) fn refuse_with(&mut self, slot: u32, terms: Terms, refusal: RequestError) {
         self.context.stats.refused += 1;
         self.respond(slot, Terms { keep_alive: false, ..terms }, &refusal.into());
     }

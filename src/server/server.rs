@@ -13,10 +13,12 @@ use mio::{Registry, Token, Waker};
 use super::drive::IN_PLACE_A_TURN;
 use super::handler::{Handler, Messages, Requests};
 use super::zones::{Zone, Zones};
-use crate::connection::{Conn, Context, Flags, NEVER, Options, Phase, Remote, Reply, SLOTS, Source, UNCOUNTED, ZoneId};
+use crate::connection::{
+    Conn, Context, Flags, NEVER, Options, Phase, Remote, Reply, SLOTS, TokenKind, UNCOUNTED, ZoneId,
+};
 use crate::http1::Request;
 use crate::net::{Acceptor, Readiness, Resolver, Transport};
-use crate::websocket::{CloseCode, Message, Run};
+use crate::websocket::{Batch, CloseCode, Message};
 
 /// Zones, their handlers and their connections, without a loop of its own.
 ///
@@ -71,7 +73,7 @@ pub struct Server {
 /// What belongs to the server and is lent to whoever is being handled.
 pub(crate) struct Lent {
     pub(crate) input: Vec<u8>,
-    pub(crate) run: Run,
+    pub(crate) batch: Batch,
     /// Bytes that may still be received in this turn without giving way to others.
     pub(crate) in_place: usize,
     pub(crate) due: Vec<u32>,
@@ -114,7 +116,7 @@ impl Server {
             zones: Zones::default(),
             lent: Lent {
                 input: vec![0; READ_BUFFER],
-                run: Run::new(),
+                batch: Batch::new(),
                 in_place: IN_PLACE_A_TURN,
                 due: Vec::new(),
                 #[cfg(feature = "deflate")]
@@ -178,7 +180,11 @@ impl Server {
     ///
     /// # Panics
     /// With a `ZoneId` of another server.
-    pub fn with<H: Handler, R>(&mut self, zone: ZoneId<H>, call: impl FnOnce(&mut H, &mut Context) -> R) -> R {
+    pub fn with<H: Handler, R>(
+        &mut self,
+        zone: ZoneId<H>,
+        call: impl FnOnce(&mut H, &mut Context) -> R,
+    ) -> R {
         let handler = self.zones.handler_as_any(zone.index).downcast_mut();
         call(handler.expect("a ZoneId of this server"), &mut self.context)
     }
@@ -204,12 +210,12 @@ impl Server {
     pub fn adopt(&mut self, transport: impl Into<Transport>, now: Instant) -> io::Result<Token> {
         self.context.clock.set(now);
         let slot = self.take_in(transport.into(), UNCOUNTED)?;
-        Ok(Source::Connection(slot).token(self.number))
+        Ok(TokenKind::Connection(slot).token(self.number))
     }
 
     /// Whether a token is one of this server's.
     pub fn owns(&self, token: Token) -> bool {
-        Source::of(token, self.number).is_some()
+        TokenKind::of(token, self.number).is_some()
     }
 
     /// Handles one of mio's events.
@@ -226,9 +232,9 @@ impl Server {
     /// Tells what has become possible on a transport or a listener. Tokens of others are ignored.
     pub fn ready(&mut self, token: Token, readiness: Readiness, now: Instant) {
         self.context.clock.set(now);
-        match Source::of(token, self.number) {
-            Some(Source::Connection(slot)) => self.connection_ready(slot, readiness),
-            Some(Source::Listener(index)) => self.accept_later(index),
+        match TokenKind::of(token, self.number) {
+            Some(TokenKind::Connection(slot)) => self.connection_ready(slot, readiness),
+            Some(TokenKind::Listener(index)) => self.accept_later(index),
             None => {}
         }
     }
@@ -242,7 +248,7 @@ impl Server {
         if readiness.read_closed {
             connection.flags.insert(Flags::READ_CLOSED);
         }
-        let opening = connection.phase == Phase::Opening;
+        let opening = connection.phase == Phase::Connecting;
         if readiness.writable && connection.flags.has(Flags::BLOCKED) {
             self.context.offer(slot);
         }

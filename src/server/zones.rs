@@ -4,8 +4,8 @@ use std::any::Any;
 
 use http::Method;
 
+use super::fast_path::Served;
 use super::handler::Handler;
-use super::plain::Served;
 use crate::websocket::Origins;
 
 /// Where a handler stands: a URI prefix, and which methods and origins it takes.
@@ -124,7 +124,8 @@ impl Zones {
     /// The first entry from `from` on whose prefix matches.
     pub(crate) fn next(&self, path: &str, from: usize) -> Option<usize> {
         let path = path.as_bytes();
-        let borders = (0..=path.len().min(self.longest)).filter(|&at| path.get(at).is_none_or(|&byte| byte == b'/'));
+        let borders = (0..=path.len().min(self.longest))
+            .filter(|&at| path.get(at).is_none_or(|&byte| byte == b'/'));
         borders
             .filter_map(|border| self.place(&path[..border]).ok())
             .filter_map(|place| first_from(&self.prefixes[place].1, from))

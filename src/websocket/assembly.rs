@@ -1,5 +1,5 @@
 //! A message that has begun and not ended: the fragments so far, and how far the frame on the wire has come.
-//! Does not read headers and knows no limit; [`receive`](super::receive()) has judged every frame before it gets here.
+//! Does not read headers and knows no limit; [`decode`](super::decode()) has judged every frame before it gets here.
 
 use std::mem;
 
@@ -50,7 +50,9 @@ impl Assembled {
     /// did; this looks at the whole.
     pub fn message(&self) -> Result<Message<'_>, Violation> {
         match self.is_text {
-            true => simdutf8::basic::from_utf8(&self.bytes).map(Message::Text).map_err(|_| Violation::InvalidUtf8),
+            true => simdutf8::basic::from_utf8(&self.bytes)
+                .map(Message::Text)
+                .map_err(|_| Violation::InvalidUtf8),
             false => Ok(Message::Binary(&self.bytes)),
         }
     }
@@ -120,7 +122,7 @@ impl Assembly {
 
     /// Takes out what has arrived, so that a message of any length needs little memory: text is valid by itself, the beginning of
     /// a character waits for its rest. `None` if nothing is there, or if the message is compressed. What
-    /// [`receive`](super::receive()) yields in the end is the last of these chunks.
+    /// [`decode`](super::decode()) yields in the end is the last of these chunks.
     pub fn take_chunk(&mut self) -> Option<Assembled> {
         let len = self.filled - self.utf8.carried();
         if self.compressed || len == 0 {
@@ -203,7 +205,12 @@ impl Assembly {
             (true, Ok(to_come)) => to_come,
             _ => usize::MAX,
         };
-        self.bytes.reserve_exact(growth(self.bytes.len(), self.bytes.capacity(), rest.len(), at_most));
+        self.bytes.reserve_exact(growth(
+            self.bytes.len(),
+            self.bytes.capacity(),
+            rest.len(),
+            at_most,
+        ));
         self.bytes.extend_from_slice(rest);
         self.received(payload.len());
     }
@@ -240,7 +247,8 @@ mod tests {
     /// Receives pieces of one frame of text, each masked with a key of zeros, and judges after those that say so: the first refused.
     fn refused(pieces: &[(&[u8], bool)]) -> Option<usize> {
         let len = pieces.iter().map(|(piece, _)| piece.len() as u64).sum();
-        let header = Header { fin: true, rsv1: false, opcode: Opcode::Text, key: Some([0; 4]), len };
+        let header =
+            Header { fin: true, rsv1: false, opcode: Opcode::Text, key: Some([0; 4]), len };
         let mut assembly = Assembly::new(&header, Vec::with_capacity(64));
         assembly.bytes.resize(64, 0);
         assembly.begin_frame(true, header.key, len);
@@ -253,7 +261,9 @@ mod tests {
 
     #[test]
     fn piece_takes_a_little_rest_along() {
-        for (rest, piece) in [(0, 200_000), (LARGE - 1, 200_000 + LARGE - 1), (LARGE, 200_000), (1 << 40, 200_000)] {
+        for (rest, piece) in
+            [(0, 200_000), (LARGE - 1, 200_000 + LARGE - 1), (LARGE, 200_000), (1 << 40, 200_000)]
+        {
             let len = 200_000 + rest as u64;
             let header = Header { fin: true, rsv1: false, opcode: Opcode::Binary, key: None, len };
             let mut assembly = Assembly::new(&header, Vec::new());
@@ -264,10 +274,22 @@ mod tests {
 
     #[test]
     fn ascii_is_taken_for_judged_only_where_all_before_it_is() {
-        assert_eq!(refused(&[(b"caf", true), (b"e", true), (b"\xC3", true), (b"\xA9", true), (b"!", true)]), None);
+        assert_eq!(
+            refused(&[
+                (b"caf", true),
+                (b"e", true),
+                (b"\xC3", true),
+                (b"\xA9", true),
+                (b"!", true)
+            ]),
+            None
+        );
         assert_eq!(refused(&[(b"caf\xC3", true), (b"e", true), (b"!", true)]), Some(1));
         assert_eq!(refused(&[(b"\xC3", false), (b"e", false), (b"!", true)]), Some(2));
-        assert_eq!(refused(&[(b"a", false), (b"\xFF", false), (b"e", false), (b"!", true)]), Some(3));
+        assert_eq!(
+            refused(&[(b"a", false), (b"\xFF", false), (b"e", false), (b"!", true)]),
+            Some(3)
+        );
         assert_eq!(refused(&[(b"a", false), (b"b", false), (b"\xFF", true)]), Some(2));
     }
 }

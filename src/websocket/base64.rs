@@ -4,11 +4,14 @@
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The characters of some bytes, four for every three that have begun.
-pub(super) fn encode<const BYTES: usize, const CHARACTERS: usize>(bytes: &[u8; BYTES]) -> [u8; CHARACTERS] {
+pub(super) fn encode<const BYTES: usize, const CHARACTERS: usize>(
+    bytes: &[u8; BYTES],
+) -> [u8; CHARACTERS] {
     const { assert!(CHARACTERS == BYTES.div_ceil(3) * 4) };
     let mut text = [b'='; CHARACTERS];
     for (three, four) in bytes.chunks(3).zip(text.as_chunks_mut().0) {
-        let [first, second, third] = [0, 1, 2].map(|at| u32::from(three.get(at).copied().unwrap_or(0)));
+        let [first, second, third] =
+            [0, 1, 2].map(|at| u32::from(three.get(at).copied().unwrap_or(0)));
         let bits = first << 16 | second << 8 | third;
         let [a, b, c, d]: &mut [u8; 4] = four;
         *a = character(bits >> 18);

@@ -50,7 +50,7 @@ impl Opcode {
 /// A frame header.
 ///
 /// ```
-/// use switchboard::proto::{Decoded, Header, Opcode};
+/// use switchboard::proto::websocket::{Decoded, Header, Opcode};
 ///
 /// // The masked "Hello" of RFC 6455 section 5.7.
 /// let bytes = [0x81, 0x85, 0x37, 0xFA, 0x21, 0x3D, 0x7F, 0x9F, 0x4D, 0x51, 0x58];
@@ -128,7 +128,9 @@ impl Header {
             return Decoded::Header(Header { fin, rsv1: false, opcode, key: None, len }, at);
         }
         match input[at..].first_chunk() {
-            Some(&key) => Decoded::Header(Header { fin, rsv1: false, opcode, key: Some(key), len }, at + 4),
+            Some(&key) => {
+                Decoded::Header(Header { fin, rsv1: false, opcode, key: Some(key), len }, at + 4)
+            }
             None => Decoded::Partial,
         }
     }
@@ -142,7 +144,9 @@ impl Header {
             [first, ..] if rsv1_allowed && first & RSV1 != 0 => buf[0] = first & !RSV1,
             _ => return Header::decode(input),
         }
-        if let Some(Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong) = Opcode::new(buf[0] & 0x0F) {
+        if let Some(Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong) =
+            Opcode::new(buf[0] & 0x0F)
+        {
             return Decoded::Violation(Violation::ReservedBits); // RFC 7692 6.1: only a message's first frame says it
         }
         let n = input.len().min(Header::MAX_LEN);

@@ -8,7 +8,7 @@ use fearless_simd::{Level, dispatch};
 /// Masks or unmasks a payload in place.
 ///
 /// ```
-/// use switchboard::proto::apply;
+/// use switchboard::proto::websocket::apply;
 ///
 /// let mut payload = *b"Hello";
 /// apply(&mut payload, [0x37, 0xFA, 0x21, 0x3D]);
@@ -53,8 +53,11 @@ fn apply_shortly(payload: &mut [u8], key: [u8; 4]) -> bool {
 /// To a payload of N to 2 N bytes; N is a multiple of four.
 #[inline(always)]
 fn apply_to_ends<const N: usize>(payload: &mut [u8], key: [u8; 4]) -> bool {
-    let (first_key, last_key) = (u32::from_ne_bytes(key), u32::from_ne_bytes(rotate(key, payload.len())));
-    let (Some(&(mut first)), Some(&(mut last))) = (payload.first_chunk::<N>(), payload.last_chunk::<N>()) else {
+    let (first_key, last_key) =
+        (u32::from_ne_bytes(key), u32::from_ne_bytes(rotate(key, payload.len())));
+    let (Some(&(mut first)), Some(&(mut last))) =
+        (payload.first_chunk::<N>(), payload.last_chunk::<N>())
+    else {
         return false;
     };
     let mut seen = 0;
@@ -114,7 +117,7 @@ fn is_ascii(bytes: u64) -> bool {
 /// The key for a payload that goes on after its first `n` bytes.
 ///
 /// ```
-/// use switchboard::proto::rotate;
+/// use switchboard::proto::websocket::rotate;
 ///
 /// assert_eq!(rotate([1, 2, 3, 4], 5), [2, 3, 4, 1]);
 /// ```
@@ -134,7 +137,8 @@ mod tests {
         for len in 0..bytes.len() {
             let mut masked = bytes[..len].to_vec();
             apply(&mut masked, key);
-            let naive: Vec<u8> = bytes[..len].iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]).collect();
+            let naive: Vec<u8> =
+                bytes[..len].iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]).collect();
             assert_eq!(masked, naive, "{len} bytes");
         }
     }

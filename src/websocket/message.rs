@@ -4,7 +4,7 @@
 /// A text or a binary message.
 ///
 /// ```
-/// use switchboard::proto::Message;
+/// use switchboard::proto::websocket::Message;
 ///
 /// let message = Message::from("hello");
 /// assert_eq!(message.len(), 5);

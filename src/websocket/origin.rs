@@ -2,7 +2,7 @@
 //! Browsers do not ask before they open one, so this is the only guard against pages of strangers. Knows nothing of
 //! the rest of the handshake, and does not know who is behind a client that is no browser.
 
-use crate::http1::{Known, Refusal, Request};
+use crate::http1::{Known, Request, RequestError};
 
 /// Which pages may open a WebSocket. A client that names no origin is no browser and is always accepted.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -21,7 +21,7 @@ pub enum Origins {
 ///
 /// # Errors
 /// 403 for an origin that is not among `origins`, for `null`, for a malformed one and for more than one.
-pub fn check_origin(request: &Request<'_>, origins: &Origins) -> Result<(), Refusal> {
+pub fn check_origin(request: &Request<'_>, origins: &Origins) -> Result<(), RequestError> {
     let accepted = match (request.only(Known::Origin), request.only(Known::SecWebSocketOrigin)) {
         (Ok(None), Ok(None)) => true,
         (Ok(Some(origin)), Ok(None)) | (Ok(None), Ok(Some(origin))) => match origins {
@@ -31,12 +31,13 @@ pub fn check_origin(request: &Request<'_>, origins: &Origins) -> Result<(), Refu
         },
         _ => *origins == Origins::Any, // which one would the page be from?
     };
-    if accepted { Ok(()) } else { Err(Refusal::OriginRefused) }
+    if accepted { Ok(()) } else { Err(RequestError::OriginRefused) }
 }
 
 /// What browsers send is recognised by its bytes; only what they do not show is taken apart.
 fn is_at(origin: &[u8], host: &[u8]) -> bool {
-    let authority = origin.strip_prefix(b"http").map(|rest| rest.strip_prefix(b"s").unwrap_or(rest));
+    let authority =
+        origin.strip_prefix(b"http").map(|rest| rest.strip_prefix(b"s").unwrap_or(rest));
     match authority.and_then(|rest| rest.strip_prefix(b"://")) {
         Some(authority) if authority == host && !matches!(host, [] | [.., b':']) => true,
         _ => Origin::parse(origin).is_some_and(|origin| origin.is_at(host)),
@@ -45,7 +46,9 @@ fn is_at(origin: &[u8], host: &[u8]) -> bool {
 
 fn is_listed(origin: &[u8], list: &[String]) -> bool {
     let Some(origin) = Origin::parse(origin) else { return false };
-    list.iter().filter_map(|listed| Origin::parse(listed.as_bytes())).any(|listed| listed.is(&origin))
+    list.iter()
+        .filter_map(|listed| Origin::parse(listed.as_bytes()))
+        .any(|listed| listed.is(&origin))
 }
 
 /// A serialised origin (RFC 6454 section 6.2).
@@ -99,7 +102,9 @@ fn is_scheme(scheme: &[u8]) -> bool {
 /// The host and the port of an authority; the colons of an IPv6 literal separate nothing.
 fn split_port(authority: &[u8]) -> (&[u8], Option<&[u8]>) {
     match authority.iter().rposition(|&byte| byte == b':') {
-        Some(colon) if !authority.ends_with(b"]") => (&authority[..colon], Some(&authority[colon + 1..])),
+        Some(colon) if !authority.ends_with(b"]") => {
+            (&authority[..colon], Some(&authority[colon + 1..]))
+        }
         _ => (authority, None),
     }
 }
@@ -117,7 +122,9 @@ fn parse_port(digits: &[u8]) -> Option<u16> {
 
 fn default_port(scheme: &[u8]) -> Option<u16> {
     match scheme {
-        _ if scheme.eq_ignore_ascii_case(b"https") || scheme.eq_ignore_ascii_case(b"wss") => Some(443),
+        _ if scheme.eq_ignore_ascii_case(b"https") || scheme.eq_ignore_ascii_case(b"wss") => {
+            Some(443)
+        }
         _ if scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"ws") => Some(80),
         _ => None,
     }

@@ -14,7 +14,7 @@ use crate::http1::{is_authority, is_well_formed};
 /// else, non-ASCII included, is to be percent-encoded by whoever knows what it means.
 ///
 /// ```
-/// use switchboard::proto::Url;
+/// use switchboard::proto::websocket::Url;
 ///
 /// let url: Url = "wss://Example.com/chat?room=7".parse().unwrap();
 /// assert!(url.is_secure());

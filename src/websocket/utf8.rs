@@ -17,7 +17,7 @@ pub struct Valid<'i> {
 /// A validator of UTF-8 that arrives in pieces: four bytes of state.
 ///
 /// ```
-/// use switchboard::proto::Utf8;
+/// use switchboard::proto::websocket::Utf8;
 ///
 /// let mut utf8 = Utf8::new();
 /// assert_eq!(utf8.push(b"caf\xC3").unwrap().text, "caf");
@@ -86,7 +86,9 @@ impl Utf8 {
                     return Ok((text.chars().next(), bytes));
                 }
                 // Four bytes are a character or an error, so `carry` is long enough for what goes on.
-                Err(error) if error.error_len().is_none() && len < buf.len() => self.carry[len - 1] = *byte,
+                Err(error) if error.error_len().is_none() && len < buf.len() => {
+                    self.carry[len - 1] = *byte
+                }
                 Err(_) => return Err(Invalid),
             }
         }
@@ -112,5 +114,6 @@ fn unfinished(bytes: &[u8]) -> usize {
 
 /// Whether an unfinished character can still become one: not overlong, no surrogate, not beyond U+10FFFF.
 fn may_become_valid(begun: &[u8]) -> bool {
-    std::str::from_utf8(begun).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+    std::str::from_utf8(begun)
+        .is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
 }

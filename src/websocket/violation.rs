@@ -6,7 +6,7 @@ use super::CloseCode;
 /// A fault of the peer. The connection fails (RFC 6455 section 7.1.7) with [`code`](Violation::code).
 ///
 /// ```
-/// use switchboard::proto::{CloseCode, Violation};
+/// use switchboard::proto::websocket::{CloseCode, Violation};
 ///
 /// assert_eq!(Violation::TooBig.code(), CloseCode::TOO_BIG);
 /// ```

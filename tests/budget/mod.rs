@@ -134,7 +134,11 @@ pub fn serve_with(listener: impl Into<Listener>, reactor: impl FnOnce() -> React
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
     let mut reactor = reactor();
     let listener = reactor.server.listen(listener).unwrap();
-    note(&format!("{} {}", reactor.server.local_addr(listener).unwrap(), gettid().as_raw_nonzero()));
+    note(&format!(
+        "{} {}",
+        reactor.server.local_addr(listener).unwrap(),
+        gettid().as_raw_nonzero()
+    ));
     reactor.run().unwrap();
 }
 

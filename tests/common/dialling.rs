@@ -1,6 +1,6 @@
 //! The client role against a server of our own words.
 
-use switchboard::proto::AcceptKey;
+use switchboard::proto::websocket::AcceptKey;
 use switchboard::{Accepted, CloseCode, ConnId, Connect, ZoneId};
 
 use super::{Client, Log, Recorder, Sim, seconds};
@@ -45,7 +45,8 @@ pub fn request(sim: &mut Sim, client: Client) -> (String, String) {
 
 /// The answer that a server owes to a request.
 pub fn answer_to(request: &str) -> String {
-    let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).expect("a key");
+    let key =
+        request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).expect("a key");
     let accept = AcceptKey::from_key(key.as_bytes());
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n",

@@ -13,7 +13,9 @@ impl Frame {
     pub fn close(&self) -> (u16, &str) {
         assert_eq!(self.opcode, CLOSE);
         match self.payload.split_first_chunk() {
-            Some((code, reason)) => (u16::from_be_bytes(*code), std::str::from_utf8(reason).expect("a text")),
+            Some((code, reason)) => {
+                (u16::from_be_bytes(*code), std::str::from_utf8(reason).expect("a text"))
+            }
             None => (1005, ""),
         }
     }
@@ -21,7 +23,13 @@ impl Frame {
 
 impl std::fmt::Debug for Frame {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{:X}:{}", if self.fin { "" } else { "~" }, self.opcode, self.payload.escape_ascii())
+        write!(
+            f,
+            "{}{:X}:{}",
+            if self.fin { "" } else { "~" },
+            self.opcode,
+            self.payload.escape_ascii()
+        )
     }
 }
 
@@ -102,7 +110,11 @@ pub fn some_frames(bytes: &[u8]) -> (Vec<Frame>, &[u8]) {
 
 fn first(bytes: &[u8]) -> Option<(Frame, usize)> {
     let [first, second, rest @ ..] = bytes else { return None };
-    assert_eq!((first & 0x70, second & 0x80), (0, 0), "a server's frame is neither masked nor extended");
+    assert_eq!(
+        (first & 0x70, second & 0x80),
+        (0, 0),
+        "a server's frame is neither masked nor extended"
+    );
     let (len, at) = match second {
         0x7E => (u64::from(u16::from_be_bytes(*rest.first_chunk()?)), 4),
         0x7F => (u64::from_be_bytes(*rest.first_chunk()?), 10),

@@ -10,7 +10,10 @@ pub struct Answer {
 
 impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
+        self.headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| &**value)
     }
 
     pub fn text(&self) -> &str {
@@ -67,22 +70,35 @@ pub fn bodies(bytes: &[u8]) -> String {
 /// The first answer and its length.
 pub fn answer(bytes: &[u8], method: &str) -> (Answer, usize) {
     let shown = || String::from_utf8_lossy(bytes).into_owned();
-    let end =
-        bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or_else(|| panic!("half a head: {}", shown()))
-            + 4;
+    let end = bytes
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .unwrap_or_else(|| panic!("half a head: {}", shown()))
+        + 4;
     let head = std::str::from_utf8(&bytes[..end - 4]).expect("a head in ASCII");
     let mut lines = head.split("\r\n");
     let status_line = lines.next().unwrap_or_default();
-    assert!(status_line.starts_with("HTTP/1.1 ") && status_line.as_bytes()[12] == b' ', "{status_line}");
+    assert!(
+        status_line.starts_with("HTTP/1.1 ") && status_line.as_bytes()[12] == b' ',
+        "{status_line}"
+    );
     let status: u16 = status_line[9..12].parse().expect("a status");
-    let split = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let mut headers: Vec<_> =
-        lines.map(|line| split(line).unwrap_or_else(|| panic!("a line without name: {line}"))).collect();
+    let split =
+        |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut headers: Vec<_> = lines
+        .map(|line| split(line).unwrap_or_else(|| panic!("a line without name: {line}")))
+        .collect();
     let dated = headers.len();
-    headers.retain(|(name, value)| name != "Date" || !(value.len() == 29 && value.ends_with(" GMT")));
-    assert_eq!(dated - headers.len(), usize::from(status >= 200), "one Date, and a sound one: {head}");
+    headers
+        .retain(|(name, value)| name != "Date" || !(value.len() == 29 && value.ends_with(" GMT")));
+    assert_eq!(
+        dated - headers.len(),
+        usize::from(status >= 200),
+        "one Date, and a sound one: {head}"
+    );
     let mut answer = Answer { status, headers, body: Vec::new() };
-    let len = body(&mut answer, method, &bytes[end..]).unwrap_or_else(|| panic!("half a body: {}", shown()));
+    let len = body(&mut answer, method, &bytes[end..])
+        .unwrap_or_else(|| panic!("half a body: {}", shown()));
     (answer, end + len)
 }
 
@@ -114,7 +130,8 @@ pub fn dechunk(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     let mut at = 0;
     loop {
         let line = bytes[at..].windows(2).position(|window| window == b"\r\n")?;
-        let size = usize::from_str_radix(std::str::from_utf8(&bytes[at..at + line]).ok()?, 16).ok()?;
+        let size =
+            usize::from_str_radix(std::str::from_utf8(&bytes[at..at + line]).ok()?, 16).ok()?;
         at += line + 2;
         let chunk = bytes.get(at..at + size + 2)?;
         assert_eq!(&chunk[size..], b"\r\n");
@@ -142,7 +159,8 @@ pub fn post(path: &str, body: &str) -> String {
 
 /// A request whose body comes in these chunks.
 pub fn post_chunked(path: &str, chunks: &[&str]) -> String {
-    let body: String = chunks.iter().map(|chunk| format!("{:x}\r\n{chunk}\r\n", chunk.len())).collect();
+    let body: String =
+        chunks.iter().map(|chunk| format!("{:x}\r\n{chunk}\r\n", chunk.len())).collect();
     request("POST", path, "Transfer-Encoding: chunked\r\n", &format!("{body}0\r\n\r\n"))
 }
 

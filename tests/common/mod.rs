@@ -15,7 +15,9 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use switchboard::mio::Token;
-use switchboard::{ConnId, Connect, Handler, Peer, Readiness, Server, Stats, Transport, ZoneId};
+use switchboard::{
+    ConnId, Connect, Handler, MemoryPeer, Readiness, Server, Stats, Transport, ZoneId,
+};
 
 pub use pair::Pair;
 pub use recorder::{Log, Recorder};
@@ -35,7 +37,7 @@ pub struct Client(usize);
 
 struct Link {
     token: Token,
-    peer: Peer,
+    peer: MemoryPeer,
     /// What has become possible since the server was told last.
     news: Readiness,
 }
@@ -81,7 +83,7 @@ impl Sim {
         client
     }
 
-    pub fn peer(&mut self, client: Client) -> &mut Peer {
+    pub fn peer(&mut self, client: Client) -> &mut MemoryPeer {
         &mut self.links[client.0].peer
     }
 
@@ -197,7 +199,9 @@ impl Sim {
     pub fn advance(&mut self, duration: Duration) {
         let end = self.now + duration;
         self.step();
-        while let Some(wait) = self.server.poll_timeout(self.now).filter(|wait| self.now + *wait <= end) {
+        while let Some(wait) =
+            self.server.poll_timeout(self.now).filter(|wait| self.now + *wait <= end)
+        {
             assert!(!wait.is_zero());
             self.now += wait;
             self.step();

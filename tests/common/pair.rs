@@ -32,8 +32,22 @@ impl Pair {
     /// Carries everything across, and what follows from it, until there is nothing more to carry.
     pub fn pump(&mut self) {
         loop {
-            let there = carry(&mut self.client, self.near, &mut self.server, self.far, self.at_most, &mut self.told[0]);
-            let back = carry(&mut self.server, self.far, &mut self.client, self.near, self.at_most, &mut self.told[1]);
+            let there = carry(
+                &mut self.client,
+                self.near,
+                &mut self.server,
+                self.far,
+                self.at_most,
+                &mut self.told[0],
+            );
+            let back = carry(
+                &mut self.server,
+                self.far,
+                &mut self.client,
+                self.near,
+                self.at_most,
+                &mut self.told[1],
+            );
             if !there && !back {
                 return;
             }
@@ -54,7 +68,14 @@ impl Pair {
     }
 }
 
-fn carry(from: &mut Sim, source: Client, to: &mut Sim, target: Client, at_most: usize, told: &mut bool) -> bool {
+fn carry(
+    from: &mut Sim,
+    source: Client,
+    to: &mut Sim,
+    target: Client,
+    at_most: usize,
+    told: &mut bool,
+) -> bool {
     let bytes = from.receive(source);
     for piece in bytes.chunks(at_most) {
         to.send(target, piece);

@@ -57,7 +57,9 @@ impl Recorder {
     pub fn new(log: &Log) -> Recorder {
         Recorder {
             log: log.clone(),
-            request: Box::new(|_, request| if request.is_websocket() { Upgrade::new().into() } else { Reply::Pass }),
+            request: Box::new(|_, request| {
+                if request.is_websocket() { Upgrade::new().into() } else { Reply::Pass }
+            }),
             body: Box::new(|_, _, _| Reply::Pass),
             open: Box::new(|_, _| {}),
             message: Box::new(|_, _| {}),

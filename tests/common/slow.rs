@@ -1,17 +1,24 @@
 //! Peers that take only so much, before servers that may keep only so much for them.
 
-use switchboard::{Backpressure, Conn, ConnId, EventStream, Message, Options, Outgoing, Reply, Upgrade};
+use switchboard::{
+    Backpressure, Conn, ConnId, EventStream, Message, Options, Outgoing, Reply, Upgrade,
+};
 
 use super::{Client, Log, Recorder, Sim};
 
 /// Every policy that drops.
-pub const DROPPING: [Backpressure; 3] = [Backpressure::DropNewest, Backpressure::DropOldest, Backpressure::KeepLatest];
+pub const DROPPING: [Backpressure; 3] =
+    [Backpressure::DropNewest, Backpressure::DropOldest, Backpressure::KeepLatest];
 
 /// So much may wait in these tests.
 pub const CAP: usize = 100;
 
 /// A server at whose `/` is a WebSocket, at `/events` an event stream, both subscribed to `all`. A WebSocket's messages are obeyed by `act`.
-pub fn serving(log: &Log, policy: Backpressure, act: impl FnMut(&mut Conn<'_>, Message<'_>) + 'static) -> Sim {
+pub fn serving(
+    log: &Log,
+    policy: Backpressure,
+    act: impl FnMut(&mut Conn<'_>, Message<'_>) + 'static,
+) -> Sim {
     let recorder = Recorder::new(log)
         .request(|_, request| match request.path() {
             "/events" => Reply::from(EventStream::new()),

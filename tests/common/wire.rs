@@ -49,7 +49,10 @@ impl Drop for Running {
         let drained = self.remote.drain(CloseCode::GOING_AWAY, Duration::ZERO);
         let ended = self.thread.take().map(JoinHandle::join);
         if !thread::panicking() {
-            assert!(drained.is_ok() && matches!(ended, Some(Ok(()))), "the reactor's thread failed");
+            assert!(
+                drained.is_ok() && matches!(ended, Some(Ok(()))),
+                "the reactor's thread failed"
+            );
         }
     }
 }

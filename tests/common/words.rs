@@ -52,7 +52,8 @@ impl Sim {
 /// What follows the head of a handshake's answer.
 pub fn after_handshake(answer: &[u8]) -> &[u8] {
     assert!(answer.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(answer));
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("the end of the head");
+    let end =
+        answer.windows(4).position(|window| window == b"\r\n\r\n").expect("the end of the head");
     &answer[end + 4..]
 }
 

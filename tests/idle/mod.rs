@@ -19,7 +19,9 @@ fn executable() -> &'static Path {
         let profile = own.parent().and_then(Path::parent).expect("target/PROFILE/deps");
         if let Some(cargo) = std::env::var_os("CARGO") {
             let mut build = Command::new(cargo);
-            build.args(["build", "--quiet", "--locked", "--example", "idle"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+            build
+                .args(["build", "--quiet", "--locked", "--example", "idle"])
+                .current_dir(env!("CARGO_MANIFEST_DIR"));
             if profile.ends_with("release") {
                 build.arg("--release");
             }
@@ -48,7 +50,8 @@ impl Run {
     pub fn start(arguments: &str) -> Run {
         static RUNS: AtomicU32 = AtomicU32::new(0);
         let number = RUNS.fetch_add(1, Ordering::Relaxed);
-        let json = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("idle-{}-{number}.json", std::process::id()));
+        let json = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("idle-{}-{number}.json", std::process::id()));
         let mut command = command(arguments);
         command.arg("--json").arg(&json);
         Run { child: Some(command.spawn().unwrap()), json }
@@ -61,7 +64,8 @@ impl Run {
     /// The processes that it started.
     pub fn children(&self) -> Vec<u32> {
         let id = self.id();
-        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        let children =
+            std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
         children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
     }
 
@@ -89,7 +93,11 @@ impl Drop for Run {
 
 fn command(arguments: &str) -> Command {
     let mut command = Command::new(executable());
-    command.args(arguments.split_whitespace()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(arguments.split_whitespace())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -117,10 +125,13 @@ pub struct Server(Child);
 
 impl Server {
     pub fn start(port: u16) -> Server {
-        let service = format!(r#"{{"address":"127.0.0.1:{port}","descriptors":4096,"idle":120.0}}"#);
+        let service =
+            format!(r#"{{"address":"127.0.0.1:{port}","descriptors":4096,"idle":120.0}}"#);
         let mut command = command("as-server");
         let child = command.arg(service).spawn().unwrap();
-        wait_until("the server listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        wait_until("the server listens", || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
         Server(child)
     }
 

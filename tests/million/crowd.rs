@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use switchboard::mio::Token;
 use switchboard::{
-    Close, Conn, ConnMap, Handler, Message, Options, Peer, Readiness, Request, Server, Transport, ZoneId,
+    Close, Conn, ConnMap, Handler, MemoryPeer, Message, Options, Readiness, Request, Server,
+    Transport, ZoneId,
 };
 
 use super::hold::Holds;
@@ -69,7 +70,7 @@ pub struct Crowd {
     pub server: Server,
     pub zone: ZoneId<Lobby>,
     pub now: Instant,
-    pub peers: Vec<(Token, Peer)>,
+    pub peers: Vec<(Token, MemoryPeer)>,
     /// One for each kind of call so far.
     pub holds: Vec<Holds>,
 }
@@ -85,13 +86,16 @@ impl Crowd {
 
     /// So many more connections.
     pub fn grow(&mut self, count: usize) {
-        let (mut adopts, mut flushes) = (Holds::new("growing: adopt"), Holds::new("growing: flush"));
+        let (mut adopts, mut flushes) =
+            (Holds::new("growing: adopt"), Holds::new("growing: flush"));
         self.peers.clear();
         settle();
         self.peers.reserve(count);
         for n in 1..=count {
             let (transport, peer) = Transport::memory();
-            let token = adopts.time(|| self.server.adopt(transport, self.now)).expect("a place for the connection");
+            let token = adopts
+                .time(|| self.server.adopt(transport, self.now))
+                .expect("a place for the connection");
             self.peers.push((token, peer));
             if n % EVENTS == 0 {
                 flushes.time(|| self.server.flush(self.now));
@@ -107,7 +111,7 @@ impl Crowd {
         ready: &'static str,
         flush: &'static str,
         readiness: Readiness,
-        mut act: impl FnMut(usize, &mut Peer) -> bool,
+        mut act: impl FnMut(usize, &mut MemoryPeer) -> bool,
     ) {
         let (mut readies, mut flushes) = (Holds::new(ready), Holds::new(flush));
         for (batch, peers) in self.peers.chunks_mut(EVENTS).enumerate() {
@@ -142,7 +146,9 @@ impl Crowd {
     /// Lets so much time pass, from one deadline to the next, as a loop sees it.
     pub fn advance(&mut self, name: &'static str, duration: Duration) {
         let end = self.now + duration;
-        while let Some(wait) = self.server.poll_timeout(self.now).filter(|wait| self.now + *wait <= end) {
+        while let Some(wait) =
+            self.server.poll_timeout(self.now).filter(|wait| self.now + *wait <= end)
+        {
             self.now += wait;
             self.rest(name);
         }

@@ -28,7 +28,15 @@ pub struct Holds {
 impl Holds {
     pub fn new(name: &'static str) -> Holds {
         let none = Duration::ZERO;
-        Holds { name, too_long: Vec::new(), calls: 0, longest: none, which: 0, wall: none, total: none }
+        Holds {
+            name,
+            too_long: Vec::new(),
+            calls: 0,
+            longest: none,
+            which: 0,
+            wall: none,
+            total: none,
+        }
     }
 
     /// Keeps of the calls that were too long those that were so in another run too, give or take a thousandth of all: what stops by

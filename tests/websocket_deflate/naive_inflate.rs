@@ -25,8 +25,10 @@ pub fn naive_inflate(payload: &[u8], history: &[u8]) -> Option<(Vec<u8>, usize)>
                 }
             }
             1 => {
-                let lengths: Vec<u8> = [vec![8; 144], vec![9; 112], vec![7; 24], vec![8; 8]].concat();
-                let (literals, distances) = (Code::new(&lengths, false)?, Code::new(&[5; 32], false)?);
+                let lengths: Vec<u8> =
+                    [vec![8; 144], vec![9; 112], vec![7; 24], vec![8; 8]].concat();
+                let (literals, distances) =
+                    (Code::new(&lengths, false)?, Code::new(&[5; 32], false)?);
                 farthest = farthest.max(block(&mut bits, &literals, &distances, &mut out, since)?);
             }
             2 => {
@@ -48,7 +50,13 @@ pub fn naive_inflate(payload: &[u8], history: &[u8]) -> Option<(Vec<u8>, usize)>
 }
 
 /// One compressed block; the farthest distance in it.
-fn block(bits: &mut Bits<'_>, literals: &Code, distances: &Code, out: &mut Vec<u8>, since: usize) -> Option<usize> {
+fn block(
+    bits: &mut Bits<'_>,
+    literals: &Code,
+    distances: &Code,
+    out: &mut Vec<u8>,
+    since: usize,
+) -> Option<usize> {
     let mut farthest = 0;
     loop {
         let symbol = literals.read(bits)?;
@@ -148,7 +156,8 @@ impl Code {
     /// `None` if the lengths are no code: too many, or too few, but that a single one of one bit may stand alone.
     fn new(lengths: &[u8], one_may_do: bool) -> Option<Code> {
         let mut counts = [0; 16];
-        let mut symbols: Vec<usize> = (0..lengths.len()).filter(|&symbol| lengths[symbol] > 0).collect();
+        let mut symbols: Vec<usize> =
+            (0..lengths.len()).filter(|&symbol| lengths[symbol] > 0).collect();
         symbols.sort_by_key(|&symbol| lengths[symbol]);
         symbols.iter().for_each(|&symbol| counts[usize::from(lengths[symbol])] += 1);
         let used: usize = (1..16).map(|len| counts[len] << (15 - len)).sum();

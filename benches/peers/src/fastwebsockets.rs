@@ -19,7 +19,10 @@ use crate::serve;
 
 pub fn echo() -> io::Result<()> {
     serve::run(Builder::new_current_thread().enable_io(), |stream| async {
-        let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).with_upgrades().await;
+        let _ = http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), service_fn(answer))
+            .with_upgrades()
+            .await;
     })
 }
 

@@ -29,18 +29,26 @@ Ends with 2 for a bad option or a library that has no room here, with 1 when som
 
 type Serve = fn() -> io::Result<()>;
 
-struct Peer {
+struct MemoryPeer {
     name: &'static str,
     echo: Serve,
     room: Option<Serve>,
 }
 
-const PEERS: [Peer; 5] = [
-    Peer { name: "tokio-tungstenite", echo: tokio_tungstenite::echo, room: Some(tokio_tungstenite::room) },
-    Peer { name: "tokio-websockets", echo: tokio_websockets::echo, room: Some(tokio_websockets::room) },
-    Peer { name: "fastwebsockets", echo: fastwebsockets::echo, room: None },
-    Peer { name: "sockudo-ws", echo: sockudo_ws::echo, room: Some(sockudo_ws::room) },
-    Peer { name: "ws", echo: ws::echo, room: Some(ws::room) },
+const PEERS: [MemoryPeer; 5] = [
+    MemoryPeer {
+        name: "tokio-tungstenite",
+        echo: tokio_tungstenite::echo,
+        room: Some(tokio_tungstenite::room),
+    },
+    MemoryPeer {
+        name: "tokio-websockets",
+        echo: tokio_websockets::echo,
+        room: Some(tokio_websockets::room),
+    },
+    MemoryPeer { name: "fastwebsockets", echo: fastwebsockets::echo, room: None },
+    MemoryPeer { name: "sockudo-ws", echo: sockudo_ws::echo, room: Some(sockudo_ws::room) },
+    MemoryPeer { name: "ws", echo: ws::echo, room: Some(ws::room) },
 ];
 
 enum Task {
@@ -90,7 +98,10 @@ fn task(mut parser: lexopt::Parser) -> Result<Task, lexopt::Error> {
         }
     }
     let name = name.ok_or("no library is named")?;
-    let peer = PEERS.iter().find(|peer| peer.name == name).ok_or_else(|| format!("no library is called {name:?}"))?;
+    let peer = PEERS
+        .iter()
+        .find(|peer| peer.name == name)
+        .ok_or_else(|| format!("no library is called {name:?}"))?;
     if !room {
         return Ok(Task::Serve(peer.echo));
     }

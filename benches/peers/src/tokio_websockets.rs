@@ -36,7 +36,8 @@ pub fn room() -> io::Result<()> {
 
 async fn accept(stream: TcpStream) -> Result<WebSocketStream<TcpStream>, Error> {
     let config = Config::default().frame_size(usize::MAX);
-    let (_, socket) = ServerBuilder::new().config(config).limits(Limits::unlimited()).accept(stream).await?;
+    let (_, socket) =
+        ServerBuilder::new().config(config).limits(Limits::unlimited()).accept(stream).await?;
     Ok(socket)
 }
 

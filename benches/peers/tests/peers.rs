@@ -17,13 +17,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 type Client = WebSocketStream<TcpStream>;
 
-struct Peer {
+struct MemoryPeer {
     child: Child,
     address: String,
 }
 
-impl Peer {
-    fn start(arguments: &[&str]) -> Peer {
+impl MemoryPeer {
+    fn start(arguments: &[&str]) -> MemoryPeer {
         let mut child = Command::new(env!("CARGO_BIN_EXE_peers"))
             .args(arguments)
             .stdin(Stdio::piped())
@@ -33,7 +33,7 @@ impl Peer {
         let mut address = String::new();
         let output = child.stdout.take().expect("it was piped");
         BufReader::new(output).read_line(&mut address).expect("its address is text");
-        Peer { child, address: address.trim_end().to_owned() }
+        MemoryPeer { child, address: address.trim_end().to_owned() }
     }
 
     async fn connect(&self, path: &str) -> Client {
@@ -56,7 +56,7 @@ impl Peer {
     }
 }
 
-impl Drop for Peer {
+impl Drop for MemoryPeer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -76,7 +76,8 @@ fn names() -> Vec<String> {
 }
 
 fn run<F: Future<Output = ()>>(test: F) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await.expect("in time") });
 }
 
@@ -90,7 +91,7 @@ async fn next(client: &mut Client) -> Message {
 }
 
 fn echoes(name: &str) {
-    let peer = Peer::start(&[name]);
+    let peer = MemoryPeer::start(&[name]);
     run(async {
         let mut client = peer.connect("/at/any/path?with=a+query").await;
         for len in [20, 1 << 10, 1 << 20, 2 << 20] {
@@ -104,14 +105,18 @@ fn echoes(name: &str) {
         }
         client.flush().await.expect("the peer reads");
         for number in 0..64 {
-            assert_eq!(next(&mut client).await, Message::text(number.to_string()), "{name}: 64 messages in a segment");
+            assert_eq!(
+                next(&mut client).await,
+                Message::text(number.to_string()),
+                "{name}: 64 messages in a segment"
+            );
         }
     });
     assert!(peer.end().expect("it can be waited for").success());
 }
 
 fn passes_on_to_all(name: &str) {
-    let peer = Peer::start(&[name, "--room"]);
+    let peer = MemoryPeer::start(&[name, "--room"]);
     run(async {
         let mut members = Vec::new();
         for _ in 0..5 {
@@ -172,13 +177,21 @@ fn room_passes_every_message_on_to_every_member() {
 
 #[test]
 fn list_has_exactly_the_five_names() {
-    assert_eq!(names(), ["tokio-tungstenite", "tokio-websockets", "fastwebsockets", "sockudo-ws", "ws"]);
+    assert_eq!(
+        names(),
+        ["tokio-tungstenite", "tokio-websockets", "fastwebsockets", "sockudo-ws", "ws"]
+    );
 }
 
 #[test]
 fn command_line_refuses_with_one_line_and_2() {
-    let arguments: [&[&str]; 5] =
-        [&[], &["fastwebsockets", "--room"], &["nobody"], &["ws", "tokio-websockets"], &["ws", "--shout"]];
+    let arguments: [&[&str]; 5] = [
+        &[],
+        &["fastwebsockets", "--room"],
+        &["nobody"],
+        &["ws", "tokio-websockets"],
+        &["ws", "--shout"],
+    ];
     for arguments in arguments {
         let Output { status, stderr, .. } = output(arguments);
         assert_eq!(status.code(), Some(2), "{arguments:?}");

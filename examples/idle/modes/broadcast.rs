@@ -53,7 +53,8 @@ impl Mode for Broadcast {
             self.sender = Some(conn.id());
             self.tally.sent += 1;
             self.tally.lateness.record(now - due);
-            Stamp { due, nonce: self.nonce, number: self.tally.sent as u32 }.write(&mut self.message);
+            Stamp { due, nonce: self.nonce, number: self.tally.sent as u32 }
+                .write(&mut self.message);
             conn.send(Message::Binary(&self.message));
         }
         let end = self.until + GRACE;

@@ -16,7 +16,11 @@ pub struct Echo {
 impl Echo {
     pub fn new(assignment: &Assignment) -> Echo {
         Echo {
-            sending: Sending::new(assignment.messages_per_second, assignment.active, assignment.nonce),
+            sending: Sending::new(
+                assignment.messages_per_second,
+                assignment.active,
+                assignment.nonce,
+            ),
             message: vec![0; assignment.size],
         }
     }

@@ -60,7 +60,9 @@ impl Sending {
         match pace.next() {
             next if next < self.until => Act::At(next),
             _ if now < self.until => Act::At(self.until),
-            _ if self.tally.answered + self.tally.held_back < self.tally.sent && now < self.until + GRACE => {
+            _ if self.tally.answered + self.tally.held_back < self.tally.sent
+                && now < self.until + GRACE =>
+            {
                 Act::At(self.until + GRACE)
             }
             _ => Act::Done,

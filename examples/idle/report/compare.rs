@@ -30,17 +30,20 @@ pub fn text(a: &Outcome, b: &Outcome) -> String {
     let word = |outcome: &Outcome| {
         let verdict = &outcome.verdict;
         let words = [(verdict.complete, "incomplete"), (verdict.valid, "INVALID")];
-        let bad: Vec<&str> = words.iter().filter(|(good, _)| !good).map(|(_, word)| *word).collect();
+        let bad: Vec<&str> =
+            words.iter().filter(|(good, _)| !good).map(|(_, word)| *word).collect();
         if bad.is_empty() { "valid and complete".to_owned() } else { bad.join(", ") }
     };
-    let mode = |outcome: &Outcome| format!("{} {}", outcome.settings.mode.as_str(), outcome.settings.url);
+    let mode =
+        |outcome: &Outcome| format!("{} {}", outcome.settings.mode.as_str(), outcome.settings.url);
     let mut lines = vec![
         [String::new(), "A".into(), "B".into(), "B - A".into()],
         ["mode and server".into(), mode(a), mode(b), String::new()],
         ["verdict".into(), word(a), word(b), String::new()],
     ];
     lines.extend(figures(a, b).iter().map(line));
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let width =
+        |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
     let widths = [width(0), width(1), width(2)];
     let mut text = String::new();
     for [name, one, other, difference] in &lines {
@@ -81,13 +84,19 @@ fn figures(a: &Outcome, b: &Outcome) -> Vec<Figure> {
     for memory in &a.memory {
         let name = format!("{}: {}", memory.owner, memory.source);
         figures.push(of(&name, |value| format!("{value:.1} B"), &|outcome| {
-            let same = |other: &&crate::outcome::Memory| other.owner == memory.owner && other.source == memory.source;
+            let same = |other: &&crate::outcome::Memory| {
+                other.owner == memory.owner && other.source == memory.source
+            };
             outcome.memory.iter().find(same)?.per_connection
         }));
     }
     for phase in ["opening", "measuring"] {
-        let cpu = |outcome: &Outcome| -> Option<Cpu> { outcome.cpu.iter().find(|cpu| cpu.phase == phase).cloned() };
-        figures.push(of(&format!("client CPU, {phase}"), share, &|outcome| cpu(outcome).map(|cpu| cpu.client)));
+        let cpu = |outcome: &Outcome| -> Option<Cpu> {
+            outcome.cpu.iter().find(|cpu| cpu.phase == phase).cloned()
+        };
+        figures.push(of(&format!("client CPU, {phase}"), share, &|outcome| {
+            cpu(outcome).map(|cpu| cpu.client)
+        }));
         figures.push(of(&format!("server CPU, {phase}"), share, &|outcome| cpu(outcome)?.server));
     }
     figures.extend(latencies("handshake", a.handshake.as_ref(), b.handshake.as_ref()));
@@ -97,10 +106,13 @@ fn figures(a: &Outcome, b: &Outcome) -> Vec<Figure> {
     figures.push(of("time to the last", duration, &|outcome| {
         Some(outcome.measured.broadcast.as_ref()?.to_last_median_us)
     }));
-    figures.push(of("server's growth for each", bytes, &|outcome| outcome.measured.silence.as_ref()?.server_bytes));
+    figures.push(of("server's growth for each", bytes, &|outcome| {
+        outcome.measured.silence.as_ref()?.server_bytes
+    }));
     figures.extend(latencies("latency", a.measured.latency.as_ref(), b.measured.latency.as_ref()));
     figures.extend(latencies("close", a.measured.closing.as_ref(), b.measured.closing.as_ref()));
-    figures.retain(|figure| figure.values != [None, None] && figure.values != [Some(0.0), Some(0.0)]);
+    figures
+        .retain(|figure| figure.values != [None, None] && figure.values != [Some(0.0), Some(0.0)]);
     figures
 }
 

@@ -40,8 +40,9 @@ td:last-child{overflow-wrap:anywhere}
 ";
 
 pub fn write(file: &Path, outcome: &Outcome) -> Result<(), String> {
-    fs::write(file, page(outcome))
-        .map_err(|error| format!("{} cannot be written: {error}; name another file", file.display()))
+    fs::write(file, page(outcome)).map_err(|error| {
+        format!("{} cannot be written: {error}; name another file", file.display())
+    })
 }
 
 /// The whole page.
@@ -81,8 +82,13 @@ fn page(outcome: &Outcome) -> String {
 fn verdict(outcome: &Outcome) -> String {
     let verdict = &outcome.verdict;
     let good = verdict.complete && verdict.valid;
-    let words = [(!verdict.complete, "incomplete"), (!verdict.valid, "invalid"), (good, "valid and complete")];
-    let words: Vec<&str> = words.iter().filter(|(holds, _)| *holds).map(|(_, word)| *word).collect();
+    let words = [
+        (!verdict.complete, "incomplete"),
+        (!verdict.valid, "invalid"),
+        (good, "valid and complete"),
+    ];
+    let words: Vec<&str> =
+        words.iter().filter(|(holds, _)| *holds).map(|(_, word)| *word).collect();
     let mut html = format!(
         "<div class=\"verdict{}\"><p><strong>{}</strong></p>",
         if good { "" } else { " bad" },
@@ -98,15 +104,25 @@ fn plots(outcome: &Outcome) -> Vec<Plot> {
     let line = |name, class, value: &dyn Fn(&Point) -> Option<f64>| Line {
         name,
         class,
-        points: outcome.timeline.iter().filter_map(|point| Some((point.seconds, value(point)?))).collect(),
+        points: outcome
+            .timeline
+            .iter()
+            .filter_map(|point| Some((point.seconds, value(point)?)))
+            .collect(),
     };
-    let seconds = || Axis { scale: Scale::Linear, show: |value| format!("{value}"), name: "seconds" };
+    let seconds =
+        || Axis { scale: Scale::Linear, show: |value| format!("{value}"), name: "seconds" };
     let linear = |show, name| Axis { scale: Scale::Linear, show, name };
     let mut held = vec![line("held", 'a', &|point| Some(point.held as f64))];
-    let server = line("held by the server", 'b', &|point| point.server_held.map(|held| held as f64));
+    let server =
+        line("held by the server", 'b', &|point| point.server_held.map(|held| held as f64));
     held.extend((!server.points.is_empty()).then_some(server));
-    let mut plots =
-        vec![Plot { title: "Connections over time", lines: held, across: seconds(), up: linear(short, "") }];
+    let mut plots = vec![Plot {
+        title: "Connections over time",
+        lines: held,
+        across: seconds(),
+        up: linear(short, ""),
+    }];
     let mut memory = vec![line("client", 'a', &|point| Some(mebibytes(point.client_bytes)))];
     let server = line("server", 'b', &|point| point.server_bytes.map(mebibytes));
     memory.extend((!server.points.is_empty()).then_some(server));

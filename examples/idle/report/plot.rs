@@ -55,10 +55,14 @@ impl Scale {
         match self {
             Scale::Linear => {
                 let step = step(most - least);
-                (0..=6).map(|n| n as f64 * step).filter(|&mark| mark >= least && mark <= most * 1.000_1).collect()
+                (0..=6)
+                    .map(|n| n as f64 * step)
+                    .filter(|&mark| mark >= least && mark <= most * 1.000_1)
+                    .collect()
             }
             Scale::Logarithmic => {
-                let decades = least.max(1e-3).log10().floor() as i32..=most.max(1e-3).log10().ceil() as i32;
+                let decades =
+                    least.max(1e-3).log10().floor() as i32..=most.max(1e-3).log10().ceil() as i32;
                 decades.map(|decade| 10f64.powi(decade)).collect()
             }
             Scale::Nines => vec![0.0, 0.9, 0.99, 0.999, 0.9999, 0.99999],
@@ -70,7 +74,11 @@ impl Scale {
 fn step(range: f64) -> f64 {
     let rough = (range / 4.0).max(1e-9);
     let decade = 10f64.powf(rough.log10().floor());
-    [1.0, 2.0, 2.5, 5.0, 10.0].map(|factor| factor * decade).into_iter().find(|&step| step >= rough).unwrap_or(rough)
+    [1.0, 2.0, 2.5, 5.0, 10.0]
+        .map(|factor| factor * decade)
+        .into_iter()
+        .find(|&step| step >= rough)
+        .unwrap_or(rough)
 }
 
 /// Values and where they lie.
@@ -91,7 +99,9 @@ impl Range {
         let marks = scale.marks(least, most);
         let (least, most) = match scale {
             Scale::Linear => (0.0, most * 1.04),
-            Scale::Logarithmic => (marks[0], marks.last().copied().unwrap_or(most).max(marks[0] * 10.0)),
+            Scale::Logarithmic => {
+                (marks[0], marks.last().copied().unwrap_or(most).max(marks[0] * 10.0))
+            }
             Scale::Nines => (0.0, 0.99999),
         };
         Range { scale, least, most, marks }
@@ -107,7 +117,9 @@ impl Range {
 impl Plot {
     /// The plot as SVG in a figure of its own; nothing without points.
     pub fn svg(&self) -> String {
-        let values = |pick: fn(&(f64, f64)) -> f64| self.lines.iter().flat_map(|line| &line.points).map(pick);
+        let values = |pick: fn(&(f64, f64)) -> f64| {
+            self.lines.iter().flat_map(|line| &line.points).map(pick)
+        };
         if self.lines.iter().all(|line| line.points.len() < 2) {
             return String::new();
         }
@@ -157,8 +169,11 @@ impl Plot {
 
     fn polylines(&self, x: impl Fn(f64) -> f64, y: impl Fn(f64) -> f64) -> String {
         let polyline = |line: &Line| {
-            let points: Vec<String> =
-                line.points.iter().map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1))).collect();
+            let points: Vec<String> = line
+                .points
+                .iter()
+                .map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1)))
+                .collect();
             format!("<polyline class=\"{}\" points=\"{}\"/>", line.class, points.join(" "))
         };
         self.lines.iter().map(polyline).collect()
@@ -166,7 +181,11 @@ impl Plot {
 
     fn legend(&self) -> String {
         let named = |line: &Line| format!(" <span class=\"{}\">{}</span>", line.class, line.name);
-        let unit = if self.up.name.is_empty() { String::new() } else { format!(" <small>{}</small>", self.up.name) };
+        let unit = if self.up.name.is_empty() {
+            String::new()
+        } else {
+            format!(" <small>{}</small>", self.up.name)
+        };
         self.lines.iter().map(named).collect::<String>() + &unit
     }
 }

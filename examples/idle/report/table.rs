@@ -52,11 +52,17 @@ pub fn sections(outcome: &Outcome) -> Vec<(String, Vec<Row>)> {
     }
     let mode = mode(settings.mode, &outcome.measured);
     if !mode.is_empty() {
-        sections.push((format!("{} for {:.1} s", settings.mode.as_str(), outcome.measured.seconds), mode));
+        sections.push((
+            format!("{} for {:.1} s", settings.mode.as_str(), outcome.measured.seconds),
+            mode,
+        ));
     }
     if let Some(latency) = &outcome.measured.latency {
-        let of =
-            if settings.mode == Mode::Churn { "handshakes while churning" } else { "latency from when it was due" };
+        let of = if settings.mode == Mode::Churn {
+            "handshakes while churning"
+        } else {
+            "latency from when it was due"
+        };
         sections.push((of.to_owned(), latencies(latency)));
     }
     if let Some(closing) = &outcome.measured.closing {
@@ -79,7 +85,10 @@ fn connections(outcome: &Outcome) -> Vec<Row> {
     let mut rows = vec![
         row("held", format!("{} of {}", grouped(connections.held), grouped(connections.asked))),
         row("held at the end", grouped(connections.held_at_end)),
-        row("lost, failed attempts", format!("{}, {}", grouped(connections.lost), grouped(connections.failed))),
+        row(
+            "lost, failed attempts",
+            format!("{}, {}", grouped(connections.lost), grouped(connections.failed)),
+        ),
     ];
     for failures in &connections.failures {
         rows.push(row(
@@ -88,7 +97,10 @@ fn connections(outcome: &Outcome) -> Vec<Row> {
         ));
     }
     let rate = (connections.held as f64 / connections.opening_seconds.max(1e-9)).round() as u64;
-    rows.push(row("opened in", format!("{:.2} s, {} a second", connections.opening_seconds, grouped(rate))));
+    rows.push(row(
+        "opened in",
+        format!("{:.2} s, {} a second", connections.opening_seconds, grouped(rate)),
+    ));
     rows.push(row("targets, workers", format!("{}, {}", settings.targets, settings.workers)));
     rows.push(row("from", from));
     rows
@@ -96,7 +108,8 @@ fn connections(outcome: &Outcome) -> Vec<Row> {
 
 fn memory(memory: &Memory) -> Row {
     let value = memory.per_connection.map_or("unknown".to_owned(), |bytes| format!("{bytes:.1} B"));
-    let total = memory.total.map_or(String::new(), |total| format!(", {} in all", bytes(total as f64)));
+    let total =
+        memory.total.map_or(String::new(), |total| format!(", {} in all", bytes(total as f64)));
     let of = if memory.is_part { "of which " } else { "" };
     (memory.owner.clone(), format!("{value:>10}  ({of}{}{total})", memory.source))
 }
@@ -118,7 +131,8 @@ fn cpu(cpu: &Cpu) -> Vec<Row> {
         _ => "unknown".to_owned(),
     };
     let client = format!("{} (busiest {})", percent(cpu.client), percent(cpu.busiest_client));
-    let value = format!("client {client}   server {server}   all cores {} busy", percent(cpu.machine));
+    let value =
+        format!("client {client}   server {server}   all cores {} busy", percent(cpu.machine));
     vec![row(&format!("{}, {:.1} s", cpu.phase, cpu.seconds), value)]
 }
 
@@ -130,12 +144,14 @@ fn latencies(summary: &Summary) -> Vec<Row> {
         ("p99.9", summary.p999_us),
         ("max", summary.max_us),
     ];
-    let all: Vec<String> = named.iter().map(|(name, us)| format!("{name} {}", duration(*us))).collect();
+    let all: Vec<String> =
+        named.iter().map(|(name, us)| format!("{name} {}", duration(*us))).collect();
     vec![row(&format!("{} of them", grouped(summary.count)), all.join("   "))]
 }
 
 fn mode(mode: Mode, measured: &Measured) -> Vec<Row> {
-    let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 };
+    let share =
+        |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 };
     let mut rows = Vec::new();
     match mode {
         Mode::Hold => {}
@@ -148,19 +164,29 @@ fn mode(mode: Mode, measured: &Measured) -> Vec<Row> {
             let rate = measured.answered as f64 / measured.seconds.max(1e-9);
             rows.push(row(
                 "replaced",
-                format!("{} of {}, {rate:.0} a second", grouped(measured.answered), grouped(measured.sent)),
+                format!(
+                    "{} of {}, {rate:.0} a second",
+                    grouped(measured.answered),
+                    grouped(measured.sent)
+                ),
             ));
             rows.push(row("failed attempts", grouped(measured.failed)));
         }
-        Mode::Slow => {
-            rows.push(row("sent", format!("{}, {} not taken", grouped(measured.sent), grouped(measured.held_back))))
-        }
+        Mode::Slow => rows.push(row(
+            "sent",
+            format!("{}, {} not taken", grouped(measured.sent), grouped(measured.held_back)),
+        )),
         Mode::Broadcast => {
             if let Some(broadcast) = &measured.broadcast {
-                let (received, expected) = (grouped(broadcast.received), grouped(broadcast.expected));
+                let (received, expected) =
+                    (grouped(broadcast.received), grouped(broadcast.expected));
                 rows.push(row("rounds", grouped(broadcast.rounds)));
-                rows.push(row("reach", format!("{:.3} % ({received} of {expected})", broadcast.reach * 100.0)));
-                let (median, most) = (duration(broadcast.to_last_median_us), duration(broadcast.to_last_max_us));
+                rows.push(row(
+                    "reach",
+                    format!("{:.3} % ({received} of {expected})", broadcast.reach * 100.0),
+                ));
+                let (median, most) =
+                    (duration(broadcast.to_last_median_us), duration(broadcast.to_last_max_us));
                 rows.push(row("time to the last", format!("median {median}   max {most}")));
             }
         }
@@ -174,15 +200,22 @@ fn mode(mode: Mode, measured: &Measured) -> Vec<Row> {
 }
 
 fn silence(silence: &Silence) -> Vec<Row> {
-    let after = |seconds: Option<f64>| seconds.map_or("not seen".to_owned(), |seconds| format!("after {seconds:.1} s"));
+    let after = |seconds: Option<f64>| {
+        seconds.map_or("not seen".to_owned(), |seconds| format!("after {seconds:.1} s"))
+    };
     let held = format!("{} of {}", grouped(silence.held_at_end), grouped(silence.held_at_first));
     let mut rows = vec![
         row("method", &*silence.method),
-        row("counted by", format!("{}, at least every {:.1} s", silence.source, silence.looked_every)),
+        row(
+            "counted by",
+            format!("{}, at least every {:.1} s", silence.source, silence.looked_every),
+        ),
         row("still held by the server", held),
         row(
             "first, half, all dropped",
-            [silence.first_dropped, silence.half_dropped, silence.all_dropped].map(after).join(", "),
+            [silence.first_dropped, silence.half_dropped, silence.all_dropped]
+                .map(after)
+                .join(", "),
         ),
     ];
     if let Some(growth) = silence.server_bytes {

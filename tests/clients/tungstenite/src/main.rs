@@ -91,7 +91,9 @@ fn client_gets_fragments_back_as_one_message() {
     loop {
         match ws.read().expect("an answer") {
             Message::Pong(_) => pongs += 1,
-            answer => break assert!(answer == Message::text(message), "{} bytes came back", answer.len()),
+            answer => {
+                break assert!(answer == Message::text(message), "{} bytes came back", answer.len());
+            }
         }
     }
     assert!(pongs > 0);
@@ -106,7 +108,8 @@ fn client_hears_a_pong_for_its_ping() {
 }
 
 fn client_is_given_the_subprotocol_it_asks_for() {
-    let (mut ws, response) = connect(request().with_sub_protocol("other").with_sub_protocol("echo"));
+    let (mut ws, response) =
+        connect(request().with_sub_protocol("other").with_sub_protocol("echo"));
     assert_eq!(response.headers()["sec-websocket-protocol"], "echo");
     echoes(&mut ws, Message::text("with a subprotocol"));
     assert!(connect(request()).1.headers().get("sec-websocket-protocol").is_none());
@@ -133,12 +136,18 @@ fn client_hears_1002_for_a_violation() {
     assert_eq!(reserved(|frame| frame.header_mut().rsv2 = true), Some(1002));
     assert_eq!(reserved(|frame| frame.header_mut().rsv3 = true), Some(1002));
     assert_eq!(code_after([fragment(b"nothing begun", Data::Continue, true)]), Some(1002));
-    assert_eq!(code_after([fragment(b"a", Data::Text, false), fragment(b"b", Data::Text, true)]), Some(1002));
+    assert_eq!(
+        code_after([fragment(b"a", Data::Text, false), fragment(b"b", Data::Text, true)]),
+        Some(1002)
+    );
 }
 
 fn client_hears_1007_for_text_that_is_not_utf8() {
     assert_eq!(code_after([fragment(b"\xFF", Data::Text, true)]), Some(1007));
-    assert_eq!(code_after([fragment(b"\xE2", Data::Text, false), fragment(b"(", Data::Continue, false)]), Some(1007));
+    assert_eq!(
+        code_after([fragment(b"\xE2", Data::Text, false), fragment(b"(", Data::Continue, false)]),
+        Some(1007)
+    );
 }
 
 fn client_hears_1009_for_a_message_too_big() {
@@ -153,9 +162,12 @@ fn client_hears_1009_for_a_message_too_big() {
 
 fn client_of_a_stranger_is_refused() {
     let stream = TcpStream::connect(address()).expect("a connection");
-    let refused = client::client(request().with_header("Origin", "http://stranger.example"), stream);
+    let refused =
+        client::client(request().with_header("Origin", "http://stranger.example"), stream);
     match refused.map(|_| ()).expect_err("refused") {
-        tungstenite::HandshakeError::Failure(Error::Http(response)) => assert_eq!(response.status(), 403),
+        tungstenite::HandshakeError::Failure(Error::Http(response)) => {
+            assert_eq!(response.status(), 403)
+        }
         other => panic!("{other}"),
     }
 }
@@ -166,10 +178,16 @@ fn main() -> ExitCode {
         ("client_gets_binary_back", client_gets_binary_back),
         ("client_gets_fragments_back_as_one_message", client_gets_fragments_back_as_one_message),
         ("client_hears_a_pong_for_its_ping", client_hears_a_pong_for_its_ping),
-        ("client_is_given_the_subprotocol_it_asks_for", client_is_given_the_subprotocol_it_asks_for),
+        (
+            "client_is_given_the_subprotocol_it_asks_for",
+            client_is_given_the_subprotocol_it_asks_for,
+        ),
         ("client_hears_its_close_code_back", client_hears_its_close_code_back),
         ("client_hears_1002_for_a_violation", client_hears_1002_for_a_violation),
-        ("client_hears_1007_for_text_that_is_not_utf8", client_hears_1007_for_text_that_is_not_utf8),
+        (
+            "client_hears_1007_for_text_that_is_not_utf8",
+            client_hears_1007_for_text_that_is_not_utf8,
+        ),
         ("client_hears_1009_for_a_message_too_big", client_hears_1009_for_a_message_too_big),
         ("client_of_a_stranger_is_refused", client_of_a_stranger_is_refused),
     ];

@@ -6,7 +6,7 @@ mod common;
 use common::Sim;
 use common::frames::{BINARY, Frame, PING, PONG, TEXT, frame, frames, header, ping, text};
 use proptest::prelude::*;
-use switchboard::proto::{Opcode, encode_frame};
+use switchboard::proto::websocket::{Opcode, encode_frame};
 use switchboard::{CloseCode, Conn, ConnId, Handler, Message, Options, Request};
 
 /// Does what its first member says, and echoes the others.
@@ -62,7 +62,9 @@ fn heard(sent: &[Vec<u8>], at_once: usize) -> Vec<Vec<Frame>> {
 /// What is said but for pings and pongs: they may overtake it between any two frames, and of several pongs the latest is enough (RFC 6455
 /// 5.4, 5.5.3).
 fn said(mut heard: Vec<Vec<Frame>>) -> Vec<Vec<Frame>> {
-    heard.iter_mut().for_each(|frames| frames.retain(|frame| ![PING, PONG].contains(&frame.opcode)));
+    heard
+        .iter_mut()
+        .for_each(|frames| frames.retain(|frame| ![PING, PONG].contains(&frame.opcode)));
     heard
 }
 
@@ -101,9 +103,11 @@ proptest! {
 /// What the handler of one message put elsewhere than into the run comes before the answer to the next, and nobody else hears it.
 #[test]
 fn server_keeps_answers_in_order_when_a_handler_closes_another() {
-    let sent = [text("close"), text("a"), text("b"), frame(true, TEXT, "y".repeat(9_000)), text("c")];
+    let sent =
+        [text("close"), text("a"), text("b"), frame(true, TEXT, "y".repeat(9_000)), text("c")];
     let heard = heard(&sent, sent.len());
-    let lengths = |frames: &[Frame]| frames.iter().map(|frame| frame.payload.len()).collect::<Vec<_>>();
+    let lengths =
+        |frames: &[Frame]| frames.iter().map(|frame| frame.payload.len()).collect::<Vec<_>>();
     assert_eq!(lengths(&heard[0]), [4, 1, 1, 9_000, 1]);
     assert_eq!(lengths(&heard[2]), ["and I".len()]);
 }
@@ -111,15 +115,21 @@ fn server_keeps_answers_in_order_when_a_handler_closes_another() {
 /// Answers that are gathered, and those that are written from where they are, go on byte for byte where the transport stopped.
 #[test]
 fn server_goes_on_where_the_transport_stopped() {
-    let body = |n: usize, len: usize| -> Vec<u8> { (0..len).map(|at| (at * 31 + n * 7) as u8).collect() };
-    for (len, messages) in [(0, 64), (20, 64), (125, 3), (126, 3), (1_000, 250), (9_000, 1), (9_000, 3), (140_000, 2)] {
+    let body =
+        |n: usize, len: usize| -> Vec<u8> { (0..len).map(|at| (at * 31 + n * 7) as u8).collect() };
+    for (len, messages) in
+        [(0, 64), (20, 64), (125, 3), (126, 3), (1_000, 250), (9_000, 1), (9_000, 3), (140_000, 2)]
+    {
         let mut whole = Vec::new();
         (0..messages).for_each(|n| encode_frame(&mut whole, true, Opcode::Binary, &body(n, len)));
         let sent: Vec<u8> = (0..messages).flat_map(|n| text(&n.to_string())).collect();
-        let mut ends: Vec<usize> = (0..30).chain([5_000, 131_071, 131_072, 131_073, 135_000]).collect();
+        let mut ends: Vec<usize> =
+            (0..30).chain([5_000, 131_071, 131_072, 131_073, 135_000]).collect();
         // About the end of each of the first frames, and of all.
         let frame = whole.len() / messages;
-        ends.extend([frame, 2 * frame, whole.len()].iter().flat_map(|end| end.saturating_sub(6)..end + 12));
+        ends.extend(
+            [frame, 2 * frame, whole.len()].iter().flat_map(|end| end.saturating_sub(6)..end + 12),
+        );
         for end in ends.into_iter().map(|end| end.min(whole.len())) {
             let mut sim = Sim::with(|server| {
                 server.websocket("/", move |conn, message: Message<'_>| {
@@ -153,8 +163,10 @@ fn server_answers_between_control_frames_of_every_length() {
         let client = sim.websocket("/");
         let pinged = frame(true, PING, vec![5; len.min(125)]);
         sim.send(client, [text("a"), text("b"), pinged, text("c")].concat());
-        let heard: Vec<_> =
-            frames(&sim.receive(client)).iter().map(|frame| (frame.opcode, frame.payload.len())).collect();
+        let heard: Vec<_> = frames(&sim.receive(client))
+            .iter()
+            .map(|frame| (frame.opcode, frame.payload.len()))
+            .collect();
         let (pings, pongs) = ((PING, len.min(125)), (PONG, len.min(125)));
         assert_eq!(heard, [pings, (TEXT, 1), pings, (TEXT, 1), pongs, pings, (TEXT, 1)]);
     }
@@ -176,7 +188,8 @@ fn server_goes_on_with_a_large_message_once_its_answers_are_taken() {
     assert!(sim.receive(client).is_empty());
     sim.window(client, usize::MAX);
     sim.step();
-    let said: Vec<_> = frames(&sim.receive(client)).into_iter().map(|frame| frame.payload).collect();
+    let said: Vec<_> =
+        frames(&sim.receive(client)).into_iter().map(|frame| frame.payload).collect();
     assert_eq!(said, [b"5".to_vec(), b"900000".to_vec()]);
 }
 
@@ -189,7 +202,8 @@ fn server_tells_that_output_may_go_on_after_one_message_or_more() {
         });
         let client = sim.websocket("/");
         sim.send(client, text("a").repeat(together));
-        let heard: Vec<_> = frames(&sim.receive(client)).into_iter().map(|frame| frame.payload).collect();
+        let heard: Vec<_> =
+            frames(&sim.receive(client)).into_iter().map(|frame| frame.payload).collect();
         let mut expected = if answer { vec![b"a".to_vec(); together] } else { Vec::new() };
         expected.push(b"go on".to_vec());
         assert_eq!(heard, expected);
@@ -230,7 +244,9 @@ fn server_refuses_a_message_beyond_its_limit_alone_or_behind_another() {
             assert_eq!(heard.len(), answers + 1, "{len} bytes of {limit}");
             match len > limit {
                 true => assert_eq!(heard[answers].close().0, 1009, "{len} bytes of {limit}"),
-                false => assert_eq!((heard[answers].opcode, heard[answers].payload.len()), (TEXT, len)),
+                false => {
+                    assert_eq!((heard[answers].opcode, heard[answers].payload.len()), (TEXT, len))
+                }
             }
         }
     }

@@ -1,8 +1,8 @@
 //! The header lines of one request and what those that frame and route it say, noted in a single pass.
 //! Knows names and values; not the request line, and not the body's bytes.
 
-use super::grammar::{Lines, is_token};
-use super::{Refusal, Version, host};
+use super::header_lines::{Lines, is_token};
+use super::{RequestError, Version, host};
 
 /// How the end of a request's body is found (RFC 9112 section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,9 @@ impl Known {
             20 if folds_to(name, b"sec-websocket-origin") => Some(Known::SecWebSocketOrigin),
             21 if folds_to(name, b"sec-websocket-version") => Some(Known::SecWebSocketVersion),
             22 if folds_to(name, b"sec-websocket-protocol") => Some(Known::SecWebSocketProtocol),
-            24 if folds_to(name, b"sec-websocket-extensions") => Some(Known::SecWebSocketExtensions),
+            24 if folds_to(name, b"sec-websocket-extensions") => {
+                Some(Known::SecWebSocketExtensions)
+            }
             _ => None,
         }
     }
@@ -66,7 +68,9 @@ impl Known {
 #[inline]
 fn folds_to<const LEN: usize>(name: &[u8], known: &[u8; LEN]) -> bool {
     let differs = |name: &[u8; LEN]| {
-        name.iter().zip(known).fold(0, |bits, (byte, known)| bits | ((byte | (known & 0x40) >> 1) ^ known))
+        name.iter()
+            .zip(known)
+            .fold(0, |bits, (byte, known)| bits | ((byte | (known & 0x40) >> 1) ^ known))
     };
     name.first_chunk().is_some_and(|name| differs(name) == 0)
 }
@@ -103,7 +107,7 @@ pub(super) struct Fields<'h> {
     /// A bit for each known name that has further lines.
     repeated: u16,
     /// The first that was found in a line whose form is right.
-    fault: Option<Refusal>,
+    fault: Option<RequestError>,
     pub(super) body: BodyLength,
     /// What was said, a bit each.
     said: u8,
@@ -112,7 +116,15 @@ pub(super) struct Fields<'h> {
 impl<'h> Fields<'h> {
     /// Of a request before its first header line.
     pub(super) fn new(version: Version, values: &'h mut [Option<&'h [u8]>; KNOWN]) -> Fields<'h> {
-        Fields { lines: Lines::NONE, version, values, repeated: 0, fault: None, body: BodyLength::None, said: 0 }
+        Fields {
+            lines: Lines::NONE,
+            version,
+            values,
+            repeated: 0,
+            fault: None,
+            body: BodyLength::None,
+            said: 0,
+        }
     }
 
     /// Notes and judges a line, if it is one of those that frame and route the request.
@@ -130,17 +142,17 @@ impl<'h> Fields<'h> {
         }
     }
 
-    fn judge(&mut self, known: Known, value: &'h [u8], again: bool) -> Result<(), Refusal> {
+    fn judge(&mut self, known: Known, value: &'h [u8], again: bool) -> Result<(), RequestError> {
         match known {
             // RFC 9112 section 3.2: exactly one, and well-formed.
-            Known::Host if again => return Err(Refusal::DoubledHost),
-            Known::Host if !host::is_authority(value) => return Err(Refusal::MalformedHost),
+            Known::Host if again => return Err(RequestError::DoubledHost),
+            Known::Host if !host::is_authority(value) => return Err(RequestError::MalformedHost),
             Known::Host => {}
             // Section 6.3 lets equal lengths pass for one. Here they do not: a proxy may have taken another.
-            Known::ContentLength if again => return Err(Refusal::DoubledContentLength),
+            Known::ContentLength if again => return Err(RequestError::DoubledContentLength),
             Known::ContentLength => match content_length(value) {
                 Some(len) => self.body = BodyLength::Known(len),
-                None => return Err(Refusal::MalformedContentLength),
+                None => return Err(RequestError::MalformedContentLength),
             },
             // A handshake nearly always names these two alone.
             Known::Connection if is(value, b"upgrade") => self.said |= CONNECTION_UPGRADES,
@@ -148,10 +160,13 @@ impl<'h> Fields<'h> {
             // RFC 9110 section 10.1.1: nothing else can be expected, and HTTP/1.0 cannot expect at all.
             Known::Expect if self.version == Version::Http10 => {}
             Known::Expect if again || !value.eq_ignore_ascii_case(b"100-continue") => {
-                return Err(Refusal::ExpectationFailed);
+                return Err(RequestError::ExpectationFailed);
             }
             Known::Expect => self.said |= EXPECTS_CONTINUE,
-            Known::Upgrade if is(value, b"websocket") || elements(value).any(|protocol| is(protocol, b"websocket")) => {
+            Known::Upgrade
+                if is(value, b"websocket")
+                    || elements(value).any(|protocol| is(protocol, b"websocket")) =>
+            {
                 self.said |= UPGRADES_TO_WEBSOCKET | WEBSOCKET;
             }
             Known::Upgrade => {}
@@ -180,7 +195,7 @@ impl<'h> Fields<'h> {
     }
 
     /// What only the whole of the lines can tell; and what was found in one of them.
-    pub(super) fn conclude(&mut self, lines: Lines<'h>) -> Result<(), Refusal> {
+    pub(super) fn conclude(&mut self, lines: Lines<'h>) -> Result<(), RequestError> {
         self.lines = lines;
         if let Some(refusal) = self.fault {
             return Err(refusal);
@@ -189,7 +204,7 @@ impl<'h> Fields<'h> {
             self.body = self.transfer_coding()?;
         }
         if self.version == Version::Http11 && !self.has(Known::Host) {
-            return Err(Refusal::MissingHost);
+            return Err(RequestError::MissingHost);
         }
         if matches!(self.body, BodyLength::None | BodyLength::Known(0)) {
             self.said &= !EXPECTS_CONTINUE;
@@ -199,21 +214,21 @@ impl<'h> Fields<'h> {
 
     /// RFC 9112 section 6.1: `chunked`, once, is the only coding, and two lengths would be two readings.
     #[cold]
-    fn transfer_coding(&self) -> Result<BodyLength, Refusal> {
+    fn transfer_coding(&self) -> Result<BodyLength, RequestError> {
         if self.has(Known::ContentLength) {
-            return Err(Refusal::LengthAndTransferEncoding);
+            return Err(RequestError::LengthAndTransferEncoding);
         }
         if self.version == Version::Http10 {
-            return Err(Refusal::TransferEncodingBeforeHttp11);
+            return Err(RequestError::TransferEncodingBeforeHttp11);
         }
         let mut chunked = false;
         for coding in self.values("transfer-encoding").flat_map(elements) {
             match coding {
-                _ if !is_token(coding) => return Err(Refusal::MalformedTransferEncoding),
+                _ if !is_token(coding) => return Err(RequestError::MalformedTransferEncoding),
                 _ if !coding.eq_ignore_ascii_case(b"chunked") => {
-                    return Err(Refusal::UnknownTransferCoding);
+                    return Err(RequestError::UnknownTransferCoding);
                 }
-                _ if chunked => return Err(Refusal::DoubledChunked),
+                _ if chunked => return Err(RequestError::DoubledChunked),
                 _ => chunked = true,
             }
         }

@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use mio::Token;
 
-use super::drive::Step as Used;
+use super::drive::Consumed;
 use super::server::Server;
 use crate::connection::{
-    Accepted, Attempt, Conn, ConnId, Connect, Flags, Kind, NEVER, Phase, Progress, Source, Step, ZoneId,
+    Accepted, Attempt, AttemptState, Conn, ConnId, Connect, Flags, Kind, NEVER, Phase, Progress,
+    TokenKind, ZoneId,
 };
 use crate::http1::{HeadLimits, HeaderSlots, Request, ResponseHead, Scan, scan_response};
 use crate::net::{Lookup, Readiness, Resolver, Transport, dial};
@@ -17,7 +18,8 @@ use crate::server::Handler;
 use crate::websocket::{CloseCode, State};
 
 /// Our own request was made by ourselves: it is read again without limits.
-const OURS: HeadLimits = HeadLimits { head: usize::MAX, headers: crate::http1::MAX_HEADERS, target: usize::MAX };
+const OURS: HeadLimits =
+    HeadLimits { head: usize::MAX, headers: crate::http1::MAX_HEADERS, target: usize::MAX };
 
 impl Server {
     /// Opens a WebSocket in the client role over a transport that is connected already, such as one end of a
@@ -36,7 +38,7 @@ impl Server {
         let Some(slot) = self.context.slots.vacant() else {
             return Err(io::Error::other("16.7 million connections are open already"));
         };
-        let token = Source::Connection(slot).token(self.number);
+        let token = TokenKind::Connection(slot).token(self.number);
         let mut transport = transport.into();
         if let Some(registry) = &self.registry {
             transport.register(registry, token)?;
@@ -71,7 +73,9 @@ impl Server {
                 match &answer.addresses {
                     Ok(addresses) => self.resolved(id, addresses),
                     // The exchange may have ended meanwhile, and its slot be another's.
-                    Err(unresolved) if self.attempt(id).is_some() => self.failed(id.slot(), unresolved.as_str()),
+                    Err(unresolved) if self.attempt(id).is_some() => {
+                        self.failed(id.slot(), unresolved.as_str())
+                    }
                     Err(_) => {}
                 }
             }
@@ -79,7 +83,10 @@ impl Server {
     }
 
     fn look_up(&mut self, id: ConnId) {
-        let Some(host) = self.attempt(id).map(|attempt| attempt.opening.url().host().to_owned()) else { return };
+        let Some(host) = self.attempt(id).map(|attempt| attempt.opening.url().host().to_owned())
+        else {
+            return;
+        };
         let remote = self.remote.clone();
         let resolver = self.resolver.get_or_insert_with(|| Resolver::new(move || remote.wake()));
         match resolver.resolve(id.to_bits(), &host) {
@@ -91,13 +98,13 @@ impl Server {
 
     /// The attempt of an exchange, while it lasts.
     fn attempt(&mut self, id: ConnId) -> Option<&mut Attempt> {
-        self.context.live(id).filter(|connection| connection.phase == Phase::Opening)?;
+        self.context.live(id).filter(|connection| connection.phase == Phase::Connecting)?;
         self.attempt_at(id.slot())
     }
 
     fn attempt_at(&mut self, slot: u32) -> Option<&mut Attempt> {
         match &mut self.context.slots.at_mut(slot)?.held.as_mut()?.exchange.as_mut()?.progress {
-            Progress::Opening(attempt) => Some(attempt),
+            Progress::Connecting(attempt) => Some(attempt),
             _ => None,
         }
     }
@@ -105,14 +112,16 @@ impl Server {
     fn resolved(&mut self, id: ConnId, addresses: &[std::net::IpAddr]) {
         let Some(attempt) = self.attempt(id) else { return };
         let port = attempt.opening.url().port();
-        attempt.addresses = addresses.iter().map(|&address| SocketAddr::new(address, port)).collect();
-        attempt.step = Step::Connecting;
+        attempt.addresses =
+            addresses.iter().map(|&address| SocketAddr::new(address, port)).collect();
+        attempt.step = AttemptState::Connecting;
         self.try_next(id.slot(), "the name has no address");
     }
 
     /// Connects to the next address; with none left, the last failure is the attempt's.
     fn try_next(&mut self, slot: u32, failure: &str) {
-        let Some(address) = self.attempt_at(slot).and_then(|attempt| attempt.addresses.pop_front()) else {
+        let Some(address) = self.attempt_at(slot).and_then(|attempt| attempt.addresses.pop_front())
+        else {
             return self.failed(slot, failure);
         };
         if let Err(error) = self.start(slot, address) {
@@ -128,7 +137,7 @@ impl Server {
         let socket = dial(address, source)?;
         socket.set_nodelay(true)?;
         let mut transport = Transport::Tcp(socket);
-        transport.register(registry, Source::Connection(slot).token(self.number))?;
+        transport.register(registry, TokenKind::Connection(slot).token(self.number))?;
         if let Some(connection) = self.context.slots.at_mut(slot) {
             connection.transport = transport;
             // That was said of the address before.
@@ -140,7 +149,7 @@ impl Server {
     /// Readiness of a socket that is not open yet.
     pub(super) fn opening_ready(&mut self, slot: u32, readiness: Readiness) {
         let Some(step) = self.attempt_at(slot).map(|attempt| attempt.step) else { return };
-        if step == Step::Connecting {
+        if step == AttemptState::Connecting {
             let Some(connection) = self.context.slots.at(slot) else { return };
             match connection.transport.is_connected() {
                 Ok(true) => self.request_upgrade(slot),
@@ -161,7 +170,8 @@ impl Server {
             self.failed(id.slot(), unsendable.as_str());
             return false;
         }
-        if let Some(exchange) = self.context.held(id.slot()).and_then(|held| held.exchange.as_mut()) {
+        if let Some(exchange) = self.context.held(id.slot()).and_then(|held| held.exchange.as_mut())
+        {
             exchange.head = head;
         }
         true
@@ -170,7 +180,7 @@ impl Server {
     /// Sends our half of the handshake.
     fn request_upgrade(&mut self, slot: u32) {
         let Some(attempt) = self.attempt_at(slot) else { return };
-        attempt.step = Step::Asked;
+        attempt.step = AttemptState::Asked;
         let exchange = self.context.held(slot).and_then(|held| held.exchange.as_ref());
         let Some(head) = exchange.map(|exchange| exchange.head.clone()) else { return };
         self.call_back(slot, |server| {
@@ -181,23 +191,25 @@ impl Server {
     }
 
     /// Looks for a whole response head, and judges it (RFC 6455 section 4.1).
-    pub(super) fn response(&mut self, slot: u32, input: &[u8]) -> Used {
-        let Some(connection) = self.context.slots.at(slot) else { return Used::Used(input.len()) };
+    pub(super) fn response(&mut self, slot: u32, input: &[u8]) -> Consumed {
+        let Some(connection) = self.context.slots.at(slot) else {
+            return Consumed::More(input.len());
+        };
         let limits = self.context.options_of(connection).head;
         let scanned = connection.held.as_ref().map_or(0, |held| held.scanned);
         match scan_response(input, scanned, &limits) {
             Scan::Complete(len) => {
                 self.scanned(slot, 0);
                 self.accepted(slot, &input[..len], &limits);
-                Used::Used(len)
+                Consumed::More(len)
             }
             Scan::Partial(scanned) => {
                 self.scanned(slot, scanned);
-                Used::Stuck(0)
+                Consumed::Stuck(0)
             }
             Scan::Refused(rejection) => {
                 self.failed(slot, rejection.as_str());
-                Used::Used(input.len())
+                Consumed::More(input.len())
             }
         }
     }
@@ -205,10 +217,13 @@ impl Server {
     fn accepted(&mut self, slot: u32, head: &[u8], limits: &HeadLimits) {
         let Some(attempt) = self.attempt_at(slot) else { return };
         let mut slots = HeaderSlots::new();
-        let checked = ResponseHead::parse(head, &mut slots, limits).and_then(|response| match response.is_interim() {
-            true => Ok(None),
-            false => {
-                attempt.opening.check(&attempt.key, &response).map(|subprotocol| Some(subprotocol.map(str::to_owned)))
+        let checked = ResponseHead::parse(head, &mut slots, limits).and_then(|response| {
+            match response.is_interim() {
+                true => Ok(None),
+                false => attempt
+                    .opening
+                    .check(&attempt.key, &response)
+                    .map(|subprotocol| Some(subprotocol.map(str::to_owned))),
             }
         });
         match checked {
@@ -226,14 +241,20 @@ impl Server {
 
     /// What the server made of our offer (RFC 7692 section 7.1).
     #[cfg(feature = "deflate")]
-    fn agreed_on_compression(&mut self, slot: u32, head: &[u8], limits: &HeadLimits) -> Result<(), &'static str> {
+    fn agreed_on_compression(
+        &mut self,
+        slot: u32,
+        head: &[u8],
+        limits: &HeadLimits,
+    ) -> Result<(), &'static str> {
         let mut slots = HeaderSlots::new();
-        let response = ResponseHead::parse(head, &mut slots, limits).map_err(|rejection| rejection.as_str())?;
+        let response = ResponseHead::parse(head, &mut slots, limits)
+            .map_err(|rejection| rejection.as_str())?;
         let Some(connection) = self.context.slots.at_mut(slot) else { return Ok(()) };
         let config = &self.context.options[usize::from(connection.options)].deflate;
         let answers = response.header_values("sec-websocket-extensions");
-        connection.deflate =
-            crate::websocket::check_answer(answers, config).map_err(|disagreement| disagreement.as_str())?;
+        connection.deflate = crate::websocket::check_answer(answers, config)
+            .map_err(|disagreement| disagreement.as_str())?;
         if connection.deflate.is_some() {
             connection.flags.insert(Flags::DEFLATES);
         }
@@ -242,7 +263,9 @@ impl Server {
 
     /// The handshake is done: the handler is shown our own request, and what the server agreed to.
     fn opened(&mut self, slot: u32, accepted: Accepted) {
-        let Some(exchange) = self.context.held(slot).and_then(|held| held.exchange.take()) else { return };
+        let Some(exchange) = self.context.held(slot).and_then(|held| held.exchange.take()) else {
+            return;
+        };
         let mut slots = HeaderSlots::new();
         let Ok(mut request) = Request::parse(&exchange.head, &mut slots, &OURS) else {
             return self.failed(slot, "a URL that is no request target");
@@ -273,7 +296,7 @@ impl Server {
 
     /// The attempt has failed: the handler is told why by `close`.
     fn failed(&mut self, slot: u32, reason: &str) {
-        self.context.farewell(slot, CloseCode::ABNORMAL, reason, false);
-        self.context.gone(slot);
+        self.context.record_close(slot, CloseCode::ABNORMAL, reason, false);
+        self.context.mark_gone(slot);
     }
 }

@@ -18,7 +18,7 @@ impl Role {
     }
 }
 
-/// What [`receive`](super::receive) accepts.
+/// What [`decode`](super::decode) accepts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rules {
     /// Which side we are.
@@ -95,7 +95,7 @@ impl State {
     /// The transition: the next state, and what is to be done.
     ///
     /// ```
-    /// use switchboard::proto::{Action, Input, State};
+    /// use switchboard::proto::websocket::{Action, Input, State};
     ///
     /// assert_eq!(State::Open.on(Input::Close), (State::Closed, Action::EchoClose));
     /// assert_eq!(State::Open.on(Input::SendClose), (State::Closing, Action::SendClose));

@@ -1,21 +1,21 @@
 //! How two peers come to agree on permessage-deflate (RFC 7692 section 7.1): offers, answers and their judgement, in both
 //! roles. Knows the four parameters; neither the rest of the handshake nor a bit of compressed data.
 
-use super::deflate::{Agreed, DeflateConfig, DeflateMode, MAX_BITS, MIN_BITS};
-use super::extension::{Extension, Param, Value, extensions};
+use super::config::{Agreed, DeflateConfig, DeflateMode, MAX_BITS, MIN_BITS};
+use super::header::{Extension, Param, Value, extensions};
 use crate::http1::Request;
 
 const NAME: &[u8] = b"permessage-deflate";
 
 /// An offer that the server accepted, as it has to be answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Accepted {
+pub struct Negotiated {
     agreed: Agreed,
     server_bits: Option<u8>,
     client_bits: Option<u8>,
 }
 
-impl Accepted {
+impl Negotiated {
     /// What holds for the connection from now on.
     pub const fn agreed(&self) -> Agreed {
         self.agreed
@@ -45,7 +45,8 @@ impl Accepted {
 /// section 7.1), as is one with `server_max_window_bits=8`.
 ///
 /// ```
-/// use switchboard::proto::{DeflateConfig, HeadLimits, HeaderSlots, Request, negotiate};
+/// use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request};
+/// use switchboard::proto::websocket::{DeflateConfig, negotiate};
 ///
 /// let head = b"GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Extensions: \
 ///     permessage-deflate; server_max_window_bits=8, permessage-deflate; client_max_window_bits\r\n\r\n";
@@ -57,7 +58,7 @@ impl Accepted {
 /// assert_eq!(value, b"permessage-deflate; client_max_window_bits=12");
 /// assert!(accepted.agreed().our_takeover());
 /// ```
-pub fn negotiate(request: &Request<'_>, config: &DeflateConfig) -> Option<Accepted> {
+pub fn negotiate(request: &Request<'_>, config: &DeflateConfig) -> Option<Negotiated> {
     if config.mode == DeflateMode::Off {
         return None;
     }
@@ -69,17 +70,18 @@ pub fn negotiate(request: &Request<'_>, config: &DeflateConfig) -> Option<Accept
 }
 
 /// The answer to one well-formed offer.
-fn accept(offer: &Params, config: &DeflateConfig) -> Option<Accepted> {
+fn accept(offer: &Params, config: &DeflateConfig) -> Option<Negotiated> {
     let window = offer.server_max_window_bits.unwrap_or(MAX_BITS).min(config.server_bits);
     if window < MIN_BITS {
         return None; // we would have to compress with a window that the compressor has not
     }
     let our_takeover = config.is_dedicated() && !offer.server_no_context_takeover;
     let peer_takeover = config.is_dedicated() && !offer.client_no_context_takeover;
-    Some(Accepted {
+    Some(Negotiated {
         agreed: Agreed::new(window, our_takeover, peer_takeover),
         // 7.1.2.1: to be said where it was asked for; otherwise it spares the client memory.
-        server_bits: (offer.server_max_window_bits.is_some() || window < MAX_BITS).then_some(window),
+        server_bits: (offer.server_max_window_bits.is_some() || window < MAX_BITS)
+            .then_some(window),
         // 7.1.2.2: only a client that offers it can be asked, and for nothing more than it offers.
         client_bits: offer
             .client_max_window_bits
@@ -91,7 +93,7 @@ fn accept(offer: &Params, config: &DeflateConfig) -> Option<Accepted> {
 /// Appends the client's one offer, the value of the request's `Sec-WebSocket-Extensions`: nothing where none is wanted.
 ///
 /// ```
-/// use switchboard::proto::{DeflateConfig, encode_offer};
+/// use switchboard::proto::websocket::{DeflateConfig, encode_offer};
 ///
 /// let mut value = Vec::new();
 /// encode_offer(&mut value, &DeflateConfig::dedicated());
@@ -220,13 +222,21 @@ impl Params {
                 return Err(Disagreement::MalformedParameter);
             };
             match (name, value) {
-                (b"server_no_context_takeover", value) => flag(&mut params.server_no_context_takeover, value)?,
-                (b"client_no_context_takeover", value) => flag(&mut params.client_no_context_takeover, value)?,
-                (b"server_max_window_bits", value) => once(&mut params.server_max_window_bits, window_bits(value))?,
+                (b"server_no_context_takeover", value) => {
+                    flag(&mut params.server_no_context_takeover, value)?
+                }
+                (b"client_no_context_takeover", value) => {
+                    flag(&mut params.client_no_context_takeover, value)?
+                }
+                (b"server_max_window_bits", value) => {
+                    once(&mut params.server_max_window_bits, window_bits(value))?
+                }
                 (b"client_max_window_bits", None) if said == Said::InOffer => {
                     once(&mut params.client_max_window_bits, Some(MAX_BITS))?;
                 }
-                (b"client_max_window_bits", value) => once(&mut params.client_max_window_bits, window_bits(value))?,
+                (b"client_max_window_bits", value) => {
+                    once(&mut params.client_max_window_bits, window_bits(value))?
+                }
                 _ => return Err(Disagreement::MalformedParameter),
             }
         }

@@ -3,8 +3,8 @@
 
 use zlib_rs::{Deflate, DeflateConfig as Tuning, DeflateFlush, Inflate, InflateFlush, Status};
 
-use super::Violation;
-use super::deflate::{DeflateConfig, MAX_BITS, MIN_BITS};
+use super::config::{DeflateConfig, MAX_BITS, MIN_BITS};
+use crate::websocket::Violation;
 
 /// What a sender strips from the end of each message, the length fields of an empty stored block (section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
@@ -21,7 +21,7 @@ const MAX_STREAMS: usize = 1 << 10;
 /// | bytes | 143,488 | 145,536 | 149,632 | 157,824 | 181,376 | 228,480 | 322,688 |
 ///
 /// ```
-/// use switchboard::proto::{DeflateConfig, Deflater, Inflater};
+/// use switchboard::proto::websocket::{DeflateConfig, Deflater, Inflater};
 ///
 /// let (mut deflater, mut inflater) = (Deflater::new(&DeflateConfig::dedicated().level(6), 15), Inflater::new());
 /// let (mut payload, mut message) = (Vec::new(), Vec::new());
@@ -77,7 +77,8 @@ impl Deflater {
     fn flush(&mut self, mut input: &[u8], out: &mut Vec<u8>) {
         let mut room = input.len() / 2 + 64;
         loop {
-            let (before_in, before_out, at) = (self.stream.total_in(), self.stream.total_out(), out.len());
+            let (before_in, before_out, at) =
+                (self.stream.total_in(), self.stream.total_out(), out.len());
             out.resize(at + room, 0);
             let status = self.stream.compress(input, &mut out[at..], DeflateFlush::SyncFlush);
             let read = (self.stream.total_in() - before_in) as usize;
@@ -149,7 +150,12 @@ impl Inflater {
     }
 
     /// All blocks of the payload, then the tail that was stripped from it.
-    fn blocks(&mut self, mut payload: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), Violation> {
+    fn blocks(
+        &mut self,
+        mut payload: &[u8],
+        out: &mut Vec<u8>,
+        limit: usize,
+    ) -> Result<(), Violation> {
         let begin = out.len();
         let mut filled = begin;
         let done = self.fill(&mut payload, out, begin, &mut filled, limit);
@@ -207,7 +213,8 @@ impl Inflater {
             out.reserve_exact(end - out.len());
             out.resize(end, 0);
         }
-        let (read, written, status) = self.decompress(input, &mut out[*filled..end], InflateFlush::NoFlush)?;
+        let (read, written, status) =
+            self.decompress(input, &mut out[*filled..end], InflateFlush::NoFlush)?;
         *filled += written;
         match status {
             Status::StreamEnd => Ok((read, Progress::Ended)),

@@ -10,7 +10,7 @@ const BULK: usize = 4 << 10;
 /// A store of unpredictable bytes: 4 KiB once it is used, nothing before that.
 ///
 /// ```
-/// use switchboard::proto::{Key, MaskingKeys, Opcode, encode_masked};
+/// use switchboard::proto::websocket::{Key, MaskingKeys, Opcode, encode_masked};
 ///
 /// let mut keys = MaskingKeys::new();
 /// let key = Key::from_nonce(keys.nonce());
@@ -126,7 +126,8 @@ mod tests {
         for mut keys in [MaskingKeys::new(), silent] {
             let seen: HashSet<[u8; 16]> = (0..1000).map(|_| keys.nonce()).collect();
             assert_eq!(seen.len(), 1000);
-            let ones: u32 = (0..4096).map(|_| u32::from_ne_bytes(keys.next_key()).count_ones()).sum();
+            let ones: u32 =
+                (0..4096).map(|_| u32::from_ne_bytes(keys.next_key()).count_ones()).sum();
             // 131,072 bits: a fair coin strays from half of them by 181 at one sigma.
             assert!((64_000..67_072).contains(&ones), "{ones}");
         }

@@ -4,7 +4,7 @@
 use http::StatusCode;
 
 /// One row per fault: its name, the status the peer hears and what was wrong.
-macro_rules! refusals {
+macro_rules! request_errors {
     ($($name:ident $status:ident $text:literal)*) => {
         /// A fault of a request, found while its head, its body or its upgrade was judged.
         ///
@@ -12,40 +12,40 @@ macro_rules! refusals {
         /// follows a refused message has no certain meaning (RFC 9112 section 9.6).
         ///
         /// ```
-        /// use switchboard::proto::Refusal;
+        /// use switchboard::proto::http1::RequestError;
         ///
-        /// assert_eq!(Refusal::DoubledHost.status(), 400);
-        /// assert_eq!(Refusal::UnsupportedWebSocketVersion.status(), 426);
-        /// assert_eq!(Refusal::DoubledHost.as_str(), "more than one Host header");
+        /// assert_eq!(RequestError::DoubledHost.status(), 400);
+        /// assert_eq!(RequestError::UnsupportedWebSocketVersion.status(), 426);
+        /// assert_eq!(RequestError::DoubledHost.as_str(), "more than one Host header");
         /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum Refusal {
+        pub enum RequestError {
             $(#[doc = $text] $name,)*
         }
 
-        impl Refusal {
+        impl RequestError {
             /// Every refusal there is, for tables and tests.
-            pub const ALL: &[Refusal] = &[$(Refusal::$name),*];
+            pub const ALL: &[RequestError] = &[$(RequestError::$name),*];
 
             /// The status code that this fault earns.
             pub fn status(self) -> StatusCode {
                 match self {
-                    $(Refusal::$name => StatusCode::$status,)*
+                    $(RequestError::$name => StatusCode::$status,)*
                 }
             }
 
             /// What was wrong, in lower case and without a full stop.
             pub fn as_str(self) -> &'static str {
                 match self {
-                    $(Refusal::$name => $text,)*
+                    $(RequestError::$name => $text,)*
                 }
             }
         }
     };
 }
 
-refusals! {
+request_errors! {
     // The shape of the head: RFC 9112 sections 2 to 5.
     BareCarriageReturn BAD_REQUEST "a CR that no LF follows"
     BareLineFeed BAD_REQUEST "a LF that no CR precedes"

@@ -11,13 +11,14 @@ use switchboard::{CloseCode, Conn, ConnId, Options, Outgoing, Readiness};
 
 /// Everybody hears everybody, and `echo ..` comes back.
 fn room(log: &Log) -> Sim {
-    let recorder = Recorder::new(log).open(|conn, _| conn.subscribe("room")).message(|conn, message| {
-        let said = String::from_utf8_lossy(message.as_bytes()).into_owned();
-        match said.strip_prefix("echo ") {
-            Some(echo) => conn.send(echo),
-            None => conn.publish_to_others("room", said.as_str()),
-        }
-    });
+    let recorder =
+        Recorder::new(log).open(|conn, _| conn.subscribe("room")).message(|conn, message| {
+            let said = String::from_utf8_lossy(message.as_bytes()).into_owned();
+            match said.strip_prefix("echo ") {
+                Some(echo) => conn.send(echo),
+                None => conn.publish_to_others("room", said.as_str()),
+            }
+        });
     Sim::with(|server| {
         server.zone("/", recorder);
     })
@@ -41,7 +42,10 @@ fn posted_message_comes_before_all_that_follows() {
     let follows: [(Follow, &[&str]); 5] = [
         (|conn| conn.send("two"), &["text one", "text two"]),
         (|conn| conn.publish("room", "two"), &["text one", "text two"]),
-        (|conn| conn.context().publish("room", Outgoing::binary(b"two")), &["text one", "binary 3"]),
+        (
+            |conn| conn.context().publish("room", Outgoing::binary(b"two")),
+            &["text one", "binary 3"],
+        ),
         (|conn| conn.close(CloseCode::NORMAL, ""), &["text one", "close 1000"]),
         (|_| {}, &["text one"]),
     ];
@@ -65,7 +69,11 @@ fn posted_message_comes_before_the_answer_to_later_input() {
     sim.push(one, text("published"));
     sim.push(two, [text("echo answer"), ping("p")].concat());
     sim.turn();
-    assert_eq!(sim.words(two), ["pong p", "text published", "text answer"], "a pong goes before what has not begun");
+    assert_eq!(
+        sim.words(two),
+        ["pong p", "text published", "text answer"],
+        "a pong goes before what has not begun"
+    );
     // The other way round, what was said in its own callback has left before.
     sim.push(one, text("echo answer"));
     sim.push(two, text("published"));
@@ -143,7 +151,8 @@ fn posted_message_has_left_when_its_receiver_is_writable() {
     let log = Log::new();
     let recorder = Recorder::new(&log).open(|conn, _| conn.subscribe("room"));
     let heard = log.clone();
-    let recorder = recorder.writable(move |conn| heard.note(conn.id(), format!("{} wait", conn.buffered())));
+    let recorder =
+        recorder.writable(move |conn| heard.note(conn.id(), format!("{} wait", conn.buffered())));
     let mut sim = Sim::with(|server| {
         server.zone("/", recorder);
     });
@@ -172,7 +181,11 @@ fn posted_message_goes_to_whom_it_was_published_over_several_turns() {
     sim.turn();
     let heard: Vec<_> = members.iter().map(|&(client, _)| sim.words(client)).collect();
     let waiting: Vec<usize> = (0..MEMBERS).filter(|&n| heard[n].is_empty()).collect();
-    assert!((100..MEMBERS - 100).contains(&waiting.len()), "{} have not heard it yet", waiting.len());
+    assert!(
+        (100..MEMBERS - 100).contains(&waiting.len()),
+        "{} have not heard it yet",
+        waiting.len()
+    );
 
     let [ended, closed, .., spoken_to] = waiting[..] else { panic!("three have not heard it yet") };
     let token = sim.token(members[ended].0);
@@ -181,7 +194,9 @@ fn posted_message_goes_to_whom_it_was_published_over_several_turns() {
     let cx = sim.server.context(sim.now);
     cx.send(members[spoken_to].1, "aside");
     cx.publish("room", "second");
-    cx.conn(members[closed].1).map(|mut conn| conn.close(CloseCode::NORMAL, "")).expect("it is open");
+    cx.conn(members[closed].1)
+        .map(|mut conn| conn.close(CloseCode::NORMAL, ""))
+        .expect("it is open");
     sim.step();
     let (newcomer, _) = join(&mut sim, &log);
     assert_eq!(sim.token(newcomer), token, "the slot is taken again");

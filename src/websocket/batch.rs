@@ -19,7 +19,7 @@ const WINDOW: usize = 32;
 const LARGE_WINDOW: usize = 128;
 
 /// The payloads of whole short messages of one kind, and how long each of them is. It is filled anew for every run.
-pub(crate) struct Run {
+pub(crate) struct Batch {
     payloads: Box<[u8]>,
     lens: Box<[u8; MOST]>,
     opcode: Opcode,
@@ -28,10 +28,10 @@ pub(crate) struct Run {
     len: usize,
 }
 
-impl Run {
-    pub(crate) fn new() -> Run {
+impl Batch {
+    pub(crate) fn new() -> Batch {
         let payloads = vec![0; MOST * Header::SHORT + LARGE_WINDOW].into();
-        Run { payloads, lens: Box::new([0; MOST]), opcode: Opcode::Text, count: 0, len: 0 }
+        Batch { payloads, lens: Box::new([0; MOST]), opcode: Opcode::Text, count: 0, len: 0 }
     }
 
     /// Takes at most `most` messages from the beginning of the input; false where no two such messages are, or where short ones may be
@@ -44,7 +44,10 @@ impl Run {
             0x82 => Opcode::Binary,
             _ => return false,
         };
-        if input.get(HEAD + (usize::from(second) & !MASK)) != Some(&first) || most < 2 || longest < Header::SHORT {
+        if input.get(HEAD + (usize::from(second) & !MASK)) != Some(&first)
+            || most < 2
+            || longest < Header::SHORT
+        {
             return false;
         }
         self.take_all(input, first, most);
@@ -57,7 +60,8 @@ impl Run {
         let (mut rest, mut room) = (input, &mut *self.payloads);
         let mut count = 0;
         for place in &mut self.lens[..most.min(MOST)] {
-            (*place, rest, room) = if let (Some(frame), Some(payload)) = (rest.first_chunk(), room.first_chunk_mut())
+            (*place, rest, room) = if let (Some(frame), Some(payload)) =
+                (rest.first_chunk(), room.first_chunk_mut())
                 && let Some(len) = len_in_window(frame, first)
             {
                 unmask_window(frame, payload);
@@ -78,14 +82,17 @@ impl Run {
     pub(crate) fn messages(&self) -> Option<Messages<'_>> {
         let (payloads, lens) = (&self.payloads[..self.len], &self.lens[..self.count]);
         Some(match self.opcode {
-            Opcode::Text => Messages::Texts(Texts { payloads: simdutf8::basic::from_utf8(payloads).ok()?, lens }),
+            Opcode::Text => Messages::Texts(Texts {
+                payloads: simdutf8::basic::from_utf8(payloads).ok()?,
+                lens,
+            }),
             _ => Messages::Binaries(Binaries { payloads, lens }),
         })
     }
 
     /// Of how many messages the handler has heard when so many are left, and how many bytes of the input those took.
     #[inline]
-    pub(crate) fn heard(&self, left: usize) -> (usize, usize) {
+    pub(crate) fn delivered(&self, left: usize) -> (usize, usize) {
         let count = self.count - left;
         let len = if left == 0 { self.len } else { self.len_of(count) };
         (count, count * HEAD + len)
@@ -183,13 +190,19 @@ fn unmask<const N: usize>(key: [u8; 4], masked: &[u8; N], payload: &mut [u8; N])
 
 /// Takes a frame that is longer than the window, or that too little follows: its length, and what is left of the input and of the room.
 #[inline(never)]
-fn take_one<'i, 'r>(input: &'i [u8], room: &'r mut [u8], first: u8) -> Option<(u8, &'i [u8], &'r mut [u8])> {
+fn take_one<'i, 'r>(
+    input: &'i [u8],
+    room: &'r mut [u8],
+    first: u8,
+) -> Option<(u8, &'i [u8], &'r mut [u8])> {
     let (&[begins, second, key @ ..], rest) = input.split_first_chunk::<HEAD>()?;
     let len = usize::from(second).checked_sub(MASK)?;
     if begins != first || len > Header::SHORT {
         return None;
     }
-    if let (Some(masked), Some(payload)) = (rest.first_chunk::<LARGE_WINDOW>(), room.first_chunk_mut()) {
+    if let (Some(masked), Some(payload)) =
+        (rest.first_chunk::<LARGE_WINDOW>(), room.first_chunk_mut())
+    {
         unmask(key, masked, payload);
     } else {
         let payload = room.get_mut(..len)?;
@@ -204,7 +217,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::websocket::{Event, Role, Rules, encode_masked, receive};
+    use crate::websocket::{Event, Role, Rules, decode, encode_masked};
 
     fn rules(max_message: usize) -> Rules {
         Rules { role: Role::Server, max_message, compression: false }
@@ -214,7 +227,7 @@ mod tests {
     fn one_by_one(mut input: Vec<u8>, longest: usize) -> (Vec<Vec<u8>>, String) {
         let (mut messages, mut at, mut assembly) = (Vec::new(), 0, None);
         loop {
-            match receive(&rules(longest), &mut assembly, &mut input[at..]) {
+            match decode(&rules(longest), &mut assembly, &mut input[at..]) {
                 (n, Event::Message(message)) => {
                     messages.push(message.as_bytes().to_vec());
                     at += n;
@@ -225,15 +238,22 @@ mod tests {
     }
 
     /// The same, but each run is taken at once; of every run at most `taken` messages.
-    fn in_runs(mut input: Vec<u8>, longest: usize, most: usize, taken: usize) -> (Vec<Vec<u8>>, String) {
-        let (mut messages, mut at, mut assembly, mut run) = (Vec::new(), 0, None, Run::new());
+    fn in_runs(
+        mut input: Vec<u8>,
+        longest: usize,
+        most: usize,
+        taken: usize,
+    ) -> (Vec<Vec<u8>>, String) {
+        let (mut messages, mut at, mut assembly, mut run) = (Vec::new(), 0, None, Batch::new());
         loop {
             if run.take(&input[at..], longest, most) {
                 let before = messages.len();
                 let left = match run.messages() {
                     None => run.count,
                     Some(Messages::Texts(mut texts)) => {
-                        messages.extend(texts.by_ref().take(taken).map(|text| text.as_bytes().to_vec()));
+                        messages.extend(
+                            texts.by_ref().take(taken).map(|text| text.as_bytes().to_vec()),
+                        );
                         texts.left()
                     }
                     Some(Messages::Binaries(mut binaries)) => {
@@ -241,11 +261,11 @@ mod tests {
                         binaries.left()
                     }
                 };
-                let (count, len) = run.heard(left);
+                let (count, len) = run.delivered(left);
                 assert_eq!(count, messages.len() - before);
                 at += len;
             }
-            match receive(&rules(longest), &mut assembly, &mut input[at..]) {
+            match decode(&rules(longest), &mut assembly, &mut input[at..]) {
                 (n, Event::Message(message)) => {
                     messages.push(message.as_bytes().to_vec());
                     at += n;
@@ -268,16 +288,18 @@ mod tests {
     fn segment() -> impl Strategy<Value = Vec<u8>> {
         let opcode = prop_oneof![8 => Just(Opcode::Text), 3 => Just(Opcode::Binary), 1 => Just(Opcode::Ping)];
         let frame = (opcode, payload(), any::<[u8; 4]>(), prop::bool::weighted(0.98));
-        (prop::collection::vec(frame, 0..40), any::<prop::sample::Index>()).prop_map(|(frames, cut)| {
-            let mut bytes = Vec::new();
-            for (opcode, payload, key, fin) in frames {
-                let fin = fin || opcode == Opcode::Ping;
-                encode_masked(&mut bytes, fin, opcode, &payload[..payload.len().min(125)], key);
-            }
-            let keep = bytes.len() - cut.index(bytes.len() / 4 + 1);
-            bytes.truncate(keep);
-            bytes
-        })
+        (prop::collection::vec(frame, 0..40), any::<prop::sample::Index>()).prop_map(
+            |(frames, cut)| {
+                let mut bytes = Vec::new();
+                for (opcode, payload, key, fin) in frames {
+                    let fin = fin || opcode == Opcode::Ping;
+                    encode_masked(&mut bytes, fin, opcode, &payload[..payload.len().min(125)], key);
+                }
+                let keep = bytes.len() - cut.index(bytes.len() / 4 + 1);
+                bytes.truncate(keep);
+                bytes
+            },
+        )
     }
 
     proptest! {
@@ -298,13 +320,24 @@ mod tests {
         for len in [0, 1, WINDOW, WINDOW + 1, Header::SHORT] {
             let mut input = Vec::new();
             for n in 0..MOST + 44 {
-                encode_masked(&mut input, true, Opcode::Binary, &vec![n as u8; len], [1, 2, 3, n as u8]);
+                encode_masked(
+                    &mut input,
+                    true,
+                    Opcode::Binary,
+                    &vec![n as u8; len],
+                    [1, 2, 3, n as u8],
+                );
             }
-            let mut run = Run::new();
+            let mut run = Batch::new();
             assert!(run.take(&input, 1_000, usize::MAX));
-            assert_eq!(run.heard(0), (MOST, MOST * (HEAD + len)));
-            let Some(Messages::Binaries(binaries)) = run.messages() else { panic!("they are binary") };
-            assert!(binaries.enumerate().all(|(n, binary)| binary == vec![n as u8; len]), "{len} bytes each");
+            assert_eq!(run.delivered(0), (MOST, MOST * (HEAD + len)));
+            let Some(Messages::Binaries(binaries)) = run.messages() else {
+                panic!("they are binary")
+            };
+            assert!(
+                binaries.enumerate().all(|(n, binary)| binary == vec![n as u8; len]),
+                "{len} bytes each"
+            );
         }
     }
 
@@ -316,7 +349,7 @@ mod tests {
             bytes
         };
         let messages = |parts: &[Vec<u8>]| {
-            let mut run = Run::new();
+            let mut run = Batch::new();
             if run.take(&parts.concat(), 200, 100) { run.count } else { 0 }
         };
         let (text, binary) = (frame(Opcode::Text, 20), frame(Opcode::Binary, 20));

@@ -2,7 +2,7 @@
 
 use super::server::Server;
 use crate::connection::{Conn, Flags, Kind, NEVER, Phase, Progress, Terms};
-use crate::http1::{Refusal, Response, event_stream};
+use crate::http1::{RequestError, Response, event_stream};
 use crate::websocket::{CloseCode, Opcode, State};
 
 /// How many timeouts of handlers one turn looks at: a million may come at once.
@@ -17,7 +17,7 @@ impl Server {
             let mut due = std::mem::take(&mut self.lent.due);
             self.context.slots.sweep(tick, &mut due);
             for slot in due.drain(..) {
-                self.look(slot);
+                self.expire(slot);
             }
             self.lent.due = due;
         }
@@ -33,13 +33,13 @@ impl Server {
 
     /// Runs a callback whose output for this connection leaves in one write.
     pub(super) fn call_back(&mut self, slot: u32, call: impl FnOnce(&mut Server)) {
-        self.context.drive(slot);
+        self.context.begin_input(slot);
         call(self);
-        self.context.rest(slot);
+        self.context.end_input(slot);
         self.context.tidy(slot);
     }
 
-    fn look(&mut self, slot: u32) {
+    fn expire(&mut self, slot: u32) {
         let Some(connection) = self.context.slots.at(slot) else { return };
         // A callback of an earlier look may have given it another deadline.
         let deadline = connection.deadline;
@@ -55,39 +55,44 @@ impl Server {
         }
         match phase {
             Phase::Head if flags.has(Flags::HEAD_BEGUN) => {
-                self.call_back(slot, |server| server.refuse(slot, Refusal::HeadTimeout))
+                self.call_back(slot, |server| server.refuse(slot, RequestError::HeadTimeout))
             }
             Phase::Body => self.body_stalls(slot),
-            Phase::Waiting => self.call_back(slot, |server| server.answer_is_late(slot)),
+            Phase::Deferred => self.call_back(slot, |server| server.answer_is_late(slot)),
             Phase::Responding => self.response_stalls(slot),
             Phase::WebSocket(State::Open) if !flags.has(Flags::PINGED) => self.ping(slot),
             Phase::Streaming => self.call_back(slot, |server| server.keep_stream_alive(slot)),
             Phase::Taken => self.context.slots.arm(slot, NEVER),
-            Phase::Opening => self.not_opened_in_time(slot),
+            Phase::Connecting => self.not_opened_in_time(slot),
             Phase::Head | Phase::WebSocket(_) | Phase::Lingering => self.drop_now(slot),
         }
     }
 
     fn drop_now(&mut self, slot: u32) {
         self.context.slots.arm(slot, NEVER);
-        self.context.gone(slot);
+        self.context.mark_gone(slot);
     }
 
     /// It has lived for as long as it may.
     fn retire(&mut self, slot: u32) {
         let Some(connection) = self.context.slots.at_mut(slot) else { return };
         let (id, phase) = (connection.id, connection.phase);
-        let idle = phase == Phase::Head && !connection.flags.has(Flags::HEAD_BEGUN | Flags::BLOCKED);
+        let idle =
+            phase == Phase::Head && !connection.flags.has(Flags::HEAD_BEGUN | Flags::BLOCKED);
         let waits = connection.held.as_ref().is_some_and(|held| !held.outbox.is_empty());
         if idle && !waits {
             return self.drop_now(slot);
         }
-        self.call_back(slot, |server| Conn { cx: &mut server.context, id }.close(CloseCode::GOING_AWAY, "lifetime"));
+        self.call_back(slot, |server| {
+            Conn { cx: &mut server.context, id }.close(CloseCode::GOING_AWAY, "lifetime")
+        });
         // An HTTP exchange goes on, as the last: its phase has its deadline.
         let Some(connection) = self.context.slots.at(slot) else { return };
         let head_timeout = self.context.options_of(connection).head_timeout;
         match phase {
-            Phase::Head if connection.flags.has(Flags::HEAD_BEGUN) => self.context.arm(slot, head_timeout),
+            Phase::Head if connection.flags.has(Flags::HEAD_BEGUN) => {
+                self.context.arm(slot, head_timeout)
+            }
             phase if !phase.is_open() => self.context.rearm(slot),
             _ => {}
         }
@@ -98,13 +103,14 @@ impl Server {
         let Some(connection) = self.context.slots.at(slot) else { return };
         let options = self.context.options_of(connection);
         let least = bytes_in(options.body_timeout, options.body_rate).max(1);
-        let Some(mut exchange) = self.context.held(slot).and_then(|held| held.exchange.take()) else {
+        let Some(mut exchange) = self.context.held(slot).and_then(|held| held.exchange.take())
+        else {
             return self.drop_now(slot);
         };
         let (progress, wanted) = match &mut exchange.progress {
             Progress::Body(incoming) => (incoming.progress(), true),
             Progress::Discard(incoming) => (incoming.progress(), false),
-            Progress::Owed | Progress::Opening(_) | Progress::Stream(_) => (0, false),
+            Progress::Owed | Progress::Connecting(_) | Progress::Stream(_) => (0, false),
         };
         if progress >= least {
             if let Some(held) = self.context.held(slot) {
@@ -112,7 +118,9 @@ impl Server {
             }
             self.context.rearm(slot);
         } else if wanted {
-            self.call_back(slot, |server| server.refuse_with(slot, exchange.terms, Refusal::BodyTimeout));
+            self.call_back(slot, |server| {
+                server.refuse_with(slot, exchange.terms, RequestError::BodyTimeout)
+            });
         } else {
             self.drop_now(slot);
         }
@@ -126,7 +134,11 @@ impl Server {
         let Some(exchange) = exchange else { return self.drop_now(slot) };
         self.zones.handler(zone).cancelled(&mut Conn { cx: &mut self.context, id });
         let terms = Terms { keep_alive: false, ..exchange.terms };
-        self.respond(slot, terms, &Response::text("the answer did not come in time").with_status(503));
+        self.respond(
+            slot,
+            terms,
+            &Response::text("the answer did not come in time").with_status(503),
+        );
     }
 
     /// The peer takes too little, or the handler has nothing to give, in which case it is not the peer's fault.
@@ -146,7 +158,9 @@ impl Server {
         let (id, options) = (connection.id, connection.options);
         let pong_timeout = self.context.options[usize::from(options)].pong_timeout;
         self.context.arm(slot, pong_timeout);
-        self.call_back(slot, |server| Conn { cx: &mut server.context, id }.control(Opcode::Ping, b""));
+        self.call_back(slot, |server| {
+            Conn { cx: &mut server.context, id }.control(Opcode::Ping, b"")
+        });
     }
 
     /// A comment to an event stream; one whose peer has taken nothing since the last is over.

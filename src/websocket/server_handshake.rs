@@ -7,7 +7,7 @@ use sha1::block_api::compress;
 use sha1::{Digest, Sha1};
 
 use super::base64;
-use crate::http1::{BodyLength, Known, Refusal, Repeated, Request, Version};
+use crate::http1::{BodyLength, Known, Repeated, Request, RequestError, Version};
 
 /// Section 1.3: what no server adds to a key that does not know the protocol.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -15,7 +15,7 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// The value of `Sec-WebSocket-Accept`, which proves that the key was read (section 4.2.2).
 ///
 /// ```
-/// use switchboard::proto::AcceptKey;
+/// use switchboard::proto::websocket::AcceptKey;
 ///
 /// let accept = AcceptKey::from_key(b"dGhlIHNhbXBsZSBub25jZQ==");
 /// assert_eq!(accept.as_bytes(), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
@@ -67,47 +67,49 @@ fn digest_of(key: &[u8; 24]) -> [u8; 20] {
 ///
 /// # Errors
 /// What section 4.2.1 demands and the request lacks: 426 where another version would do, else 400.
-pub fn check(request: &Request<'_>, legacy_versions: bool) -> Result<AcceptKey, Refusal> {
+pub fn check(request: &Request<'_>, legacy_versions: bool) -> Result<AcceptKey, RequestError> {
     if *request.method() != http::Method::GET {
-        return Err(Refusal::UpgradeMethod); // 4.1: "The method of the request MUST be GET"
+        return Err(RequestError::UpgradeMethod); // 4.1: "The method of the request MUST be GET"
     }
     if request.version() != Version::Http11 {
-        return Err(Refusal::UpgradeVersion); // 4.1: "at least 1.1"
+        return Err(RequestError::UpgradeVersion); // 4.1: "at least 1.1"
     }
     if !request.upgrades_to_websocket() {
-        return Err(Refusal::MissingUpgrade);
+        return Err(RequestError::MissingUpgrade);
     }
     if !request.connection_upgrades() {
-        return Err(Refusal::MissingConnectionUpgrade);
+        return Err(RequestError::MissingConnectionUpgrade);
     }
     check_version(request, legacy_versions)?;
     let key = key(request)?;
     match request.body_length() {
         BodyLength::None | BodyLength::Known(0) => Ok(AcceptKey::from_key(key)),
         // Its bytes would be taken for frames.
-        BodyLength::Known(_) | BodyLength::Chunked => Err(Refusal::UpgradeWithBody),
+        BodyLength::Known(_) | BodyLength::Chunked => Err(RequestError::UpgradeWithBody),
     }
 }
 
-fn check_version(request: &Request<'_>, legacy_versions: bool) -> Result<(), Refusal> {
+fn check_version(request: &Request<'_>, legacy_versions: bool) -> Result<(), RequestError> {
     let Ok(Some(version)) = request.only(Known::SecWebSocketVersion) else {
-        return Err(Refusal::MissingWebSocketVersion);
+        return Err(RequestError::MissingWebSocketVersion);
     };
     match version {
         b"13" => Ok(()),
         b"7" | b"8" if legacy_versions => Ok(()),
-        _ if version.is_empty() || version.contains(&b',') => Err(Refusal::MissingWebSocketVersion),
-        _ => Err(Refusal::UnsupportedWebSocketVersion), // 4.4
+        _ if version.is_empty() || version.contains(&b',') => {
+            Err(RequestError::MissingWebSocketVersion)
+        }
+        _ => Err(RequestError::UnsupportedWebSocketVersion), // 4.4
     }
 }
 
 /// The one key of the request: 16 bytes in canonical base64, which are 24 characters.
-fn key<'h>(request: &Request<'h>) -> Result<&'h [u8], Refusal> {
+fn key<'h>(request: &Request<'h>) -> Result<&'h [u8], RequestError> {
     match request.only(Known::SecWebSocketKey) {
         Ok(Some(key)) if base64::is_nonce(key) => Ok(key),
-        Ok(Some(_)) => Err(Refusal::MalformedKey),
-        Ok(None) => Err(Refusal::MissingKey),
-        Err(Repeated) => Err(Refusal::DoubledKey), // 11.3.1
+        Ok(Some(_)) => Err(RequestError::MalformedKey),
+        Ok(None) => Err(RequestError::MissingKey),
+        Err(Repeated) => Err(RequestError::DoubledKey), // 11.3.1
     }
 }
 
@@ -115,11 +117,13 @@ fn key<'h>(request: &Request<'h>) -> Result<&'h [u8], Refusal> {
 ///
 /// # Errors
 /// An offer that is not a token, or one made twice.
-pub fn subprotocols<'r, 'h>(request: &'r Request<'h>) -> Result<impl Iterator<Item = &'h str> + 'r, Refusal> {
+pub fn subprotocols<'r, 'h>(
+    request: &'r Request<'h>,
+) -> Result<impl Iterator<Item = &'h str> + 'r, RequestError> {
     let mut offers = 0_usize;
     for offer in offers_of(request) {
         if !is_token(offer) {
-            return Err(Refusal::MalformedSubprotocol);
+            return Err(RequestError::MalformedSubprotocol);
         }
         offers += 1;
     }
@@ -127,7 +131,7 @@ pub fn subprotocols<'r, 'h>(request: &'r Request<'h>) -> Result<impl Iterator<It
     if offers > 1 {
         let mut seen = HashSet::with_capacity(offers);
         if !offers_of(request).all(|offer| seen.insert(offer)) {
-            return Err(Refusal::MalformedSubprotocol); // 4.1: "MUST all be unique strings"
+            return Err(RequestError::MalformedSubprotocol); // 4.1: "MUST all be unique strings"
         }
     }
     Ok(offers_of(request).filter_map(|offer| std::str::from_utf8(offer).ok()))
@@ -144,7 +148,8 @@ pub(super) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// RFC 9110 section 5.6.2.
 pub(super) fn is_token(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+    !name.is_empty()
+        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
 /// Appends the answer that makes the connection a WebSocket (section 4.2.2).
@@ -153,14 +158,19 @@ pub(super) fn is_token(name: &[u8]) -> bool {
 /// each with its CR LF at the end.
 ///
 /// ```
-/// use switchboard::proto::{AcceptKey, encode_response};
+/// use switchboard::proto::websocket::{AcceptKey, encode_response};
 ///
 /// let mut out = Vec::new();
 /// encode_response(&mut out, &AcceptKey::from_key(b"dGhlIHNhbXBsZSBub25jZQ=="), Some("chat"), b"");
 /// assert!(out.starts_with(b"HTTP/1.1 101 "));
 /// assert!(out.ends_with(b"\r\nSec-WebSocket-Protocol: chat\r\n\r\n"));
 /// ```
-pub fn encode_response(out: &mut Vec<u8>, accept: &AcceptKey, subprotocol: Option<&str>, extra_header_lines: &[u8]) {
+pub fn encode_response(
+    out: &mut Vec<u8>,
+    accept: &AcceptKey,
+    subprotocol: Option<&str>,
+    extra_header_lines: &[u8],
+) {
     debug_assert!(extra_header_lines.is_empty() || extra_header_lines.ends_with(b"\r\n"));
     let mut answer = *ANSWER;
     answer[ACCEPT_AT..ACCEPT_AT + 28].copy_from_slice(accept.as_bytes());

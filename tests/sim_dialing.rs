@@ -10,7 +10,7 @@ use std::rc::Rc;
 use common::dialling::{URL, dialler, nothing_left, request};
 use common::frames::{masked_frames, plain};
 use common::{Log, Recorder, Sim, millis, seconds};
-use switchboard::proto::Rejection;
+use switchboard::proto::http1::ResponseError;
 use switchboard::{CloseCode, Connect, ZoneId};
 
 #[test]
@@ -18,7 +18,10 @@ fn client_asks_as_section_4_1_says() {
     let (mut sim, zone) = dialler(&Log::new());
     let (one, _) = sim.dial(
         zone,
-        Connect::to("ws://Example.com:8080/a?b").subprotocols(["x", "y"]).header("Cookie", "c=1").origin("http://o"),
+        Connect::to("ws://Example.com:8080/a?b")
+            .subprotocols(["x", "y"])
+            .header("Cookie", "c=1")
+            .origin("http://o"),
     );
     let (two, _) = sim.dial(zone, Connect::to("ws://example.com"));
     sim.step();
@@ -37,16 +40,28 @@ fn client_asks_as_section_4_1_says() {
     ] {
         assert_eq!(lines.iter().filter(|other| **other == line).count(), 1, "{line} in {first}");
     }
-    assert!(second.starts_with("GET / HTTP/1.1\r\nHost: example.com\r\n") && !second.contains("Protocol:"), "{second}");
-    let key = |head: &str| head.lines().find(|line| line.starts_with("Sec-WebSocket-Key")).map(str::to_owned);
+    assert!(
+        second.starts_with("GET / HTTP/1.1\r\nHost: example.com\r\n")
+            && !second.contains("Protocol:"),
+        "{second}"
+    );
+    let key = |head: &str| {
+        head.lines().find(|line| line.starts_with("Sec-WebSocket-Key")).map(str::to_owned)
+    };
     assert_ne!(key(&first), key(&second), "a nonce for each");
 }
 
 /// The answer and the first frames, cut in two at every point: heard the same.
 #[test]
 fn client_hears_frames_behind_the_answer_wherever_it_is_cut() {
-    let frames =
-        [plain(0x81, "one"), plain(0x89, "?"), plain(0x01, "t"), plain(0x80, "wo"), plain(0x82, [1; 200])].concat();
+    let frames = [
+        plain(0x81, "one"),
+        plain(0x89, "?"),
+        plain(0x01, "t"),
+        plain(0x80, "wo"),
+        plain(0x82, [1; 200]),
+    ]
+    .concat();
     let expected = [
         "open /chat".into(),
         "speaks None at Some(\"room=7\")".into(),
@@ -66,7 +81,11 @@ fn client_hears_frames_behind_the_answer_wherever_it_is_cut() {
         sim.send(client, &bytes[cut..]);
         assert_eq!(log.take(), expected, "cut at {cut}");
         let (said, _) = masked_frames(&sim.receive(client));
-        assert_eq!(said.iter().map(common::frames::Frame::word).collect::<Vec<_>>(), ["pong ?"], "cut at {cut}");
+        assert_eq!(
+            said.iter().map(common::frames::Frame::word).collect::<Vec<_>>(),
+            ["pong ?"],
+            "cut at {cut}"
+        );
     }
 }
 
@@ -77,7 +96,12 @@ fn client_lets_interim_answers_pass() {
     let (client, _) = sim.dial(zone, Connect::to(URL));
     sim.step();
     let (_, answer) = request(&mut sim, client);
-    sim.send(client, format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n{answer}"));
+    sim.send(
+        client,
+        format!(
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n{answer}"
+        ),
+    );
     assert_eq!(log.take()[0], "open /chat");
 }
 
@@ -86,26 +110,53 @@ fn client_lets_interim_answers_pass() {
 fn client_refuses_every_answer_that_is_not_right() {
     let good = |sim: &mut Sim, client| request(sim, client).1;
     type Spoil = fn(String) -> String;
-    let rows: &[(Spoil, Rejection)] = &[
+    let rows: &[(Spoil, ResponseError)] = &[
         (
-            |_| "HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/\r\nContent-Length: 0\r\n\r\n".into(),
-            Rejection::Redirected,
+            |_| {
+                "HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/\r\nContent-Length: 0\r\n\r\n"
+                    .into()
+            },
+            ResponseError::Redirected,
         ),
-        (|_| "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n".into(), Rejection::Unauthorized),
-        (|_| "HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n".into(), Rejection::UpgradeRequired),
-        (|_| "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".into(), Rejection::NotSwitched),
-        (|_| "SSH-2.0-OpenSSH\r\n\r\n".into(), Rejection::NotHttp),
-        (|good| good.replace("101 Switching", "503 Switching"), Rejection::NotSwitched),
-        (|good| good.replace("Upgrade: websocket", "Upgrade: web"), Rejection::WrongUpgrade),
-        (|good| good.replace("Connection: Upgrade", "Connection: close"), Rejection::MissingConnectionUpgrade),
-        (|good| good.replace("Accept: ", "Accept: A"), Rejection::WrongAccept),
-        (|good| good.replace("Sec-WebSocket-Accept", "X"), Rejection::MissingAccept),
-        (|good| good.replace("\r\n\r\n", "\r\nSec-WebSocket-Protocol: v1\r\n\r\n"), Rejection::UnaskedSubprotocol),
-        (|good| good.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: x\r\n\r\n"), Rejection::UnofferedExtension),
-        (|good| good.replace("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\n"), Rejection::SwitchedWithBody),
-        (|good| good.replace("\r\n\r\n", &format!("\r\nA: {}\r\n\r\n", "x".repeat(16 << 10))), Rejection::HeadTooLarge),
-        (|good| good.replace("\r\n\r\n", &format!("{}\r\n\r\n", "\r\nA: b".repeat(100))), Rejection::TooManyHeaders),
-        (|good| good.replace("\r\n", "\n"), Rejection::BareLineFeed),
+        (
+            |_| "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n".into(),
+            ResponseError::Unauthorized,
+        ),
+        (
+            |_| "HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n".into(),
+            ResponseError::UpgradeRequired,
+        ),
+        (|_| "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".into(), ResponseError::NotSwitched),
+        (|_| "SSH-2.0-OpenSSH\r\n\r\n".into(), ResponseError::NotHttp),
+        (|good| good.replace("101 Switching", "503 Switching"), ResponseError::NotSwitched),
+        (|good| good.replace("Upgrade: websocket", "Upgrade: web"), ResponseError::WrongUpgrade),
+        (
+            |good| good.replace("Connection: Upgrade", "Connection: close"),
+            ResponseError::MissingConnectionUpgrade,
+        ),
+        (|good| good.replace("Accept: ", "Accept: A"), ResponseError::WrongAccept),
+        (|good| good.replace("Sec-WebSocket-Accept", "X"), ResponseError::MissingAccept),
+        (
+            |good| good.replace("\r\n\r\n", "\r\nSec-WebSocket-Protocol: v1\r\n\r\n"),
+            ResponseError::UnaskedSubprotocol,
+        ),
+        (
+            |good| good.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: x\r\n\r\n"),
+            ResponseError::UnofferedExtension,
+        ),
+        (
+            |good| good.replace("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\n"),
+            ResponseError::SwitchedWithBody,
+        ),
+        (
+            |good| good.replace("\r\n\r\n", &format!("\r\nA: {}\r\n\r\n", "x".repeat(16 << 10))),
+            ResponseError::HeadTooLarge,
+        ),
+        (
+            |good| good.replace("\r\n\r\n", &format!("{}\r\n\r\n", "\r\nA: b".repeat(100))),
+            ResponseError::TooManyHeaders,
+        ),
+        (|good| good.replace("\r\n", "\n"), ResponseError::BareLineFeed),
     ];
     for (spoil, rejection) in rows {
         for trickles in [false, true] {
@@ -121,7 +172,10 @@ fn client_refuses_every_answer_that_is_not_right() {
                 }
             }
             assert_eq!(log.take_all(), [(id, format!("close 1006 {:?}", rejection.as_str()))]);
-            assert!(sim.is_gone(client) && sim.receive(client).is_empty(), "nothing is sent (7.1.7)");
+            assert!(
+                sim.is_gone(client) && sim.receive(client).is_empty(),
+                "nothing is sent (7.1.7)"
+            );
             nothing_left(&mut sim);
         }
     }
@@ -135,9 +189,15 @@ fn client_hears_what_it_may_not_ask_by_close() {
         (Connect::to("ws://example.com/#a"), "the URL has a fragment"),
         (Connect::to("ws://user@example.com/"), "the URL has user information"),
         (Connect::to("wss://example.com/"), "wss needs TLS, which is not there yet"),
-        (Connect::to("ws://127.0.0.1/").header("Host", "b"), "a header that is the handshake's own"),
+        (
+            Connect::to("ws://127.0.0.1/").header("Host", "b"),
+            "a header that is the handshake's own",
+        ),
         (Connect::to("ws://127.0.0.1/").header("A", "b\r\nC: d"), "a malformed header"),
-        (Connect::to("ws://127.0.0.1/").subprotocols(["a", "a"]), "a subprotocol that is asked for twice"),
+        (
+            Connect::to("ws://127.0.0.1/").subprotocols(["a", "a"]),
+            "a subprotocol that is asked for twice",
+        ),
         (Connect::to("ws://127.0.0.1/").origin(""), "a malformed origin"),
     ];
     for (connect, reason) in rows {

@@ -1,17 +1,17 @@
 //! A compressed message on the wire, as it came and as it goes: RSV1 on its first frame says what it is (RFC 7692 section 6).
 //! Does not look into the payload, and does not know what was agreed on.
 
-use super::{Assembly, Header, Opcode, apply};
+use crate::websocket::{Assembly, Header, Opcode, apply};
 
 /// A compressed message that arrived whole: unmasked, not decompressed.
 ///
 /// ```
-/// use switchboard::proto::{Event, Inflater, Role, Rules, receive};
+/// use switchboard::proto::websocket::{Event, Inflater, Role, Rules, decode};
 ///
 /// let rules = Rules { role: Role::Client, max_message: 16 << 20, compression: true };
 /// // RFC 7692 section 7.2.3.1
 /// let mut input = [0xC1, 0x07, 0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
-/// let (_, Event::Compressed(compressed)) = receive(&rules, &mut None, &mut input) else { panic!() };
+/// let (_, Event::Compressed(compressed)) = decode(&rules, &mut None, &mut input) else { panic!() };
 /// let mut message = Vec::new();
 /// Inflater::new().inflate(compressed.payload(), &mut message, rules.max_message, false).unwrap();
 /// assert!(compressed.is_text());
@@ -32,7 +32,7 @@ enum Payload<'i> {
 
 impl<'i> Compressed<'i> {
     /// The one frame of a message, whole in the input.
-    pub(super) fn whole(header: &Header, payload: &'i mut [u8]) -> Compressed<'i> {
+    pub(in crate::websocket) fn whole(header: &Header, payload: &'i mut [u8]) -> Compressed<'i> {
         if let Some(key) = header.key {
             apply(payload, key);
         }
@@ -40,7 +40,10 @@ impl<'i> Compressed<'i> {
     }
 
     /// A message that came in pieces, its first frame with this opcode.
-    pub(super) fn assembled(opcode: Opcode, assembly: Box<Assembly>) -> Compressed<'i> {
+    pub(in crate::websocket) fn assembled(
+        opcode: Opcode,
+        assembly: Box<Assembly>,
+    ) -> Compressed<'i> {
         Compressed { text: opcode == Opcode::Text, payload: Payload::Assembled(assembly) }
     }
 
@@ -62,7 +65,7 @@ impl<'i> Compressed<'i> {
 /// masking key, unpredictable and new for each frame, a server none.
 ///
 /// ```
-/// use switchboard::proto::{DeflateConfig, Deflater, encode_compressed};
+/// use switchboard::proto::websocket::{DeflateConfig, Deflater, encode_compressed};
 ///
 /// let (mut payload, mut out) = (Vec::new(), Vec::new());
 /// Deflater::new(&DeflateConfig::shared(), 15).deflate(b"Hello", &mut payload, false);

@@ -12,7 +12,9 @@ impl Server {
     /// Reads from a connection at rest; false, and nothing done, when it is none.
     #[inline]
     pub(super) fn read_plain(&mut self, slot: u32) -> bool {
-        let Some(AtRest { connection, deadline, longest }) = self.context.at_rest(slot) else { return false };
+        let Some(AtRest { connection, deadline, longest }) = self.context.at_rest(slot) else {
+            return false;
+        };
         match connection.transport.read(&mut self.lent.input) {
             Ok(Read::Bytes { n, more: false }) => {
                 let (id, zone) = (connection.id, connection.zone);
@@ -66,7 +68,12 @@ impl Server {
     /// Hands over whole messages, as long as nothing but their answers comes of them. Returns how many bytes they took; what follows is
     /// for whoever looks more closely.
     #[inline]
-    pub(super) fn plain_messages(&mut self, slot: u32, input: &mut [u8], steps: &mut usize) -> usize {
+    pub(super) fn plain_messages(
+        &mut self,
+        slot: u32,
+        input: &mut [u8],
+        steps: &mut usize,
+    ) -> usize {
         if !self.context.is_plain(slot) {
             return 0;
         }
@@ -76,11 +83,11 @@ impl Server {
         let handler = self.zones.handler(connection.zone);
         let (mut used, mut delivered, mut runs) = (0, 0, true);
         while used < input.len() && self.context.plain == id && *steps > 0 {
-            if runs && self.lent.run.take(&input[used..], longest, *steps) {
+            if runs && self.lent.batch.take(&input[used..], longest, *steps) {
                 self.context.more_input = true;
                 let conn = &mut Conn { cx: &mut self.context, id };
-                if let Some(messages) = self.lent.run.messages() {
-                    let (count, len) = self.lent.run.heard(handler.messages(conn, messages));
+                if let Some(messages) = self.lent.batch.messages() {
+                    let (count, len) = self.lent.batch.delivered(handler.messages(conn, messages));
                     *steps -= count;
                     delivered += count;
                     used += len;
@@ -91,7 +98,9 @@ impl Server {
                 // One of them is not UTF-8: from here on they are looked at one by one.
                 runs = false;
             }
-            let Some((header, at)) = whole_frame(Role::Server, longest, &input[used..]) else { break };
+            let Some((header, at)) = whole_frame(Role::Server, longest, &input[used..]) else {
+                break;
+            };
             let start = used + at;
             used = start + header.len as usize;
             *steps -= 1;

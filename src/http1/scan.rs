@@ -1,8 +1,8 @@
 //! Where a request head ends, however its bytes arrive, and the limits it has to keep.
 //! Knows lines and forbidden bytes, not what any line means: that is [`Request::parse`](super::Request::parse).
 
-use super::Refusal;
-use super::grammar::next_control;
+use super::RequestError;
+use super::header_lines::next_control;
 
 /// The most headers that any limit can allow.
 pub const MAX_HEADERS: usize = 128;
@@ -13,11 +13,11 @@ const REQUEST_LINE_SLACK: usize = 64;
 /// How large a request head may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {
-    /// Bytes of the whole head with its final CRLF; more is [`Refusal::HeadTooLarge`] (431). Default 16 KiB.
+    /// Bytes of the whole head with its final CRLF; more is [`RequestError::HeadTooLarge`] (431). Default 16 KiB.
     pub head: usize,
-    /// Header lines; more is [`Refusal::TooManyHeaders`] (431). Default 100, never beyond [`MAX_HEADERS`].
+    /// Header lines; more is [`RequestError::TooManyHeaders`] (431). Default 100, never beyond [`MAX_HEADERS`].
     pub headers: usize,
-    /// Bytes of the request target; more is [`Refusal::TargetTooLong`] (414). Default 8 KiB.
+    /// Bytes of the request target; more is [`RequestError::TargetTooLong`] (414). Default 8 KiB.
     pub target: usize,
 }
 
@@ -29,7 +29,7 @@ impl Default for HeadLimits {
 
 /// What [`scan`] found, or [`scan_response`](super::scan_response), whose faults are other ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scan<Fault = Refusal> {
+pub enum Scan<Fault = RequestError> {
     /// The head is whole and is this many bytes long, a skipped leading CRLF included.
     Complete(usize),
     /// More bytes are needed; pass the number back as `resume`.
@@ -46,13 +46,13 @@ pub enum Scan<Fault = Refusal> {
 /// (RFC 9112 section 2.2).
 ///
 /// ```
-/// use switchboard::proto::{HeadLimits, Refusal, Scan, scan};
+/// use switchboard::proto::http1::{HeadLimits, RequestError, Scan, scan};
 ///
 /// let limits = HeadLimits::default();
 /// let Scan::Partial(resume) = scan(b"GET / HTTP/1.1\r\n", 0, &limits) else { panic!() };
 /// let input = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nand what follows";
 /// assert_eq!(scan(input, resume, &limits), Scan::Complete(27));
-/// assert_eq!(scan(b"GET / HTTP/1.1\n", 0, &limits), Scan::Refused(Refusal::BareLineFeed));
+/// assert_eq!(scan(b"GET / HTTP/1.1\n", 0, &limits), Scan::Refused(RequestError::BareLineFeed));
 /// ```
 pub fn scan(input: &[u8], resume: usize, limits: &HeadLimits) -> Scan {
     let mut resume = resume;
@@ -60,7 +60,7 @@ pub fn scan(input: &[u8], resume: usize, limits: &HeadLimits) -> Scan {
     if resume <= line_limit && line_limit < input.len().min(limits.head) {
         match walk(&input[..line_limit], resume) {
             Scan::Partial(_) if !input[2..line_limit].contains(&b'\n') => {
-                return Scan::Refused(Refusal::TargetTooLong);
+                return Scan::Refused(RequestError::TargetTooLong);
             }
             Scan::Partial(seen) => resume = seen,
             verdict => return verdict,
@@ -68,7 +68,7 @@ pub fn scan(input: &[u8], resume: usize, limits: &HeadLimits) -> Scan {
     }
     let verdict = walk(&input[..input.len().min(limits.head)], resume);
     match verdict {
-        Scan::Partial(_) if input.len() >= limits.head => Scan::Refused(Refusal::HeadTooLarge),
+        Scan::Partial(_) if input.len() >= limits.head => Scan::Refused(RequestError::HeadTooLarge),
         verdict => verdict,
     }
 }
@@ -94,13 +94,13 @@ pub(super) fn walk(input: &[u8], resume: usize) -> Scan {
                 position += 1;
                 continue;
             }
-            [b'\r', ..] => return Scan::Refused(Refusal::BareCarriageReturn),
-            [b'\n', ..] => return Scan::Refused(Refusal::BareLineFeed),
-            _ => return Scan::Refused(Refusal::ControlCharacter),
+            [b'\r', ..] => return Scan::Refused(RequestError::BareCarriageReturn),
+            [b'\n', ..] => return Scan::Refused(RequestError::BareLineFeed),
+            _ => return Scan::Refused(RequestError::ControlCharacter),
         }
         match (empty, position) {
             (true, 0) => {}
-            (true, 2) => return Scan::Refused(Refusal::MissingRequestLine),
+            (true, 2) => return Scan::Refused(RequestError::MissingRequestLine),
             (true, _) => return Scan::Complete(position + 2),
             (false, _) => line_end = position,
         }

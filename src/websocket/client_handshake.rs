@@ -4,15 +4,15 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::handshake::is_token;
-use super::opened::extension_names;
+use super::client_response::extension_names;
+use super::server_handshake::is_token;
 use super::{AcceptKey, Url, base64};
 use crate::http1::is_value_byte;
 
 /// The value of `Sec-WebSocket-Key`: the nonce of one handshake, in base64.
 ///
 /// ```
-/// use switchboard::proto::Key;
+/// use switchboard::proto::websocket::Key;
 ///
 /// let key = Key::from_nonce(*b"the sample nonce");
 /// assert_eq!(key.as_bytes(), b"dGhlIHNhbXBsZSBub25jZQ==");
@@ -41,13 +41,14 @@ impl Key {
 
 /// What a client asks for when it opens a WebSocket, and by which it judges the answer.
 ///
-/// Setters do not fail: [`encode`](Opening::encode) does, where something may not be sent.
+/// Setters do not fail: [`encode`](ClientHandshake::encode) does, where something may not be sent.
 ///
 /// ```
-/// use switchboard::proto::{HeadLimits, HeaderSlots, Key, Opening, Rejection, ResponseHead, Scan, scan_response};
+/// use switchboard::proto::http1::{HeadLimits, HeaderSlots, ResponseError, ResponseHead, Scan, scan_response};
+/// use switchboard::proto::websocket::{Key, ClientHandshake};
 ///
 /// let url = "ws://example.com/chat".parse()?;
-/// let opening = Opening::new(url).subprotocols(["chat.v2", "chat.v1"]).header("Cookie", "id=42");
+/// let opening = ClientHandshake::new(url).subprotocols(["chat.v2", "chat.v1"]).header("Cookie", "id=42");
 /// let key = Key::from_nonce(*b"the sample nonce");
 /// let mut out = Vec::new();
 /// opening.encode(&key, &mut out)?;
@@ -60,7 +61,7 @@ impl Key {
 ///     let (head, rest) = input.split_at(len);
 ///     input = rest;
 ///     let mut slots = HeaderSlots::new();
-///     let response = ResponseHead::parse(head, &mut slots, &limits).map_err(Rejection::as_str)?;
+///     let response = ResponseHead::parse(head, &mut slots, &limits).map_err(ResponseError::as_str)?;
 ///     if !response.is_interim() {
 ///         assert_eq!(opening.check(&key, &response), Ok(Some("chat.v1")));
 ///         break;
@@ -70,7 +71,7 @@ impl Key {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Opening {
+pub struct ClientHandshake {
     url: Url,
     pub(super) subprotocols: Vec<Cow<'static, str>>,
     pub(super) extensions: Cow<'static, str>,
@@ -79,14 +80,23 @@ pub struct Opening {
     fault: Option<Unsendable>,
 }
 
-impl Opening {
+impl ClientHandshake {
     /// A plain WebSocket at this URL.
-    pub fn new(url: Url) -> Opening {
-        Opening { url, subprotocols: Vec::new(), extensions: Cow::Borrowed(""), lines: Vec::new(), fault: None }
+    pub fn new(url: Url) -> ClientHandshake {
+        ClientHandshake {
+            url,
+            subprotocols: Vec::new(),
+            extensions: Cow::Borrowed(""),
+            lines: Vec::new(),
+            fault: None,
+        }
     }
 
     /// The subprotocols that the client would speak, best first; instead of those named before (section 4.1, item 10).
-    pub fn subprotocols<S: Into<Cow<'static, str>>>(mut self, names: impl IntoIterator<Item = S>) -> Opening {
+    pub fn subprotocols<S: Into<Cow<'static, str>>>(
+        mut self,
+        names: impl IntoIterator<Item = S>,
+    ) -> ClientHandshake {
         self.subprotocols = names.into_iter().map(Into::into).collect();
         let names = &self.subprotocols;
         if !names.iter().all(|name| is_token(name.as_bytes())) {
@@ -102,17 +112,19 @@ impl Opening {
     /// parameters (section 9.1). Empty offers none.
     ///
     /// What the server makes of the parameters is for whoever knows the extension to judge:
-    /// [`check`](Opening::check) makes sure that each extension of the answer is one of these, and comes once.
-    pub fn extensions(mut self, offer: impl Into<Cow<'static, str>>) -> Opening {
+    /// [`check`](ClientHandshake::check) makes sure that each extension of the answer is one of these, and comes once.
+    pub fn extensions(mut self, offer: impl Into<Cow<'static, str>>) -> ClientHandshake {
         self.extensions = offer.into();
-        match self.extensions.is_empty() || extension_names(self.extensions.as_bytes()).all(|name| name.is_some()) {
+        match self.extensions.is_empty()
+            || extension_names(self.extensions.as_bytes()).all(|name| name.is_some())
+        {
             true => self,
             false => self.spoiled(Unsendable::Extensions),
         }
     }
 
     /// The origin of the page on whose behalf the client acts; only browsers must name one (section 4.1, item 8).
-    pub fn origin(self, origin: impl AsRef<str>) -> Opening {
+    pub fn origin(self, origin: impl AsRef<str>) -> ClientHandshake {
         let origin = origin.as_ref();
         match !origin.is_empty() && origin.bytes().all(|byte| byte.is_ascii_graphic()) {
             true => self.line("Origin", origin),
@@ -121,7 +133,7 @@ impl Opening {
     }
 
     /// A further header, such as `Cookie` or `Authorization`. White space around the value is dropped.
-    pub fn header(self, name: impl AsRef<str>, value: impl AsRef<str>) -> Opening {
+    pub fn header(self, name: impl AsRef<str>, value: impl AsRef<str>) -> ClientHandshake {
         let (name, value) = (name.as_ref(), value.as_ref().trim_matches([' ', '\t']));
         match is_token(name.as_bytes()) && value.bytes().all(is_value_byte) {
             true if is_reserved(name) => self.spoiled(Unsendable::ReservedHeader),
@@ -143,7 +155,8 @@ impl Opening {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        let mut put = |parts: &[&str]| parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+        let mut put =
+            |parts: &[&str]| parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
         put(&["GET ", self.url.resource(), " HTTP/1.1\r\nHost: ", self.url.authority()]);
         put(&["\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"]);
         if !self.subprotocols.is_empty() {
@@ -160,7 +173,7 @@ impl Opening {
         Ok(())
     }
 
-    fn line(mut self, name: &str, value: &str) -> Opening {
+    fn line(mut self, name: &str, value: &str) -> ClientHandshake {
         for part in [name, ": ", value, "\r\n"] {
             self.lines.extend_from_slice(part.as_bytes());
         }
@@ -168,7 +181,7 @@ impl Opening {
     }
 
     /// The first fault is the one that is told.
-    fn spoiled(mut self, fault: Unsendable) -> Opening {
+    fn spoiled(mut self, fault: Unsendable) -> ClientHandshake {
         self.fault.get_or_insert(fault);
         self
     }
@@ -176,12 +189,13 @@ impl Opening {
 
 /// What the handshake says itself, and what would give its request a body.
 fn is_reserved(name: &str) -> bool {
-    const NAMES: [&str; 6] = ["host", "upgrade", "connection", "origin", "content-length", "transfer-encoding"];
+    const NAMES: [&str; 6] =
+        ["host", "upgrade", "connection", "origin", "content-length", "transfer-encoding"];
     NAMES.iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
         || name.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("sec-websocket-"))
 }
 
-/// What an [`Opening`] was told to send and may not.
+/// What an [`ClientHandshake`] was told to send and may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Unsendable {

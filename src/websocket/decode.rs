@@ -4,10 +4,11 @@
 use std::mem;
 
 use super::{
-    Assembled, Assembly, CloseCode, Decoded, Header, Message, Opcode, Role, Rules, Violation, apply, parse_close,
+    Assembled, Assembly, CloseCode, Decoded, Header, Message, Opcode, Role, Rules, Violation,
+    apply, parse_close,
 };
 
-/// What [`receive`] found.
+/// What [`decode`] found.
 #[derive(PartialEq, Debug)]
 pub enum Event<'i> {
     /// Nothing whole. What was not consumed, always less than a header and a control frame's payload (139 bytes),
@@ -38,22 +39,26 @@ pub enum Event<'i> {
 /// What the bytes mean does not depend on how they were cut.
 ///
 /// ```
-/// use switchboard::proto::{Event, Message, Role, Rules, receive};
+/// use switchboard::proto::websocket::{Event, Message, Role, Rules, decode};
 ///
 /// let rules = Rules { role: Role::Server, max_message: 16 << 20, compression: false };
 /// let mut assembly = None;
 /// let mut input = [0x81, 0x85, 0x37, 0xFA, 0x21, 0x3D, 0x7F, 0x9F, 0x4D, 0x51, 0x58];
-/// let (consumed, event) = receive(&rules, &mut assembly, &mut input);
+/// let (consumed, event) = decode(&rules, &mut assembly, &mut input);
 /// assert_eq!((consumed, event), (11, Event::Message(Message::Text("Hello"))));
 /// ```
 #[inline]
-pub fn receive<'i>(rules: &Rules, assembly: &mut Option<Box<Assembly>>, input: &'i mut [u8]) -> (usize, Event<'i>) {
-    receive_with(rules, assembly, input, |_| Vec::new())
+pub fn decode<'i>(
+    rules: &Rules,
+    assembly: &mut Option<Box<Assembly>>,
+    input: &'i mut [u8],
+) -> (usize, Event<'i>) {
+    decode_with(rules, assembly, input, |_| Vec::new())
 }
 
 /// The same with `memory` for a message that comes in pieces, which is told how long the first of them is: empty, or initialised.
 #[inline]
-pub(crate) fn receive_with<'i>(
+pub(crate) fn decode_with<'i>(
     rules: &Rules,
     assembly: &mut Option<Box<Assembly>>,
     input: &'i mut [u8],
@@ -63,9 +68,12 @@ pub(crate) fn receive_with<'i>(
         && let Some((header, at)) = whole_frame(rules.role, rules.max_message, input)
     {
         let end = at + header.len as usize;
-        return (end, whole_message(header, &mut input[at..end]).map_or_else(Event::Fail, Event::Message));
+        return (
+            end,
+            whole_message(header, &mut input[at..end]).map_or_else(Event::Fail, Event::Message),
+        );
     }
-    let (consumed, event) = receive_pieces(rules, assembly, input, memory);
+    let (consumed, event) = decode_pieces(rules, assembly, input, memory);
     if let Event::Fail(_) | Event::Close(..) = event {
         *assembly = None; // what was begun will not be ended
     }
@@ -77,13 +85,18 @@ pub(crate) fn receive_with<'i>(
 #[inline]
 pub(crate) fn whole_frame(role: Role, longest: usize, input: &[u8]) -> Option<(Header, usize)> {
     let Decoded::Header(header, at) = Header::decode(input) else { return None };
-    let is_message = header.fin && header.opcode.is_start() && header.key.is_some() == role.receives_masked();
-    (is_message && header.len <= longest as u64 && header.len <= (input.len() - at) as u64).then_some((header, at))
+    let is_message =
+        header.fin && header.opcode.is_start() && header.key.is_some() == role.receives_masked();
+    (is_message && header.len <= longest as u64 && header.len <= (input.len() - at) as u64)
+        .then_some((header, at))
 }
 
 /// What the input says if it is one short message from a client, of at most `longest` bytes, and nothing else.
 #[inline(always)]
-pub(crate) fn only_message(longest: usize, input: &mut [u8]) -> Option<Result<Message<'_>, Violation>> {
+pub(crate) fn only_message(
+    longest: usize,
+    input: &mut [u8],
+) -> Option<Result<Message<'_>, Violation>> {
     let (&mut [first, second, key @ ..], payload) = input.split_first_chunk_mut::<6>()?;
     let len = usize::from(second).wrapping_sub(0x80);
     if len != payload.len() || len > longest.min(Header::SHORT) {
@@ -94,7 +107,10 @@ pub(crate) fn only_message(longest: usize, input: &mut [u8]) -> Option<Result<Me
         0x82 => Opcode::Binary,
         _ => return None,
     };
-    Some(whole_message(Header { fin: true, rsv1: false, opcode, key: Some(key), len: len as u64 }, payload))
+    Some(whole_message(
+        Header { fin: true, rsv1: false, opcode, key: Some(key), len: len as u64 },
+        payload,
+    ))
 }
 
 /// What such a frame says. Always a part of its caller: a result that is returned in words and copied whole stalls the processor.
@@ -105,12 +121,14 @@ pub(crate) fn whole_message(header: Header, payload: &mut [u8]) -> Result<Messag
     }
     match header.opcode {
         Opcode::Binary => Ok(Message::Binary(payload)),
-        _ => simdutf8::basic::from_utf8(payload).map(Message::Text).map_err(|_| Violation::InvalidUtf8), // 8.1
+        _ => simdutf8::basic::from_utf8(payload)
+            .map(Message::Text)
+            .map_err(|_| Violation::InvalidUtf8), // 8.1
     }
 }
 
 /// Everything but a whole message: fragments, frames cut by the end of the input, control frames, violations.
-fn receive_pieces<'i>(
+fn decode_pieces<'i>(
     rules: &Rules,
     slot: &mut Option<Box<Assembly>>,
     mut input: &'i mut [u8],
@@ -120,7 +138,8 @@ fn receive_pieces<'i>(
     let mut memory = Some(memory);
     loop {
         if let Some(assembly) = slot {
-            let n = usize::try_from(assembly.remaining()).map_or(input.len(), |rest| rest.min(input.len()));
+            let n = usize::try_from(assembly.remaining())
+                .map_or(input.len(), |rest| rest.min(input.len()));
             let (payload, rest) = mem::take(&mut input).split_at_mut(n);
             (input, consumed) = (rest, consumed + n);
             assembly.append(payload);
@@ -137,7 +156,10 @@ fn receive_pieces<'i>(
         if let Some(assembly) = slot.take_if(|assembly| assembly.is_whole()) {
             #[cfg(feature = "deflate")]
             if let Some(opcode) = assembly.compressed() {
-                return (consumed, Event::Compressed(super::Compressed::assembled(opcode, assembly)));
+                return (
+                    consumed,
+                    Event::Compressed(super::Compressed::assembled(opcode, assembly)),
+                );
             }
             return (consumed, Event::Assembled(assembly.finish()));
         }
@@ -155,7 +177,10 @@ fn receive_pieces<'i>(
         #[cfg(feature = "deflate")]
         if header.rsv1 && header.fin && header.len <= (input.len() - at) as u64 {
             let end = at + header.len as usize;
-            return (consumed + end, Event::Compressed(super::Compressed::whole(&header, &mut input[at..end])));
+            return (
+                consumed + end,
+                Event::Compressed(super::Compressed::whole(&header, &mut input[at..end])),
+            );
         }
         let assembly = slot.get_or_insert_with(|| {
             let memory = memory.take().map(|memory| memory(header.len)).unwrap_or_default();
@@ -185,7 +210,11 @@ fn control<'i>(header: Header, payload: &'i mut [u8]) -> Event<'i> {
 ///
 /// It is judged byte by byte, so that of several faults the first on the wire is reported, however the bytes arrived,
 /// and before the rest of the header has come.
-fn next_header(rules: &Rules, open: Option<&Assembly>, input: &[u8]) -> Result<Option<(Header, usize)>, Violation> {
+fn next_header(
+    rules: &Rules,
+    open: Option<&Assembly>,
+    input: &[u8],
+) -> Result<Option<(Header, usize)>, Violation> {
     let rsv1_allowed = cfg!(feature = "deflate") && rules.compression;
     for seen in 1..=input.len().min(Header::MAX_LEN) {
         let decoded = Header::decode_with(&input[..seen], rsv1_allowed);
@@ -256,14 +285,16 @@ mod tests {
             3 => "[ -~]{123,130}".prop_map(String::into_bytes),
             1 => prop::collection::vec(any::<u8>(), 0..40),
         ];
-        (first, any::<[u8; 4]>(), rest, -1..=1_i16, any::<bool>()).prop_map(|(first, key, mut bytes, more, exact)| {
-            let says = bytes.len() as i16 + if exact { 0 } else { more };
-            apply(&mut bytes, key);
-            let mut input = vec![first, 0x80 | says.clamp(0, 0x7F) as u8];
-            input.extend_from_slice(&key);
-            input.extend_from_slice(&bytes);
-            input
-        })
+        (first, any::<[u8; 4]>(), rest, -1..=1_i16, any::<bool>()).prop_map(
+            |(first, key, mut bytes, more, exact)| {
+                let says = bytes.len() as i16 + if exact { 0 } else { more };
+                apply(&mut bytes, key);
+                let mut input = vec![first, 0x80 | says.clamp(0, 0x7F) as u8];
+                input.extend_from_slice(&key);
+                input.extend_from_slice(&bytes);
+                input
+            },
+        )
     }
 
     proptest! {
@@ -272,7 +303,7 @@ mod tests {
         fn only_message_reads_as_any_other(input in input(), longest in prop_oneof![0..140_usize, Just(1_000)]) {
             let rules = Rules { role: Role::Server, max_message: longest, compression: false };
             let (mut once, mut again) = (input.clone(), input);
-            let (n, event) = receive(&rules, &mut None, &mut once);
+            let (n, event) = decode(&rules, &mut None, &mut once);
             let short = again.len() <= 6 + Header::SHORT && again.get(1).is_some_and(|second| second & 0x7F < 0x7E);
             match only_message(longest, &mut again) {
                 Some(Ok(message)) => prop_assert_eq!((n, event), (n.max(6 + message.len()), Event::Message(message))),

@@ -1,8 +1,8 @@
 //! Why a client rejects a response: one fieldless name for each fault, and the words for it.
-//! Knows no bytes and no sockets; the mirror of [`Refusal`](super::Refusal), but a server that answers wrongly is told nothing.
+//! Knows no bytes and no sockets; the mirror of [`RequestError`](super::RequestError), but a server that answers wrongly is told nothing.
 
 /// One row per fault: its name and what was wrong.
-macro_rules! rejections {
+macro_rules! response_errors {
     ($($name:ident $text:literal)*) => {
         /// A fault of a server's answer to a WebSocket handshake, found while its head was read and judged.
         ///
@@ -10,31 +10,31 @@ macro_rules! rejections {
         /// What the server said instead of 101 is in [`ResponseHead::status`](super::ResponseHead::status).
         ///
         /// ```
-        /// use switchboard::proto::Rejection;
+        /// use switchboard::proto::http1::ResponseError;
         ///
-        /// assert_eq!(Rejection::WrongAccept.as_str(), "a Sec-WebSocket-Accept that does not belong to the key");
+        /// assert_eq!(ResponseError::WrongAccept.as_str(), "a Sec-WebSocket-Accept that does not belong to the key");
         /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum Rejection {
+        pub enum ResponseError {
             $(#[doc = $text] $name,)*
         }
 
-        impl Rejection {
+        impl ResponseError {
             /// Every rejection there is, for tables and tests.
-            pub const ALL: &[Rejection] = &[$(Rejection::$name),*];
+            pub const ALL: &[ResponseError] = &[$(ResponseError::$name),*];
 
             /// What was wrong, in lower case (but for names) and without a full stop.
             pub const fn as_str(self) -> &'static str {
                 match self {
-                    $(Rejection::$name => $text,)*
+                    $(ResponseError::$name => $text,)*
                 }
             }
         }
     };
 }
 
-rejections! {
+response_errors! {
     // The shape of the head: RFC 9112 sections 2, 4 and 5.
     NotHttp "a response that is not HTTP/1.0 or HTTP/1.1"
     BareCarriageReturn "a CR that no LF follows"
@@ -69,7 +69,7 @@ rejections! {
     ExtensionParameters "parameters of an extension that do not answer the offer"
 }
 
-impl std::fmt::Display for Rejection {
+impl std::fmt::Display for ResponseError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
     }

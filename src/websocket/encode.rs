@@ -6,7 +6,7 @@ use super::{CloseCode, Header, Message, Opcode, apply, close_payload};
 /// Appends a whole message as one unmasked frame: the server's way (RFC 6455 section 5.1).
 ///
 /// ```
-/// use switchboard::proto::{Message, encode_message};
+/// use switchboard::proto::websocket::{Message, encode_message};
 ///
 /// let mut out = Vec::new();
 /// encode_message(&mut out, Message::Text("Hello"));

@@ -1,8 +1,8 @@
 //! The receiving side and the state machine as tables: what each role makes of frames, whole and in pieces.
 
-use switchboard::proto::{
-    Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, Rules, State, Violation, encode_frame,
-    encode_masked, receive,
+use switchboard::proto::websocket::{
+    Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, Rules, State, Violation,
+    decode, encode_frame, encode_masked,
 };
 
 const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
@@ -49,7 +49,7 @@ fn read<'p>(rules: &Rules, pieces: impl IntoIterator<Item = &'p [u8]>) -> Vec<St
     for piece in pieces {
         kept.extend_from_slice(piece);
         loop {
-            let (consumed, event) = receive(rules, &mut assembly, &mut kept);
+            let (consumed, event) = decode(rules, &mut assembly, &mut kept);
             let described = describe(event);
             kept.drain(..consumed);
             let Some(described) = described else { break };
@@ -74,9 +74,16 @@ fn rows() -> Vec<Row> {
         (vec![(true, Binary, b"\0\xFF")], vec!["binary [00, FF]"]),
         (vec![(true, Text, b"a"), (true, Binary, b"b")], vec!["text a", "binary [62]"]),
         (vec![(false, Text, b"Hel"), (true, Continuation, b"lo")], vec!["text Hello"]),
-        (vec![(false, Text, b""), (false, Continuation, b""), (true, Continuation, b"")], vec!["text "]),
         (
-            vec![(false, Text, b"\xF0\x9D"), (false, Continuation, b"\x84"), (true, Continuation, b"\x9E!")],
+            vec![(false, Text, b""), (false, Continuation, b""), (true, Continuation, b"")],
+            vec!["text "],
+        ),
+        (
+            vec![
+                (false, Text, b"\xF0\x9D"),
+                (false, Continuation, b"\x84"),
+                (true, Continuation, b"\x9E!"),
+            ],
             vec!["text 𝄞!"],
         ),
         (
@@ -91,7 +98,10 @@ fn rows() -> Vec<Row> {
         ),
         (vec![(true, Close, b"")], vec!["close "]),
         (vec![(true, Close, b"\x03\xE8bye")], vec!["close 1000 bye"]),
-        (vec![(true, Text, b"good"), (true, Close, b"\x03")], vec!["text good", "fail TruncatedCloseCode"]),
+        (
+            vec![(true, Text, b"good"), (true, Close, b"\x03")],
+            vec!["text good", "fail TruncatedCloseCode"],
+        ),
         (vec![(true, Close, b"\x03\xED")], vec!["fail InvalidCloseCode"]),
         (vec![(true, Close, b"\x03\xE8\xFF")], vec!["fail InvalidCloseReason"]),
         (vec![(true, Continuation, b"x")], vec!["fail UnexpectedContinuation"]),
@@ -113,8 +123,10 @@ fn rows() -> Vec<Row> {
 fn receiver_reads_every_row_at_every_split_point() {
     for rules in [SERVER, CLIENT, UNLIMITED] {
         for (frames, expected) in rows() {
-            let bytes: Vec<u8> =
-                frames.iter().flat_map(|&(fin, opcode, payload)| frame(rules.role, fin, opcode, payload)).collect();
+            let bytes: Vec<u8> = frames
+                .iter()
+                .flat_map(|&(fin, opcode, payload)| frame(rules.role, fin, opcode, payload))
+                .collect();
             for cut in 0..=bytes.len() {
                 let (head, tail) = bytes.split_at(cut);
                 assert_eq!(read(&rules, [head, tail]), expected, "{frames:?} cut at {cut}");
@@ -130,23 +142,36 @@ fn receiver_reads_every_length_at_the_boundaries() {
         let text: String = ('a'..='z').cycle().take(len).collect();
         let bytes = frame(Role::Server, true, Opcode::Text, text.as_bytes());
         let (mut assembly, mut whole) = (None, bytes.clone());
-        assert_eq!(receive(&SERVER, &mut assembly, &mut whole), (bytes.len(), Event::Message(Message::Text(&text))));
+        assert_eq!(
+            decode(&SERVER, &mut assembly, &mut whole),
+            (bytes.len(), Event::Message(Message::Text(&text)))
+        );
         assert!(assembly.is_none());
         for cut in (0..bytes.len()).step_by(1 + len / 50) {
-            assert_eq!(read(&SERVER, [&bytes[..cut], &bytes[cut..]]), [format!("text {text}")], "{len} cut at {cut}");
+            assert_eq!(
+                read(&SERVER, [&bytes[..cut], &bytes[cut..]]),
+                [format!("text {text}")],
+                "{len} cut at {cut}"
+            );
         }
     }
 }
 
 #[test]
 fn server_lends_a_whole_message_and_leaves_the_next() {
-    let mut input =
-        [frame(Role::Server, true, Opcode::Text, b"one"), frame(Role::Server, true, Opcode::Text, b"two")].concat();
+    let mut input = [
+        frame(Role::Server, true, Opcode::Text, b"one"),
+        frame(Role::Server, true, Opcode::Text, b"two"),
+    ]
+    .concat();
     let (mut assembly, input_start) = (None, input.as_ptr() as usize);
-    let (consumed, event) = receive(&SERVER, &mut assembly, &mut input);
+    let (consumed, event) = decode(&SERVER, &mut assembly, &mut input);
     let Event::Message(Message::Text(text)) = event else { panic!("{event:?}") };
     assert_eq!((consumed, text, text.as_ptr() as usize - input_start), (9, "one", 6));
-    assert_eq!(receive(&SERVER, &mut assembly, &mut input[9..]), (9, Event::Message(Message::Text("two"))));
+    assert_eq!(
+        decode(&SERVER, &mut assembly, &mut input[9..]),
+        (9, Event::Message(Message::Text("two")))
+    );
 }
 
 #[test]
@@ -175,11 +200,16 @@ fn receiver_reports_the_first_of_several_faults_however_they_arrive() {
 
 #[test]
 fn server_fails_text_at_the_first_bad_byte_within_a_frame() {
-    let bytes = frame(Role::Server, true, Opcode::Text, b"plain \xED\xA0\x80 and a long rest that never comes");
+    let bytes = frame(
+        Role::Server,
+        true,
+        Opcode::Text,
+        b"plain \xED\xA0\x80 and a long rest that never comes",
+    );
     let (mut assembly, mut kept) = (None, Vec::new());
     for (at, byte) in bytes.iter().enumerate() {
         kept.push(*byte);
-        let (consumed, event) = receive(&SERVER, &mut assembly, &mut kept);
+        let (consumed, event) = decode(&SERVER, &mut assembly, &mut kept);
         match at {
             // Six bytes of header, six of text, then ED A0 cannot become a character.
             13 => return assert_eq!(event, Event::Fail(Violation::InvalidUtf8)),
@@ -194,7 +224,10 @@ fn server_fails_text_at_the_first_bad_byte_within_a_frame() {
 fn server_fails_a_message_above_the_limit_by_its_header() {
     let rules = Rules { max_message: 200, ..SERVER };
     assert_eq!(read(&rules, [&frame(Role::Server, true, Opcode::Text, &[b'a'; 200])[..]]).len(), 1);
-    assert_eq!(read(&rules, [&frame(Role::Server, true, Opcode::Text, &[b'a'; 201])[..8]]), ["fail TooBig"]);
+    assert_eq!(
+        read(&rules, [&frame(Role::Server, true, Opcode::Text, &[b'a'; 201])[..8]]),
+        ["fail TooBig"]
+    );
     let start = frame(Role::Server, false, Opcode::Binary, &[0; 150]);
     let fits = frame(Role::Server, true, Opcode::Continuation, &[0; 50]);
     let beyond = frame(Role::Server, true, Opcode::Continuation, &[0; 51]);
@@ -217,10 +250,10 @@ fn server_fails_a_message_above_the_limit_by_its_header() {
 fn server_forgets_an_unfinished_message_once_it_fails_or_ends() {
     for last in [frame(Role::Server, true, Opcode::Close, b""), vec![0x81]] {
         let (mut assembly, mut start) = (None, frame(Role::Server, false, Opcode::Text, b"begun"));
-        assert_eq!(receive(&SERVER, &mut assembly, &mut start), (11, Event::More));
+        assert_eq!(decode(&SERVER, &mut assembly, &mut start), (11, Event::More));
         assert!(assembly.is_some());
         let mut last = last;
-        receive(&SERVER, &mut assembly, &mut last);
+        decode(&SERVER, &mut assembly, &mut last);
         assert!(assembly.is_none());
     }
 }
@@ -230,19 +263,20 @@ fn server_waits_for_a_whole_control_frame_without_consuming_it() {
     let whole = frame(Role::Server, true, Opcode::Ping, &[7; 125]);
     for cut in 0..whole.len() {
         let (mut assembly, mut input) = (None, whole[..cut].to_vec());
-        assert_eq!(receive(&SERVER, &mut assembly, &mut input), (0, Event::More));
+        assert_eq!(decode(&SERVER, &mut assembly, &mut input), (0, Event::More));
         assert_eq!((input.as_slice(), assembly.is_none()), (&whole[..cut], true));
     }
 }
 
 #[test]
 fn server_has_nothing_to_say_about_no_bytes() {
-    assert_eq!(receive(&SERVER, &mut None, &mut []), (0, Event::More));
+    assert_eq!(decode(&SERVER, &mut None, &mut []), (0, Event::More));
 }
 
 /// The verdict on a header's two bytes, worked out from the RFC alone; `None` is "not yet".
 fn verdict(role: Role, first: u8, second: u8) -> Option<&'static str> {
-    let (fin, opcode, masked, len) = (first & 0x80 != 0, first & 0x0F, second & 0x80 != 0, second & 0x7F);
+    let (fin, opcode, masked, len) =
+        (first & 0x80 != 0, first & 0x0F, second & 0x80 != 0, second & 0x7F);
     match () {
         _ if first & 0x70 != 0 => Some("fail ReservedBits"),
         _ if !matches!(opcode, 0 | 1 | 2 | 8 | 9 | 10) => Some("fail UnknownOpcode"),
@@ -271,7 +305,11 @@ fn field_row_15_every_two_byte_header_has_one_verdict_in_both_roles() {
             let expected: Vec<_> = verdict(role, bytes[0], bytes[1]).into_iter().collect();
             let rules = Rules { role, ..SERVER };
             assert_eq!(read(&rules, [&bytes[..]]), expected, "{role:?} {bytes:02X?}");
-            assert_eq!(read(&rules, bytes.chunks(1)), expected, "{role:?} {bytes:02X?} byte by byte");
+            assert_eq!(
+                read(&rules, bytes.chunks(1)),
+                expected,
+                "{role:?} {bytes:02X?} byte by byte"
+            );
         }
     }
 }
@@ -281,9 +319,14 @@ fn field_row_19_reserved_bits_are_a_violation_in_every_phase() {
     for role in [Role::Server, Role::Client] {
         let rules = Rules { role, ..SERVER };
         for bits in 1..=7_u8 {
-            for opcode in
-                [Opcode::Continuation, Opcode::Text, Opcode::Binary, Opcode::Close, Opcode::Ping, Opcode::Pong]
-            {
+            for opcode in [
+                Opcode::Continuation,
+                Opcode::Text,
+                Opcode::Binary,
+                Opcode::Close,
+                Opcode::Ping,
+                Opcode::Pong,
+            ] {
                 let mut bad = frame(role, true, opcode, b"");
                 bad[0] |= bits << 4;
                 assert_eq!(read(&rules, [&bad[..]]), ["fail ReservedBits"]);
@@ -308,8 +351,10 @@ fn field_row_24_every_boundary_holds_without_a_limit() {
         }
     }
     for (frames, expected) in rows() {
-        let bytes: Vec<u8> =
-            frames.iter().flat_map(|&(fin, opcode, payload)| frame(Role::Server, fin, opcode, payload)).collect();
+        let bytes: Vec<u8> = frames
+            .iter()
+            .flat_map(|&(fin, opcode, payload)| frame(Role::Server, fin, opcode, payload))
+            .collect();
         assert_eq!(read(&UNLIMITED, [&bytes[..]]), expected);
     }
 }
@@ -318,7 +363,9 @@ fn field_row_24_every_boundary_holds_without_a_limit() {
 fn field_row_25_lengths_beyond_the_address_space_never_wrap() {
     let declared = |first: u8, len: u64| [&[first, 0xFF][..], &len.to_be_bytes(), &KEY].concat();
     // Header and payload together pass 32 bits, or all but pass 64: a wrapped sum would look small enough to be here.
-    for len in [u64::from(u32::MAX) - 13, u64::from(u32::MAX), 1 << 32, (1 << 63) - 14, (1 << 63) - 1] {
+    for len in
+        [u64::from(u32::MAX) - 13, u64::from(u32::MAX), 1 << 32, (1 << 63) - 14, (1 << 63) - 1]
+    {
         let expected: &[&str] = if len <= usize::MAX as u64 { &[] } else { &["fail TooBig"] };
         assert_eq!(read(&UNLIMITED, [&declared(0x82, len)[..], &[0; 64]]), expected, "{len}");
         assert_eq!(read(&UNLIMITED, [&declared(0x81, len)[..], &KEY]), expected, "{len}");
@@ -352,7 +399,9 @@ fn state_table_is_the_one_of_the_rfc() {
 
 #[test]
 fn violation_says_what_was_wrong_within_a_close_reason() {
-    for violation in [Violation::ReservedBits, Violation::Unmasked, Violation::InvalidUtf8, Violation::TooBig] {
+    for violation in
+        [Violation::ReservedBits, Violation::Unmasked, Violation::InvalidUtf8, Violation::TooBig]
+    {
         assert!(violation.as_str().is_ascii() && violation.as_str().len() <= 123);
         assert_eq!(violation.to_string(), violation.as_str());
     }

@@ -2,7 +2,7 @@
 //! Knows how a line looks and where the lines of a head are, not what any of them means.
 
 use super::MAX_HEADERS;
-use super::fields::KNOWN;
+use super::request_headers::KNOWN;
 
 /// A byte of a token: any visible character that is no delimiter (RFC 9110 section 5.6.2).
 pub(super) const TOKEN: u8 = 1 << 0;
@@ -26,7 +26,8 @@ const CLASSES: [u8; 256] = {
         classes[byte as usize] = match byte {
             0x00..=0x20 | 0x7F => GAP,
             b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => TOKEN,
-            b'!' | b'$' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~' => TOKEN,
+            b'!' | b'$' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|'
+            | b'~' => TOKEN,
             b'#' => TOKEN | FRAGMENT,
             b'%' => TOKEN | ESCAPE,
             b'"' | b'<' | b'>' => FOREIGN,
@@ -125,7 +126,10 @@ impl<'h> Lines<'h> {
         let mut rest = head.get(at..).unwrap_or_default();
         loop {
             if let [b'\r', b'\n', after @ ..] = rest {
-                return Ok(Lines { head: &head[..head.len() - after.len()], starts: &starts[..count] });
+                return Ok(Lines {
+                    head: &head[..head.len() - after.len()],
+                    starts: &starts[..count],
+                });
             }
             let (name, after) = rest.split_at(token_len(rest));
             let (value, next) = match after {
@@ -160,7 +164,9 @@ impl<'h> Lines<'h> {
         self.starts.iter().filter_map(move |&start| {
             let (sent, after) = self.head.get(start as usize..)?.split_at_checked(name.len())?;
             match after {
-                [b':', after @ ..] if sent.eq_ignore_ascii_case(name.as_bytes()) => Some(value(after).ok()?.0),
+                [b':', after @ ..] if sent.eq_ignore_ascii_case(name.as_bytes()) => {
+                    Some(value(after).ok()?.0)
+                }
                 _ => None,
             }
         })

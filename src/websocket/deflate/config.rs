@@ -26,7 +26,7 @@ pub enum DeflateMode {
 /// How messages are to be compressed; what the peer says to it makes it [`Agreed`].
 ///
 /// ```
-/// use switchboard::proto::DeflateConfig;
+/// use switchboard::proto::websocket::DeflateConfig;
 ///
 /// let config = DeflateConfig::dedicated().level(6).server_bits(12).threshold(1 << 10);
 /// assert!(config.compresses(1 << 10) && !config.compresses((1 << 10) - 1));
@@ -51,7 +51,13 @@ impl Default for DeflateConfig {
 impl DeflateConfig {
     /// Level 1, windows of 15 bits, a threshold of 256 bytes.
     pub const fn new(mode: DeflateMode) -> DeflateConfig {
-        DeflateConfig { mode, level: 1, server_bits: MAX_BITS, client_bits: MAX_BITS, threshold: 256 }
+        DeflateConfig {
+            mode,
+            level: 1,
+            server_bits: MAX_BITS,
+            client_bits: MAX_BITS,
+            threshold: 256,
+        }
     }
 
     /// No compression.

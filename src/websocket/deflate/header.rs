@@ -32,10 +32,14 @@ pub(super) fn extensions(value: &[u8]) -> impl Iterator<Item = Extension<'_>> {
 impl<'v> Extension<'v> {
     /// The parameters in order, `None` in the place of a malformed one.
     pub(super) fn params(&self) -> impl Iterator<Item = Option<Param<'v>>> + use<'v> {
-        self.params.into_iter().flat_map(|params| pieces(params, b';')).map(|param| match cut(param, b'=') {
-            (b"", _) => None,
-            (name, None) => Some(Param { name, value: None }),
-            (name, Some(value)) => Value::parse(value.trim_ascii()).map(|value| Param { name, value: Some(value) }),
+        self.params.into_iter().flat_map(|params| pieces(params, b';')).map(|param| {
+            match cut(param, b'=') {
+                (b"", _) => None,
+                (name, None) => Some(Param { name, value: None }),
+                (name, Some(value)) => {
+                    Value::parse(value.trim_ascii()).map(|value| Param { name, value: Some(value) })
+                }
+            }
         })
     }
 }
@@ -91,7 +95,9 @@ fn cut(value: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
             _ if escaped => escaped = false,
             b'\\' if quoted => escaped = true,
             b'"' => quoted = !quoted,
-            _ if byte == separator && !quoted => return (value[..at].trim_ascii(), Some(&value[at + 1..])),
+            _ if byte == separator && !quoted => {
+                return (value[..at].trim_ascii(), Some(&value[at + 1..]));
+            }
             _ => {}
         }
     }

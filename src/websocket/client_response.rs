@@ -3,12 +3,12 @@
 
 use http::StatusCode;
 
-use super::handshake::{elements, is_token};
-use super::{Key, Opening};
-use crate::http1::{Rejection, ResponseHead, Version};
+use super::server_handshake::{elements, is_token};
+use super::{ClientHandshake, Key};
+use crate::http1::{ResponseError, ResponseHead, Version};
 
-impl Opening {
-    /// Judges the response to the request that [`encode`](Opening::encode) made with this key, and says which of the
+impl ClientHandshake {
+    /// Judges the response to the request that [`encode`](ClientHandshake::encode) made with this key, and says which of the
     /// subprotocols the server selected, if any.
     ///
     /// Everything after the head is frames then. The extensions that the server uses, with their parameters, are the
@@ -18,7 +18,11 @@ impl Opening {
     /// # Errors
     /// The first thing that section 4.1 demands and the response lacks. The client then fails the connection; where the
     /// status is not 101, [`ResponseHead::status`] and the headers say more, such as the `Location` of a redirection.
-    pub fn check(&self, key: &Key, response: &ResponseHead<'_>) -> Result<Option<&str>, Rejection> {
+    pub fn check(
+        &self,
+        key: &Key,
+        response: &ResponseHead<'_>,
+    ) -> Result<Option<&str>, ResponseError> {
         check_status(response)?;
         check_upgrade(response)?;
         check_connection(response)?;
@@ -31,86 +35,91 @@ impl Opening {
 
     /// Item 5: "an extension that was not present in the client's handshake" fails the connection. Nor may one be there
     /// twice, as both would claim the same bits and the same bytes (section 9.1).
-    fn check_extensions(&self, response: &ResponseHead<'_>) -> Result<(), Rejection> {
+    fn check_extensions(&self, response: &ResponseHead<'_>) -> Result<(), ResponseError> {
         let used = || response.header_values("sec-websocket-extensions").flat_map(extension_names);
         let offered = || extension_names(self.extensions.as_bytes()).flatten();
         for name in used() {
-            let name = name.ok_or(Rejection::MalformedExtensions)?;
+            let name = name.ok_or(ResponseError::MalformedExtensions)?;
             if !offered().any(|offer| offer == name) {
-                return Err(Rejection::UnofferedExtension);
+                return Err(ResponseError::UnofferedExtension);
             }
         }
         // For each offer, of which there are few, so that the work stays linear in what the server sends.
         match offered().any(|offer| used().flatten().filter(|&name| name == offer).count() > 1) {
-            true => Err(Rejection::DoubledExtension),
+            true => Err(ResponseError::DoubledExtension),
             false => Ok(()),
         }
     }
 
     /// Item 6: one of those asked for, to the letter and its case, or none.
-    fn check_subprotocol(&self, response: &ResponseHead<'_>) -> Result<Option<&str>, Rejection> {
+    fn check_subprotocol(
+        &self,
+        response: &ResponseHead<'_>,
+    ) -> Result<Option<&str>, ResponseError> {
         let mut values = response.header_values("sec-websocket-protocol");
         let Some(value) = values.next() else {
             return Ok(None);
         };
         if values.next().is_some() {
-            return Err(Rejection::DoubledSubprotocol); // 11.3.4
+            return Err(ResponseError::DoubledSubprotocol); // 11.3.4
         }
         let asked = self.subprotocols.iter().find(|name| name.as_bytes() == value);
-        asked.map(|name| Some(&**name)).ok_or(Rejection::UnaskedSubprotocol)
+        asked.map(|name| Some(&**name)).ok_or(ResponseError::UnaskedSubprotocol)
     }
 }
 
 /// Item 1; a redirection may be followed and credentials may be given, but neither happens unasked.
-fn check_status(response: &ResponseHead<'_>) -> Result<(), Rejection> {
+fn check_status(response: &ResponseHead<'_>) -> Result<(), ResponseError> {
     match response.status() {
         StatusCode::SWITCHING_PROTOCOLS if response.version() == Version::Http11 => Ok(()),
         // RFC 9110 section 15.2: HTTP/1.0 has no such status.
-        StatusCode::SWITCHING_PROTOCOLS => Err(Rejection::SwitchedInHttp10),
-        StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(Rejection::Unauthorized),
-        StatusCode::UPGRADE_REQUIRED => Err(Rejection::UpgradeRequired), // 4.4
-        status if status.is_redirection() => Err(Rejection::Redirected),
-        _ => Err(Rejection::NotSwitched),
+        StatusCode::SWITCHING_PROTOCOLS => Err(ResponseError::SwitchedInHttp10),
+        StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            Err(ResponseError::Unauthorized)
+        }
+        StatusCode::UPGRADE_REQUIRED => Err(ResponseError::UpgradeRequired), // 4.4
+        status if status.is_redirection() => Err(ResponseError::Redirected),
+        _ => Err(ResponseError::NotSwitched),
     }
 }
 
 /// Item 2: the value is to be `websocket`, not to contain it.
-fn check_upgrade(response: &ResponseHead<'_>) -> Result<(), Rejection> {
+fn check_upgrade(response: &ResponseHead<'_>) -> Result<(), ResponseError> {
     let mut values = response.header_values("upgrade");
     match (values.next(), values.next()) {
-        (None, _) => Err(Rejection::MissingUpgrade),
+        (None, _) => Err(ResponseError::MissingUpgrade),
         (Some(value), None) if value.eq_ignore_ascii_case(b"websocket") => Ok(()),
-        (Some(_), _) => Err(Rejection::WrongUpgrade),
+        (Some(_), _) => Err(ResponseError::WrongUpgrade),
     }
 }
 
 /// Item 3: `Connection` is a list, on one line or more, and one of its tokens is to be `upgrade`.
-fn check_connection(response: &ResponseHead<'_>) -> Result<(), Rejection> {
+fn check_connection(response: &ResponseHead<'_>) -> Result<(), ResponseError> {
     let mut options = response.header_values("connection").flat_map(elements);
     match options.any(|option| option.eq_ignore_ascii_case(b"upgrade")) {
         true => Ok(()),
-        false => Err(Rejection::MissingConnectionUpgrade),
+        false => Err(ResponseError::MissingConnectionUpgrade),
     }
 }
 
 /// Item 4.
-fn check_accept(key: &Key, response: &ResponseHead<'_>) -> Result<(), Rejection> {
+fn check_accept(key: &Key, response: &ResponseHead<'_>) -> Result<(), ResponseError> {
     let mut values = response.header_values("sec-websocket-accept");
     match (values.next(), values.next()) {
-        (None, _) => Err(Rejection::MissingAccept),
-        (Some(_), Some(_)) => Err(Rejection::DoubledAccept), // 11.3.3
+        (None, _) => Err(ResponseError::MissingAccept),
+        (Some(_), Some(_)) => Err(ResponseError::DoubledAccept), // 11.3.3
         (Some(value), None) if value == key.accept().as_bytes() => Ok(()),
-        (Some(_), None) => Err(Rejection::WrongAccept),
+        (Some(_), None) => Err(ResponseError::WrongAccept),
     }
 }
 
 /// RFC 9110 section 8.6, RFC 9112 section 6.1: neither header has a place here. Who goes by them would take the first
 /// frames for a body.
-fn check_body(response: &ResponseHead<'_>) -> Result<(), Rejection> {
+fn check_body(response: &ResponseHead<'_>) -> Result<(), ResponseError> {
     let empty = response.header_values("content-length").all(|len| len == b"0");
     match empty && response.header_values("transfer-encoding").next().is_none() {
         true => Ok(()),
-        false => Err(Rejection::SwitchedWithBody),
+        false => Err(ResponseError::SwitchedWithBody),
     }
 }
 

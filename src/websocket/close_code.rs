@@ -8,7 +8,7 @@ use super::Violation;
 /// Why a WebSocket was closed: 1000 to 4999 (section 7.4).
 ///
 /// ```
-/// use switchboard::proto::CloseCode;
+/// use switchboard::proto::websocket::CloseCode;
 ///
 /// assert_eq!(CloseCode::new(1000), Some(CloseCode::NORMAL));
 /// assert_eq!(CloseCode::new(999), None);

@@ -1,0 +1,13 @@
+//! permessage-deflate (RFC 7692): its configuration, the codec, compressed messages, the header
+//! `Sec-WebSocket-Extensions` and the negotiation. Knows no connection and keeps no context.
+
+mod codec;
+mod config;
+mod header;
+mod message;
+mod negotiation;
+
+pub use codec::{Deflater, Inflater};
+pub use config::{Agreed, DeflateConfig, DeflateMode};
+pub use message::{Compressed, encode_compressed};
+pub use negotiation::{Disagreement, Negotiated, check_answer, encode_offer, negotiate};
