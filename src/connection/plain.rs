@@ -9,6 +9,7 @@ use super::id::ConnId;
 use super::options::Options;
 use super::phase::Phase;
 use super::segment::Kind;
+use crate::net::Wrote;
 use crate::websocket::{Header, Opcode, State};
 
 /// A message as long as this is written from where it is rather than copied.
@@ -88,7 +89,7 @@ impl Context {
             return;
         }
         match connection.transport.write(self.run.as_bytes()) {
-            Ok(n) if n == self.run.len() => self.run.clear(),
+            Ok(Wrote::All) => self.run.clear(),
             outcome => self.run_left(slot, outcome),
         }
     }
@@ -134,14 +135,15 @@ impl Context {
     fn send_through(&mut self, slot: u32, header: &[u8], payload: &[u8]) {
         let at = header.len();
         let Some(connection) = self.slots.at_mut(slot) else { return };
-        let Ok(n) =
+        let Ok(outcome) =
             connection.transport.write_vectored(&[IoSlice::new(header), IoSlice::new(payload)])
         else {
             return self.mark_gone(slot);
         };
-        if n == at + payload.len() {
+        if outcome == Wrote::All {
             return;
         }
+        let n = outcome.taken(at + payload.len());
         // What has begun to leave is bytes: nothing may come before its end.
         let kind = if n == 0 { Kind::Frames } else { Kind::Bytes };
         self.cork.keep(kind, [&header[n.min(at)..], &payload[n.saturating_sub(at)..]]);
@@ -165,13 +167,14 @@ impl Context {
 
     /// So much of the run has left; what was refused is the cork's.
     #[inline(never)]
-    fn run_left(&mut self, slot: u32, outcome: io::Result<usize>) {
+    fn run_left(&mut self, slot: u32, outcome: io::Result<Wrote>) {
         match outcome {
-            Ok(n) if n == self.run.len() => {
+            Ok(Wrote::All) => {
                 self.run.clear();
                 self.drained(slot);
             }
-            Ok(n) => {
+            Ok(outcome) => {
+                let n = outcome.taken(self.run.len());
                 self.cork.keep_run(self.run.as_bytes(), n);
                 self.run.clear();
                 self.refused(slot);

@@ -8,6 +8,7 @@ use super::connection::Flags;
 use super::context::Context;
 use super::delivery::Frames;
 use super::segment::{Drop, Shared};
+use crate::net::Wrote;
 
 /// Receivers for whom room is kept between turns.
 const KEPT: usize = 16 << 10;
@@ -97,8 +98,9 @@ impl Context {
         }
         connection.flags.remove(Flags::POSTED);
         match connection.transport.write(frame) {
-            Ok(n) if n == frame.len() => self.drained(slot),
-            Ok(n) => {
+            Ok(Wrote::All) => self.drained(slot),
+            Ok(outcome) => {
+                let n = outcome.taken(frame.len());
                 let (frame, drop) = (Rc::clone(frame), *drop);
                 self.keep_post(slot, frame, n, drop);
             }

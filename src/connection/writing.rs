@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 
 use super::outbox::Outbox;
 use super::segment::Segment;
-use crate::net::Transport;
+use crate::net::{Transport, Wrote};
 
 /// How far one attempt to write came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,11 +16,17 @@ pub(crate) enum Written {
     Blocked { n: usize },
 }
 
-/// One attempt to write: of what, how much, and how much of it was taken.
+/// One attempt to write: of what, how much of it was taken, and whether the transport is full.
 struct Attempt {
     is_control: bool,
-    asked: usize,
     n: usize,
+    is_full: bool,
+}
+
+impl Attempt {
+    fn new(is_control: bool, outcome: Wrote, asked: usize) -> Attempt {
+        Attempt { is_control, n: outcome.taken(asked), is_full: outcome != Wrote::All }
+    }
 }
 
 /// Segments below this size are brought together, which is cheaper than to name each of them to the kernel.
@@ -39,7 +45,7 @@ impl Outbox {
     ) -> io::Result<Written> {
         let mut written = 0;
         while self.len > 0 {
-            let Attempt { is_control, asked, n } = self.write_once(transport, scratch)?;
+            let Attempt { is_control, n, is_full } = self.write_once(transport, scratch)?;
             written += n;
             self.written += n as u64;
             if n == self.len {
@@ -51,7 +57,7 @@ impl Outbox {
             } else {
                 self.segments_left(n)
             }
-            if n < asked {
+            if is_full {
                 return Ok(Written::Blocked { n: written });
             }
         }
@@ -75,7 +81,7 @@ impl Outbox {
                 begun => (false, &front[..begun]),
             }
         };
-        Ok(Attempt { is_control, asked: piece.len(), n: transport.write(piece)? })
+        Ok(Attempt::new(is_control, transport.write(piece)?, piece.len()))
     }
 
     /// The small segments at the front, brought together.
@@ -100,7 +106,7 @@ impl Outbox {
             *slice = IoSlice::new(piece);
             (count, asked) = (count + 1, asked + piece.len());
         }
-        Ok(Attempt { is_control: false, asked, n: transport.write_vectored(&slices[..count])? })
+        Ok(Attempt::new(false, transport.write_vectored(&slices[..count])?, asked))
     }
 
     /// What is left of each segment.

@@ -4,7 +4,7 @@
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::transport::Read;
+use super::outcome::Read;
 
 /// The server's end of an in-memory connection; made by [`Transport::memory`](super::Transport::memory).
 #[derive(Debug)]

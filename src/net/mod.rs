@@ -6,6 +6,7 @@ mod address;
 mod dial;
 mod listener;
 mod memory;
+mod outcome;
 mod resolve;
 mod transport;
 
@@ -14,6 +15,6 @@ pub(crate) use dial::dial;
 pub use listener::Listener;
 pub(crate) use listener::{AcceptOutcome, Acceptor, turn_away};
 pub use memory::{Memory, MemoryPeer};
+pub(crate) use outcome::{Read, Wrote};
 pub(crate) use resolve::{Lookup, Resolver};
-pub(crate) use transport::Read;
 pub use transport::{Readiness, Transport};

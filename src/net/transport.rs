@@ -8,6 +8,7 @@ use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
 use super::memory::{Memory, MemoryPeer};
+use super::outcome::{Read, Wrote};
 
 /// What carries a connection's bytes.
 ///
@@ -58,17 +59,6 @@ impl Readiness {
         Readiness { readable: false, writable: true, read_closed: false };
 }
 
-/// The outcome of one read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Read {
-    /// This many bytes arrived; `more` says that the transport may hold further ones.
-    Bytes { n: usize, more: bool },
-    /// Nothing now; readiness will be told.
-    Blocked,
-    /// The peer has ended its side.
-    End,
-}
-
 impl Transport {
     /// An in-memory connection: the end a server adopts, and the peer that a test or a simulation holds.
     pub fn memory() -> (Transport, MemoryPeer) {
@@ -95,36 +85,41 @@ impl Transport {
         }
     }
 
-    /// Writes once and says how many bytes were taken; fewer than given means that it is full.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    /// Writes once. Only [`Wrote::All`] says that the transport may take more bytes now.
+    #[inline]
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<Wrote> {
         loop {
             let result = match self {
                 Transport::Tcp(socket) => socket.write(bytes),
                 Transport::Unix(socket) => socket.write(bytes),
                 Transport::Memory(memory) => memory.write(bytes),
-                Transport::Unconnected => return Ok(0),
+                Transport::Unconnected => return Ok(Wrote::Nothing),
             };
             return match result {
+                Ok(n) => Ok(Wrote::of(n, bytes.len())),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-                other => other,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Wrote::Nothing),
+                Err(error) => Err(error),
             };
         }
     }
 
-    /// The same for bytes that lie in several places.
-    pub(crate) fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    /// Writes once, like [`write`](Transport::write), bytes that lie in several places.
+    #[inline]
+    pub(crate) fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<Wrote> {
+        let given = pieces.iter().map(|piece| piece.len()).sum();
         loop {
             let result = match self {
                 Transport::Tcp(socket) => socket.write_vectored(pieces),
                 Transport::Unix(socket) => socket.write_vectored(pieces),
                 Transport::Memory(memory) => memory.write_vectored(pieces),
-                Transport::Unconnected => return Ok(0),
+                Transport::Unconnected => return Ok(Wrote::Nothing),
             };
             return match result {
+                Ok(n) => Ok(Wrote::of(n, given)),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-                other => other,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Wrote::Nothing),
+                Err(error) => Err(error),
             };
         }
     }
