@@ -1,12 +1,16 @@
-//! MemoryPeer addresses as limits see them: what belongs to one subscriber is one. It knows no connection.
+//! The prefix of a peer's address that limits count by. This file knows no connection.
 
 use std::net::IpAddr;
 
-/// The part of an address that one party holds: all of an IPv4 address, the first 64 bits of an IPv6 one, in which a single
-/// host may have as many addresses as it likes.
+/// Maps an address to the prefix that one subscriber holds: all 32 bits of an IPv4 address, the
+/// first 64 bits of an IPv6 address.
+///
+/// A single IPv6 host may have 2^64 addresses below its prefix, so a limit on whole addresses would
+/// limit nothing.
 pub(crate) fn prefix(address: IpAddr) -> u64 {
     match address.to_canonical() {
-        // 0000:0000:0000:0001::/64 and what follows up to 2^33 is reserved, so no IPv6 prefix looks like this.
+        // IPv6 reserves 0000:0000:0000:0001::/64 and the next 2^32 prefixes: none can collide with
+        // these values.
         IpAddr::V4(address) => 1 << 32 | u64::from(address.to_bits()),
         IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
     }
@@ -17,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prefix_is_one_for_one_party() {
+    fn addresses_of_one_subscriber_have_one_prefix() {
         let prefix = |text: &str| prefix(text.parse().unwrap());
         assert_eq!(prefix("127.0.0.1"), prefix("::ffff:127.0.0.1"));
         assert_ne!(prefix("127.0.0.1"), prefix("127.0.0.2"));

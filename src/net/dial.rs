@@ -1,13 +1,18 @@
-//! A socket on its way to an address, from a named address of this machine where one is asked for. It does not know
-//! what it is for, nor when it is connected.
+//! Starts a TCP connection to an address, from a given source address if there is one. This file
+//! knows neither what the connection is for nor when the handshake is over.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 
 use mio::net::TcpStream;
+use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Begins to connect, without waiting.
+/// Starts to connect and returns at once.
+///
+/// # Errors
+/// `InvalidInput` if `source` and `target` are of different families, and every error of `socket`,
+/// `bind` and `connect` except `EINPROGRESS`.
 pub(crate) fn dial(target: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
     let Some(source) = source else { return TcpStream::connect(target) };
     if source.is_ipv4() != target.is_ipv4() {
@@ -20,11 +25,7 @@ pub(crate) fn dial(target: SocketAddr, source: Option<IpAddr>) -> io::Result<Tcp
     socket.set_nonblocking(true)?;
     socket.bind(&SocketAddr::new(source, 0).into())?;
     match socket.connect(&target.into()) {
-        Err(error) if error.raw_os_error() != Some(IN_PROGRESS) => Err(error),
+        Err(error) if Errno::from_io_error(&error) != Some(Errno::INPROGRESS) => Err(error),
         _ => Ok(TcpStream::from_std(socket.into())),
     }
 }
-
-/// `EINPROGRESS`, which differs between Linux and the BSDs.
-const IN_PROGRESS: i32 =
-    if cfg!(any(target_os = "linux", target_os = "android")) { 115 } else { 36 };

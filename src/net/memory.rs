@@ -1,26 +1,38 @@
-//! An in-memory connection with a peer that can be slow, abrupt or gone: what simulations and a million
-//! connections without descriptors run on. It tells nobody of its readiness; whoever holds the peer does.
+//! An in-memory connection whose peer can be slow, abrupt or gone. It uses no descriptor. It reports
+//! no readiness either: the holder of the peer does that.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::outcome::Read;
 
-/// The server's end of an in-memory connection; made by [`Transport::memory`](super::Transport::memory).
+/// The server's end of an in-memory connection.
+///
+/// [`Transport::memory`](super::Transport::memory) makes one, together with its [`MemoryPeer`].
 #[derive(Debug)]
 pub struct Memory {
     pipe: Arc<Mutex<Pipe>>,
 }
 
-/// The far end of an in-memory connection: what a client would see and do.
+/// The client's end of an in-memory connection: sends, receives, stalls, ends and fails on demand.
+///
+/// A peer reports no readiness. After [`send`](MemoryPeer::send), [`window`](MemoryPeer::window) or
+/// [`end`](MemoryPeer::end), call [`Server::ready`](crate::Server::ready) for the connection.
 ///
 /// ```
-/// use switchboard::Transport;
+/// use std::time::Instant;
+/// use switchboard::{Readiness, Server, Transport};
 ///
-/// let (_transport, mut peer) = Transport::memory();
-/// peer.window(10);              // takes ten bytes, then the server's writes are refused
-/// assert!(peer.receive().is_empty());
-/// assert!(!peer.is_ended());
+/// let (mut server, now) = (Server::detached(), Instant::now());
+/// server.http("/", |_conn, _request| "hello");
+/// let (transport, mut peer) = Transport::memory();
+/// let token = server.adopt(transport, now)?;
+///
+/// peer.send("GET / HTTP/1.1\r\nHost: example\r\n\r\n");
+/// server.ready(token, Readiness::READABLE, now);
+/// server.flush(now);
+/// assert!(peer.receive().ends_with(b"hello"));
+/// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]
 pub struct MemoryPeer {
@@ -30,9 +42,11 @@ pub struct MemoryPeer {
 #[derive(Debug)]
 struct Pipe {
     to_server: Vec<u8>,
+    /// Bytes of `to_server` that the server has read.
     read: usize,
     read_at_most: usize,
     to_peer: Vec<u8>,
+    /// Bytes that the server may still write; `usize::MAX` is no limit.
     window: usize,
     peer_ended: bool,
     server_ended: bool,
@@ -41,7 +55,7 @@ struct Pipe {
 }
 
 fn lock(pipe: &Mutex<Pipe>) -> MutexGuard<'_, Pipe> {
-    // A pipe is plain bytes: a panic of another holder leaves nothing half done in it.
+    // A pipe is plain bytes: a panic elsewhere cannot leave it half changed.
     pipe.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -126,42 +140,48 @@ impl Drop for Memory {
 }
 
 impl MemoryPeer {
-    /// Sends bytes to the server.
+    /// Sends bytes to the server. There is no limit.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         lock(&self.pipe).to_server.extend_from_slice(bytes.as_ref());
     }
 
-    /// Takes everything that the server has written so far.
+    /// Takes all bytes that the server has written since the last call.
     pub fn receive(&mut self) -> Vec<u8> {
         std::mem::take(&mut lock(&self.pipe).to_peer)
     }
 
-    /// Lets the server write this many more bytes before its writes are refused; `usize::MAX` is no limit (the start).
+    /// Lets the server write this many more bytes before the transport is full.
+    ///
+    /// `usize::MAX`, the initial value, is no limit.
     pub fn window(&mut self, bytes: usize) {
         lock(&self.pipe).window = bytes;
     }
 
-    /// Hands the server at most this many bytes in one read; `usize::MAX` is no limit (the start).
+    /// Limits one read of the server to this many bytes.
+    ///
+    /// `usize::MAX`, the initial value, is no limit.
     pub fn read_at_most(&mut self, bytes: usize) {
         lock(&self.pipe).read_at_most = bytes;
     }
 
-    /// Ends the peer's side, as a FIN does: the server reads end of file after what was sent.
+    /// Ends the peer's side, as a FIN does: after the bytes sent, the server reads end of file.
     pub fn end(&mut self) {
         lock(&self.pipe).peer_ended = true;
     }
 
-    /// Breaks the connection: from now on every read and write of the server fails with this error.
+    /// Breaks the connection: every later read and write of the server fails with this error.
     pub fn fail(&mut self, kind: ErrorKind) {
         lock(&self.pipe).broken = Some(kind);
     }
 
-    /// Whether the server has ended its side.
+    /// Whether the server has ended its side, by a shutdown or by dropping the connection.
+    #[must_use]
     pub fn is_ended(&self) -> bool {
         lock(&self.pipe).server_ended
     }
 
-    /// Whether the server has dropped the connection altogether.
+    /// Whether the server has dropped the connection.
+    #[must_use]
     pub fn is_gone(&self) -> bool {
         lock(&self.pipe).server_gone
     }

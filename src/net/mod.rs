@@ -1,19 +1,20 @@
-//! Bytes and readiness: sockets, their in-memory stand-in, and the accepting of new ones.
-//!
-//! Nothing here knows HTTP or WebSocket frames.
+//! Bytes and readiness: sockets, an in-memory stand-in for sockets, accepting, connecting and
+//! name resolution. This folder knows neither HTTP nor WebSocket frames.
 
+mod acceptor;
 mod address;
 mod dial;
+mod first_read;
 mod listener;
 mod memory;
 mod outcome;
 mod resolve;
 mod transport;
 
+pub(crate) use acceptor::{AcceptOutcome, Acceptor, turn_away};
 pub(crate) use address::prefix;
 pub(crate) use dial::dial;
 pub use listener::Listener;
-pub(crate) use listener::{AcceptOutcome, Acceptor, turn_away};
 pub use memory::{Memory, MemoryPeer};
 pub(crate) use outcome::{Read, Wrote};
 pub(crate) use resolve::{Lookup, Resolver};

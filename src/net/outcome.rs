@@ -16,14 +16,14 @@ pub(crate) enum Read {
 pub(crate) enum Wrote {
     /// Every byte left.
     All,
-    /// The transport took some bytes, this many, and is full until the next writable event.
+    /// The transport took this many bytes, not all, and is full until the next writable event.
     Part(usize),
     /// The transport took no byte and is full until the next writable event.
     Nothing,
 }
 
 impl Wrote {
-    /// The outcome of a write to a socket, which took `n` of `given` bytes.
+    /// The outcome of a write to a socket that took `n` of `given` bytes.
     #[inline]
     pub(crate) const fn of(n: usize, given: usize) -> Wrote {
         match n {

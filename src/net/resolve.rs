@@ -1,5 +1,5 @@
-//! Names to addresses, off the loop: the system's resolver may take seconds, and it runs on a thread of its own.
-//! Knows neither connections, which are numbers here, nor deadlines: who will wait no longer says [`Resolver::forget`].
+//! Resolves names to addresses on a thread of its own, because the system's resolver may block for
+//! seconds. This file knows neither deadlines nor connections: connections are numbers here.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -8,25 +8,25 @@ use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
 use std::sync::{Arc, Weak};
 use std::thread;
 
-/// How many names may wait for the thread. Many connections to one name are one.
+/// Names that may wait for the thread. Any number of connections to one name count once.
 const CAPACITY: usize = 256;
 
-/// How many addresses of a name are of use: each is tried in turn.
+/// Addresses kept of one name. A client tries one after the other.
 const MAX_ADDRESSES: usize = 16;
 
 /// Why a name has no address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Unresolved {
-    /// The system knows no address of this name, or could not ask.
+    /// The system found no address of this name, or its resolver failed.
     NotFound,
-    /// 256 other names are waiting already.
+    /// 256 other names wait already.
     Overloaded,
-    /// The system gave no thread.
+    /// The system refused to start a thread.
     NoThread,
 }
 
 impl Unresolved {
-    /// What was wrong, in lower case and without a full stop.
+    /// The reason, in lower case and without a full stop.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Unresolved::NotFound => "the name has no address",
@@ -42,16 +42,17 @@ impl fmt::Display for Unresolved {
     }
 }
 
-/// What came of asking.
+/// The outcome of a question to the resolver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Lookup {
-    /// No resolver is needed: it was an address, or `localhost`.
+    /// The host is an address or `localhost`: no thread is needed.
     Known(Vec<IpAddr>),
-    /// [`Resolver::answer`] will tell, after the loop was woken.
+    /// The thread will wake the loop; then [`Resolver::answer`] returns the addresses.
     Pending,
 }
 
-/// One name's addresses, in the system's order of preference and at least one, for all who asked for it.
+/// The addresses of one name, at least one, in the system's order of preference, and the ids that
+/// wait for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) ids: BTreeSet<u64>,
@@ -60,19 +61,19 @@ pub(crate) struct Answer {
 
 type Found = Result<Vec<IpAddr>, Unresolved>;
 
-/// Finds the addresses of a name. It may block.
+/// Finds the addresses of a name, and may block.
 type LookUp = Arc<dyn Fn(&str) -> Found + Send + Sync>;
 
-/// Wakes the loop, from any thread.
+/// Wakes the loop from any thread.
 type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// Resolves names without ever blocking the loop.
+/// Resolves names without blocking the loop.
 ///
-/// The thread starts with the first name that needs it and ends when the resolver is dropped.
+/// The thread starts with the first name that needs one, and ends when the resolver is dropped.
 pub(crate) struct Resolver {
     queue: Option<Queue>,
-    /// Who waits for which name.
-    waiting: HashMap<Box<str>, Waiters>,
+    /// The ids that wait for each name.
+    waiters: HashMap<Box<str>, Waiters>,
     wake: Wake,
     look_up: LookUp,
 }
@@ -84,7 +85,7 @@ struct Queue {
 
 struct Waiters {
     ids: BTreeSet<u64>,
-    /// Dropped with the last of the ids, by which the thread sees that it need not ask.
+    /// Dropped with the last of the ids: the thread then skips the name.
     _wanted: Arc<()>,
 }
 
@@ -94,49 +95,49 @@ struct Query {
 }
 
 impl Resolver {
-    /// A resolver that calls `wake`, on its own thread, whenever there is an answer.
+    /// Makes a resolver that calls `wake`, on its own thread, for each answer.
     pub(crate) fn new(wake: impl Fn() + Send + Sync + 'static) -> Resolver {
         Resolver::with(Arc::new(wake), Arc::new(ask_the_system))
     }
 
     fn with(wake: Wake, look_up: LookUp) -> Resolver {
-        Resolver { queue: None, waiting: HashMap::new(), wake, look_up }
+        Resolver { queue: None, waiters: HashMap::new(), wake, look_up }
     }
 
-    /// Looks for the addresses of a host: an IP address without brackets, or a name in lower case.
+    /// Looks up the addresses of a host: an IP address without brackets, or a name in lower case.
     ///
     /// # Errors
-    /// What is certain at once; [`Unresolved::NotFound`] comes as an answer only.
+    /// `Overloaded` or `NoThread`. [`Unresolved::NotFound`] comes as an answer only.
     pub(crate) fn resolve(&mut self, id: u64, host: &str) -> Result<Lookup, Unresolved> {
         if let Some(addresses) = known(host) {
             return Ok(Lookup::Known(addresses));
         }
-        if let Some(waiting) = self.waiting.get_mut(host) {
-            waiting.ids.insert(id);
+        if let Some(waiters) = self.waiters.get_mut(host) {
+            waiters.ids.insert(id);
             return Ok(Lookup::Pending);
         }
         let wanted = Arc::new(());
         self.enqueue(Query { name: host.into(), wanted: Arc::downgrade(&wanted) })?;
-        self.waiting.insert(host.into(), Waiters { ids: BTreeSet::from([id]), _wanted: wanted });
+        self.waiters.insert(host.into(), Waiters { ids: BTreeSet::from([id]), _wanted: wanted });
         Ok(Lookup::Pending)
     }
 
-    /// Nobody waits any longer for this host under this id. A name that nobody waits for is not asked for.
+    /// Removes an id from the waiters of a host. The thread skips names without waiters.
     pub(crate) fn forget(&mut self, id: u64, host: &str) {
-        if let Some(waiting) = self.waiting.get_mut(host) {
-            waiting.ids.remove(&id);
-            if waiting.ids.is_empty() {
-                self.waiting.remove(host);
+        if let Some(waiters) = self.waiters.get_mut(host) {
+            waiters.ids.remove(&id);
+            if waiters.ids.is_empty() {
+                self.waiters.remove(host);
             }
         }
     }
 
-    /// The next answer that has come; to be called until there is none when the loop was woken.
+    /// Takes the next answer. After a wake, call this until it returns `None`.
     pub(crate) fn answer(&mut self) -> Option<Answer> {
         let queue = self.queue.as_ref()?;
         while let Ok((name, addresses)) = queue.answers.try_recv() {
-            if let Some(waiting) = self.waiting.remove(&name) {
-                return Some(Answer { ids: waiting.ids, addresses });
+            if let Some(waiters) = self.waiters.remove(&name) {
+                return Some(Answer { ids: waiters.ids, addresses });
             }
         }
         None
@@ -157,18 +158,19 @@ impl Resolver {
 
 impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resolver").field("waiting", &self.waiting.len()).finish_non_exhaustive()
+        f.debug_struct("Resolver").field("waiters", &self.waiters.len()).finish_non_exhaustive()
     }
 }
 
-/// What needs nobody's answer: addresses, and `localhost`, which is always this machine (RFC 6761 section 6.3).
+/// The addresses of hosts that need no resolver: addresses, and `localhost`, which is always this
+/// machine (RFC 6761 section 6.3).
 fn known(host: &str) -> Option<Vec<IpAddr>> {
     if let Ok(address) = host.parse() {
         return Some(vec![address]);
     }
     let name = host.strip_suffix('.').unwrap_or(host);
     let local = name == "localhost" || name.ends_with(".localhost");
-    // In the order of RFC 6724 section 2.1.
+    // RFC 6724 section 2.1 gives the order.
     local.then(|| vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()])
 }
 
@@ -182,7 +184,7 @@ fn start(look_up: LookUp, wake: Wake) -> Result<Queue, Unresolved> {
     }
 }
 
-/// The thread: ends when the resolver is gone.
+/// Runs on the thread until the resolver is dropped.
 fn serve(
     queries: &Receiver<Query>,
     answers: &Sender<(Box<str>, Found)>,
@@ -222,29 +224,35 @@ mod tests {
 
     use super::{Answer, CAPACITY, Found, Lookup, Resolver, Unresolved, ask_the_system};
 
-    /// A resolver whose thread asks the test: `asked` tells the name, `told` gives its addresses.
+    /// A resolver whose thread asks the test: `queries` receives a name, `answers` sends its
+    /// addresses.
     struct Bench {
         resolver: Resolver,
-        asked: Receiver<String>,
-        told: Sender<Found>,
+        queries: Receiver<String>,
+        answers: Sender<Found>,
         woken: Receiver<()>,
     }
 
-    /// So long a thread may take on a busy machine.
+    /// A bound for threads on a busy machine.
     const PATIENCE: Duration = Duration::from_secs(30);
 
     fn bench() -> Bench {
-        let (ask, asked) = mpsc::channel();
-        let (told, tell) = mpsc::channel();
+        let (ask, queries) = mpsc::channel();
+        let (answers, answer) = mpsc::channel();
         let (wake, woken) = mpsc::channel();
-        let (wake, tell) = (Mutex::new(wake), Mutex::new((ask, tell)));
+        let (wake, link) = (Mutex::new(wake), Mutex::new((ask, answer)));
         let look_up = move |name: &str| {
-            let (ask, tell) = &*tell.lock().unwrap();
+            let (ask, answer) = &*link.lock().unwrap();
             ask.send(name.to_owned()).unwrap();
-            tell.recv().unwrap_or(Err(Unresolved::NotFound))
+            answer.recv().unwrap_or(Err(Unresolved::NotFound))
         };
         let wake = move || wake.lock().unwrap().send(()).unwrap_or_default();
-        Bench { resolver: Resolver::with(Arc::new(wake), Arc::new(look_up)), asked, told, woken }
+        Bench {
+            resolver: Resolver::with(Arc::new(wake), Arc::new(look_up)),
+            queries,
+            answers,
+            woken,
+        }
     }
 
     fn answer(ids: &[u64], addresses: Found) -> Option<Answer> {
@@ -267,70 +275,70 @@ mod tests {
     }
 
     #[test]
-    fn resolver_answers_all_who_asked_for_a_name_at_once() {
-        let Bench { mut resolver, asked, told, woken } = bench();
+    fn resolver_answers_all_waiters_of_a_name_at_once() {
+        let Bench { mut resolver, queries, answers, woken } = bench();
         for id in [7, 8, 9] {
             assert_eq!(resolver.resolve(id, "a.example"), Ok(Lookup::Pending));
         }
         assert_eq!(resolver.resolve(10, "notlocalhost"), Ok(Lookup::Pending));
-        assert_eq!(asked.recv_timeout(PATIENCE).as_deref(), Ok("a.example"));
+        assert_eq!(queries.recv_timeout(PATIENCE).as_deref(), Ok("a.example"));
         resolver.forget(8, "a.example");
         assert_eq!(resolver.answer(), None);
-        told.send(Ok(vec![ADDRESS])).unwrap();
+        answers.send(Ok(vec![ADDRESS])).unwrap();
         woken.recv_timeout(PATIENCE).unwrap();
         assert_eq!(resolver.answer(), answer(&[7, 9], Ok(vec![ADDRESS])));
-        assert_eq!(asked.recv_timeout(PATIENCE).as_deref(), Ok("notlocalhost"));
-        told.send(Err(Unresolved::NotFound)).unwrap();
+        assert_eq!(queries.recv_timeout(PATIENCE).as_deref(), Ok("notlocalhost"));
+        answers.send(Err(Unresolved::NotFound)).unwrap();
         woken.recv_timeout(PATIENCE).unwrap();
         assert_eq!(resolver.answer(), answer(&[10], Err(Unresolved::NotFound)));
         assert_eq!(resolver.answer(), None);
-        assert!(resolver.waiting.is_empty());
+        assert!(resolver.waiters.is_empty());
     }
 
     #[test]
-    fn resolver_does_not_ask_for_what_was_forgotten() {
-        let Bench { mut resolver, asked, told, woken } = bench();
+    fn resolver_skips_names_without_waiters() {
+        let Bench { mut resolver, queries, answers, woken } = bench();
         for (id, name) in [(1, "a.example"), (2, "b.example"), (3, "c.example")] {
             assert_eq!(resolver.resolve(id, name), Ok(Lookup::Pending));
         }
-        assert_eq!(asked.recv_timeout(PATIENCE).as_deref(), Ok("a.example"));
+        assert_eq!(queries.recv_timeout(PATIENCE).as_deref(), Ok("a.example"));
         resolver.forget(1, "a.example");
         resolver.forget(2, "b.example");
         resolver.forget(4, "c.example");
         resolver.forget(1, "d.example");
-        told.send(Ok(vec![ADDRESS])).unwrap();
+        answers.send(Ok(vec![ADDRESS])).unwrap();
         woken.recv_timeout(PATIENCE).unwrap();
-        assert_eq!(resolver.answer(), None, "asked too early to be stopped, and nobody's any more");
-        assert_eq!(asked.recv_timeout(PATIENCE).as_deref(), Ok("c.example"));
-        told.send(Ok(vec![ADDRESS])).unwrap();
+        assert_eq!(resolver.answer(), None, "the query had begun, and its waiter is gone");
+        assert_eq!(queries.recv_timeout(PATIENCE).as_deref(), Ok("c.example"));
+        answers.send(Ok(vec![ADDRESS])).unwrap();
         woken.recv_timeout(PATIENCE).unwrap();
         assert_eq!(resolver.answer(), answer(&[3], Ok(vec![ADDRESS])));
     }
 
     #[test]
-    fn resolver_refuses_more_names_than_it_can_hold() {
-        let Bench { mut resolver, asked, told, woken: _woken } = bench();
+    fn resolver_refuses_more_names_than_its_capacity() {
+        let Bench { mut resolver, queries, answers, woken: _woken } = bench();
         assert_eq!(resolver.resolve(0, "first"), Ok(Lookup::Pending));
-        assert_eq!(asked.recv_timeout(PATIENCE).as_deref(), Ok("first"));
+        assert_eq!(queries.recv_timeout(PATIENCE).as_deref(), Ok("first"));
         for id in 0..CAPACITY as u64 {
             assert_eq!(resolver.resolve(id, &format!("name{id}")), Ok(Lookup::Pending));
         }
         assert_eq!(resolver.resolve(1, "last"), Err(Unresolved::Overloaded));
-        assert_eq!(resolver.resolve(1, "name0"), Ok(Lookup::Pending), "it waits already");
-        assert_eq!(resolver.waiting.len(), CAPACITY + 1, "what was refused is not waited for");
-        told.send(Ok(vec![ADDRESS])).unwrap();
-        assert_eq!(asked.recv_timeout(PATIENCE).as_deref(), Ok("name0"));
+        assert_eq!(resolver.resolve(1, "name0"), Ok(Lookup::Pending), "the name waits already");
+        assert_eq!(resolver.waiters.len(), CAPACITY + 1, "the refused name has no waiters");
+        answers.send(Ok(vec![ADDRESS])).unwrap();
+        assert_eq!(queries.recv_timeout(PATIENCE).as_deref(), Ok("name0"));
         assert_eq!(resolver.resolve(1, "last"), Ok(Lookup::Pending));
     }
 
     #[test]
     fn resolver_ends_its_thread_when_dropped() {
-        let Bench { mut resolver, asked, told, woken } = bench();
+        let Bench { mut resolver, queries, answers, woken } = bench();
         assert_eq!(resolver.resolve(1, "a.example"), Ok(Lookup::Pending));
-        assert_eq!(asked.recv_timeout(PATIENCE).as_deref(), Ok("a.example"));
+        assert_eq!(queries.recv_timeout(PATIENCE).as_deref(), Ok("a.example"));
         drop(resolver);
-        told.send(Ok(vec![ADDRESS])).unwrap();
-        // The closures end with the thread that owns them.
+        answers.send(Ok(vec![ADDRESS])).unwrap();
+        // The thread owns the closures and drops them at its end.
         assert_eq!(woken.recv_timeout(PATIENCE), Err(mpsc::RecvTimeoutError::Disconnected));
     }
 

@@ -1,5 +1,5 @@
-//! One connection's bytes: read, write, shut down, whatever carries them. It alone judges whether a
-//! socket is drained. It knows no message boundary and keeps no bytes of its own.
+//! Reads, writes and shuts down one connection, over TCP, a Unix socket or memory. Only this file
+//! judges whether a socket is drained or full. It knows no message boundary and keeps no bytes.
 
 use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr};
@@ -10,14 +10,20 @@ use mio::{Interest, Registry, Token};
 use super::memory::{Memory, MemoryPeer};
 use super::outcome::{Read, Wrote};
 
-/// What carries a connection's bytes.
+/// Carries the bytes of one connection.
+///
+/// [`Server::adopt`](crate::Server::adopt) takes any transport; accepted connections are
+/// [`Tcp`](Transport::Tcp). mio's sockets are in non-blocking mode from the start; a socket of the
+/// standard library has to be set to it before `from_std`.
 ///
 /// ```
-/// use switchboard::Transport;
+/// use std::time::Instant;
+/// use switchboard::{Server, Transport};
 ///
-/// let (transport, mut peer) = Transport::memory();
-/// peer.send(b"GET / HTTP/1.1\r\n");
-/// assert!(matches!(transport, Transport::Memory(_)));
+/// let mut server = Server::detached();
+/// let (transport, peer) = Transport::memory();
+/// assert!(server.adopt(transport, Instant::now()).is_ok());
+/// assert!(!peer.is_gone());
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
@@ -26,13 +32,14 @@ pub enum Transport {
     Tcp(TcpStream),
     /// A Unix stream socket in non-blocking mode.
     Unix(UnixStream),
-    /// Nothing yet: a connection that is being opened from here.
+    /// No socket yet: the connection is being opened by this program.
+    #[doc(hidden)]
     Unconnected,
-    /// The near end of an in-memory pipe: no descriptor, readiness told by hand.
+    /// The server's end of an in-memory connection: no descriptor; readiness is reported by hand.
     Memory(Memory),
 }
 
-/// What is known to be possible on a connection's transport, without blocking.
+/// The operations that may succeed on a transport without blocking, as mio's events report them.
 ///
 /// ```
 /// use switchboard::Readiness;
@@ -42,11 +49,11 @@ pub enum Transport {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Readiness {
-    /// Bytes, or the end of file, may be read.
+    /// A read may return bytes or the end of file.
     pub readable: bool,
-    /// Bytes may be written.
+    /// A write may take bytes.
     pub writable: bool,
-    /// The peer will send nothing more; what it sent before may still be unread.
+    /// The peer has ended its side; bytes sent before that may still be unread.
     pub read_closed: bool,
 }
 
@@ -60,13 +67,14 @@ impl Readiness {
 }
 
 impl Transport {
-    /// An in-memory connection: the end a server adopts, and the peer that a test or a simulation holds.
+    /// Makes an in-memory connection: the end for the server, and the peer for the test.
+    #[must_use]
     pub fn memory() -> (Transport, MemoryPeer) {
         let (memory, peer) = Memory::pair();
         (Transport::Memory(memory), peer)
     }
 
-    /// Reads once. A buffer that came back full may have left bytes behind.
+    /// Reads once. After a read that filled `buf`, the transport may hold further bytes.
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<Read> {
         loop {
             let result = match self {
@@ -124,7 +132,7 @@ impl Transport {
         }
     }
 
-    /// Whether it has failed, found without reading; of the peer's end of file it says nothing.
+    /// Whether the transport has failed, found without a read. An end of file is no failure.
     pub(crate) fn is_broken(&self) -> bool {
         match self {
             Transport::Tcp(socket) => !matches!(socket.take_error(), Ok(None)),
@@ -134,9 +142,10 @@ impl Transport {
         }
     }
 
-    /// Ends our side: the peer reads end of file after what was written. A socket that is gone already is no fault.
+    /// Ends our side: after the bytes written, the peer reads end of file.
     pub(crate) fn shutdown(&mut self) {
-        let _already_gone = match self {
+        // The socket may be gone already, which is no fault.
+        let _gone = match self {
             Transport::Tcp(socket) => socket.shutdown(Shutdown::Write),
             Transport::Unix(socket) => socket.shutdown(Shutdown::Write),
             Transport::Memory(memory) => {
@@ -147,10 +156,10 @@ impl Transport {
         };
     }
 
-    /// Whether a socket that is being connected is.
+    /// Whether the handshake of a connecting socket is over.
     ///
     /// # Errors
-    /// When it never will be.
+    /// The reason why the handshake failed.
     pub(crate) fn is_connected(&self) -> io::Result<bool> {
         let Transport::Tcp(socket) = self else {
             return Ok(!matches!(self, Transport::Unconnected));
@@ -165,7 +174,7 @@ impl Transport {
         }
     }
 
-    /// The peer's address, where the transport has one.
+    /// The peer's address, if the transport is a connected TCP socket.
     pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
         match self {
             Transport::Tcp(socket) => socket.peer_addr().ok(),
@@ -173,7 +182,7 @@ impl Transport {
         }
     }
 
-    /// Registers for both directions, once and for all: mio is edge-triggered, so interest never changes.
+    /// Registers for both directions, once: with edge-triggered events the interest never changes.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
         match self {

@@ -1,0 +1,172 @@
+//! Accepts connections, and backs off when descriptors run out. This file does not know what
+//! becomes of an accepted socket.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use rustix::io::Errno;
+
+use super::first_read::FirstReadBackoff;
+use super::listener::Listener;
+
+/// The outcome of one attempt to accept.
+#[derive(Debug)]
+pub(crate) enum AcceptOutcome {
+    Connection(TcpStream),
+    /// No connection waits: the next readable event announces one.
+    Drained,
+    /// No descriptor or memory is left. No event follows: call again at [`Acceptor::retry_at`].
+    Exhausted,
+}
+
+/// A listening socket, with its back-off for times without descriptors.
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    socket: TcpListener,
+    /// A descriptor held in reserve. Closing it frees one, with which a connection is accepted and
+    /// refused in words.
+    reserve: Option<File>,
+    pause: Duration,
+    retry_at: Option<Instant>,
+    per_turn: usize,
+    pub(crate) first_read: FirstReadBackoff,
+}
+
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Connections refused in one back-off, so that they do not wait for a server that is full.
+const REFUSED_PER_PAUSE: usize = 64;
+
+impl Acceptor {
+    pub(crate) fn bind(
+        listener: Listener,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Acceptor> {
+        let per_turn = listener.per_turn;
+        let listener = listener.bind()?;
+        listener.set_nonblocking(true)?;
+        let mut socket = TcpListener::from_std(listener);
+        registry.register(&mut socket, token, Interest::READABLE)?;
+        Ok(Acceptor {
+            socket,
+            reserve: reserve(),
+            pause: SHORTEST_PAUSE,
+            retry_at: None,
+            per_turn,
+            first_read: FirstReadBackoff::default(),
+        })
+    }
+
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// The number of connections to accept in one turn of the loop.
+    pub(crate) fn per_turn(&self) -> usize {
+        self.per_turn
+    }
+
+    /// The end of the back-off, if there is one.
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    /// Accepts one connection. Without descriptors it writes `refusal` to the connections that wait
+    /// and closes them.
+    pub(crate) fn accept(&mut self, now: Instant, refusal: &[u8]) -> AcceptOutcome {
+        if self.retry_at.is_some_and(|at| now < at) {
+            return AcceptOutcome::Drained;
+        }
+        self.retry_at = None;
+        for _ in 0..self.per_turn {
+            match accept(&self.socket) {
+                Ok(socket) => {
+                    self.pause = SHORTEST_PAUSE;
+                    if self.reserve.is_none() {
+                        self.reserve = reserve();
+                    }
+                    return AcceptOutcome::Connection(socket);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return AcceptOutcome::Drained;
+                }
+                Err(error) if is_exhaustion(&error) => {
+                    self.refuse_waiting(refusal);
+                    break;
+                }
+                // ECONNABORTED, EPROTO, EINTR and the like concern one connection that is gone: the
+                // next may be well. An error that stays, as after a shutdown of the listening
+                // socket, must not hold the loop: hence the bound.
+                Err(_) => {}
+            }
+        }
+        self.retry_at = Some(now + self.pause);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        AcceptOutcome::Exhausted
+    }
+
+    /// Ends the back-off because a descriptor was closed.
+    pub(crate) fn hurry(&mut self, now: Instant) {
+        if self.retry_at.is_some() {
+            self.retry_at = Some(now);
+        }
+    }
+
+    /// Refuses the connections that wait, one after the other over the reserved descriptor.
+    fn refuse_waiting(&mut self, refusal: &[u8]) {
+        for _ in 0..REFUSED_PER_PAUSE {
+            if self.reserve.take().is_none() {
+                break;
+            }
+            let accepted = accept(&self.socket);
+            let more = accepted.is_ok();
+            if let Ok(socket) = accepted {
+                turn_away(socket, refusal);
+            }
+            self.reserve = reserve();
+            if !more {
+                break;
+            }
+        }
+    }
+}
+
+/// Accepts without asking for the peer's address. The kernel would have to look the address up and
+/// copy it; the few handlers that want it ask later.
+#[cfg(target_os = "linux")]
+fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    use rustix::net::{SocketFlags, accept_with};
+    let socket = accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+    Ok(TcpStream::from_std(socket.into()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    listener.accept().map(|(socket, _)| socket)
+}
+
+/// Writes `refusal` to a connection and closes it, without waiting.
+///
+/// One read comes first: closing a socket with unread bytes resets the connection, and the peer
+/// would lose the refusal.
+pub(crate) fn turn_away(mut socket: TcpStream, refusal: &[u8]) {
+    let _ = socket.read(&mut [0; 4 << 10]);
+    let _ = socket.write(refusal);
+}
+
+fn reserve() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
+/// Whether the process or the system has no descriptor or no memory left.
+fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::NOMEM | Errno::NFILE | Errno::MFILE | Errno::NOBUFS)
+    )
+}
