@@ -64,8 +64,11 @@ compile_error!(
 );
 
 mod connection;
+mod context;
+mod delivery;
 mod http1;
 mod net;
+mod outbox;
 mod reactor;
 mod server;
 mod websocket;
@@ -73,17 +76,19 @@ mod websocket;
 pub use http;
 pub use mio;
 
-pub use connection::{
-    Accepted, Backpressure, CallError, Chunk, Close, Conn, ConnId, ConnMap, Connect, Context,
-    EventStream, Options, OptionsId, Outgoing, Remote, Reply, Stats, Stream, TimerId, Upgrade,
-    ZoneId,
+pub use connection::{Backpressure, ConnId, Options, OptionsId, Rate, Stats, ZoneId};
+pub use context::{
+    Accepted, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, EventStream, Remote, Reply,
+    Stream, TimerId, Upgrade,
 };
+pub use delivery::Outgoing;
 pub use http1::{Extensions, Request, RequestError, Response, Version};
 pub use net::{Listener, Memory, MemoryPeer, Readiness, Transport};
 pub use reactor::Reactor;
 pub use server::{Handler, ListenerId, Server, Zone};
 pub use websocket::{CloseCode, Message, Violation};
 #[cfg(feature = "deflate")]
+#[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
 pub use websocket::{DeflateConfig, DeflateMode};
 
 /// The README's examples compile.

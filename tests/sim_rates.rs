@@ -8,7 +8,7 @@ use common::frames::{binary, frame, ping, pong, text};
 use common::http::{self, only};
 use common::serving::{patient, serving};
 use common::{Client, Log, Sim, millis, seconds};
-use switchboard::{Options, RequestError};
+use switchboard::{Options, Rate, RequestError};
 
 /// A look comes with the step after the deadline.
 const STEP: Duration = Duration::from_millis(250);
@@ -111,7 +111,7 @@ fn heard(sim: &mut Sim, log: &Log, client: Client, message: &[u8], times: usize)
 
 #[test]
 fn messages_may_come_in_a_burst_and_then_at_their_pace() {
-    let (mut sim, log) = serving(Options::new().message_rate(10, 5));
+    let (mut sim, log) = serving(Options::new().message_rate(Rate::per_second(10).burst(5)));
     let client = sim.websocket("/socket");
     log.take();
     assert_eq!(sim.ask_words(client, text("x").repeat(5)), [""; 0]);
@@ -139,7 +139,7 @@ fn messages_may_come_in_a_burst_and_then_at_their_pace() {
 
 #[test]
 fn messages_a_little_too_fast_use_up_the_burst() {
-    let (mut sim, log) = serving(Options::new().message_rate(10, 5));
+    let (mut sim, log) = serving(Options::new().message_rate(Rate::per_second(10).burst(5)));
     let client = sim.websocket("/socket");
     log.take();
     let mut sent = 0;
@@ -156,7 +156,7 @@ fn messages_a_little_too_fast_use_up_the_burst() {
 /// Control frames count as messages do, fragments only when they have become one; each connection by itself.
 #[test]
 fn message_rate_counts_what_is_whole() {
-    let (mut sim, log) = serving(Options::new().message_rate(1, 10));
+    let (mut sim, log) = serving(Options::new().message_rate(Rate::per_second(1).burst(10)));
     let other = sim.websocket("/socket");
     let client = sim.websocket("/socket");
     let fragments =
@@ -170,7 +170,7 @@ fn message_rate_counts_what_is_whole() {
 
 #[test]
 fn bytes_may_come_in_a_burst_and_then_at_their_pace() {
-    let (mut sim, log) = serving(Options::new().byte_rate(1_000, 200_000));
+    let (mut sim, log) = serving(Options::new().byte_rate(Rate::per_second(1_000).burst(200_000)));
     let client = sim.websocket("/socket");
     log.take();
     // 14 bytes of header.
@@ -213,7 +213,11 @@ fn burst_is_whole_after_any_silence() {
         ROUND + seconds(20),
         ROUND * 2,
     ] {
-        let (mut sim, log) = serving(Options::new().message_rate(1, 60).byte_rate(100, 200_000));
+        let (mut sim, log) = serving(
+            Options::new()
+                .message_rate(Rate::per_second(1).burst(60))
+                .byte_rate(Rate::per_second(100).burst(200_000)),
+        );
         let client = sim.websocket("/socket");
         assert_eq!(heard(&mut sim, &log, client, &text("x"), 30), 30);
         keep_silent(&mut sim, client, silence);
@@ -226,7 +230,11 @@ fn burst_is_whole_after_any_silence() {
 #[test]
 fn burst_is_whole_for_a_newcomer() {
     for age in [seconds(0), ROUND - seconds(30), ROUND - seconds(1), ROUND, ROUND + seconds(1)] {
-        let (mut sim, log) = serving(Options::new().message_rate(1, 60).byte_rate(100, 5_000));
+        let (mut sim, log) = serving(
+            Options::new()
+                .message_rate(Rate::per_second(1).burst(60))
+                .byte_rate(Rate::per_second(100).burst(5_000)),
+        );
         sim.advance(age);
         let client = sim.websocket("/socket");
         assert_eq!(heard(&mut sim, &log, client, &text("x"), 60), 60, "a server of {age:?}");
@@ -247,7 +255,7 @@ fn burst_is_whole_for_a_newcomer() {
 #[test]
 fn rate_bounds_the_silence_of_a_peer() {
     let options = Options::new().idle_timeout(seconds(86_400)).pong_timeout(seconds(86_400));
-    let (mut sim, _) = serving(options.message_rate(1, 60));
+    let (mut sim, _) = serving(options.message_rate(Rate::per_second(1).burst(60)));
     let client = sim.websocket("/socket");
     sim.advance(seconds(1_801));
     assert_eq!(sim.words(client), ["ping"]);
@@ -328,7 +336,7 @@ fn connection_lives_as_long_as_it_likes_by_default() {
 /// A large message is not taken at once from whom bytes are counted: who sends at the rate is not refused for having been waited for.
 #[test]
 fn websocket_within_its_rate_may_send_large_messages() {
-    let options = Options::new().byte_rate(128 << 20, 128 << 10);
+    let options = Options::new().byte_rate(Rate::per_second(128 << 20).burst(128 << 10));
     let mut sim = Sim::with(|server| {
         server.options(options);
         server.websocket("/", |conn, message| conn.send(&*message.len().to_string()));

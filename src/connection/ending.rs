@@ -1,104 +1,150 @@
-//! How an exchange or a connection comes to its end: what the peer is still told, what its handler will be, and when our side is ended. The
-//! handlers are told, and the dead are freed, in `flush`.
+//! The ends of an exchange and of a connection, and what goes on once output has left. Handlers
+//! hear of an end, and connections are freed, in `flush`.
 
-use super::connection::{CloseRecord, Flags};
-use super::context::Context;
-use super::id::ConnId;
+use std::io;
+
+use super::flags::Flags;
+use super::held::CloseRecord;
 use super::phase::Phase;
-use super::segment::Kind;
-use crate::websocket::{self, CloseCode, Opcode, State};
+use super::table::Lease;
+use crate::net::Wrote;
+use crate::websocket::{CloseCode, State};
 
-impl Context {
-    /// Fails a connection: its peer is told why, its handler will be, and it ends (RFC 6455 7.1.7).
-    pub(crate) fn fail(&mut self, slot: u32, code: CloseCode, reason: &'static str) {
-        let Some(connection) = self.slots.at(slot) else { return };
-        if connection.phase == Phase::WebSocket(State::Open) {
-            self.push_close(slot, code, reason);
-        }
-        self.record_close(slot, code, reason, false);
-        self.linger(slot);
-    }
-
-    /// Queues a Close frame behind what was sent before it (RFC 6455 5.5.1).
-    pub(crate) fn push_close(&mut self, slot: u32, code: CloseCode, reason: &str) {
-        let key = self.masking_key(slot);
-        if let Some(output) = self.output(slot) {
-            let mut payload = [0; 125];
-            let n = websocket::close_payload(code, reason, &mut payload);
-            output.push_now(Kind::Frames, |own| {
-                websocket::encode(own, true, Opcode::Close, &payload[..n], key)
-            });
-        }
-    }
-
-    /// Notes how an open exchange ended; its handler is told in `flush`. The first account stands, and of one that is gone without
-    /// any there is nothing more to be said.
-    pub(crate) fn record_close(&mut self, slot: u32, code: CloseCode, reason: &str, by_peer: bool) {
-        let open = |flags: Flags| flags.has(Flags::OPENED) && !flags.has(Flags::GONE);
-        if !self.slots.at(slot).is_some_and(|connection| open(connection.flags)) {
+impl Lease<'_> {
+    /// Records how an open exchange ended; its handler hears `close` in `flush`. The first record
+    /// stands. A connection that is gone without a record ended abnormally.
+    pub(crate) fn record_close(&mut self, code: CloseCode, reason: &str, by_peer: bool) {
+        let flags = self.connection.flags;
+        if !flags.has(Flags::OWES_CLOSE) || flags.has(Flags::GONE) {
             return;
         }
-        let Some(held) = self.held(slot) else { return };
+        let held = self.held();
         if held.close_record.is_none() {
             held.close_record = Some(CloseRecord { code, reason: reason.into(), by_peer });
         }
-        if let Some(connection) = self.slots.at_mut(slot)
-            && connection.flags.mark(Flags::ENDED)
-        {
-            self.ended.push(slot);
-        }
+        self.books.work.ended.push(self.connection);
     }
 
-    /// A whole response is on its way: the next request may come, or this was the last.
-    pub(crate) fn after_response(&mut self, slot: u32) {
-        let Some(connection) = self.slots.at_mut(slot) else { return };
-        if !connection.flags.has(Flags::LAST) {
+    /// Goes on after a whole response: the next request may come, or this one was the last.
+    pub(crate) fn after_response(&mut self) {
+        let blocked = self.connection.flags.has(Flags::BLOCKED);
+        if !self.connection.flags.has(Flags::LAST) {
             // No next request before the peer has taken this response.
-            let phase =
-                if connection.flags.has(Flags::BLOCKED) { Phase::Responding } else { Phase::Head };
-            return self.enter(slot, phase);
+            return self.enter(if blocked { Phase::Responding } else { Phase::Idle });
         }
-        if !connection.flags.has(Flags::BLOCKED) && connection.flags.mark(Flags::DIRTY) {
-            self.dirty.push(slot);
-        }
-        self.enter(slot, Phase::Responding);
+        self.offer_later();
+        self.enter(Phase::Responding);
     }
 
-    /// The exchange is over but for bytes on their way.
-    pub(crate) fn linger(&mut self, slot: u32) {
-        self.enter(slot, Phase::Lingering);
-        // With nothing to be written, `offer` still ends our side.
-        if let Some(connection) = self.slots.at_mut(slot)
-            && !connection.flags.has(Flags::BLOCKED)
-            && connection.flags.mark(Flags::DIRTY)
+    /// Ends the exchange but for bytes on their way.
+    pub(crate) fn linger(&mut self) {
+        self.enter(Phase::Lingering);
+        // With nothing to write, `offer` still ends our side.
+        self.offer_later();
+    }
+
+    /// Has the outbox offered to the kernel, unless a writable event must come first.
+    #[inline]
+    pub(crate) fn offer_later(&mut self) {
+        if !self.connection.flags.has(Flags::BLOCKED) {
+            self.books.work.dirty.push(self.connection);
+        }
+    }
+
+    /// Ends the connection: `flush` frees it. A handler that is owed `close` and has no other
+    /// record hears of an abnormal end.
+    pub(crate) fn mark_gone(&mut self) {
+        self.books.lane.leave_fast_path();
+        self.connection.flags.insert(Flags::GONE);
+        self.books.work.ended.push(self.connection);
+    }
+
+    /// Ends our side after the last byte: the connection is gone if the peer has ended its side.
+    fn end_our_side(&mut self, unread: bool) {
+        let flags = &mut self.connection.flags;
+        // Closing over unread input resets the connection, and the peer may lose the last bytes.
+        if flags.has(Flags::READ_CLOSED) && !unread && !flags.has(Flags::UNREAD) {
+            return self.mark_gone();
+        }
+        if flags.mark(Flags::SHUT) {
+            self.connection.transport.shutdown();
+            self.read_later();
+        }
+    }
+
+    /// Does what follows a write, whatever was written. `keep` stores what the transport did not
+    /// take, given the bytes that it took. Every write to a transport ends here.
+    #[inline]
+    pub(crate) fn after_write(
+        &mut self,
+        outcome: io::Result<Wrote>,
+        keep: impl FnOnce(&mut Self, usize),
+    ) {
+        match outcome {
+            Ok(Wrote::All) => self.on_drained(),
+            Ok(Wrote::Part(n)) => keep(self, n),
+            Ok(Wrote::Nothing) => keep(self, 0),
+            Err(_) => self.mark_gone(),
+        }
+    }
+
+    /// Notes that the transport took `n` bytes of the outbox and no more.
+    pub(crate) fn on_blocked(&mut self, n: usize) {
+        self.connection.flags.insert(Flags::BLOCKED);
+        if n > 0
+            && matches!(self.connection.phase, Phase::WebSocket(State::Open) | Phase::Streaming)
         {
-            self.dirty.push(slot);
+            self.touch();
+        }
+        self.store_waiting();
+        // A response that waits for its reader has a deadline of its own.
+        if self.connection.phase.awaits_request() {
+            self.enter(Phase::Responding);
+            self.held().outbox.progress();
         }
     }
 
-    /// The connection is over: `flush` frees it, and tells the handler of an open exchange that has no other end of an abnormal one.
-    pub(crate) fn mark_gone(&mut self, slot: u32) {
-        self.plain = ConnId::NOBODY;
-        let Some(connection) = self.slots.at_mut(slot) else { return };
-        connection.flags.insert(Flags::GONE);
-        if connection.flags.mark(Flags::ENDED) {
-            self.ended.push(slot);
+    /// Moves a large outbox out of the heap.
+    pub(crate) fn store_waiting(&mut self) {
+        if let Some(held) = &mut self.connection.held {
+            held.outbox.store_waiting();
         }
     }
 
-    /// The last byte has left: the peer is told, and if it has nothing more to say either, that was all.
-    pub(super) fn end_our_side(&mut self, slot: u32, unread: bool) {
-        let Some(connection) = self.slots.at_mut(slot) else { return };
-        // To close over unread input is to reset the connection, which may cost the peer what was written last.
-        if connection.flags.has(Flags::READ_CLOSED)
-            && !unread
-            && !connection.flags.has(Flags::UNREAD)
-        {
-            return self.mark_gone(slot);
+    /// Notes that everything has left.
+    #[inline]
+    pub(crate) fn on_drained(&mut self) {
+        let waited = Flags::BLOCKED | Flags::ANSWERED | Flags::WANT_WRITABLE | Flags::READABLE;
+        let phase = self.connection.phase;
+        let plain = matches!(phase, Phase::WebSocket(_)) || phase.awaits_request();
+        if self.connection.flags.any(waited) || !plain {
+            self.go_on();
         }
-        if connection.flags.mark(Flags::SHUT) {
-            connection.transport.shutdown();
-            self.read_later(slot);
+    }
+
+    /// Goes on with what waited for the output to leave.
+    fn go_on(&mut self) {
+        let flags = &mut self.connection.flags;
+        let wanted = flags.any(Flags::WANT_WRITABLE | Flags::BLOCKED);
+        let unread = flags.any(Flags::READABLE | Flags::ANSWERED);
+        flags.remove(Flags::BLOCKED | Flags::ANSWERED | Flags::READABLE);
+        let streams = self.connection.held.as_ref().is_some_and(|held| held.exchange.is_some());
+        if wanted {
+            self.books.work.writable.push(self.connection);
+        }
+        match self.connection.phase {
+            Phase::Responding if streams => {}
+            Phase::Responding if self.connection.flags.has(Flags::LAST) => {
+                self.enter(Phase::Lingering);
+                self.end_our_side(unread);
+            }
+            Phase::Responding => {
+                self.enter(Phase::Idle);
+                self.read_later();
+            }
+            Phase::Lingering => self.end_our_side(unread),
+            _ if unread => self.read_later(),
+            _ => {}
         }
     }
 }

@@ -1,8 +1,8 @@
 //! One HTTP exchange in progress, for as long as its body or its answer is still to come. It keeps the request's
 //! bytes, since what a handler was lent lives for the call only.
 
-use super::connect::Attempt;
-use crate::http1::{BodyLength, Chunked, Extensions, Request, RequestError, Version};
+use super::attempt::Attempt;
+use crate::http1::{BodyLength, Chunked, Extensions, Framing, Request, RequestError, Version};
 
 /// What an answer must know of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,21 +45,8 @@ pub(crate) enum Progress {
     Owed,
     /// It is a request of ours.
     Connecting(Box<Attempt>),
-    /// A handler makes the body piece by piece (`Reply::Stream`).
+    /// A handler makes the body piece by piece (`Reply::Stream`): what is left of it.
     Stream(Framing),
-}
-
-/// How a streamed body is delimited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Framing {
-    /// Chunks (RFC 9112 7.1).
-    Chunked,
-    /// By its declared length, of which so many bytes are to come.
-    Length(u64),
-    /// By the end of the connection, for HTTP/1.0.
-    UntilClose,
-    /// To a HEAD request: nothing is sent.
-    Nothing,
 }
 
 /// A request body that arrives.

@@ -1,57 +1,44 @@
-//! What a connection may cost and how long it may take: limits and deadlines, each with a safe default. A server
-//! numbers its sets of options; a connection holds a number.
+//! Limits and deadlines of a connection, each with a safe default. A server numbers its sets of
+//! options and a connection holds a number. This file enforces nothing.
 
 use std::time::Duration;
 
+use super::backpressure::Backpressure;
 use super::clock::{NEVER, ticks};
-use super::limits::{LOOK, Rate};
+use super::rates::{RATE_CHECK, Rate, RateLimit};
 use crate::http1::HeadLimits;
 #[cfg(feature = "deflate")]
 use crate::websocket::DeflateConfig;
 use crate::websocket::{Role, Rules};
 
-/// What happens to a connection whose peer does not take what is sent to it, once more than
-/// [`Options::max_buffered`] bytes wait.
-///
-/// Only whole messages that have not begun to leave are dropped, never control frames, fragments or HTTP, and
-/// [`Stats::dropped`](crate::Stats::dropped) counts them exactly. Where that does not suffice the connection is closed, as by
-/// [`Close`](Backpressure::Close); only the rest of a message that has begun may be more than the limit.
+/// Names a set of [`Options`] registered with a server.
 ///
 /// ```
-/// use switchboard::{Backpressure, Options, Server};
+/// use std::time::Instant;
+/// use switchboard::{Options, OptionsId, Server};
 ///
 /// let mut server = Server::detached();
-/// server.options(Options::new().max_buffered(64 << 10).backpressure(Backpressure::KeepLatest));
+/// let small = server.context(Instant::now()).add_options(Options::new().max_message(1 << 10));
+/// assert_ne!(small, OptionsId::default());
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Backpressure {
-    /// The connection is closed with 1013 (try again later); what waited is dropped.
-    #[default]
-    Close,
-    /// The message that is too much is dropped.
-    DropNewest,
-    /// The oldest messages are dropped until there is room.
-    DropOldest,
-    /// Messages with the same key as the one that is too much ([`Outgoing::key`](crate::Outgoing::key); for a publish without one, the
-    /// topic) are obsolete and dropped, then the oldest.
-    KeepLatest,
-}
-
-impl Backpressure {
-    pub(crate) fn drops(self) -> bool {
-        self != Backpressure::Close
-    }
-}
-
-/// Names a set of [`Options`] registered with a server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct OptionsId(pub(crate) u16);
 
 /// Limits and deadlines of connections.
 ///
-/// Every limit is in bytes and every deadline a [`Duration`], kept in steps of 250 ms, rounded up: a deadline never
-/// strikes early, and at most one step late.
+/// Every limit is in bytes. Every deadline is a [`Duration`], rounded up to steps of 250 ms: a
+/// deadline never strikes early, and at most one step late.
+///
+/// | group | setters |
+/// | --- | --- |
+/// | HTTP | [`max_head`](Options::max_head), [`max_headers`](Options::max_headers), [`max_target`](Options::max_target), [`body_rate`](Options::body_rate) |
+/// | WebSocket | [`max_message`](Options::max_message), [`chunks`](Options::chunks), [`legacy_versions`](Options::legacy_versions), [`message_rate`](Options::message_rate), [`byte_rate`](Options::byte_rate) |
+/// | output | [`max_buffered`](Options::max_buffered), [`backpressure`](Options::backpressure), [`write_rate`](Options::write_rate) |
+/// | deadlines of HTTP | [`first_byte_timeout`](Options::first_byte_timeout), [`keep_alive_timeout`](Options::keep_alive_timeout), [`head_timeout`](Options::head_timeout), [`body_timeout`](Options::body_timeout), [`answer_timeout`](Options::answer_timeout), [`write_timeout`](Options::write_timeout) |
+/// | deadlines of WebSockets and streams | [`idle_timeout`](Options::idle_timeout), [`pong_timeout`](Options::pong_timeout), [`close_timeout`](Options::close_timeout), [`event_stream_interval`](Options::event_stream_interval) |
+/// | deadlines of every connection | [`linger_timeout`](Options::linger_timeout), [`lifetime`](Options::lifetime) |
+///
+/// The feature `deflate` adds `Options::deflate`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -70,10 +57,10 @@ pub struct Options {
     pub(crate) deflate: DeflateConfig,
     pub(crate) max_buffered: usize,
     pub(crate) backpressure: Backpressure,
-    pub(crate) message_rate: Option<Rate>,
-    pub(crate) byte_rate: Option<Rate>,
-    /// None of these asks for anything at each message.
-    pub(crate) plain: bool,
+    pub(crate) message_rate: Option<RateLimit>,
+    pub(crate) byte_rate: Option<RateLimit>,
+    /// Whether no option concerns every message; set by `settled`.
+    pub(crate) allows_fast_path: bool,
     pub(crate) body_rate: u64,
     pub(crate) write_rate: u64,
     pub(crate) first_byte_timeout: u32,
@@ -104,7 +91,7 @@ impl Default for Options {
             backpressure: Backpressure::Close,
             message_rate: None,
             byte_rate: None,
-            plain: true,
+            allows_fast_path: true,
             body_rate: 512,
             write_rate: 512,
             first_byte_timeout: seconds(10),
@@ -123,11 +110,12 @@ impl Default for Options {
     }
 }
 
-/// One chained setter per deadline; they differ in nothing but what they are about.
+/// Makes one chained setter for each deadline.
 macro_rules! deadlines {
     ($($(#[$doc:meta])* $name:ident)*) => {
         $(
             $(#[$doc])*
+            #[must_use]
             pub fn $name(mut self, duration: Duration) -> Options {
                 self.$name = ticks(duration);
                 self
@@ -137,149 +125,222 @@ macro_rules! deadlines {
 }
 
 impl Options {
-    /// The defaults.
+    /// Makes the default set.
+    #[must_use]
     pub fn new() -> Options {
         Options::default()
     }
 
-    /// What holds whatever the order of the setters was.
+    /// Works out what follows from several options together, whatever the order of the setters.
     pub(crate) fn settled(mut self) -> Options {
-        let rated = self.message_rate.is_some() || self.byte_rate.is_some();
+        // All fields are named: a new option that concerns every message must be thought of here.
+        let Options {
+            head: _,
+            rules: _,
+            legacy_versions: _,
+            chunks,
+            #[cfg(feature = "deflate")]
+            deflate,
+            max_buffered: _,
+            backpressure,
+            message_rate,
+            byte_rate,
+            allows_fast_path,
+            body_rate: _,
+            write_rate: _,
+            first_byte_timeout: _,
+            keep_alive_timeout: _,
+            head_timeout: _,
+            body_timeout: _,
+            answer_timeout: _,
+            write_timeout: _,
+            idle_timeout,
+            pong_timeout,
+            close_timeout: _,
+            linger_timeout: _,
+            event_stream_interval: _,
+            lifetime: _,
+        } = &mut self;
+        let rated = message_rate.is_some() || byte_rate.is_some();
         if rated {
-            self.idle_timeout = self.idle_timeout.min(ticks(LOOK));
-            self.pong_timeout = self.pong_timeout.min(ticks(LOOK));
+            *idle_timeout = (*idle_timeout).min(ticks(RATE_CHECK));
+            *pong_timeout = (*pong_timeout).min(ticks(RATE_CHECK));
         }
-        self.plain = !rated && !self.chunks && !self.backpressure.drops();
-        // A compressed message is decompressed whole.
+        *allows_fast_path = !rated && !*chunks && !backpressure.drops();
+        // A compressed message is decompressed whole, so it cannot be handed over in chunks.
         #[cfg(feature = "deflate")]
-        if self.chunks {
-            self.deflate = DeflateConfig::off();
+        if *chunks {
+            *deflate = DeflateConfig::off();
         }
         self
     }
 
-    /// The longest request head, request line included (default 16 KiB). A longer one is answered 431.
+    /// Sets the longest request head in bytes, request line included (default 16 KiB). A longer
+    /// one is answered 431 (RFC 6585 section 5).
+    #[must_use]
     pub fn max_head(mut self, bytes: usize) -> Options {
         self.head.head = bytes;
         self
     }
 
-    /// The most header fields in a request (default 100; at most 128). More are answered 431.
+    /// Sets the most header fields of a request (default 100, at most 128). More are answered 431.
+    #[must_use]
     pub fn max_headers(mut self, fields: usize) -> Options {
         self.head.headers = fields.min(crate::http1::MAX_HEADERS);
         self
     }
 
-    /// The longest request target (default 8 KiB). A longer one is answered 414.
+    /// Sets the longest request target in bytes (default 8 KiB). A longer one is answered 414.
+    #[must_use]
     pub fn max_target(mut self, bytes: usize) -> Options {
         self.head.target = bytes;
         self
     }
 
-    /// The longest WebSocket message, all its fragments together (default 16 MiB). A longer one is refused with 1009
-    /// as soon as its declared length is known; a declared length allocates nothing.
+    /// Sets the longest WebSocket message in bytes, all its fragments together (default 16 MiB).
+    /// A longer one is refused with Close 1009 as soon as its declared length is known. A declared
+    /// length allocates nothing.
+    #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Options {
         self.rules.max_message = bytes;
         self
     }
 
-    /// Whether messages are handed over in chunks as they arrive, to [`Handler::chunk`](crate::Handler::chunk) instead of
-    /// [`message`](crate::Handler::message) (default: no). A chunk is what one read brought, at most 128 KiB and three bytes, so a message of any length
-    /// flows through that much memory; [`max_message`](Options::max_message) still holds for all of it. Compression is not agreed on.
+    /// Hands messages over in chunks as they arrive (default: no), to
+    /// [`Handler::chunk`](crate::Handler::chunk) instead of
+    /// [`message`](crate::Handler::message).
+    ///
+    /// A chunk is what one read returned: at most 128 KiB and three bytes. A message of any length
+    /// flows through that much memory. [`max_message`](Options::max_message) still limits the
+    /// whole message. Compression is not agreed on.
+    #[must_use]
     pub fn chunks(mut self, yes: bool) -> Options {
         self.chunks = yes;
         self
     }
 
-    /// Whether WebSocket versions 7 and 8, the last drafts (same frames), are accepted beside 13 (default: no).
+    /// Accepts WebSocket versions 7 and 8 beside 13 (default: no). They are the last drafts, with
+    /// the frames of RFC 6455.
+    #[must_use]
     pub fn legacy_versions(mut self, yes: bool) -> Options {
         self.legacy_versions = yes;
         self
     }
 
-    /// Whether and how messages are compressed (RFC 7692; default: they are not). In shared mode a connection costs nothing more; in dedicated
-    /// mode some 360 KiB at 15 bits once it has compressed both ways. Only with the feature `deflate`.
+    /// Sets whether and how messages are compressed (RFC 7692; default: not at all).
+    ///
+    /// In shared mode an idle connection costs no further memory. In dedicated mode a connection
+    /// costs some 360 KiB at 15 bits once it has compressed both ways.
     ///
     /// ```
-    /// use switchboard::{DeflateConfig, Options};
+    /// use switchboard::{DeflateConfig, Options, Server};
     ///
-    /// let options = Options::new().deflate(DeflateConfig::shared().threshold(512));
-    /// # let _ = options;
+    /// let mut server = Server::detached();
+    /// server.options(Options::new().deflate(DeflateConfig::shared().threshold(512)));
     /// ```
     #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
     pub fn deflate(mut self, config: DeflateConfig) -> Options {
         self.deflate = config;
         self
     }
 
-    /// The most bytes that may wait for one peer (default 17 MiB, which holds one message of the default size).
-    /// What the kernel takes at once does not count.
+    /// Sets the most bytes that may wait for one peer (default 17 MiB: one message of the default
+    /// limit fits). Bytes that the kernel takes at once do not count.
+    #[must_use]
     pub fn max_buffered(mut self, bytes: usize) -> Options {
         self.max_buffered = bytes;
         self
     }
 
-    /// What happens beyond [`max_buffered`](Options::max_buffered) (default [`Backpressure::Close`]).
+    /// Sets what happens beyond [`max_buffered`](Options::max_buffered) (default
+    /// [`Backpressure::Close`]).
+    #[must_use]
     pub fn backpressure(mut self, policy: Backpressure) -> Options {
         self.backpressure = policy;
         self
     }
 
-    /// The most WebSocket messages and control frames a second (default: no limit), of which `burst` may come at once. One more is refused
-    /// with 1008. Kept to a microsecond for each.
-    pub fn message_rate(mut self, per_second: u32, burst: u32) -> Options {
-        self.message_rate = Some(Rate::of_messages(per_second, burst));
+    /// Limits the WebSocket messages and control frames of a peer (default: no limit). One more is
+    /// refused with Close 1008. Each is charged to the microsecond.
+    ///
+    /// ```
+    /// use switchboard::{Options, Rate, Server};
+    ///
+    /// let mut server = Server::detached();
+    /// server.options(Options::new().message_rate(Rate::per_second(10).burst(20)));
+    /// ```
+    #[must_use]
+    pub fn message_rate(mut self, messages: Rate) -> Options {
+        self.message_rate = Some(RateLimit::of_messages(messages));
         self
     }
 
-    /// The most bytes a second on a WebSocket (default: no limit), of which `burst` may come at once; a burst should be no less than the
-    /// 128 KiB that are read at once. More is refused with 1008.
-    pub fn byte_rate(mut self, per_second: u64, burst: u64) -> Options {
-        self.byte_rate = Some(Rate::of_bytes(per_second, burst));
+    /// Limits the bytes that a WebSocket's peer sends (default: no limit). More are refused with
+    /// Close 1008. One read takes up to 128 KiB, so a burst should be no smaller than that.
+    #[must_use]
+    pub fn byte_rate(mut self, bytes: Rate) -> Options {
+        self.byte_rate = Some(RateLimit::of_bytes(bytes));
         self
     }
 
-    /// How many bytes a second a request body must bring, on average over each [`body_timeout`](Options::body_timeout) (default
-    /// 512); a slower one is answered 408.
+    /// Sets the bytes per second that a request body must bring (default 512), on average over
+    /// each [`body_timeout`](Options::body_timeout). A slower body is answered 408.
+    #[must_use]
     pub fn body_rate(mut self, bytes_per_second: u32) -> Options {
         self.body_rate = bytes_per_second.into();
         self
     }
 
-    /// How many bytes a second a waiting response must lose to its reader, on average over each
-    /// [`write_timeout`](Options::write_timeout) (default 512); a slower reader is closed.
+    /// Sets the bytes per second that the reader of a waiting response must take (default 512), on
+    /// average over each [`write_timeout`](Options::write_timeout). A slower reader is closed.
+    #[must_use]
     pub fn write_rate(mut self, bytes_per_second: u32) -> Options {
         self.write_rate = bytes_per_second.into();
         self
     }
 
     deadlines! {
-        /// How long a new connection may wait for the first byte of its first request (default 10 s); then it is closed.
+        /// Sets the wait for the first byte of a connection's first request (default 10 s). Then
+        /// the connection is closed.
         first_byte_timeout
-        /// How long a connection may wait for the first byte of a further request (default 60 s); then it is closed.
+        /// Sets the wait for the first byte of a further request (default 60 s). Then the
+        /// connection is closed.
         keep_alive_timeout
-        /// How long a request head may take from its first byte to its last (default 10 s); then it is answered 408.
+        /// Sets the time of a request head from its first byte to its last (default 10 s). A
+        /// slower head is answered 408.
         head_timeout
-        /// How often a request body is looked at (default 30 s): one that came slower than [`body_rate`](Options::body_rate) since is
-        /// answered 408.
+        /// Sets the time between two checks of a request body (default 30 s). A body slower than
+        /// [`body_rate`](Options::body_rate) since the last check is answered 408.
         body_timeout
-        /// How long a deferred answer may be owed (default 60 s); then it is answered 503 and `cancelled` is called.
+        /// Sets the time that a deferred answer may be owed (default 60 s). Then the request is
+        /// answered 503 and [`Handler::cancelled`](crate::Handler::cancelled) is called.
         answer_timeout
-        /// How often a waiting response is looked at (default 30 s): a reader slower than [`write_rate`](Options::write_rate) since is closed.
+        /// Sets the time between two checks of a waiting response (default 30 s). A reader slower
+        /// than [`write_rate`](Options::write_rate) since the last check is closed.
         write_timeout
-        /// How long a WebSocket may be silent before it is pinged (default 120 s, at most half an hour with a rate limit), less up to an eighth,
-        /// so that many that fell silent together are not pinged together.
+        /// Sets how long a WebSocket may be silent before the server pings it (default 120 s).
+        ///
+        /// The wait is shorter by up to an eighth, and differs between connections: pings of
+        /// connections that fell silent together are spread. With a rate limit it is at most half
+        /// an hour.
         idle_timeout
-        /// How long a pinged WebSocket may stay silent (default 20 s, at most half an hour with a rate limit); then it is closed, which is heard of as 1006.
+        /// Sets how long a pinged WebSocket may stay silent (default 20 s). Then the connection is
+        /// closed, and its handler hears 1006. With a rate limit it is at most half an hour.
         pong_timeout
-        /// How long a Close frame may stay unanswered (default 5 s); then the connection is closed.
+        /// Sets the wait for the answer to a Close frame (default 5 s). Then the connection is
+        /// closed.
         close_timeout
-        /// How long, after the last response or Close frame, the peer's own end is waited for (default 2 s).
+        /// Sets the wait for the peer's end of file, after the last response or Close frame
+        /// (default 2 s).
         linger_timeout
-        /// How often an event stream is sent a comment to keep it alive (default 15 s).
+        /// Sets the time between two keep-alive comments to an event stream (default 15 s).
         event_stream_interval
-        /// How long a connection may live (default: no limit; kept in steps of 16 s, at most 12 days). Then a WebSocket is closed with 1001, and an
-        /// HTTP exchange in progress is the connection's last.
+        /// Sets how long a connection may live (default: no limit). Then a WebSocket is closed
+        /// with 1001, and an HTTP exchange in progress is the connection's last.
+        ///
+        /// Steps are 16 s and the most is 12 days.
         lifetime
     }
 }

@@ -1,32 +1,28 @@
-//! The life of a connection: the phases, which of them read, and the deadline of each. `Context::enter` is the only
-//! setter. What is said within a phase is the business of `http1` and `websocket`.
+//! The life of a connection: its phases, which of them read, which may follow which, and how long
+//! each may last. This file sets no phase: `Lease::enter` is the only setter.
 
-use super::clock::{Clock, NEVER};
-use super::connection::{Connection, Flags};
-use super::context::Context;
-use super::id::ConnId;
+use super::clock::NEVER;
 use super::options::Options;
 use crate::websocket::State;
 
-/// Ages are kept in units of so many ticks (16 s).
-const BORN: u32 = 64;
-
 /// ```text
-/// connect --> Opening --> WebSocket(State)
-/// accept --> Head --> Body --> Waiting | Responding --> Head (next request)
+/// connect --> Connecting --> WebSocket(State)
+/// accept --> Idle --> Head --> Body --> Deferred | Responding --> Idle (next request)
 ///              |--101--> WebSocket(State) --> Lingering --> gone
 ///              |--event stream--> Streaming --> Lingering
-///              |--takeover--> Taken --release--> Head
+///              |--takeover--> Taken --release--> Idle
 /// any --violation, refusal, last response of a closing connection--> Lingering --> gone
 /// ```
-/// "Gone" is absence from the slots.
+/// A head that arrives whole never makes `Head` of `Idle`. "Gone" is absence from the slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Being opened from here: a name, a socket, a handshake.
+    /// This program opens the connection: a name, a socket, a handshake.
     Connecting,
-    /// Waiting for a request head, or for the rest of one.
+    /// No byte of the next request head has arrived.
+    Idle,
+    /// A part of a request head has arrived.
     Head,
-    /// Waiting for the rest of a request body.
+    /// A part of a request body is still to arrive.
     Body,
     /// A handler owes a deferred answer.
     Deferred,
@@ -38,28 +34,63 @@ pub(crate) enum Phase {
     Streaming,
     /// A handler's own protocol.
     Taken,
-    /// The last bytes leave; whatever arrives is discarded.
+    /// The last bytes leave. Input is discarded.
     Lingering,
 }
 
 impl Phase {
-    /// Whether arriving bytes are asked for. In the others they wait in the kernel.
+    /// Whether input is wanted. In the other phases it waits in the kernel.
+    #[inline]
     pub(crate) fn reads(self) -> bool {
         !matches!(self, Phase::Deferred | Phase::Responding)
     }
 
-    /// Whether a handler was told `open` and will be told `close`.
+    /// Whether the connection waits for a request head, or for the rest of one.
+    #[inline]
+    pub(crate) fn awaits_request(self) -> bool {
+        matches!(self, Phase::Idle | Phase::Head)
+    }
+
+    /// Whether the exchange is a WebSocket, an event stream or a takeover.
+    #[inline]
     pub(crate) fn is_open(self) -> bool {
         matches!(self, Phase::WebSocket(_) | Phase::Streaming | Phase::Taken)
     }
 
-    /// How many ticks the phase may last before the connection is looked at.
+    /// Whether the drawing has an arrow from this phase to the next.
+    pub(crate) fn may_become(self, next: Phase) -> bool {
+        use Phase::{
+            Body, Connecting, Deferred, Head, Idle, Lingering, Responding, Streaming, Taken,
+        };
+        use State::{Closed, Closing, Open};
+        match (self, next) {
+            (Connecting, next) => matches!(next, Phase::WebSocket(Open) | Lingering),
+            (_, Connecting) => false,
+            (_, Lingering) => true,
+            (Phase::WebSocket(Open), Phase::WebSocket(next)) => next != Open,
+            (Phase::WebSocket(Closing), Phase::WebSocket(next)) => next == Closed,
+            (Phase::WebSocket(_) | Lingering, _) => false,
+            (Streaming, next) => next == Responding,
+            (Taken, next) => matches!(next, Idle | Responding),
+            // One request, and whatever answers it.
+            (Idle, Head) | (Idle | Head | Responding, Body) => true,
+            (Head | Body | Deferred | Responding, Head) | (Body | Deferred, Body) => false,
+            (Deferred, next) => matches!(next, Idle | Responding | Phase::WebSocket(Open)),
+            (Idle | Head | Body | Responding, Phase::WebSocket(next)) => next == Open,
+            (Idle | Head | Body | Responding, Idle | Deferred | Responding | Streaming | Taken) => {
+                true
+            }
+        }
+    }
+
+    /// The ticks that the phase may last before a check.
     #[inline]
-    fn ticks(self, options: &Options, slot: u32) -> u32 {
+    pub(crate) fn ticks(self, options: &Options, slot: u32) -> u32 {
         match self {
-            // Each attempt has its own.
+            // Each attempt has its own deadline.
             Phase::Connecting => NEVER,
-            Phase::Head => options.keep_alive_timeout,
+            Phase::Idle => options.keep_alive_timeout,
+            Phase::Head => options.head_timeout,
             Phase::Body => options.body_timeout,
             Phase::Deferred => options.answer_timeout,
             Phase::Responding => options.write_timeout,
@@ -73,8 +104,8 @@ impl Phase {
         }
     }
 
-    /// Whether a connection that is too old is to be told so: it has not been told to end before.
-    fn may_retire(self) -> bool {
+    /// Whether `lifetime` may still end the connection: it has not been told to end before.
+    pub(crate) fn may_retire(self) -> bool {
         !matches!(self, Phase::WebSocket(State::Closing | State::Closed) | Phase::Lingering)
     }
 }
@@ -83,103 +114,4 @@ impl Phase {
 fn jitter(range: u32, slot: u32) -> u32 {
     let spread = slot.wrapping_mul(0x9E37_79B1); // 2^32 by the golden ratio
     ((u64::from(spread) * u64::from(range)) >> 32) as u32
-}
-
-impl Clock {
-    /// The tick at which a connection is looked at that was heard of just now: by its phase, or for its age.
-    #[inline]
-    pub(super) fn deadline_of(&self, connection: &Connection, options: &Options) -> u32 {
-        let deadline = self.deadline(connection.phase.ticks(options, connection.id.slot()));
-        // Nearly always, and then nothing needs to be worked out.
-        if options.lifetime == NEVER {
-            deadline
-        } else {
-            deadline.min(self.retirement(connection, options))
-        }
-    }
-
-    /// The tick at which a connection becomes too old, and no longer has been told so.
-    #[inline(never)]
-    fn retirement(&self, connection: &Connection, options: &Options) -> u32 {
-        let told = connection.flags.has(Flags::LAST) && !connection.phase.is_open();
-        if options.lifetime == NEVER || !connection.phase.may_retire() || told {
-            return NEVER;
-        }
-        let lifetime = options.lifetime.div_ceil(BORN).min(u32::from(u16::MAX) - 1);
-        let age = u32::from(self.born().wrapping_sub(connection.born));
-        // Rounded up twice: to whole units, and because the unit of its birth was partly over.
-        (self.tick() / BORN + (lifetime + 1).saturating_sub(age)).saturating_mul(BORN)
-    }
-
-    /// The unit in which ages are kept, at this moment.
-    pub(super) fn born(&self) -> u16 {
-        (self.tick() / BORN) as u16
-    }
-}
-
-impl Context {
-    /// The one way into a phase: it sets the phase and its deadline, and forgets what only concerned the last one.
-    pub(crate) fn enter(&mut self, slot: u32, phase: Phase) {
-        self.plain = ConnId::NOBODY;
-        let Some(connection) = self.slots.at_mut(slot) else { return };
-        if phase == Phase::WebSocket(State::Open) {
-            // Nothing of its share is spent yet.
-            let now = self.clock.micros();
-            (connection.message_rate, connection.byte_rate) = (now, now);
-        }
-        self.stats.moved(connection.phase, phase);
-        connection.phase = phase;
-        connection.flags.remove(Flags::HEAD_BEGUN | Flags::PINGED);
-        self.rearm(slot);
-    }
-
-    /// Something happened that gives the phase its full time again.
-    pub(crate) fn touch(&mut self, slot: u32) {
-        let Some(connection) = self.slots.at_mut(slot) else { return };
-        let options = &self.options[usize::from(connection.options)];
-        let deadline = self.clock.deadline_of(connection, options);
-        connection.flags.remove(Flags::PINGED);
-        if deadline < connection.deadline {
-            return self.slots.arm(slot, deadline);
-        }
-        // Later than before, as nearly always: the sweep finds out by itself, so nothing but the connection is written to.
-        connection.deadline = deadline;
-    }
-
-    /// The phase has its full time again, from a deadline that may have been later.
-    pub(crate) fn rearm(&mut self, slot: u32) {
-        let Some(connection) = self.slots.at(slot) else { return };
-        let deadline = self.clock.deadline_of(connection, self.options_of(connection));
-        self.slots.arm(slot, deadline);
-    }
-
-    /// Sets the next look, for once not by the phase.
-    pub(crate) fn arm(&mut self, slot: u32, ticks: u32) {
-        let Some(connection) = self.slots.at(slot) else { return };
-        let deadline = self.clock.deadline(ticks).min(self.retirement_of(connection));
-        self.slots.arm(slot, deadline);
-    }
-
-    fn retirement_of(&self, connection: &Connection) -> u32 {
-        self.clock.retirement(connection, self.options_of(connection))
-    }
-
-    /// Whether a connection has become too old.
-    pub(crate) fn is_retired(&self, slot: u32) -> bool {
-        self.slots
-            .at(slot)
-            .is_some_and(|connection| self.retirement_of(connection) <= self.clock.tick())
-    }
-
-    /// The peer was heard: an open WebSocket is alive.
-    #[inline]
-    pub(crate) fn heard(&mut self, slot: u32) {
-        if self
-            .slots
-            .at(slot)
-            .is_some_and(|connection| connection.phase == Phase::WebSocket(State::Open))
-        {
-            self.touch(slot);
-        }
-    }
 }

@@ -31,6 +31,20 @@ struct Chunk {
     earliest: u32,
 }
 
+/// The earliest deadlines of a connection's chunk and of the table.
+pub(crate) struct Earliest<'s> {
+    chunk: &'s mut u32,
+    table: &'s mut u32,
+}
+
+impl Earliest<'_> {
+    /// Notes that the connection has this deadline.
+    pub(crate) fn note(&mut self, deadline: u32) {
+        *self.chunk = deadline.min(*self.chunk);
+        *self.table = deadline.min(*self.table);
+    }
+}
+
 impl Slots {
     pub(crate) fn new() -> Slots {
         Slots { chunks: Vec::new(), roomy: Vec::new(), len: 0, earliest: NEVER }
@@ -93,13 +107,13 @@ impl Slots {
         self.chunks.get_mut(slot as usize / CHUNK)?.slab.get_mut(slot as usize % CHUNK)
     }
 
-    /// Sets a connection's deadline.
-    pub(crate) fn arm(&mut self, slot: u32, deadline: u32) {
-        let Some(chunk) = self.chunks.get_mut(slot as usize / CHUNK) else { return };
-        let Some(connection) = chunk.slab.get_mut(slot as usize % CHUNK) else { return };
-        connection.deadline = deadline;
-        chunk.earliest = chunk.earliest.min(deadline);
-        self.earliest = self.earliest.min(deadline);
+    /// Lends a connection, with the earliest deadlines that its own deadline counts for.
+    #[inline]
+    pub(crate) fn lend(&mut self, slot: u32) -> Option<(&mut Connection, Earliest<'_>)> {
+        let chunk = self.chunks.get_mut(slot as usize / CHUNK)?;
+        let connection = chunk.slab.get_mut(slot as usize % CHUNK)?;
+        let earliest = Earliest { chunk: &mut chunk.earliest, table: &mut self.earliest };
+        Some((connection, earliest))
     }
 
     /// No look is needed before this tick.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token, Waker};
 
-use crate::connection::Remote;
+use crate::context::Remote;
 use crate::server::Server;
 
 /// Ours alone in our own `Poll`: a server's tokens all have their highest bit set.

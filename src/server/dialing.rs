@@ -1,29 +1,33 @@
-//! WebSockets opened from here, until they are open: names, sockets, the handshake. From then on they are like all the others.
+//! WebSockets in the client role, until they are open: names, sockets, the handshake. An open one is
+//! like all others.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use mio::Token;
 
-use super::drive::Consumed;
+use super::input::Consumed;
 use super::server::Server;
 use crate::connection::{
-    Accepted, Attempt, AttemptState, Conn, ConnId, Connect, Flags, Kind, NEVER, Phase, Progress,
-    TokenKind, ZoneId,
+    Attempt, AttemptState, ConnId, Flags, NEVER, Phase, Progress, TokenKind, ZoneId,
 };
-use crate::http1::{HeadLimits, HeaderSlots, Request, ResponseHead, Scan, scan_response};
+use crate::context::{Accepted, Connect};
+use crate::http1::{
+    Extensions, HeadLimits, HeaderSlots, Request, ResponseHead, Scan, scan_response,
+};
 use crate::net::{Lookup, Readiness, Resolver, Transport, dial};
+use crate::outbox::Kind;
 use crate::server::Handler;
 use crate::websocket::{CloseCode, State};
 
-/// Our own request was made by ourselves: it is read again without limits.
+/// This program made the request: it is parsed again without limits.
 const OURS: HeadLimits =
     HeadLimits { head: usize::MAX, headers: crate::http1::MAX_HEADERS, target: usize::MAX };
 
 impl Server {
-    /// Opens a WebSocket in the client role over a transport that is connected already, such as one end of a
-    /// [`Transport::memory`].
+    /// Opens a WebSocket in the client role over a transport that is connected already, such as
+    /// one end of a [`Transport::memory`].
     ///
     /// # Errors
     /// As [`adopt`](Server::adopt).
@@ -34,8 +38,8 @@ impl Server {
         transport: impl Into<Transport>,
         now: Instant,
     ) -> io::Result<(Token, ConnId)> {
-        self.context.clock.set(now);
-        let Some(slot) = self.context.slots.vacant() else {
+        self.context.table.books.clock.set(now);
+        let Some(slot) = self.context.table.slots.vacant() else {
             return Err(io::Error::other("16.7 million connections are open already"));
         };
         let token = TokenKind::Connection(slot).token(self.number);
@@ -44,26 +48,27 @@ impl Server {
             transport.register(registry, token)?;
         }
         let id = self.context.connect(zone, connect);
-        if let Some(connection) = self.context.slots.at_mut(id.slot()) {
+        if let Some(connection) = self.context.table.slots.at_mut(id.slot()) {
             connection.transport = transport;
         }
-        self.context.connecting.retain(|&other| other != id);
+        self.context.work.connecting.retain(|&other| other != id);
         if self.compose(id) {
             self.request_upgrade(id.slot());
         }
         Ok((token, id))
     }
 
-    /// Begins what was asked for since the last turn, and goes on with what has been looked up.
+    /// Begins the attempts that were asked for since the last turn, and goes on with those whose
+    /// name has been looked up.
     #[inline]
     pub(super) fn run_connects(&mut self) {
-        if !self.context.connecting.is_empty() || self.resolver.is_some() {
+        if !self.context.work.connecting.is_empty() || self.resolver.is_some() {
             self.go_on_connecting();
         }
     }
 
     fn go_on_connecting(&mut self) {
-        for id in std::mem::take(&mut self.context.connecting) {
+        for id in std::mem::take(&mut self.context.work.connecting) {
             if self.compose(id) {
                 self.look_up(id);
             }
@@ -74,7 +79,7 @@ impl Server {
                     Ok(addresses) => self.resolved(id, addresses),
                     // The exchange may have ended meanwhile, and its slot be another's.
                     Err(unresolved) if self.attempt(id).is_some() => {
-                        self.failed(id.slot(), unresolved.as_str())
+                        self.failed(id.slot(), unresolved.as_str());
                     }
                     Err(_) => {}
                 }
@@ -83,10 +88,8 @@ impl Server {
     }
 
     fn look_up(&mut self, id: ConnId) {
-        let Some(host) = self.attempt(id).map(|attempt| attempt.opening.url().host().to_owned())
-        else {
-            return;
-        };
+        let Some(attempt) = self.attempt(id) else { return };
+        let host = attempt.handshake.url().host().to_owned();
         let remote = self.remote.clone();
         let resolver = self.resolver.get_or_insert_with(|| Resolver::new(move || remote.wake()));
         match resolver.resolve(id.to_bits(), &host) {
@@ -96,34 +99,32 @@ impl Server {
         }
     }
 
-    /// The attempt of an exchange, while it lasts.
+    /// Returns the attempt of an exchange, while it lasts.
     fn attempt(&mut self, id: ConnId) -> Option<&mut Attempt> {
-        self.context.live(id).filter(|connection| connection.phase == Phase::Connecting)?;
+        self.context.table.live(id).filter(|live| live.phase == Phase::Connecting)?;
         self.attempt_at(id.slot())
     }
 
     fn attempt_at(&mut self, slot: u32) -> Option<&mut Attempt> {
-        match &mut self.context.slots.at_mut(slot)?.held.as_mut()?.exchange.as_mut()?.progress {
+        let held = self.context.table.slots.at_mut(slot)?.held.as_mut()?;
+        match &mut held.exchange.as_mut()?.progress {
             Progress::Connecting(attempt) => Some(attempt),
             _ => None,
         }
     }
 
-    fn resolved(&mut self, id: ConnId, addresses: &[std::net::IpAddr]) {
+    fn resolved(&mut self, id: ConnId, addresses: &[IpAddr]) {
         let Some(attempt) = self.attempt(id) else { return };
-        let port = attempt.opening.url().port();
-        attempt.addresses =
-            addresses.iter().map(|&address| SocketAddr::new(address, port)).collect();
-        attempt.step = AttemptState::Connecting;
+        let port = attempt.handshake.url().port();
+        attempt.addresses = addresses.iter().map(|&ip| SocketAddr::new(ip, port)).collect();
+        attempt.state = AttemptState::Dialing;
         self.try_next(id.slot(), "the name has no address");
     }
 
-    /// Connects to the next address; with none left, the last failure is the attempt's.
+    /// Connects to the next address. With none left, the last failure is the attempt's.
     fn try_next(&mut self, slot: u32, failure: &str) {
-        let Some(address) = self.attempt_at(slot).and_then(|attempt| attempt.addresses.pop_front())
-        else {
-            return self.failed(slot, failure);
-        };
+        let next = self.attempt_at(slot).and_then(|attempt| attempt.addresses.pop_front());
+        let Some(address) = next else { return self.failed(slot, failure) };
         if let Err(error) = self.start(slot, address) {
             self.try_next(slot, &error.to_string());
         }
@@ -138,19 +139,19 @@ impl Server {
         socket.set_nodelay(true)?;
         let mut transport = Transport::Tcp(socket);
         transport.register(registry, TokenKind::Connection(slot).token(self.number))?;
-        if let Some(connection) = self.context.slots.at_mut(slot) {
+        if let Some(connection) = self.context.table.slots.at_mut(slot) {
             connection.transport = transport;
-            // That was said of the address before.
+            // The flag concerned the last address.
             connection.flags.remove(Flags::READ_CLOSED);
         }
         Ok(())
     }
 
-    /// Readiness of a socket that is not open yet.
-    pub(super) fn opening_ready(&mut self, slot: u32, readiness: Readiness) {
-        let Some(step) = self.attempt_at(slot).map(|attempt| attempt.step) else { return };
-        if step == AttemptState::Connecting {
-            let Some(connection) = self.context.slots.at(slot) else { return };
+    /// Handles the readiness of an attempt's socket.
+    pub(super) fn attempt_ready(&mut self, slot: u32, readiness: Readiness) {
+        let Some(state) = self.attempt_at(slot).map(|attempt| attempt.state) else { return };
+        if state == AttemptState::Dialing {
+            let Some(connection) = self.context.table.slots.at(slot) else { return };
             match connection.transport.is_connected() {
                 Ok(true) => self.request_upgrade(slot),
                 Ok(false) => return,
@@ -162,141 +163,130 @@ impl Server {
         }
     }
 
-    /// Makes our half of the handshake. For one that may not be sent no name is looked up and no socket opened.
+    /// Makes our half of the handshake. For one that may not be sent, no name is looked up and no
+    /// socket opened.
     fn compose(&mut self, id: ConnId) -> bool {
         let Some(attempt) = self.attempt(id) else { return false };
         let mut head = Vec::new();
-        if let Err(unsendable) = attempt.opening.encode(&attempt.key, &mut head) {
+        if let Err(unsendable) = attempt.handshake.encode(&attempt.key, &mut head) {
             self.failed(id.slot(), unsendable.as_str());
             return false;
         }
-        if let Some(exchange) = self.context.held(id.slot()).and_then(|held| held.exchange.as_mut())
-        {
-            exchange.head = head;
-        }
+        self.context.table.with(id.slot(), |at| {
+            if let Some(exchange) = &mut at.held().exchange {
+                exchange.head = head;
+            }
+        });
         true
     }
 
     /// Sends our half of the handshake.
     fn request_upgrade(&mut self, slot: u32) {
         let Some(attempt) = self.attempt_at(slot) else { return };
-        attempt.step = AttemptState::Asked;
-        let exchange = self.context.held(slot).and_then(|held| held.exchange.as_ref());
-        let Some(head) = exchange.map(|exchange| exchange.head.clone()) else { return };
+        attempt.state = AttemptState::Requested;
         self.call_back(slot, |server| {
-            if let Some(output) = server.context.output(slot) {
-                output.push(Kind::Bytes, |own| own.extend_from_slice(&head));
-            }
+            let Some((mut at, delivery)) = server.context.lease(slot) else { return };
+            let Some(head) = at.held().exchange.as_ref().map(|exchange| exchange.head.clone())
+            else {
+                return;
+            };
+            let output = delivery.output(&mut at);
+            output.push(Kind::Bytes, |own| own.extend_from_slice(&head));
         });
     }
 
-    /// Looks for a whole response head, and judges it (RFC 6455 section 4.1).
+    /// Looks for a whole response head, and judges it (RFC 6455 4.1).
     pub(super) fn response(&mut self, slot: u32, input: &[u8]) -> Consumed {
-        let Some(connection) = self.context.slots.at(slot) else {
-            return Consumed::More(input.len());
-        };
-        let limits = self.context.options_of(connection).head;
-        let scanned = connection.held.as_ref().map_or(0, |held| held.scanned);
+        let Some(at) = self.context.table.lease(slot) else { return Consumed::More(input.len()) };
+        let limits = at.options().head;
+        let scanned = at.connection.held.as_ref().map_or(0, |held| held.scanned);
         match scan_response(input, scanned, &limits) {
             Scan::Complete(len) => {
-                self.scanned(slot, 0);
-                self.accepted(slot, &input[..len], &limits);
+                self.set_scanned(slot, 0);
+                self.judge(slot, &input[..len], &limits);
                 Consumed::More(len)
             }
             Scan::Partial(scanned) => {
-                self.scanned(slot, scanned);
+                self.set_scanned(slot, scanned);
                 Consumed::Stuck(0)
             }
-            Scan::Refused(rejection) => {
-                self.failed(slot, rejection.as_str());
+            Scan::Refused(error) => {
+                self.failed(slot, error.as_str());
                 Consumed::More(input.len())
             }
         }
     }
 
-    fn accepted(&mut self, slot: u32, head: &[u8], limits: &HeadLimits) {
+    fn judge(&mut self, slot: u32, head: &[u8], limits: &HeadLimits) {
         let Some(attempt) = self.attempt_at(slot) else { return };
         let mut slots = HeaderSlots::new();
-        let checked = ResponseHead::parse(head, &mut slots, limits).and_then(|response| {
-            match response.is_interim() {
-                true => Ok(None),
-                false => attempt
-                    .opening
-                    .check(&attempt.key, &response)
-                    .map(|subprotocol| Some(subprotocol.map(str::to_owned))),
-            }
-        });
-        match checked {
-            Ok(None) => {} // the answer comes after it
-            Ok(Some(subprotocol)) => {
-                #[cfg(feature = "deflate")]
-                if let Err(disagreement) = self.agreed_on_compression(slot, head, limits) {
-                    return self.failed(slot, disagreement);
-                }
-                self.opened(slot, Accepted { subprotocol });
-            }
-            Err(rejection) => self.failed(slot, rejection.as_str()),
+        let response = match ResponseHead::parse(head, &mut slots, limits) {
+            // The answer follows an interim response.
+            Ok(response) if response.is_interim() => return,
+            Ok(response) => response,
+            Err(error) => return self.failed(slot, error.as_str()),
+        };
+        let subprotocol = match attempt.handshake.check(&attempt.key, &response) {
+            Ok(subprotocol) => subprotocol.map(str::to_owned),
+            Err(error) => return self.failed(slot, error.as_str()),
+        };
+        #[cfg(feature = "deflate")]
+        if let Err(disagreement) = self.agreed_on_compression(slot, &response) {
+            return self.failed(slot, disagreement.as_str());
         }
+        self.opened(slot, Accepted { subprotocol });
     }
 
-    /// What the server made of our offer (RFC 7692 section 7.1).
+    /// Reads what the server made of our offer (RFC 7692 section 7.1).
     #[cfg(feature = "deflate")]
     fn agreed_on_compression(
         &mut self,
         slot: u32,
-        head: &[u8],
-        limits: &HeadLimits,
-    ) -> Result<(), &'static str> {
-        let mut slots = HeaderSlots::new();
-        let response = ResponseHead::parse(head, &mut slots, limits)
-            .map_err(|rejection| rejection.as_str())?;
-        let Some(connection) = self.context.slots.at_mut(slot) else { return Ok(()) };
-        let config = &self.context.options[usize::from(connection.options)].deflate;
+        response: &ResponseHead<'_>,
+    ) -> Result<(), crate::websocket::Disagreement> {
+        let Some(at) = self.context.table.lease(slot) else { return Ok(()) };
         let answers = response.header_values("sec-websocket-extensions");
-        connection.deflate = crate::websocket::check_answer(answers, config)
-            .map_err(|disagreement| disagreement.as_str())?;
-        if connection.deflate.is_some() {
-            connection.flags.insert(Flags::DEFLATES);
+        let agreed = crate::websocket::check_answer(answers, &at.options().deflate)?;
+        at.connection.deflate = agreed;
+        if agreed.is_some() {
+            at.connection.flags.insert(Flags::DEFLATES);
         }
         Ok(())
     }
 
-    /// The handshake is done: the handler is shown our own request, and what the server agreed to.
+    /// Opens the WebSocket. The handler gets our own request, with what the server agreed to.
     fn opened(&mut self, slot: u32, accepted: Accepted) {
-        let Some(exchange) = self.context.held(slot).and_then(|held| held.exchange.take()) else {
-            return;
-        };
+        let Some(mut at) = self.context.table.lease(slot) else { return };
+        let options = at.connection.options;
+        let Some(exchange) = at.held().exchange.take() else { return };
         let mut slots = HeaderSlots::new();
-        let Ok(mut request) = Request::parse(&exchange.head, &mut slots, &OURS) else {
+        let Ok(request) = Request::parse(&exchange.head, &mut slots, &OURS) else {
             return self.failed(slot, "a URL that is no request target");
         };
-        request.extensions_mut().insert(accepted);
-        self.context.enter(slot, Phase::WebSocket(State::Open));
-        let Some(connection) = self.context.slots.at_mut(slot) else { return };
-        connection.flags.insert(Flags::OPENED);
-        if self.context.options[usize::from(connection.options)].chunks {
-            connection.flags.insert(Flags::CHUNKS);
-        }
-        let (id, zone) = (connection.id, connection.zone);
-        self.zones.handler(zone).open(&mut Conn { cx: &mut self.context, id }, &request);
+        let mut extensions = Extensions::new();
+        extensions.insert(accepted);
+        let request = request.with_extensions(extensions);
+        self.open(slot, Phase::WebSocket(State::Open), options, &request);
     }
 
-    /// The attempt's own deadline has come.
+    /// Ends an attempt at its own deadline.
     pub(super) fn not_opened_in_time(&mut self, slot: u32) {
-        self.context.slots.arm(slot, NEVER);
+        self.context.table.with(slot, |at| at.set_deadline(NEVER));
         self.failed(slot, "not open in time");
     }
 
-    /// Nobody waits for the name any longer.
+    /// Takes an attempt off those that wait for a name.
     pub(super) fn forget(&mut self, id: ConnId, attempt: &Attempt) {
         if let Some(resolver) = &mut self.resolver {
-            resolver.forget(id.to_bits(), attempt.opening.url().host());
+            resolver.forget(id.to_bits(), attempt.handshake.url().host());
         }
     }
 
-    /// The attempt has failed: the handler is told why by `close`.
+    /// Ends an attempt that failed: its handler hears why by `close`.
     fn failed(&mut self, slot: u32, reason: &str) {
-        self.context.record_close(slot, CloseCode::ABNORMAL, reason, false);
-        self.context.mark_gone(slot);
+        self.context.table.with(slot, |at| {
+            at.record_close(CloseCode::ABNORMAL, reason, false);
+            at.mark_gone();
+        });
     }
 }

@@ -1,27 +1,31 @@
-//! The second half of a turn: everything that callbacks asked for, the deadlines, the output and the dead. Nothing is freed or
-//! called back before.
+//! The second half of a turn: what callbacks asked for, deadlines, output, and the connections that
+//! ended. Nothing is freed or called back before.
 
+use std::mem;
 use std::time::Instant;
 
-use super::drive::IN_PLACE_A_TURN;
+use super::input::LARGE_PER_TURN;
 use super::server::Server;
-use crate::connection::{Close, Conn, Flags, Phase, Progress, RemoteCall, UNCOUNTED};
+use crate::connection::{Flags, Phase, Progress, UNCOUNTED};
+use crate::context::{Close, Context, RemoteCall};
 use crate::websocket::CloseCode;
 
-/// How many timers one turn runs.
+/// Timers that one turn runs.
 const TIMERS: usize = 1 << 10;
-/// How many connections one round offers to the kernel: something may have been published to a million.
+/// Connections that one round offers to the kernel: a publish may reach a million.
 const WRITES: usize = 1 << 10;
-/// Room that is kept for those that end.
+/// Room that is kept in the list of connections that ended.
 const ENDED_KEPT: usize = 1 << 10;
-/// How often the lists are gone through in one turn; callbacks that fill them anew wait for the next one after that.
+/// Rounds over the lists in one turn. What callbacks add in the last one waits for the next turn.
 const ROUNDS: usize = 4;
 
 impl Server {
-    /// Ends a turn: deadlines, timers, queued calls, deferred answers, output, the dead. To be called after every batch of
-    /// events, and when [`poll_timeout`](Server::poll_timeout) has passed without any.
+    /// Ends a turn: deadlines, timers, queued calls, deferred answers, output, ended connections.
+    ///
+    /// A program with a loop of its own calls it after every batch of events, and when
+    /// [`poll_timeout`](Server::poll_timeout) has passed without any.
     pub fn flush(&mut self, now: Instant) {
-        self.context.clock.set(now);
+        self.context.table.books.clock.set(now);
         self.read_backlog();
         self.accept_again();
         self.run_connects();
@@ -30,7 +34,7 @@ impl Server {
         self.sweep();
         self.drain_on();
         for round in 0..ROUNDS {
-            let writable = round == 0 && !self.context.writable.is_empty();
+            let writable = round == 0 && !self.context.table.books.work.writable.is_empty();
             if !writable && !self.has_more() {
                 break;
             }
@@ -42,41 +46,41 @@ impl Server {
                 self.tell_writable();
             }
         }
-        std::mem::swap(&mut self.backlog, &mut self.context.unread);
-        self.lent.in_place = IN_PLACE_A_TURN;
-        if self.writing.is_empty() && self.context.posts.is_empty() {
-            self.context.end_turn();
+        mem::swap(&mut self.work.backlog, self.context.table.books.work.unread.slots());
+        self.lent.large_left = LARGE_PER_TURN;
+        if self.work.writing.is_empty() && self.context.delivery.fan_out.is_empty() {
+            self.context.table.books.pool.end_turn();
         }
     }
 
     /// Whether another round has something to do.
     fn has_more(&self) -> bool {
-        let cx = &self.context;
+        let (cx, table) = (&self.context.work, &self.context.table.books.work);
         !(cx.calls.is_empty()
             && cx.answered.is_empty()
-            && cx.ended.is_empty()
-            && cx.posts.is_empty()
-            && cx.dirty.is_empty()
-            && self.writing.is_empty())
+            && table.ended.is_empty()
+            && table.dirty.is_empty()
+            && self.context.delivery.fan_out.is_empty()
+            && self.work.writing.is_empty())
     }
 
-    /// Connections that had more to read than one turn gives.
+    /// Reads from the connections that had more input than one turn takes.
     fn read_backlog(&mut self) {
-        if self.backlog.is_empty() {
+        if self.work.backlog.is_empty() {
             return;
         }
-        let mut backlog = std::mem::take(&mut self.backlog);
+        let mut backlog = mem::take(&mut self.work.backlog);
         for slot in backlog.drain(..) {
             self.read_again(slot);
         }
-        self.backlog = backlog;
+        self.work.backlog = backlog;
     }
 
     fn run_remote(&mut self) {
         for call in self.remote.take().into_iter().flatten() {
             match call {
                 RemoteCall::Zone(zone, call) => {
-                    call(self.zones.handler_as_any(zone), &mut self.context)
+                    call(self.zones.handler_as_any(zone), &mut self.context);
                 }
                 RemoteCall::Context(call) => call(&mut self.context),
             }
@@ -84,7 +88,7 @@ impl Server {
     }
 
     fn run_timers(&mut self) {
-        let now = self.context.clock.now();
+        let now = self.context.now();
         for _ in 0..TIMERS {
             let Some(mut due) = self.context.timers.pop(now) else { return };
             due.run(self.zones.handler_as_any(due.zone), &mut self.context);
@@ -93,54 +97,56 @@ impl Server {
     }
 
     fn run_calls(&mut self) {
-        for (zone, call) in std::mem::take(&mut self.context.calls) {
+        for (zone, call) in mem::take(&mut self.context.work.calls) {
             call(self.zones.handler_as_any(zone), &mut self.context);
         }
     }
 
     fn run_answers(&mut self) {
-        for (id, answer) in std::mem::take(&mut self.context.answered) {
+        for (id, answer) in mem::take(&mut self.context.work.answered) {
             self.answer(id, answer);
         }
     }
 
-    /// Offers what waits to the kernel, a slice at a time.
+    /// Offers waiting output to the kernel, a slice at a time.
     fn write(&mut self) {
-        let posts = self.context.write_posts(WRITES);
-        self.writing.extend(self.context.dirty.drain(..));
-        for _ in 0..self.writing.len().min(WRITES - posts) {
-            let Some(slot) = self.writing.pop_front() else { return };
-            let Some(connection) = self.context.slots.at_mut(slot) else { continue };
-            connection.flags.remove(Flags::DIRTY);
-            if !connection.flags.has(Flags::BLOCKED) {
-                self.context.offer(slot);
-                self.context.tidy(slot);
+        let Context { table, delivery, .. } = &mut self.context;
+        let posted = delivery.write_fan_out(table, WRITES);
+        self.work.writing.extend(table.books.work.dirty.slots().drain(..));
+        for _ in 0..self.work.writing.len().min(WRITES - posted) {
+            let Some(slot) = self.work.writing.pop_front() else { return };
+            let Some(mut at) = table.lease(slot) else { continue };
+            at.connection.flags.remove(Flags::DIRTY);
+            if !at.is_blocked() {
+                delivery.offer(&mut at);
+                at.tidy();
             }
         }
     }
 
     fn tell_writable(&mut self) {
-        for slot in std::mem::take(&mut self.context.writable) {
-            let Some(connection) = self.context.slots.at_mut(slot) else { continue };
-            connection.flags.remove(Flags::WRITABLE | Flags::WANT_WRITABLE);
-            let (id, zone) = (connection.id, connection.zone);
-            let open = connection.phase.is_open() || connection.phase == Phase::Responding;
-            if open && !connection.flags.has(Flags::GONE) {
+        for slot in mem::take(self.context.table.books.work.writable.slots()) {
+            let Some(at) = self.context.table.lease(slot) else { continue };
+            at.connection.flags.remove(Flags::WRITABLE | Flags::WANT_WRITABLE);
+            let phase = at.connection.phase;
+            if (phase.is_open() || phase == Phase::Responding) && !at.is_gone() {
                 self.call_back(slot, |server| {
-                    server.zones.handler(zone).writable(&mut Conn { cx: &mut server.context, id })
+                    server.tell(slot, |handler, conn| handler.writable(conn))
                 });
             }
         }
     }
 
-    /// Tells the handlers of what has ended, and frees the dead. What ends meanwhile waits for the next round.
+    /// Tells handlers of what has ended, and frees the connections that are gone. What ends
+    /// meanwhile waits for the next round.
     fn free_ended(&mut self) {
-        let (before, count) = (self.context.slots.len(), self.context.ended.len());
+        let before = self.context.table.slots.len();
+        let count = self.context.table.books.work.ended.slots().len();
         for at in 0..count {
-            let slot = self.context.ended[at];
-            let Some(connection) = self.context.slots.at_mut(slot) else { continue };
-            connection.flags.remove(Flags::ENDED);
-            let gone = connection.flags.has(Flags::GONE);
+            let slot = self.context.table.books.work.ended.slots()[at];
+            let Some(at) = self.context.table.lease(slot) else { continue };
+            at.connection.flags.remove(Flags::ENDED);
+            let gone = at.is_gone();
             if gone {
                 self.tell_cancelled(slot);
             }
@@ -152,103 +158,62 @@ impl Server {
                 self.free(slot);
             }
         }
-        self.context.ended.drain(..count);
-        self.context.ended.shrink_to(ENDED_KEPT);
-        if self.context.slots.len() < before {
-            let now = self.context.clock.now();
+        let ended = self.context.table.books.work.ended.slots();
+        ended.drain(..count);
+        ended.shrink_to(ENDED_KEPT);
+        if self.context.table.slots.len() < before {
+            let now = self.context.now();
             self.listeners.iter_mut().flatten().for_each(|listener| listener.hurry(now));
         }
     }
 
     fn free(&mut self, slot: u32) {
-        self.context.tidy(slot);
-        let Some(connection) = self.context.slots.remove(slot) else { return };
-        if let Some(count) = self.context.stats.open(connection.phase) {
+        let table = &mut self.context.table;
+        table.with(slot, |at| at.tidy());
+        let Some(connection) = table.slots.remove(slot) else { return };
+        if let Some(count) = table.books.stats.open(connection.phase) {
             *count -= 1;
         }
         if connection.address != UNCOUNTED {
-            self.context.addresses.leave(connection.address);
+            self.addresses.leave(connection.address);
         }
         // Closing a descriptor also takes it out of the Poll.
         drop(connection);
     }
 
-    /// `close`, once for an exchange that was open; its topics go after it. Whether there was one to be told of.
+    /// Calls `close` once for an exchange that was open; its topics go after that. Returns whether
+    /// there was one.
     pub(super) fn tell_close(&mut self, slot: u32) -> bool {
-        let Some(connection) = self.context.slots.at_mut(slot) else { return false };
-        let farewell = connection.held.as_mut().and_then(|held| held.close_record.take());
-        let ended = farewell.is_some() || connection.flags.has(Flags::GONE);
-        if !ended || !connection.flags.has(Flags::OPENED) {
+        let Some(at) = self.context.table.lease(slot) else { return false };
+        let record = at.connection.held.as_mut().and_then(|held| held.close_record.take());
+        let ended = record.is_some() || at.is_gone();
+        if !ended || !at.connection.flags.has(Flags::OWES_CLOSE) {
             return false;
         }
-        connection.flags.remove(Flags::OPENED);
-        let (id, zone) = (connection.id, connection.zone);
-        let close = match &farewell {
-            Some(farewell) => {
-                Close { code: farewell.code, reason: &farewell.reason, by_peer: farewell.by_peer }
+        at.connection.flags.remove(Flags::OWES_CLOSE);
+        let close = match &record {
+            Some(record) => {
+                Close { code: record.code, reason: &record.reason, by_peer: record.by_peer }
             }
             None => Close { code: CloseCode::ABNORMAL, reason: "", by_peer: false },
         };
-        self.zones.handler(zone).close(&mut Conn { cx: &mut self.context, id }, close);
+        self.tell(slot, |handler, conn| handler.close(conn, close));
         self.context.end_exchange(slot);
         true
     }
 
-    /// `cancelled`, for an answer that is still owed to a peer that is gone.
+    /// Calls `cancelled` for an answer that is still owed to a peer that is gone.
     fn tell_cancelled(&mut self, slot: u32) {
-        let Some(connection) = self.context.slots.at_mut(slot) else { return };
-        let Some(exchange) = connection.held.as_mut().and_then(|held| held.exchange.take()) else {
-            return;
-        };
-        let (id, zone) = (connection.id, connection.zone);
+        let Some(at) = self.context.table.lease(slot) else { return };
+        let id = at.connection.id;
+        let exchange = at.connection.held.as_mut().and_then(|held| held.exchange.take());
+        let Some(exchange) = exchange else { return };
         match &exchange.progress {
             Progress::Owed | Progress::Stream(_) => {
-                self.zones.handler(zone).cancelled(&mut Conn { cx: &mut self.context, id });
+                self.tell(slot, |handler, conn| handler.cancelled(conn));
             }
             Progress::Connecting(attempt) => self.forget(id, attempt),
             Progress::Body(_) | Progress::Discard(_) => {}
-        }
-    }
-
-    /// Goes on with a drain: a slice of the connections is told, and at the deadline all that are left are dropped.
-    fn drain_on(&mut self) {
-        let Some(mut draining) = self.context.draining else { return };
-        self.stop_listening();
-        let late = self.context.clock.now() >= draining.deadline;
-        if late
-            && self.context.slots.chunk(draining.chunk).is_none()
-            && self.context.slots.len() > 0
-        {
-            draining.chunk = 0;
-        }
-        let slots = self.context.slots.chunk(draining.chunk).map(Iterator::collect::<Vec<u32>>);
-        draining.chunk += usize::from(slots.is_some());
-        for slot in slots.into_iter().flatten() {
-            if late { self.context.mark_gone(slot) } else { self.drain_one(slot, draining.code) }
-        }
-        self.context.draining = Some(draining);
-    }
-
-    fn drain_one(&mut self, slot: u32, code: CloseCode) {
-        let Some(connection) = self.context.slots.at_mut(slot) else { return };
-        let arrived = connection.held.as_ref().is_some_and(|held| !held.spill.is_empty());
-        let waits = connection.held.as_ref().is_some_and(|held| !held.outbox.is_empty());
-        match connection.phase {
-            // The last response may have been made in this very turn, and not have left yet.
-            Phase::Head if !arrived && waits => {
-                connection.flags.insert(Flags::LAST);
-                self.context.after_response(slot);
-            }
-            Phase::Head if !arrived => self.context.mark_gone(slot),
-            Phase::Head | Phase::Body | Phase::Deferred | Phase::Responding => {
-                connection.flags.insert(Flags::LAST)
-            }
-            Phase::WebSocket(_) | Phase::Streaming | Phase::Taken => {
-                let id = connection.id;
-                self.call_back(slot, |server| Conn { cx: &mut server.context, id }.close(code, ""));
-            }
-            Phase::Connecting => self.context.mark_gone(slot),
-            Phase::Lingering => {}
         }
     }
 }

@@ -1,72 +1,72 @@
-//! WebSocket input: messages to their handler, pings answered, the close handshake. What a frame is and what follows
-//! from it is the business of `websocket`.
+//! WebSocket input: messages go to their handler, pings are answered, the close handshake is made.
+//! What a frame is, and what follows from it, is the business of `websocket`.
 
-use super::drive::Consumed;
+#[cfg(feature = "deflate")]
+use std::mem;
+
+use super::input::Consumed;
 use super::server::Server;
-use crate::connection::{Chunk, Conn, Flags, Phase};
+use crate::connection::{Flags, Lease, Phase};
+use crate::context::Chunk;
 #[cfg(feature = "deflate")]
 use crate::websocket::Compressed;
 use crate::websocket::{
-    Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, State, Violation, decode_with,
+    Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, Rules, State, Violation,
+    decode_with,
 };
 
 /// Inflated bytes that count as one step of a turn's budget.
 #[cfg(feature = "deflate")]
-const INFLATED_BY_STEP: usize = 4 << 10;
+const INFLATED_PER_STEP: usize = 4 << 10;
 
 impl Server {
-    /// Handles frames until the input, the steps or the peer's patience for our answers is used up.
+    /// Handles frames until the input or the steps are used up, or the peer does not take the
+    /// answers.
     pub(super) fn frames(&mut self, slot: u32, input: &mut [u8], steps: &mut usize) -> Consumed {
-        let begun = self.context.slots.at(slot).and_then(|connection| connection.held.as_ref());
-        let begun = begun.is_some_and(|held| held.assembly.is_some());
-        let used = if begun { 0 } else { self.plain_messages(slot, input, steps) };
+        let held = self.context.table.slots.at(slot).and_then(|at| at.held.as_ref());
+        let begun = held.is_some_and(|held| held.assembly.is_some());
+        let used = if begun { 0 } else { self.fast_messages(slot, input, steps) };
         match used > 0 && (used == input.len() || *steps == 0) {
             true => Consumed::More(used),
-            false => self.all_frames(slot, input, used, steps),
+            false => self.frames_of_all_kinds(slot, input, used, steps),
         }
     }
 
-    /// Frames of every kind, from `used` on.
-    fn all_frames(
+    /// Handles frames of every kind, from `used` on.
+    fn frames_of_all_kinds(
         &mut self,
         slot: u32,
         input: &mut [u8],
         mut used: usize,
         steps: &mut usize,
     ) -> Consumed {
-        let Some(connection) = self.context.slots.at_mut(slot) else {
-            return Consumed::More(input.len());
-        };
-        let mut rules = self.context.options[usize::from(connection.options)].rules;
-        if connection.flags.has(Flags::UNUSUAL) {
-            rules.role =
-                if connection.flags.has(Flags::CLIENT) { Role::Client } else { Role::Server };
-            rules.compression = connection.flags.has(Flags::DEFLATES);
-        }
-        let mut assembly = connection.held.as_mut().and_then(|held| held.assembly.take());
+        let Some(at) = self.context.table.lease(slot) else { return Consumed::More(input.len()) };
+        let rules = rules_of(&at);
+        let mut assembly = at.connection.held.as_mut().and_then(|held| held.assembly.take());
         let len = input.len();
         let step = loop {
-            match self.context.slots.at(slot) {
-                Some(connection) if !connection.hears_frames() => break Consumed::More(used),
+            match self.context.table.slots.at(slot) {
+                Some(connection) if !connection.reads_frames() => break Consumed::More(used),
                 Some(connection) if connection.may_read() => {}
                 _ => break Consumed::Stuck(used),
             }
-            let memory = |len| self.context.spare.take(len);
+            let memory = |len| self.buffer_pool.take(len);
             let (n, event) = decode_with(&rules, &mut assembly, &mut input[used..], memory);
             used += n;
             if let Event::More = event {
                 self.chunk_so_far(slot, &mut assembly);
                 break Consumed::Stuck(used);
             }
-            if !self.context.charge_message(slot) {
-                self.context.fail(slot, CloseCode::POLICY, "too many messages");
+            let charged = self.context.table.with(slot, |at| at.charge_message());
+            if charged == Some(false) {
+                self.fail(slot, CloseCode::POLICY, "too many messages");
                 break Consumed::More(used);
             }
-            self.context.more_input = used < len;
+            self.context.delivery.more_input = used < len;
             self.event(slot, event, steps);
             *steps = steps.saturating_sub(1);
             if assembly.is_none() {
-                used += self.plain_messages(slot, &mut input[used..], steps);
+                used += self.fast_messages(slot, &mut input[used..], steps);
             }
             if used == len || *steps == 0 {
                 break Consumed::More(used);
@@ -78,84 +78,93 @@ impl Server {
 
     fn keep_assembly(&mut self, slot: u32, assembly: Option<Box<Assembly>>) {
         if assembly.is_some()
-            && self.context.slots.at(slot).is_some_and(|connection| connection.hears_frames())
-            && let Some(held) = self.context.held(slot)
+            && let Some(mut at) = self.context.table.lease(slot)
+            && at.connection.reads_frames()
         {
-            held.assembly = assembly;
+            at.held().assembly = assembly;
         }
     }
 
-    /// One event, answered as the state machine says.
+    /// Makes the transition for one input of the peer, and returns what is to be done.
+    #[inline]
+    fn apply(&mut self, slot: u32, input: Input) -> Action {
+        self.context.table.with(slot, |at| at.apply(input)).unwrap_or(Action::Ignore)
+    }
+
+    /// Does what one event asks for.
     #[inline]
     fn event(&mut self, slot: u32, event: Event<'_>, steps: &mut usize) {
-        let Some(connection) = self.context.slots.at(slot) else { return };
-        let Phase::WebSocket(state) = connection.phase else { return };
         match event {
-            Event::Message(message) => self.message(slot, state, message),
-            other => self.other_event(slot, state, other, steps),
+            Event::Message(message) => self.message(slot, message),
+            other => self.other_event(slot, other, steps),
         }
     }
 
-    /// What is no message that was whole in the input: kept apart, so that it costs those nothing.
+    /// Handles all events but a message that is whole in the input: apart, so that they cost that
+    /// message nothing.
     #[inline(never)]
-    #[cfg_attr(not(feature = "deflate"), expect(unused_variables, reason = "nothing is inflated"))]
-    fn other_event(&mut self, slot: u32, state: State, event: Event<'_>, steps: &mut usize) {
-        let Some(connection) = self.context.slots.at(slot) else { return };
+    #[cfg_attr(
+        not(feature = "deflate"),
+        expect(unused_variables, reason = "only inflating counts steps")
+    )]
+    fn other_event(&mut self, slot: u32, event: Event<'_>, steps: &mut usize) {
         match event {
             Event::More | Event::Message(_) => {}
             #[cfg(feature = "deflate")]
             Event::Compressed(compressed) => {
-                let inflated = self.compressed(slot, state, &compressed);
-                // What was inflated counts like input: by what a turn takes for a step on average.
-                *steps = steps.saturating_sub(inflated / INFLATED_BY_STEP);
+                let inflated = self.compressed(slot, &compressed);
+                // Inflated bytes count like input, by the average of what a step takes.
+                *steps = steps.saturating_sub(inflated / INFLATED_PER_STEP);
             }
             Event::Assembled(assembled) => {
                 match assembled.message() {
-                    Ok(message) => self.message(slot, state, message),
-                    Err(violation) => self.violated(slot, state, violation),
+                    Ok(message) => self.message(slot, message),
+                    Err(violation) => self.violated(slot, violation),
                 }
-                let tick = self.context.clock.tick();
-                self.context.spare.put(assembled.into_memory(), tick);
+                let tick = self.context.table.books.clock.tick();
+                self.buffer_pool.put(assembled.into_memory(), tick);
             }
             Event::Ping(payload) => {
-                if let (_, Action::AnswerPong) = state.on(Input::Ping) {
-                    let id = connection.id;
-                    Conn { cx: &mut self.context, id }.control(Opcode::Pong, payload);
+                if self.apply(slot, Input::Ping) == Action::AnswerPong {
+                    self.tell(slot, |_, conn| conn.send_control(Opcode::Pong, payload));
                 }
             }
-            // A sign of life, as any input is; what it answers, the handler knows.
             Event::Pong(payload) => {
-                if let (_, Action::Deliver) = state.on(Input::Pong) {
-                    let (id, zone) = (connection.id, connection.zone);
-                    self.zones.handler(zone).pong(&mut Conn { cx: &mut self.context, id }, payload);
+                if self.apply(slot, Input::Pong) == Action::Deliver {
+                    self.tell(slot, |handler, conn| handler.pong(conn, payload));
                 }
             }
-            Event::Close(code, reason) => self.closed_by_peer(slot, state, code, reason),
-            Event::Fail(violation) => self.violated(slot, state, violation),
+            Event::Close(code, reason) => self.closed_by_peer(slot, code, reason),
+            Event::Fail(violation) => self.violated(slot, violation),
         }
     }
 
-    fn violated(&mut self, slot: u32, state: State, violation: Violation) {
-        match state.on(Input::Violation) {
-            (_, Action::Fail) => self.context.fail(slot, violation.code(), violation.as_str()),
-            _ => self.finish(slot),
+    fn violated(&mut self, slot: u32, violation: Violation) {
+        let phase = self.context.table.slots.at(slot).map(|at| at.phase);
+        match phase == Some(Phase::WebSocket(State::Open)) {
+            true => self.fail(slot, violation.code(), violation.as_str()),
+            false => self.finish(slot),
         }
     }
 
-    /// A compressed message is inflated into a buffer that the server lends.
+    /// Inflates a compressed message into a buffer that the server lends. Returns its length.
     #[cfg(feature = "deflate")]
     #[inline(never)]
-    fn compressed(&mut self, slot: u32, state: State, compressed: &Compressed<'_>) -> usize {
+    fn compressed(&mut self, slot: u32, compressed: &Compressed<'_>) -> usize {
         const KEPT: usize = 1 << 20;
-        let mut inflated = std::mem::take(&mut self.lent.inflated);
-        match self.context.inflate(slot, compressed.payload(), &mut inflated) {
-            Err(violation) => self.violated(slot, state, violation),
-            Ok(()) if !compressed.is_text() => {
-                self.message(slot, state, Message::Binary(&inflated))
+        let mut inflated = mem::take(&mut self.lent.inflated);
+        let outcome = match self.context.lease(slot) {
+            Some((mut at, delivery)) => {
+                delivery.inflate(&mut at, compressed.payload(), &mut inflated)
             }
+            None => Err(Violation::CorruptDeflate),
+        };
+        match outcome {
+            Err(violation) => self.violated(slot, violation),
+            Ok(()) if !compressed.is_text() => self.message(slot, Message::Binary(&inflated)),
             Ok(()) => match simdutf8::basic::from_utf8(&inflated) {
-                Ok(text) => self.message(slot, state, Message::Text(text)),
-                Err(_) => self.violated(slot, state, Violation::InvalidUtf8),
+                Ok(text) => self.message(slot, Message::Text(text)),
+                Err(_) => self.violated(slot, Violation::InvalidUtf8),
             },
         }
         let len = inflated.len();
@@ -166,24 +175,28 @@ impl Server {
     }
 
     #[inline]
-    fn message(&mut self, slot: u32, state: State, message: Message<'_>) {
-        let Some(connection) = self.context.slots.at(slot) else { return };
-        if let (_, Action::Deliver) = state.on(Input::Message) {
-            let (id, zone) = (connection.id, connection.zone);
-            let chunks = connection.flags.has(Flags::CHUNKS);
-            self.context.stats.messages += 1;
-            if chunks {
-                return self.chunk(slot, Chunk { data: message, is_last: true });
+    fn message(&mut self, slot: u32, message: Message<'_>) {
+        if self.apply(slot, Input::Message) != Action::Deliver {
+            return;
+        }
+        self.context.table.books.stats.messages += 1;
+        match self.takes_chunks(slot) {
+            true => self.chunk(slot, Chunk { data: message, is_last: true }),
+            false => {
+                self.tell(slot, |handler, conn| handler.message(conn, message));
             }
-            self.zones.handler(zone).message(&mut Conn { cx: &mut self.context, id }, message);
         }
     }
 
-    /// What has arrived of a message goes to a handler that wants chunks.
+    fn takes_chunks(&self, slot: u32) -> bool {
+        self.context.table.slots.at(slot).is_some_and(|at| at.flags.has(Flags::CHUNKS))
+    }
+
+    /// Hands over what has arrived of a message to a handler that takes chunks.
     fn chunk_so_far(&mut self, slot: u32, assembly: &mut Option<Box<Assembly>>) {
-        let Some(connection) = self.context.slots.at(slot) else { return };
-        if connection.flags.has(Flags::CHUNKS)
-            && connection.phase == Phase::WebSocket(State::Open)
+        let phase = self.context.table.slots.at(slot).map(|at| at.phase);
+        if self.takes_chunks(slot)
+            && phase == Some(Phase::WebSocket(State::Open))
             && let Some(chunk) = assembly.as_mut().and_then(|assembly| assembly.take_chunk())
             && let Ok(data) = chunk.message()
         {
@@ -193,30 +206,40 @@ impl Server {
 
     #[inline(never)]
     fn chunk(&mut self, slot: u32, chunk: Chunk<'_>) {
-        let Some(connection) = self.context.slots.at(slot) else { return };
-        let (id, zone) = (connection.id, connection.zone);
-        self.zones.handler(zone).chunk(&mut Conn { cx: &mut self.context, id }, chunk);
+        self.tell(slot, |handler, conn| handler.chunk(conn, chunk));
     }
 
-    /// RFC 6455 5.5.1 and 7.1.1: the code is echoed, and the server is the one to end the connection first.
-    fn closed_by_peer(&mut self, slot: u32, state: State, code: Option<CloseCode>, reason: &str) {
-        let (_, action) = state.on(Input::Close);
+    /// Answers a Close frame with its code (RFC 6455 5.5.1); the server is the first to end the
+    /// connection (7.1.1).
+    fn closed_by_peer(&mut self, slot: u32, code: Option<CloseCode>, reason: &str) {
+        let Some((mut at, delivery)) = self.context.lease(slot) else { return };
         let code = code.unwrap_or(CloseCode::NO_STATUS);
-        if action == Action::EchoClose {
-            self.context.push_close(slot, code, "");
+        let by_peer = at.apply(Input::Close) == Action::EchoClose;
+        if by_peer {
+            delivery.push_close(&mut at, code, "");
         }
-        self.context.record_close(slot, code, reason, action == Action::EchoClose);
+        at.record_close(code, reason, by_peer);
         self.finish(slot);
     }
 
-    /// Both sides have said what they had to: nothing more is to be expected, so nothing is waited for.
+    /// Ends a WebSocket after both Close frames. The server waits for nothing more.
     fn finish(&mut self, slot: u32) {
-        self.context.record_close(slot, CloseCode::ABNORMAL, "", false);
-        self.context.linger(slot);
-        if let Some(connection) = self.context.slots.at_mut(slot)
-            && !connection.flags.has(Flags::CLIENT)
-        {
-            connection.flags.insert(Flags::READ_CLOSED);
+        let Some(mut at) = self.context.table.lease(slot) else { return };
+        at.record_close(CloseCode::ABNORMAL, "", false);
+        at.linger();
+        if !at.connection.flags.has(Flags::CLIENT) {
+            at.connection.flags.insert(Flags::READ_CLOSED);
         }
     }
+}
+
+/// The rules for the frames of one connection.
+fn rules_of(at: &Lease<'_>) -> Rules {
+    let mut rules = at.options().rules;
+    let flags = at.connection.flags;
+    if flags.any(Flags::UNUSUAL) {
+        rules.role = if flags.has(Flags::CLIENT) { Role::Client } else { Role::Server };
+        rules.compression = flags.has(Flags::DEFLATES);
+    }
+    rules
 }

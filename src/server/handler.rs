@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use crate::connection::{Chunk, Close, Conn, Reply, Upgrade};
+use crate::context::{Chunk, Close, Conn, Reply, Upgrade};
 use crate::http1::Request;
 use crate::websocket::Message;
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use mio::net::TcpStream;
 
 use super::server::{ListenerId, Server};
-use crate::connection::{MAX_LISTENERS, TokenKind, UNCOUNTED};
+use crate::connection::{MAX_LISTENERS, Phase, TokenKind, UNCOUNTED};
 use crate::net::{AcceptOutcome, Acceptor, Listener, Transport, prefix, turn_away};
 
 /// Said to those who are turned away because descriptors have run out, or because as many are connected as may be.
@@ -64,8 +64,8 @@ impl Server {
 
     /// Somebody waits at a listener: `flush` accepts, once a turn.
     pub(super) fn accept_later(&mut self, index: u16) {
-        if !self.accepting.contains(&index) {
-            self.accepting.push_back(index);
+        if !self.work.accepting.contains(&index) {
+            self.work.accepting.push_back(index);
         }
     }
 
@@ -74,7 +74,7 @@ impl Server {
         let listener = self.listeners.get(usize::from(index)).and_then(Option::as_ref);
         for _ in 0..listener.map_or(0, Acceptor::per_turn) {
             let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) else { return };
-            match listener.accept(self.context.clock.now(), NO_ROOM) {
+            match listener.accept(self.context.now(), NO_ROOM) {
                 AcceptOutcome::Connection(socket) => {
                     if let Some(slot) = self.admit(socket) {
                         self.read_after_accept(index, slot);
@@ -82,7 +82,7 @@ impl Server {
                 }
                 AcceptOutcome::Drained => return,
                 AcceptOutcome::Exhausted => {
-                    self.context.stats.exhausted += 1;
+                    self.context.table.books.stats.exhausted += 1;
                     return;
                 }
             }
@@ -104,8 +104,8 @@ impl Server {
 
     /// Takes in a connection, if there is room for it.
     fn admit(&mut self, socket: TcpStream) -> Option<u32> {
-        if self.context.slots.len() >= self.limits.connections {
-            self.context.stats.turned_away += 1;
+        if self.context.table.slots.len() >= self.limits.connections {
+            self.context.table.books.stats.turned_away += 1;
             turn_away(socket, NO_ROOM);
             return None;
         }
@@ -113,10 +113,10 @@ impl Server {
         if let Some(limit) = self.limits.per_address {
             // Who has left already has none.
             let Ok(address) = socket.peer_addr() else { return None };
-            match self.context.addresses.enter(prefix(address.ip()), limit) {
+            match self.addresses.enter(prefix(address.ip()), limit) {
                 Some(counted) => entry = counted,
                 None => {
-                    self.context.stats.turned_away += 1;
+                    self.context.table.books.stats.turned_away += 1;
                     turn_away(socket, TOO_MANY);
                     return None;
                 }
@@ -125,22 +125,22 @@ impl Server {
         // A connection that cannot be taken in is closed; there is nobody else to tell.
         let slot = self.take_in(socket.into(), entry).ok();
         if slot.is_none() && entry != UNCOUNTED {
-            self.context.addresses.leave(entry);
+            self.addresses.leave(entry);
         }
         slot
     }
 
     /// Accepts where somebody waits, and goes on where the last turn's budget, or a back-off, ended.
     pub(super) fn accept_again(&mut self) {
-        let now = self.context.clock.now();
+        let now = self.context.now();
         for index in 0..self.listeners.len() {
             let retry_at = self.listeners[index].as_ref().and_then(Acceptor::retry_at);
             if retry_at.is_some_and(|at| at <= now) {
                 self.accept_later(index as u16);
             }
         }
-        for _ in 0..self.accepting.len() {
-            if let Some(index) = self.accepting.pop_front() {
+        for _ in 0..self.work.accepting.len() {
+            if let Some(index) = self.work.accepting.pop_front() {
                 self.accept(index);
             }
         }
@@ -150,19 +150,22 @@ impl Server {
         if self.context.draining.is_some() {
             return Err(Error::new(ErrorKind::NotConnected, "the server is draining"));
         }
-        let Some(slot) = self.context.slots.vacant() else {
+        let Some(slot) = self.context.table.slots.vacant() else {
             return Err(Error::other("16.7 million connections are open already"));
         };
         if let Some(registry) = &self.registry {
             transport.register(registry, TokenKind::Connection(slot).token(self.number))?;
         }
-        self.context.insert(slot, transport, address);
+        let first_byte_timeout = self.context.table.books.options[0].first_byte_timeout;
+        let first = (Phase::Idle, first_byte_timeout);
+        self.context.table.insert(slot, transport, address, first);
+        self.context.table.books.stats.accepted += 1;
         Ok(slot)
     }
 
     /// Stops listening for good.
     pub(super) fn stop_listening(&mut self) {
         self.listeners.clear();
-        self.accepting.clear();
+        self.work.accepting.clear();
     }
 }

@@ -1,13 +1,16 @@
 //! What a request means: zones, their handlers, and the server that drives connections through their phases. Nothing
 //! here waits: readiness and time are told.
 
+mod addresses;
+mod buffer_pool;
 mod deadlines;
 mod dialing;
-mod drive;
+mod draining;
 mod fast_path;
 mod flush;
 mod frames;
 mod handler;
+mod input;
 mod listen;
 mod reply;
 mod request;

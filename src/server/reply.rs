@@ -1,19 +1,18 @@
-//! What was answered, performed: responses, upgrades, event streams, deferred and streamed answers, takeovers. Who answered,
-//! and why, is the business of `request`.
+//! Performs a handler's reply: responses, upgrades, event streams, deferred and streamed answers,
+//! takeovers. Which zone replied, and why, is the business of `request`.
 
 use super::server::Server;
-use crate::connection::{
-    Answer, Conn, ConnId, EventStream, Flags, Framing, Incoming, Kind, Phase, Progress, Reply,
-    Stream, Terms, Upgrade,
-};
-use crate::http1::{self, Encoding, Request, RequestError, Response, Version};
+use crate::connection::{ConnId, Flags, Incoming, Phase, Progress, Terms};
+use crate::context::{Answer, Conn, EventStream, Reply, Stream, Upgrade};
+use crate::http1::{self, BodyLength, Encoding, Request, RequestError, Response, Version};
+use crate::outbox::Kind;
 use crate::websocket::{self, Origins, State};
 
-/// The longest body that is read on, although nobody wants it, so that the connection may be used again.
-const DISCARDED_AT_MOST: usize = 64 << 10;
+/// The longest unwanted body that is read to its end, so that the connection may be used again.
+const MAX_DISCARDED: usize = 64 << 10;
 
 impl Server {
-    /// Performs a reply. `unread` says that the request has a body that nobody has read.
+    /// Performs a reply. `unread` says that a body of the request has not been read.
     pub(super) fn perform(
         &mut self,
         slot: u32,
@@ -35,7 +34,7 @@ impl Server {
             Reply::EventStream(stream) => self.event_stream(slot, terms, &stream, request),
             Reply::Later => {
                 self.keep_request(slot, entry, request, Progress::Owed);
-                self.context.enter(slot, Phase::Deferred);
+                self.context.table.with(slot, |at| at.enter(Phase::Deferred));
             }
             Reply::Stream(stream) => self.stream(slot, entry, terms, &stream, request),
             Reply::Takeover(response) => self.takeover(slot, terms, &response, request),
@@ -49,19 +48,14 @@ impl Server {
         }
     }
 
-    fn set_last(&mut self, slot: u32) {
-        if let Some(connection) = self.context.slots.at_mut(slot) {
-            connection.flags.insert(Flags::LAST);
-        }
-    }
-
     /// Writes a whole response.
     pub(super) fn respond(&mut self, slot: u32, terms: Terms, response: &Response) {
         self.write_response(slot, terms, response, None);
         self.next_request(slot);
     }
 
-    /// The same for a request whose body nobody has read: it is discarded if that is little, else the connection closes.
+    /// Writes a whole response to a request whose body has not been read. A short body is discarded;
+    /// for a long one the connection closes.
     fn respond_unread(
         &mut self,
         slot: u32,
@@ -70,22 +64,24 @@ impl Server {
         response: &Response,
         request: &mut Request<'_>,
     ) {
-        let little = request.body_length() != http1::BodyLength::Known(0)
-            && request.content_length().is_none_or(|n| n <= DISCARDED_AT_MOST as u64)
+        let short = request.body_length() != BodyLength::Known(0)
+            && request.content_length().is_none_or(|n| n <= MAX_DISCARDED as u64)
             && !request.expects_continue();
-        let incoming = Incoming::new(request.body_length(), DISCARDED_AT_MOST);
-        let (Some(incoming), true) = (incoming, little) else {
+        let incoming = Incoming::new(request.body_length(), MAX_DISCARDED);
+        let (Some(incoming), true) = (incoming, short) else {
             return self.respond(slot, Terms { keep_alive: false, ..terms }, response);
         };
         self.write_response(slot, terms, response, None);
-        if self.context.slots.at(slot).is_some_and(|connection| connection.flags.has(Flags::LAST)) {
+        let slots = &self.context.table.slots;
+        if slots.at(slot).is_some_and(|at| at.flags.has(Flags::LAST)) {
             return self.next_request(slot);
         }
         self.keep_request(slot, entry, request, Progress::Discard(incoming));
-        self.context.enter(slot, Phase::Body);
+        self.context.table.with(slot, |at| at.enter(Phase::Body));
     }
 
-    /// Encodes a response, or only its head where the body comes later, and notes whether it is the last.
+    /// Encodes a response, or only its head where the body comes later, and notes whether it is the
+    /// connection's last.
     fn write_response(
         &mut self,
         slot: u32,
@@ -93,16 +89,16 @@ impl Server {
         response: &Response,
         framing: Option<http1::Framing>,
     ) {
-        let date = self.context.clock.date();
         let draining = self.context.draining.is_some();
-        let Some(connection) = self.context.slots.at_mut(slot) else { return };
+        let Some((mut at, delivery)) = self.context.lease(slot) else { return };
+        let date = at.books.clock.date();
         let last = !terms.keep_alive
             || draining
             || response.is_close()
             || framing == Some(http1::Framing::UntilClose)
-            || connection.flags.has(Flags::LAST);
+            || at.connection.flags.has(Flags::LAST);
         if last {
-            connection.flags.insert(Flags::LAST);
+            at.connection.flags.insert(Flags::LAST);
         }
         let encoding = Encoding {
             date: &date,
@@ -110,26 +106,25 @@ impl Server {
             keep_alive: !last,
             head_only: terms.head_only,
         };
-        let Some(output) = self.context.output(slot) else { return };
-        output.push(Kind::Bytes, |own| match framing {
+        delivery.output(&mut at).push(Kind::Bytes, |own| match framing {
             None => response.encode(own, &encoding),
             Some(framing) => response.encode_head(own, &encoding, framing),
         });
-        self.context.enforce_bounds(slot);
+        delivery.enforce_bounds(&mut at);
     }
 
-    /// RFC 6455 4.2.2, once the request has passed every check of 4.2.1.
+    /// Makes a WebSocket of a request (RFC 6455 4.2.2) that passes every check of 4.2.1.
     fn upgrade(&mut self, slot: u32, entry: usize, upgrade: &Upgrade, request: &mut Request<'_>) {
         let terms = Terms::of(request);
         let origins =
             self.zones.entries.get(entry).map_or(&Origins::SameHost, |entry| &entry.origins);
-        let options = &self.context.options[usize::from(upgrade.options.0)];
+        let options = &self.context.table.books.options[usize::from(upgrade.options.0)];
         let checked = websocket::check(request, options.legacy_versions)
             .and_then(|accept| websocket::check_origin(request, origins).map(|()| accept))
             .and_then(|accept| select(upgrade, request).map(|subprotocol| (accept, subprotocol)));
         let (accept, subprotocol) = match checked {
             Ok(checked) => checked,
-            Err(refusal) => return self.refuse_with(slot, terms, refusal),
+            Err(error) => return self.refuse_with(slot, terms, error),
         };
         if let Some(headers) = upgrade.headers.as_ref().filter(|headers| headers.status() != 101) {
             return self.respond(slot, Terms { keep_alive: false, ..terms }, headers);
@@ -137,13 +132,15 @@ impl Server {
         let lines = upgrade.headers.as_ref().map_or(&[][..], Response::lines);
         #[cfg(feature = "deflate")]
         let lines = &*self.agree_on_compression(slot, upgrade, request, lines);
-        let Some(output) = self.context.output(slot) else { return };
-        output
-            .push(Kind::Bytes, |own| websocket::encode_response(own, &accept, subprotocol, lines));
+        let Some((mut at, delivery)) = self.context.lease(slot) else { return };
+        delivery.output(&mut at).push(Kind::Bytes, |own| {
+            websocket::encode_response(own, &accept, subprotocol, lines);
+        });
         self.open(slot, Phase::WebSocket(State::Open), upgrade.options.0, request);
     }
 
-    /// RFC 7692 section 7.1: the answer to the client's offers goes with the other header lines.
+    /// Agrees on compression (RFC 7692 section 7.1). Returns the header lines with the answer to the
+    /// client's offers.
     #[cfg(feature = "deflate")]
     fn agree_on_compression(
         &mut self,
@@ -152,10 +149,11 @@ impl Server {
         request: &Request<'_>,
         lines: &[u8],
     ) -> Vec<u8> {
-        let config = &self.context.options[usize::from(upgrade.options.0)].deflate;
+        let books = &self.context.table.books;
+        let config = &books.options[usize::from(upgrade.options.0)].deflate;
         let mut lines = lines.to_vec();
         if let Some(accepted) = websocket::negotiate(request, config)
-            && let Some(connection) = self.context.slots.at_mut(slot)
+            && let Some(connection) = self.context.table.slots.at_mut(slot)
         {
             connection.deflate = Some(accepted.agreed());
             connection.flags.insert(Flags::DEFLATES);
@@ -177,9 +175,9 @@ impl Server {
             return self.respond(slot, terms, &stream.response);
         }
         self.write_response(slot, terms, &stream.response, Some(http1::Framing::UntilClose));
-        if let Some(output) = self.context.output(slot) {
-            output.push(Kind::Bytes, |own| {
-                // A first byte of body: some browsers and proxies wait for one before they call the stream open.
+        if let Some((mut at, delivery)) = self.context.lease(slot) {
+            delivery.output(&mut at).push(Kind::Bytes, |own| {
+                // Some browsers and proxies open the stream with the first byte of its body.
                 own.extend_from_slice(http1::event_stream::KEEP_ALIVE);
                 if let Some(after) = stream.retry {
                     http1::event_stream::encode_retry(own, after);
@@ -197,20 +195,18 @@ impl Server {
         stream: &Stream,
         request: &mut Request<'_>,
     ) {
-        let (framing, on_the_wire) = match (stream.length, terms.version) {
-            (Some(n), _) => (Framing::Length(n), http1::Framing::Length(n)),
-            (None, Version::Http11) => (Framing::Chunked, http1::Framing::Chunked),
-            (None, Version::Http10) => (Framing::UntilClose, http1::Framing::UntilClose),
+        let framing = match (stream.length, terms.version) {
+            (Some(n), _) => http1::Framing::Length(n),
+            (None, Version::Http11) => http1::Framing::Chunked,
+            (None, Version::Http10) => http1::Framing::UntilClose,
         };
-        self.write_response(slot, terms, &stream.response, Some(on_the_wire));
-        let bodiless =
-            terms.head_only || matches!(stream.response.status().as_u16(), 100..=199 | 204 | 304);
-        let framing = if bodiless { Framing::Nothing } else { framing };
+        self.write_response(slot, terms, &stream.response, Some(framing));
+        let status = stream.response.status().as_u16();
+        let bodiless = terms.head_only || matches!(status, 100..=199 | 204 | 304);
+        let framing = if bodiless { http1::Framing::None } else { framing };
         self.keep_request(slot, entry, request, Progress::Stream(framing));
-        self.context.enter(slot, Phase::Responding);
-        if let Some(id) = self.context.slots.at(slot).map(|connection| connection.id) {
-            Conn { cx: &mut self.context, id }.want_writable();
-        }
+        self.context.table.with(slot, |at| at.enter(Phase::Responding));
+        self.tell(slot, |_, conn| conn.want_writable());
     }
 
     fn takeover(
@@ -221,22 +217,22 @@ impl Server {
         request: &mut Request<'_>,
     ) {
         self.write_response(slot, terms, response, Some(http1::Framing::None));
-        let options = self.context.slots.at(slot).map_or(0, |connection| connection.options);
+        let options = self.context.table.slots.at(slot).map_or(0, |at| at.options);
         self.open(slot, Phase::Taken, options, request);
     }
 
-    /// What the exchange has become is on; its handler is told.
-    fn open(&mut self, slot: u32, phase: Phase, options: u16, request: &Request<'_>) {
-        let Some(connection) = self.context.slots.at_mut(slot) else { return };
-        connection.options = options;
-        connection.flags.insert(Flags::OPENED);
-        if self.context.options[usize::from(options)].chunks {
-            connection.flags.insert(Flags::CHUNKS);
+    /// Opens what the exchange has become, and tells the handler.
+    pub(super) fn open(&mut self, slot: u32, phase: Phase, options: u16, request: &Request<'_>) {
+        let Some(mut at) = self.context.table.lease(slot) else { return };
+        at.connection.options = options;
+        at.connection.flags.insert(Flags::OWES_CLOSE);
+        if at.options().chunks {
+            at.connection.flags.insert(Flags::CHUNKS);
         }
-        let (id, zone) = (connection.id, connection.zone);
-        self.context.enter(slot, phase);
-        self.zones.handler(zone).open(&mut Conn { cx: &mut self.context, id }, request);
-        // Whoever comes during a drain was not there when the others were told.
+        at.enter(phase);
+        let id = at.connection.id;
+        self.tell(slot, |handler, conn| handler.open(conn, request));
+        // During a drain, the others have been closed already.
         if let Some(draining) = self.context.draining {
             Conn { cx: &mut self.context, id }.close(draining.code, "");
         }
@@ -245,31 +241,28 @@ impl Server {
     /// Performs a deferred answer, if it is still owed.
     pub(super) fn answer(&mut self, id: ConnId, answer: Answer) {
         let slot = id.slot();
-        if self.context.live(id).is_none_or(|connection| connection.phase != Phase::Deferred) {
+        let Some(mut at) = self.context.table.lease_live(id) else { return };
+        if at.connection.phase != Phase::Deferred {
             return;
         }
-        let Some(exchange) = self.context.held(slot).and_then(|held| held.exchange.take()) else {
-            return;
-        };
-        self.context.begin_input(slot);
-        match answer {
-            Answer::Respond(response) => self.respond(slot, exchange.terms, &response),
+        let Some(exchange) = at.held().exchange.take() else { return };
+        self.call_back(slot, |server| match answer {
+            Answer::Respond(response) => server.respond(slot, exchange.terms, &response),
             Answer::Upgrade(upgrade) => {
-                self.with_request(slot, exchange.head, exchange.extensions, |server, request| {
+                server.with_request(slot, exchange.head, exchange.extensions, |server, request| {
                     if let Some(zone) = server.zones.entries.get(exchange.entry) {
                         request.set_zone(zone.prefix_len());
                     }
                     server.upgrade(slot, exchange.entry, &upgrade, request);
-                })
+                });
             }
-        }
-        self.context.end_input(slot);
-        // What was pipelined behind the request has waited for this.
-        self.context.read_later(slot);
+        });
+        // Requests that were pipelined behind this one have waited for it.
+        self.context.table.with(slot, |at| at.read_later());
     }
 }
 
-/// The first of the client's subprotocols that the handler speaks.
+/// Selects the first of the client's subprotocols that the handler speaks.
 fn select<'h>(upgrade: &Upgrade, request: &Request<'h>) -> Result<Option<&'h str>, RequestError> {
     if request.header_bytes("sec-websocket-protocol").is_none() {
         return Ok(None);

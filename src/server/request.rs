@@ -1,53 +1,50 @@
-//! HTTP input: heads and bodies, the walk through the zones, and what is refused before any of them is asked. What is
-//! answered is the business of `reply`.
+//! HTTP input: heads and bodies, the walk through the zones, and what is refused before any handler
+//! is asked. What a handler replies is performed by `reply`.
 
 use std::mem;
 
 use http::Method;
 
-use super::drive::Consumed;
+use super::input::Consumed;
 use super::server::Server;
-use crate::connection::{
-    Conn, ConnId, Exchange, Flags, Incoming, Kind, Phase, Progress, Reply, Terms,
-};
+use crate::connection::{Exchange, Flags, Incoming, Phase, Progress, Terms};
+use crate::context::Reply;
 use crate::http1::{
     self, BodyLength, HeadLimits, HeaderSlots, Request, RequestError, Response, Scan,
 };
+use crate::outbox::Kind;
 
-/// Where the walk through the zones came to.
+/// Where the walk through the zones ended.
 pub(super) enum Walk {
-    /// An entry has answered.
+    /// An entry has replied.
     Answered { entry: usize, reply: Reply },
-    /// An entry wants the body, of so many bytes at most, and it is not all here.
+    /// An entry wants the body, up to `limit` bytes, and a part of it is still to arrive.
     WantsBody { entry: usize, limit: usize },
 }
 
 /// What follows a head on the wire.
 #[derive(Clone, Copy)]
 pub(super) enum Body<'b> {
-    /// All of it; nothing if there is none.
+    /// All of the body; empty if there is none.
     Whole(&'b [u8]),
-    /// Only a part of it, or it has not been asked for.
+    /// A part of the body, or nothing of it.
     Unread,
 }
 
 impl Server {
     /// Looks for a whole request head.
     ///
-    /// It usually came in one piece: then it is read at once. What does not succeed so is looked at again by the scanner, which
-    /// says whether more bytes will help and, where they come one by one, looks at none of them twice.
+    /// A head usually arrives whole, and is parsed at once. Otherwise the scanner says whether more
+    /// bytes will help. It looks at no byte twice, even where bytes arrive one by one.
     pub(super) fn head(&mut self, slot: u32, input: &[u8]) -> Consumed {
-        let Some(connection) = self.context.slots.at(slot) else {
-            return Consumed::More(input.len());
-        };
-        let limits = self.context.options_of(connection).head;
-        let scanned = connection.held.as_ref().map_or(0, |held| held.scanned);
+        let Some(at) = self.context.table.lease(slot) else { return Consumed::More(input.len()) };
+        let limits = at.options().head;
+        let scanned = at.connection.held.as_ref().map_or(0, |held| held.scanned);
         if scanned == 0 {
             let mut slots = HeaderSlots::new();
+            let head = &input[..input.len().min(limits.head)];
             // By reference: a request is large.
-            if let Ok(request) =
-                &mut Request::parse(&input[..input.len().min(limits.head)], &mut slots, &limits)
-            {
+            if let Ok(request) = &mut Request::parse(head, &mut slots, &limits) {
                 return self.request(slot, request, input);
             }
         }
@@ -55,47 +52,42 @@ impl Server {
     }
 
     fn scan(&mut self, slot: u32, input: &[u8], scanned: usize, limits: &HeadLimits) -> Consumed {
-        let refusal = match http1::scan(input, scanned, limits) {
+        let error = match http1::scan(input, scanned, limits) {
             Scan::Complete(len) => {
-                self.scanned(slot, 0);
+                self.set_scanned(slot, 0);
                 let mut slots = HeaderSlots::new();
                 match Request::parse(&input[..len], &mut slots, limits) {
                     Ok(mut request) => return self.request(slot, &mut request, input),
-                    Err(refusal) => refusal,
+                    Err(error) => error,
                 }
             }
             Scan::Partial(scanned) => {
-                self.scanned(slot, scanned);
-                let begun = self
-                    .context
-                    .slots
-                    .at_mut(slot)
-                    .is_some_and(|at| at.flags.mark(Flags::HEAD_BEGUN));
-                if begun && let Some(connection) = self.context.slots.at(slot) {
-                    let head_timeout = self.context.options_of(connection).head_timeout;
-                    self.context.arm(slot, head_timeout);
-                }
+                self.set_scanned(slot, scanned);
+                self.context.table.with(slot, |at| {
+                    if at.connection.phase == Phase::Idle {
+                        at.enter(Phase::Head);
+                    }
+                });
                 return Consumed::Stuck(0);
             }
-            Scan::Refused(refusal) => refusal,
+            Scan::Refused(error) => error,
         };
-        self.refuse(slot, refusal);
+        self.refuse(slot, error);
         Consumed::More(input.len())
     }
 
-    pub(super) fn scanned(&mut self, slot: u32, scanned: usize) {
-        let holds = self.context.slots.at(slot).is_some_and(|connection| connection.held.is_some());
-        if (holds || scanned > 0)
-            && let Some(held) = self.context.held(slot)
-        {
-            held.scanned = scanned;
-        }
+    pub(super) fn set_scanned(&mut self, slot: u32, scanned: usize) {
+        self.context.table.with(slot, |at| {
+            if scanned > 0 || at.connection.held.is_some() {
+                at.held().scanned = scanned;
+            }
+        });
     }
 
-    /// A request, and all that has arrived from its head on.
+    /// Handles a request, given all input from its head on.
     fn request(&mut self, slot: u32, request: &mut Request<'_>, input: &[u8]) -> Consumed {
         let (head, after) = input.split_at(request.head().len());
-        self.context.stats.requests += 1;
+        self.context.table.books.stats.requests += 1;
         let body = match request.body_length() {
             BodyLength::None => Body::Whole(&[]),
             BodyLength::Known(n) => usize::try_from(n)
@@ -107,9 +99,8 @@ impl Server {
         match self.walk(slot, request, body, 0) {
             Walk::Answered { entry, reply } => {
                 self.perform(slot, entry, reply, request, matches!(body, Body::Unread));
-                Consumed::More(
-                    head.len() + if let Body::Whole(body) = body { body.len() } else { 0 },
-                )
+                let read = if let Body::Whole(body) = body { body.len() } else { 0 };
+                Consumed::More(head.len() + read)
             }
             Walk::WantsBody { entry, limit } => {
                 self.await_body(slot, entry, limit, request, !after.is_empty());
@@ -118,9 +109,14 @@ impl Server {
         }
     }
 
-    /// Asks the zones that match, from an entry on, until one answers.
-    fn walk(&mut self, slot: u32, request: &mut Request<'_>, body: Body<'_>, from: usize) -> Walk {
-        let mut from = from;
+    /// Asks the zones that match, from an entry on, until one replies something else than `Pass`.
+    fn walk(
+        &mut self,
+        slot: u32,
+        request: &mut Request<'_>,
+        body: Body<'_>,
+        mut from: usize,
+    ) -> Walk {
         while let Some(entry) = self.zones.next(request.path(), from) {
             from = entry + 1;
             if self.zones.entries[entry].refuses(request.method()).is_some() {
@@ -134,13 +130,15 @@ impl Server {
         Walk::Answered { entry: usize::MAX, reply: self.unanswered(request).into() }
     }
 
-    /// Nobody has answered: 405 with the methods of every zone that would have taken another one, else 404.
+    /// Makes the answer where no zone replied: 405 with the methods of every zone that takes
+    /// others, else 404.
     fn unanswered(&self, request: &Request<'_>) -> Response {
         let mut allowed: Vec<Method> = Vec::new();
         let mut from = 0;
         while let Some(entry) = self.zones.next(request.path(), from) {
             from = entry + 1;
-            for method in self.zones.entries[entry].refuses(request.method()).unwrap_or_default() {
+            let methods = self.zones.entries[entry].refuses(request.method());
+            for method in methods.unwrap_or_default() {
                 if !allowed.contains(method) {
                     allowed.push(method.clone());
                 }
@@ -152,29 +150,26 @@ impl Server {
         }
     }
 
-    /// Asks one entry's handler, and hands it the body if it wants one that is all here.
+    /// Asks the handler of one entry, and hands over a wanted body that has arrived whole.
     fn ask(&mut self, slot: u32, entry: usize, request: &mut Request<'_>, body: Body<'_>) -> Walk {
-        let Some(id) = self.enter_zone(slot, entry, request) else {
-            return Walk::Answered { entry, reply: Reply::Pass };
-        };
-        let zone = self.zones.entries[entry].handler;
-        let reply =
-            self.zones.handler(zone).request(&mut Conn { cx: &mut self.context, id }, request);
+        self.enter_zone(slot, entry, request);
+        let reply = self.tell(slot, |handler, conn| handler.request(conn, request));
+        let reply = reply.unwrap_or(Reply::Pass);
         // By reference: a reply is large, and most are handed on as they are.
         match (&reply, body) {
             (&Reply::Body(limit), Body::Unread) => Walk::WantsBody { entry, limit },
-            (&Reply::Body(limit), Body::Whole(body)) if body.len() > limit => Walk::Answered {
-                entry,
-                reply: Response::from(RequestError::BodyTooLarge).close().into(),
-            },
+            (&Reply::Body(limit), Body::Whole(body)) if body.len() > limit => {
+                let response = Response::from(RequestError::BodyTooLarge).close();
+                Walk::Answered { entry, reply: response.into() }
+            }
             (Reply::Body(_), Body::Whole(body)) => self.ask_with_body(slot, entry, request, body),
-            // What had not arrived yet of the body would be taken for the new protocol.
+            // A body that is still to arrive would be taken for the new protocol.
             (Reply::Takeover(_), _)
                 if !matches!(request.body_length(), BodyLength::None | BodyLength::Known(0)) =>
             {
-                let refused =
-                    Response::text("a request with a body cannot be taken over").with_status(400);
-                Walk::Answered { entry, reply: refused.close().into() }
+                let text = "a request with a body cannot be taken over";
+                let response = Response::text(text).with_status(400).close();
+                Walk::Answered { entry, reply: response.into() }
             }
             _ => Walk::Answered { entry, reply },
         }
@@ -187,25 +182,21 @@ impl Server {
         request: &mut Request<'_>,
         body: &[u8],
     ) -> Walk {
-        let Some(id) = self.enter_zone(slot, entry, request) else {
-            return Walk::Answered { entry, reply: Reply::Pass };
-        };
-        let zone = self.zones.entries[entry].handler;
-        let reply =
-            self.zones.handler(zone).body(&mut Conn { cx: &mut self.context, id }, request, body);
-        Walk::Answered { entry, reply }
+        self.enter_zone(slot, entry, request);
+        let reply = self.tell(slot, |handler, conn| handler.body(conn, request, body));
+        Walk::Answered { entry, reply: reply.unwrap_or(Reply::Pass) }
     }
 
-    /// The request is with this entry now: its prefix is what matched, its handler is the connection's.
-    fn enter_zone(&mut self, slot: u32, entry: usize, request: &mut Request<'_>) -> Option<ConnId> {
-        let connection = self.context.slots.at_mut(slot)?;
+    /// Makes an entry the request's zone, and its handler the connection's.
+    fn enter_zone(&mut self, slot: u32, entry: usize, request: &mut Request<'_>) {
         let entry = &self.zones.entries[entry];
-        connection.zone = entry.handler;
+        if let Some(connection) = self.context.table.slots.at_mut(slot) {
+            connection.zone = entry.handler;
+        }
         request.set_zone(entry.prefix_len());
-        Some(connection.id)
     }
 
-    /// Keeps the request until its body is here.
+    /// Keeps the request until its body has arrived.
     fn await_body(
         &mut self,
         slot: u32,
@@ -221,15 +212,17 @@ impl Server {
         let Some(incoming) = Incoming::new(request.body_length(), limit) else { return };
         if request.expects_continue()
             && !begun
-            && let Some(output) = self.context.output(slot)
+            && let Some((mut at, delivery)) = self.context.lease(slot)
         {
-            output.push(Kind::Bytes, |own| own.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n"));
+            delivery.output(&mut at).push(Kind::Bytes, |own| {
+                own.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            });
         }
         self.keep_request(slot, entry, request, Progress::Body(incoming));
-        self.context.enter(slot, Phase::Body);
+        self.context.table.with(slot, |at| at.enter(Phase::Body));
     }
 
-    /// Keeps a request for as long as its body or its answer is to come.
+    /// Keeps a request while its body or its answer is still to come.
     pub(super) fn keep_request(
         &mut self,
         slot: u32,
@@ -239,15 +232,17 @@ impl Server {
     ) {
         let (head, terms) = (request.head().to_vec(), Terms::of(request));
         let extensions = mem::take(request.extensions_mut());
-        if let Some(held) = self.context.held(slot) {
-            held.exchange = Some(Box::new(Exchange { head, extensions, entry, terms, progress }));
-        }
+        self.context.table.with(slot, |at| {
+            let exchange = Exchange { head, extensions, entry, terms, progress };
+            at.held().exchange = Some(Box::new(exchange));
+        });
     }
 
-    /// More of a body.
+    /// Handles more of a body.
     pub(super) fn body(&mut self, slot: u32, input: &[u8]) -> Consumed {
-        let exchange = self.context.held(slot).and_then(|held| held.exchange.take());
-        let Some(mut exchange) = exchange else { return Consumed::More(input.len()) };
+        let all = Consumed::More(input.len());
+        let Some(mut at) = self.context.table.lease(slot) else { return all };
+        let Some(exchange) = &mut at.held().exchange else { return all };
         let (discard, taken) = match &mut exchange.progress {
             Progress::Body(incoming) => (false, incoming.take(input)),
             Progress::Discard(incoming) => {
@@ -255,29 +250,24 @@ impl Server {
                 incoming.forget();
                 (true, taken)
             }
-            Progress::Owed | Progress::Connecting(_) | Progress::Stream(_) => {
-                return Consumed::More(input.len());
-            }
+            Progress::Owed | Progress::Connecting(_) | Progress::Stream(_) => return all,
         };
+        if let Ok((used, false)) = taken {
+            return Consumed::More(used);
+        }
+        let Some(exchange) = at.held().exchange.take() else { return all };
         match taken {
-            Err(refusal) if discard => {
-                // It has its answer; there is no room for a second one.
-                let _ = refusal;
-                self.context.linger(slot);
-                Consumed::More(input.len())
+            // The request has its answer, and there is no room for a second one.
+            Err(_) if discard => {
+                at.linger();
+                all
             }
-            Err(refusal) => {
-                self.refuse_with(slot, exchange.terms, refusal);
-                Consumed::More(input.len())
+            Err(error) => {
+                self.refuse_with(slot, exchange.terms, error);
+                all
             }
-            Ok((used, true)) => {
+            Ok((used, _)) => {
                 self.body_complete(slot, *exchange);
-                Consumed::More(used)
-            }
-            Ok((used, false)) => {
-                if let Some(held) = self.context.held(slot) {
-                    held.exchange = Some(exchange);
-                }
                 Consumed::More(used)
             }
         }
@@ -299,7 +289,7 @@ impl Server {
         });
     }
 
-    /// Reads a kept head again: it was sound when it came, so it is now.
+    /// Parses a kept head again. It was sound when it arrived, so it is now.
     pub(super) fn with_request(
         &mut self,
         slot: u32,
@@ -307,29 +297,37 @@ impl Server {
         extensions: http1::Extensions,
         act: impl FnOnce(&mut Server, &mut Request<'_>),
     ) {
-        let Some(connection) = self.context.slots.at(slot) else { return };
-        let limits = self.context.options_of(connection).head;
+        let Some(at) = self.context.table.lease(slot) else { return };
+        let limits = at.options().head;
         let mut slots = HeaderSlots::new();
         match Request::parse(&head, &mut slots, &limits) {
             Ok(request) => act(self, &mut request.with_extensions(extensions)),
-            Err(refusal) => self.refuse(slot, refusal),
+            Err(error) => self.refuse(slot, error),
         }
     }
 
-    /// Refuses what no handler has seen: the peer hears why, and the connection ends.
-    pub(super) fn refuse(&mut self, slot: u32, refusal: RequestError) {
-        let terms = Terms { version: http1::Version::Http11, head_only: false, keep_alive: false };
-        self.refuse_with(slot, terms, refusal);
+    /// Refuses a request that no handler has seen: the peer hears why, and the connection ends.
+    pub(super) fn refuse(&mut self, slot: u32, error: RequestError) {
+        let version = http1::Version::Http11;
+        let terms = Terms { version, head_only: false, keep_alive: false };
+        self.refuse_with(slot, terms, error);
     }
 
-    pub(super) fn refuse_with(&mut self, slot: u32, terms: Terms, refusal: RequestError) {
-        self.context.stats.refused += 1;
-        self.respond(slot, Terms { keep_alive: false, ..terms }, &refusal.into());
+    pub(super) fn refuse_with(&mut self, slot: u32, terms: Terms, error: RequestError) {
+        self.context.table.books.stats.refused += 1;
+        self.respond(slot, Terms { keep_alive: false, ..terms }, &error.into());
     }
 
-    /// The exchange is over and another may come.
+    /// Ends the exchange, after which another may come.
     pub(super) fn next_request(&mut self, slot: u32) {
         self.context.end_exchange(slot);
-        self.context.after_response(slot);
+        self.context.table.with(slot, |at| at.after_response());
+    }
+
+    /// Makes this request the connection's last.
+    pub(super) fn set_last(&mut self, slot: u32) {
+        if let Some(connection) = self.context.table.slots.at_mut(slot) {
+            connection.flags.insert(Flags::LAST);
+        }
     }
 }

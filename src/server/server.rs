@@ -10,12 +10,14 @@ use std::time::{Duration, Instant};
 use mio::event::Event;
 use mio::{Registry, Token, Waker};
 
-use super::drive::IN_PLACE_A_TURN;
+use super::addresses::Addresses;
+use super::buffer_pool::BufferPool;
+use super::fast_path::Served;
 use super::handler::{Handler, Messages, Requests};
+use super::input::LARGE_PER_TURN;
 use super::zones::{Zone, Zones};
-use crate::connection::{
-    Conn, Context, Flags, NEVER, Options, Phase, Remote, Reply, SLOTS, TokenKind, UNCOUNTED, ZoneId,
-};
+use crate::connection::{Flags, NEVER, Options, Phase, SLOTS, TokenKind, UNCOUNTED, ZoneId};
+use crate::context::{Conn, Context, Remote, Reply};
 use crate::http1::Request;
 use crate::net::{Acceptor, Readiness, Resolver, Transport};
 use crate::websocket::{Batch, CloseCode, Message};
@@ -53,41 +55,60 @@ use crate::websocket::{Batch, CloseCode, Message};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Server {
-    pub(crate) context: Context,
-    pub(crate) zones: Zones,
-    pub(crate) lent: Lent,
-    pub(crate) listeners: Vec<Option<Acceptor>>,
-    /// Listeners at which somebody waits, or still does after one turn's share.
-    pub(crate) accepting: VecDeque<u16>,
-    /// Connections to be read from in the next turn.
-    pub(crate) backlog: Vec<u32>,
-    /// Connections whose outbox is to be offered to the kernel, in this turn or a later one.
-    pub(crate) writing: VecDeque<u32>,
-    pub(crate) limits: Limits,
-    pub(crate) registry: Option<Registry>,
-    pub(crate) number: usize,
-    pub(crate) remote: Remote,
-    pub(crate) resolver: Option<Resolver>,
+    pub(super) context: Context,
+    pub(super) zones: Zones,
+    pub(super) lent: Lent,
+    pub(super) work: ServerWork,
+    pub(super) listeners: Vec<Option<Acceptor>>,
+    pub(super) limits: Limits,
+    /// Connections by address, where they are limited.
+    pub(super) addresses: Addresses,
+    /// Memory of large messages to use again.
+    pub(super) buffer_pool: BufferPool,
+    pub(super) registry: Option<Registry>,
+    pub(super) number: usize,
+    pub(super) remote: Remote,
+    pub(super) resolver: Option<Resolver>,
 }
 
-/// What belongs to the server and is lent to whoever is being handled.
-pub(crate) struct Lent {
-    pub(crate) input: Vec<u8>,
-    pub(crate) batch: Batch,
-    /// Bytes that may still be received in this turn without giving way to others.
-    pub(crate) in_place: usize,
-    pub(crate) due: Vec<u32>,
+/// Buffers that the server lends to the connection that is being handled.
+pub(super) struct Lent {
+    pub(super) input: Vec<u8>,
+    pub(super) batch: Batch,
+    /// Bytes of large messages that this turn may still read.
+    pub(super) large_left: usize,
+    pub(super) due: Vec<u32>,
     #[cfg(feature = "deflate")]
-    pub(crate) inflated: Vec<u8>,
+    pub(super) inflated: Vec<u8>,
 }
 
-/// How many connections there may be.
-pub(crate) struct Limits {
-    pub(crate) connections: usize,
-    pub(crate) per_address: Option<u32>,
+/// Lists that a later part of the turn, or the next turn, goes through.
+#[derive(Default)]
+pub(super) struct ServerWork {
+    /// Listeners at which connections wait, some since the last turn.
+    pub(super) accepting: VecDeque<u16>,
+    /// Connections to read from in the next turn.
+    pub(super) backlog: Vec<u32>,
+    /// Connections whose outbox is to be offered to the kernel, in this turn or a later one.
+    pub(super) writing: VecDeque<u32>,
 }
 
-/// The read buffer, and so the most that one connection is read from in one turn, but for the rest of a large message.
+impl ServerWork {
+    /// Whether no list has an entry. A list that is not named here does not compile.
+    fn is_empty(&self) -> bool {
+        let ServerWork { accepting, backlog, writing } = self;
+        accepting.is_empty() && backlog.is_empty() && writing.is_empty()
+    }
+}
+
+/// The most connections that may be open.
+pub(super) struct Limits {
+    pub(super) connections: usize,
+    pub(super) per_address: Option<u32>,
+}
+
+/// The length of the read buffer: the most that one turn reads from one connection, but for large
+/// messages.
 const READ_BUFFER: usize = 128 << 10;
 
 /// Names a listener of a server.
@@ -117,16 +138,16 @@ impl Server {
             lent: Lent {
                 input: vec![0; READ_BUFFER],
                 batch: Batch::new(),
-                in_place: IN_PLACE_A_TURN,
+                large_left: LARGE_PER_TURN,
                 due: Vec::new(),
                 #[cfg(feature = "deflate")]
                 inflated: Vec::new(),
             },
+            work: ServerWork::default(),
             listeners: Vec::new(),
-            accepting: VecDeque::new(),
-            backlog: Vec::new(),
-            writing: VecDeque::new(),
             limits: Limits { connections: SLOTS as usize, per_address: None },
+            addresses: Addresses::default(),
+            buffer_pool: BufferPool::new(),
             registry: None,
             number: SERVERS.fetch_add(1, Ordering::Relaxed),
             remote: Remote::new(),
@@ -142,9 +163,28 @@ impl Server {
         ZoneId::new(self.zones.add(vec![zone.into()], Box::new(handler)))
     }
 
-    /// Puts one handler at several prefixes; [`Request::zone`] tells which one matched.
-    pub fn zones<H: Handler>(&mut self, zones: &[&str], handler: H) -> ZoneId<H> {
-        let zones = zones.iter().map(|&prefix| Zone::new(prefix)).collect();
+    /// Puts one handler at several prefixes. [`Request::zone`] returns the one that matched.
+    ///
+    /// ```
+    /// use switchboard::{Conn, Handler, Reply, Request, Server};
+    ///
+    /// struct Chat;
+    /// impl Handler for Chat {
+    ///     fn request(&mut self, _conn: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
+    ///         if request.zone() == "/ws" { Reply::Pass } else { "a page".into() }
+    ///     }
+    /// }
+    /// Server::detached().zones(["/ws", "/events"], Chat);
+    /// ```
+    ///
+    /// # Panics
+    /// As [`zone`](Server::zone).
+    pub fn zones<H: Handler>(
+        &mut self,
+        zones: impl IntoIterator<Item = impl Into<Zone>>,
+        handler: H,
+    ) -> ZoneId<H> {
+        let zones = zones.into_iter().map(Into::into).collect();
         ZoneId::new(self.zones.add(zones, Box::new(handler)))
     }
 
@@ -170,9 +210,9 @@ impl Server {
 
     /// Sets the options of every connection that no others are named for.
     pub fn options(&mut self, options: Options) {
-        self.context.options[0] = options.settled();
+        self.context.table.books.options[0] = options.settled();
         #[cfg(feature = "deflate")]
-        self.context.compression.forget(0);
+        self.context.delivery.compression.forget(0);
     }
 
     /// Runs a closure with a zone's handler and the context, between turns. Its output leaves with the next
@@ -191,7 +231,7 @@ impl Server {
 
     /// The context, at a time that is not earlier than any it was told before.
     pub fn context(&mut self, now: Instant) -> &mut Context {
-        self.context.clock.set(now);
+        self.context.table.books.clock.set(now);
         &mut self.context
     }
 
@@ -208,7 +248,7 @@ impl Server {
     /// # Errors
     /// When the socket cannot be registered, when the server is draining, or when 16.7 million connections are open.
     pub fn adopt(&mut self, transport: impl Into<Transport>, now: Instant) -> io::Result<Token> {
-        self.context.clock.set(now);
+        self.context.table.books.clock.set(now);
         let slot = self.take_in(transport.into(), UNCOUNTED)?;
         Ok(TokenKind::Connection(slot).token(self.number))
     }
@@ -231,7 +271,7 @@ impl Server {
 
     /// Tells what has become possible on a transport or a listener. Tokens of others are ignored.
     pub fn ready(&mut self, token: Token, readiness: Readiness, now: Instant) {
-        self.context.clock.set(now);
+        self.context.table.books.clock.set(now);
         match TokenKind::of(token, self.number) {
             Some(TokenKind::Connection(slot)) => self.connection_ready(slot, readiness),
             Some(TokenKind::Listener(index)) => self.accept_later(index),
@@ -240,65 +280,76 @@ impl Server {
     }
 
     fn connection_ready(&mut self, slot: u32, readiness: Readiness) {
-        // As nearly always: nothing but input, and nothing else to be done.
-        if readiness.readable && !readiness.read_closed && self.read_plain(slot) {
+        // Nearly always there is input, and nothing else to do.
+        if readiness.readable && !readiness.read_closed && self.read_fast(slot) {
             return;
         }
-        let Some(connection) = self.context.slots.at_mut(slot) else { return };
+        let Some((mut at, delivery)) = self.context.lease(slot) else { return };
         if readiness.read_closed {
-            connection.flags.insert(Flags::READ_CLOSED);
+            at.connection.flags.insert(Flags::READ_CLOSED);
         }
-        let opening = connection.phase == Phase::Connecting;
-        if readiness.writable && connection.flags.has(Flags::BLOCKED) {
-            self.context.offer(slot);
+        let connecting = at.connection.phase == Phase::Connecting;
+        if readiness.writable && at.is_blocked() {
+            delivery.offer(&mut at);
         }
-        if opening {
-            return self.opening_ready(slot, readiness);
+        if connecting {
+            return self.attempt_ready(slot, readiness);
         }
         if readiness.readable || readiness.read_closed {
             self.read(slot);
         }
     }
 
-    /// How long the loop may wait for events: until the next deadline or timer; not at all while something is left to do.
+    /// Returns how long the loop may wait for events: until the next deadline or timer, and not at
+    /// all while work is left.
     pub fn poll_timeout(&self, now: Instant) -> Option<Duration> {
         if self.is_busy() {
             return Some(Duration::ZERO);
         }
-        let cx = &self.context;
-        let earliest = cx.slots.earliest().min(cx.timeouts.next()).min(cx.spare.look());
-        let deadline = (earliest != NEVER).then(|| cx.clock.instant(earliest));
+        let (cx, table) = (&self.context, &self.context.table);
+        let earliest = table.slots.earliest().min(cx.timeouts.next());
+        let earliest = earliest.min(self.buffer_pool.next_check());
+        let deadline = (earliest != NEVER).then(|| table.books.clock.instant(earliest));
         let retry = self.listeners.iter().flatten().filter_map(Acceptor::retry_at).min();
-        // With nobody left there is nothing to wait for.
-        let drain = cx.draining.filter(|_| cx.slots.len() > 0).map(|draining| draining.deadline);
+        // Without connections there is nothing to wait for.
+        let drain = cx.draining.filter(|_| table.slots.len() > 0).map(|draining| draining.deadline);
         let next = [deadline, cx.timers.next(), retry, drain].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(now))
     }
 
+    /// Whether any level has work left.
     fn is_busy(&self) -> bool {
-        let cx = &self.context;
-        !(self.backlog.is_empty()
-            && self.accepting.is_empty()
-            && self.writing.is_empty()
-            && cx.unread.is_empty()
-            && cx.posts.is_empty()
-            && cx.dirty.is_empty()
-            && cx.ended.is_empty()
-            && cx.writable.is_empty()
-            && cx.connecting.is_empty()
-            && cx.answered.is_empty()
-            && cx.calls.is_empty())
-            || cx.draining.is_some_and(|draining| cx.slots.chunk(draining.chunk).is_some())
+        !(self.work.is_empty()
+            && self.context.work.is_empty()
+            && self.context.delivery.fan_out.is_empty()
+            && self.context.table.books.work.is_empty())
+            || self.drains_on()
     }
 
-    /// Ends the server in order; see [`Context::drain`].
-    pub fn drain(&mut self, code: CloseCode, deadline: Duration) {
-        self.context.drain(code, deadline);
+    /// Calls the handler that a connection's exchange belongs to.
+    #[inline]
+    pub(super) fn tell<R>(
+        &mut self,
+        slot: u32,
+        call: impl FnOnce(&mut dyn Served, &mut Conn<'_>) -> R,
+    ) -> Option<R> {
+        let connection = self.context.table.slots.at(slot)?;
+        let (id, zone) = (connection.id, connection.zone);
+        Some(call(self.zones.handler(zone), &mut Conn { cx: &mut self.context, id }))
     }
 
-    /// Whether a [`drain`](Server::drain) is complete: no connection is left.
-    pub fn is_drained(&self) -> bool {
-        self.context.draining.is_some() && self.context.slots.len() == 0
+    /// Runs a callback whose output for this connection leaves in one write.
+    pub(super) fn call_back<R>(&mut self, slot: u32, call: impl FnOnce(&mut Server) -> R) {
+        self.context.begin_input(slot);
+        call(self);
+        self.context.end_input(slot);
+    }
+
+    /// Fails a connection, and tells its peer why.
+    pub(super) fn fail(&mut self, slot: u32, code: CloseCode, reason: &'static str) {
+        if let Some((mut at, delivery)) = self.context.lease(slot) {
+            delivery.fail(&mut at, code, reason);
+        }
     }
 }
 

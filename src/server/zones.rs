@@ -66,6 +66,12 @@ impl From<&str> for Zone {
     }
 }
 
+impl From<&&str> for Zone {
+    fn from(prefix: &&str) -> Zone {
+        Zone::new(prefix)
+    }
+}
+
 /// One prefix and the handler that stands there.
 pub(crate) struct Entry {
     prefix: Box<str>,

@@ -1,0 +1,90 @@
+//! Facts about one connection, one bit each. This file does not know what follows from a fact.
+
+use std::ops::BitOr;
+
+/// A set of facts about a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flags(u32);
+
+impl Flags {
+    /// The connection is in the list of outboxes to offer to the kernel.
+    pub(crate) const DIRTY: Flags = Flags(1 << 0);
+    /// The connection is in the list of those to read from in the next turn.
+    pub(crate) const UNREAD: Flags = Flags(1 << 1);
+    /// The connection is in the list of those that ended, or whose open exchange ended.
+    pub(crate) const ENDED: Flags = Flags(1 << 2);
+    /// The connection is over: `flush` frees it.
+    pub(crate) const GONE: Flags = Flags(1 << 3);
+    /// The transport refused bytes. A writable event follows.
+    pub(crate) const BLOCKED: Flags = Flags(1 << 4);
+    /// Waiting output includes answers to the peer's own input: until they leave, nothing more is
+    /// read from the peer.
+    pub(crate) const ANSWERED: Flags = Flags(1 << 5);
+    /// The transport reported input while none was wanted.
+    pub(crate) const READABLE: Flags = Flags(1 << 6);
+    /// The peer has ended its side.
+    pub(crate) const READ_CLOSED: Flags = Flags(1 << 7);
+    /// A ping of ours is unanswered, or a keep-alive comment has not left.
+    pub(crate) const PINGED: Flags = Flags(1 << 9);
+    /// The handler asked for `writable`.
+    pub(crate) const WANT_WRITABLE: Flags = Flags(1 << 10);
+    /// The connection is in the list of those whose handler is to hear `writable`.
+    pub(crate) const WRITABLE: Flags = Flags(1 << 11);
+    /// No further request follows this one.
+    pub(crate) const LAST: Flags = Flags(1 << 12);
+    /// The handler has had `open` and is owed `close`.
+    pub(crate) const OWES_CLOSE: Flags = Flags(1 << 13);
+    /// Our side of the transport has been shut down.
+    pub(crate) const SHUT: Flags = Flags(1 << 14);
+    /// The handler has released a taken-over connection: it goes back to HTTP.
+    pub(crate) const RELEASED: Flags = Flags(1 << 15);
+    /// This program opened the connection: the client role.
+    pub(crate) const CLIENT: Flags = Flags(1 << 16);
+    /// Compression was agreed on.
+    pub(crate) const DEFLATES: Flags = Flags(1 << 17);
+    /// The handler takes messages in chunks.
+    pub(crate) const CHUNKS: Flags = Flags(1 << 18);
+    /// A frame of the pending fan-out is to be written to the connection.
+    pub(crate) const POSTED: Flags = Flags(1 << 19);
+    /// Frames are masked or compressed: one test keeps both cases off the hot path.
+    pub(crate) const UNUSUAL: Flags = Flags(Flags::CLIENT.0 | Flags::DEFLATES.0);
+
+    /// Whether the set holds this one fact.
+    #[inline]
+    pub(crate) const fn has(self, one: Flags) -> bool {
+        debug_assert!(one.0.is_power_of_two());
+        self.any(one)
+    }
+
+    /// Whether the set holds at least one of several facts.
+    #[inline]
+    pub(crate) const fn any(self, several: Flags) -> bool {
+        self.0 & several.0 != 0
+    }
+
+    #[inline]
+    pub(crate) fn insert(&mut self, others: Flags) {
+        self.0 |= others.0;
+    }
+
+    #[inline]
+    pub(crate) fn remove(&mut self, others: Flags) {
+        self.0 &= !others.0;
+    }
+
+    /// Inserts one fact, and returns whether it is new: a connection is in a list once.
+    #[inline]
+    pub(crate) fn mark(&mut self, one: Flags) -> bool {
+        let new = !self.has(one);
+        self.insert(one);
+        new
+    }
+}
+
+impl BitOr for Flags {
+    type Output = Flags;
+
+    fn bitor(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+}

@@ -1,0 +1,109 @@
+//! What a connection holds while something is unfinished, and the pool of these boxes. An idle
+//! connection holds nothing. This file does not know when something is finished.
+
+#[cfg(feature = "deflate")]
+use super::contexts::Contexts;
+use super::exchange::Exchange;
+use crate::outbox::Outbox;
+use crate::websocket::{Assembly, CloseCode};
+
+/// The unfinished parts of one connection. The box goes back to its pool once every part is empty.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    /// Bytes that arrived and cannot be decoded yet.
+    pub(crate) spill: Vec<u8>,
+    /// The part of a head in the spill that has been scanned, in bytes.
+    pub(crate) scanned: usize,
+    /// A message of which a part has arrived.
+    pub(crate) assembly: Option<Box<Assembly>>,
+    pub(crate) outbox: Outbox,
+    /// A request whose body or answer is still to come.
+    pub(crate) exchange: Option<Box<Exchange>>,
+    /// What compressed messages may refer back to, where both sides agreed on context takeover.
+    #[cfg(feature = "deflate")]
+    pub(crate) contexts: Option<Box<Contexts>>,
+    /// How a WebSocket, event stream or takeover ended, until its handler hears `close`.
+    pub(crate) close_record: Option<CloseRecord>,
+}
+
+/// How an open exchange ended.
+#[derive(Clone, Debug)]
+pub(crate) struct CloseRecord {
+    pub(crate) code: CloseCode,
+    pub(crate) reason: Box<str>,
+    pub(crate) by_peer: bool,
+}
+
+impl Held {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.spill.is_empty()
+            && self.assembly.is_none()
+            && self.outbox.is_empty()
+            && !self.outbox.is_fragmented()
+            && self.exchange.is_none()
+            && self.close_record.is_none()
+            && !self.has_contexts()
+    }
+
+    #[cfg(feature = "deflate")]
+    fn has_contexts(&self) -> bool {
+        self.contexts.is_some()
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    fn has_contexts(&self) -> bool {
+        false
+    }
+
+    /// Prepares the box for another connection: it keeps at most 1 KiB of each buffer.
+    fn recycle(&mut self) {
+        const KEPT: usize = 1 << 10;
+        self.scanned = 0;
+        if self.spill.capacity() > KEPT {
+            self.spill = Vec::new();
+        }
+        self.outbox.shrink(KEPT);
+    }
+}
+
+/// Boxes to use again.
+#[derive(Debug, Default)]
+pub(crate) struct HeldPool {
+    /// The allocations are what is pooled.
+    #[expect(clippy::vec_box)]
+    boxes: Vec<Box<Held>>,
+    /// Boxes taken in this turn. The pool keeps as many for the next turn.
+    needed: usize,
+}
+
+/// Boxes that the pool keeps at least and at most.
+const MIN_POOLED: usize = 1 << 5;
+const MAX_POOLED: usize = 1 << 14;
+
+impl HeldPool {
+    pub(crate) fn take(&mut self) -> Box<Held> {
+        self.needed += 1;
+        self.boxes.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn put(&mut self, mut held: Box<Held>) {
+        if self.boxes.len() < self.kept() {
+            held.recycle();
+            self.boxes.push(held);
+        }
+    }
+
+    /// Frees a quarter of the boxes that the turn did not need.
+    #[inline]
+    pub(crate) fn end_turn(&mut self) {
+        let (keep, len) = (self.kept(), self.boxes.len());
+        if len > keep {
+            self.boxes.truncate(keep.max(len - len / 4));
+        }
+        self.needed = 0;
+    }
+
+    fn kept(&self) -> usize {
+        self.needed.clamp(MIN_POOLED, MAX_POOLED)
+    }
+}

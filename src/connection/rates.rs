@@ -1,0 +1,148 @@
+//! Rates of messages and of bytes, for each connection in one word. This file counts; it does not
+//! know what follows from an excess.
+
+use std::time::Duration;
+
+/// A rate per second, with a burst that may come at once.
+///
+/// What counts is said by the setter that takes it: messages in
+/// [`Options::message_rate`](crate::Options::message_rate), bytes in
+/// [`Options::byte_rate`](crate::Options::byte_rate).
+///
+/// ```
+/// use switchboard::{Options, Rate};
+///
+/// let options = Options::new()
+///     .message_rate(Rate::per_second(10).burst(20))
+///     .byte_rate(Rate::per_second(64 << 10).burst(256 << 10));
+/// assert_eq!(Rate::per_second(10), Rate::per_second(10).burst(10));
+/// # let _ = options;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rate {
+    per_second: u64,
+    burst: u64,
+}
+
+impl Rate {
+    /// A rate of `n` per second, at least 1, with a burst of one second's share.
+    #[must_use]
+    pub const fn per_second(n: u64) -> Rate {
+        let n = if n == 0 { 1 } else { n };
+        Rate { per_second: n, burst: n }
+    }
+
+    /// Sets the burst, at least 1. The share of 10 minutes is the most that counts.
+    #[must_use]
+    pub const fn burst(self, n: u64) -> Rate {
+        Rate { burst: if n == 0 { 1 } else { n }, ..self }
+    }
+}
+
+/// A rate as it is charged: the generic cell rate algorithm, a token bucket in one word for each
+/// connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RateLimit {
+    per_second: u64,
+    /// How far ahead of time a connection may be, in microseconds.
+    burst: u32,
+}
+
+/// The longest burst in microseconds: the share of 10 minutes.
+const MAX_BURST: u128 = 600_000_000;
+
+/// The longest time without a check of a connection that has a rate. A word is then never mistaken
+/// for one that the clock has lapped.
+pub(crate) const RATE_CHECK: Duration = Duration::from_secs(1800);
+
+impl RateLimit {
+    /// Limits units that are charged one at a time.
+    pub(crate) fn of_messages(rate: Rate) -> RateLimit {
+        let limit = RateLimit { per_second: rate.per_second, burst: 0 };
+        // Each price is rounded up by itself.
+        limit.with_burst(limit.price(1) * u128::from(rate.burst))
+    }
+
+    /// Limits units that are charged by amounts.
+    pub(crate) fn of_bytes(rate: Rate) -> RateLimit {
+        let limit = RateLimit { per_second: rate.per_second, burst: 0 };
+        limit.with_burst(limit.price(rate.burst))
+    }
+
+    fn with_burst(self, micros: u128) -> RateLimit {
+        RateLimit { burst: micros.min(MAX_BURST) as u32, ..self }
+    }
+
+    /// The microseconds that an amount takes.
+    fn price(self, amount: u64) -> u128 {
+        (u128::from(amount) * 1_000_000).div_ceil(u128::from(self.per_second))
+    }
+
+    /// Charges an amount, and returns whether it stays within the rate. `paid_until` is the
+    /// connection's word: the microsecond, modulo 2^32, up to which the share is spent.
+    ///
+    /// A word further ahead than a burst allows is left over from before a silence, and counts as
+    /// nothing.
+    pub(crate) fn charge(self, paid_until: &mut u32, now: u32, amount: u64) -> bool {
+        let ahead = paid_until.wrapping_sub(now);
+        let ahead = if ahead > self.burst { 0 } else { ahead };
+        let ahead = u128::from(ahead) + self.price(amount);
+        if ahead > u128::from(self.burst) {
+            return false;
+        }
+        *paid_until = now.wrapping_add(ahead as u32);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_allows_exactly_its_burst_at_once() {
+        for per_second in [1, 3, 7, 30, 999, 1_000_000, 2_000_000] {
+            for burst in [1, 2, 10, 33] {
+                let (rate, mut word) =
+                    (RateLimit::of_messages(Rate::per_second(per_second).burst(burst)), 5);
+                let allowed = (0..100).filter(|_| rate.charge(&mut word, 5, 1)).count();
+                assert_eq!(allowed, burst as usize, "{per_second}/s");
+            }
+            for burst in [1, 100, 131_072, 1_000_003] {
+                let (rate, mut word) =
+                    (RateLimit::of_bytes(Rate::per_second(per_second * 7).burst(burst)), 5);
+                let longest = per_second * 7 * 600;
+                assert!(
+                    rate.charge(&mut word, 5, burst.min(longest)),
+                    "{burst} bytes at {per_second} * 7/s"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn rate_allows_a_burst_and_then_its_pace() {
+        let rate = RateLimit::of_messages(Rate::per_second(10).burst(5));
+        for start in [0, 1 << 31, u32::MAX - 200_000] {
+            let mut word = start;
+            let mut allowed = Vec::new();
+            for tenth in 0..30u32 {
+                let now = start.wrapping_add(tenth * 50_000); // twice the pace
+                allowed.push(rate.charge(&mut word, now, 1));
+            }
+            let total = allowed.iter().filter(|&&allowed| allowed).count();
+            assert!(
+                (19..=20).contains(&total),
+                "{total} of 30 in 1.45 s at 10/s with a burst of 5"
+            );
+            assert!(allowed[..5].iter().all(|&allowed| allowed));
+            // After a silence of any length up to the next look, the burst is whole again.
+            for silence in [1_000_000, 900_000_000, 1_800_000_000u32] {
+                let now = start.wrapping_add(1_450_000).wrapping_add(silence);
+                let mut word = word;
+                let burst = (0..10).filter(|_| rate.charge(&mut word, now, 1)).count();
+                assert_eq!(burst, 5, "after {silence} us");
+            }
+        }
+    }
+}

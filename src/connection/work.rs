@@ -1,0 +1,66 @@
+//! Lists of connections that `flush` will visit. Each list goes with a flag, so a connection is in
+//! a list once. This file does not know what a visit does.
+
+use super::connection::Connection;
+use super::flags::Flags;
+
+/// A list of connections and the flag that says who is in it.
+#[derive(Debug)]
+pub(crate) struct WorkList {
+    flag: Flags,
+    slots: Vec<u32>,
+}
+
+impl WorkList {
+    const fn new(flag: Flags) -> WorkList {
+        WorkList { flag, slots: Vec::new() }
+    }
+
+    /// Adds a connection, unless it is in the list.
+    #[inline]
+    pub(crate) fn push(&mut self, connection: &mut Connection) {
+        if connection.flags.mark(self.flag) {
+            self.slots.push(connection.id.slot());
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// The slots, for a visit that takes the flag of each.
+    pub(crate) fn slots(&mut self) -> &mut Vec<u32> {
+        &mut self.slots
+    }
+}
+
+/// The lists that concern one connection at a time.
+#[derive(Debug)]
+pub(crate) struct TableWork {
+    /// Outboxes to offer to the kernel.
+    pub(crate) dirty: WorkList,
+    /// Connections that ended, or whose open exchange ended.
+    pub(crate) ended: WorkList,
+    /// Connections to read from in the next turn.
+    pub(crate) unread: WorkList,
+    /// Connections whose handler is to hear `writable`.
+    pub(crate) writable: WorkList,
+}
+
+impl TableWork {
+    pub(crate) fn new() -> TableWork {
+        TableWork {
+            dirty: WorkList::new(Flags::DIRTY),
+            ended: WorkList::new(Flags::ENDED),
+            unread: WorkList::new(Flags::UNREAD),
+            writable: WorkList::new(Flags::WRITABLE),
+        }
+    }
+
+    /// Whether no list has an entry. A list that is not named here does not compile.
+    pub(crate) fn is_empty(&self) -> bool {
+        let TableWork { dirty, ended, unread, writable } = self;
+        dirty.is_empty() && ended.is_empty() && unread.is_empty() && writable.is_empty()
+    }
+}

@@ -1,0 +1,218 @@
+//! A WebSocket to open in the client role: what the program asks for, and how an attempt begins.
+//! This file opens no socket: the server does.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::context::Context;
+use crate::connection::{
+    Attempt, AttemptState, ConnId, Exchange, Flags, Lease, OptionsId, Phase, Progress, Terms,
+    UNCOUNTED, ZoneId, ticks,
+};
+use crate::http1::{Extensions, Version};
+use crate::net::Transport;
+use crate::websocket::{ClientHandshake, CloseCode, Key, Url};
+
+/// A WebSocket that this program opens, in the client role (RFC 6455 4.1); see
+/// [`Context::connect`](crate::Context::connect).
+///
+/// A request that cannot be sent, such as one with a malformed URL or header, ends with
+/// [`Handler::close`](crate::Handler::close), as every other failure does. Redirects are refused,
+/// and a failed attempt is not repeated.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use switchboard::{Connect, Handler, Server};
+///
+/// struct Reader;
+/// impl Handler for Reader {}
+///
+/// let mut server = Server::detached();
+/// let reader = server.zone("/reader", Reader);
+/// let connect = Connect::to("ws://127.0.0.1:9001/feed")
+///     .subprotocols(["feed.v1"])
+///     .header("Cookie", "user=7")
+///     .timeout(Duration::from_secs(3));
+/// let cx = server.context(Instant::now());
+/// let id = cx.connect(reader, connect);
+/// assert!(cx.conn(id).is_some());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Connect {
+    pub(crate) handshake: Result<ClientHandshake, &'static str>,
+    pub(crate) timeout: Duration,
+    pub(crate) options: OptionsId,
+    pub(crate) source: Option<IpAddr>,
+}
+
+impl Connect {
+    /// Makes a request for a plain WebSocket at a `ws` URL (RFC 6455 section 3), to be open within
+    /// 10 s.
+    #[must_use]
+    pub fn to(url: &str) -> Connect {
+        let url = Url::parse(url).map_err(|malformed| malformed.as_str());
+        let handshake = url.and_then(|url| match url.is_secure() {
+            true => Err("wss needs TLS, which is not there yet"),
+            false => Ok(ClientHandshake::new(url)),
+        });
+        Connect {
+            handshake,
+            timeout: Duration::from_secs(10),
+            options: OptionsId::default(),
+            source: None,
+        }
+    }
+
+    /// Sets the subprotocols to ask for, best first. [`Accepted`] names the one that the server
+    /// selected.
+    #[must_use]
+    pub fn subprotocols<S: Into<Cow<'static, str>>>(
+        mut self,
+        names: impl IntoIterator<Item = S>,
+    ) -> Connect {
+        self.handshake = self.handshake.map(|handshake| handshake.subprotocols(names));
+        self
+    }
+
+    /// Adds a header field, such as `Cookie` or `Authorization`.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Connect {
+        self.handshake = self.handshake.map(|handshake| handshake.header(name, value));
+        self
+    }
+
+    /// Sets the origin of the page that the program acts for. Only browsers must name one.
+    #[must_use]
+    pub fn origin(mut self, origin: &str) -> Connect {
+        self.handshake = self.handshake.map(|handshake| handshake.origin(origin));
+        self
+    }
+
+    /// Sets the time until the WebSocket is open, name and handshake included (default 10 s, in
+    /// steps of 250 ms).
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Connect {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets the options of this WebSocket, registered with
+    /// [`Context::add_options`](crate::Context::add_options).
+    #[must_use]
+    pub fn options(mut self, options: OptionsId) -> Connect {
+        self.options = options;
+        self
+    }
+
+    /// Sets the address of this machine to connect from (default: the kernel's choice).
+    ///
+    /// The server's addresses of the other family are skipped. A named address carries some 28,000
+    /// connections at a time, one for each ephemeral port; with the kernel's choice that is the
+    /// bound for each address and port of a server.
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    /// use switchboard::Connect;
+    ///
+    /// let connect = Connect::to("ws://127.0.0.1:9001/").source(Ipv4Addr::new(127, 0, 0, 2));
+    /// # let _ = connect;
+    /// ```
+    #[must_use]
+    pub fn source(mut self, address: impl Into<IpAddr>) -> Connect {
+        self.source = Some(address.into());
+        self
+    }
+}
+
+/// What the server agreed to. In [`Handler::open`](crate::Handler::open) of a WebSocket that this
+/// program opened, the request is the program's own, and its extensions hold this value.
+///
+/// ```
+/// use switchboard::{Accepted, Conn, Handler, Request};
+///
+/// struct Reader;
+/// impl Handler for Reader {
+///     fn open(&mut self, conn: &mut Conn<'_>, request: &Request<'_>) {
+///         if let Some(accepted) = request.extensions().get::<Accepted>() {
+///             println!("{:?} speaks {:?}", conn.id(), accepted.subprotocol);
+///         }
+///     }
+/// }
+/// assert_eq!(Accepted::default().subprotocol, None);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Accepted {
+    /// The subprotocol that the server selected.
+    pub subprotocol: Option<String>,
+}
+
+impl Context {
+    /// Opens a WebSocket in the client role (RFC 6455 4.1).
+    ///
+    /// Its handler hears `open` and what follows, or `close` if the attempt fails; never before the
+    /// current callback has returned. To try again is the handler's choice, from `close`.
+    ///
+    /// A name is looked up on another thread, which wakes the loop. A server in a loop of the
+    /// program's own needs a waker for this, lent with
+    /// [`Server::remote`](crate::Server::remote).
+    ///
+    /// With 16.7 million connections open there is no room for another. The name that is returned
+    /// then names nothing, and no callback follows.
+    ///
+    /// Of the [`Options`](crate::Options) of HTTP, only the limits of a head apply, to the server's
+    /// response.
+    pub fn connect<H: 'static>(&mut self, zone: ZoneId<H>, connect: Connect) -> ConnId {
+        let Some(slot) = self.table.slots.vacant() else { return ConnId::NOBODY };
+        let first = (Phase::Connecting, ticks(connect.timeout));
+        self.table.insert(slot, Transport::Unconnected, UNCOUNTED, first);
+        let Some(mut at) = self.table.lease(slot) else { return ConnId::NOBODY };
+        at.connection.zone = zone.index;
+        at.connection.options = connect.options.0;
+        // The handler hears of a failure through `close`, too.
+        at.connection.flags.insert(Flags::CLIENT | Flags::OWES_CLOSE);
+        let id = at.connection.id;
+        let draining = self.draining.map_or(Ok(()), |_| Err("the server is draining"));
+        match draining.and(connect.handshake) {
+            Ok(handshake) => {
+                let key = Key::from_nonce(self.delivery.keys.nonce());
+                begin_attempt(&mut at, handshake, key, connect.source);
+                self.work.connecting.push(id);
+            }
+            Err(reason) => {
+                at.record_close(CloseCode::ABNORMAL, reason, false);
+                at.mark_gone();
+            }
+        }
+        id
+    }
+}
+
+fn begin_attempt(at: &mut Lease<'_>, handshake: ClientHandshake, key: Key, source: Option<IpAddr>) {
+    #[cfg(feature = "deflate")]
+    let handshake = offer_compression(at, handshake);
+    let attempt = Attempt {
+        handshake,
+        key,
+        addresses: VecDeque::new(),
+        source,
+        state: AttemptState::Resolving,
+    };
+    let exchange = Exchange {
+        head: Vec::new(),
+        extensions: Extensions::new(),
+        entry: usize::MAX,
+        terms: Terms { version: Version::Http11, head_only: false, keep_alive: false },
+        progress: Progress::Connecting(Box::new(attempt)),
+    };
+    at.held().exchange = Some(Box::new(exchange));
+}
+
+#[cfg(feature = "deflate")]
+fn offer_compression(at: &Lease<'_>, handshake: ClientHandshake) -> ClientHandshake {
+    let mut offer = Vec::new();
+    crate::websocket::encode_offer(&mut offer, &at.options().deflate);
+    handshake.extensions(String::from_utf8_lossy(&offer).into_owned())
+}

@@ -1,0 +1,299 @@
+//! Everything that a handler may touch, in one place: connections, topics, timers, and the lists of
+//! what is to be done when the handler has returned. A context never calls a handler.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::reply::Upgrade;
+use super::timeouts::Timeouts;
+use super::timer::{Action, Due, TimerId, Timers};
+use super::topics::Topics;
+use crate::connection::{
+    Clock, ConnId, Flags, Lease, Options, OptionsId, Phase, Stats, Table, ZoneId,
+};
+use crate::delivery::{Delivery, EncodedOnce, Outgoing};
+use crate::http1::Response;
+use crate::websocket::CloseCode;
+
+/// All that a handler may touch: connections, topics, timers.
+///
+/// A handler reaches it through [`Conn::context`](crate::Conn::context); between turns, a program
+/// reaches it through [`Server::context`](crate::Server::context). No method fails, blocks or calls
+/// a handler.
+///
+/// ```
+/// use std::time::Instant;
+/// use switchboard::Server;
+///
+/// let mut server = Server::detached();
+/// let cx = server.context(Instant::now());
+/// cx.publish("news", "no subscriber yet");
+/// assert_eq!(cx.subscribers("news"), 0);
+/// ```
+pub struct Context {
+    pub(crate) table: Table,
+    pub(crate) delivery: Delivery,
+    pub(crate) topics: Topics,
+    pub(crate) timers: Timers<Call, Repeat>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) work: ContextWork,
+    pub(crate) draining: Option<Draining>,
+}
+
+/// A closure for one zone's handler, run between events.
+pub(crate) type Call = Box<dyn FnOnce(&mut dyn Any, &mut Context)>;
+/// The closure of a repeating timer.
+pub(crate) type Repeat = Box<dyn FnMut(&mut dyn Any, &mut Context)>;
+
+/// Lists that `flush` will go through, of what concerns zones and exchanges.
+#[derive(Default)]
+pub(crate) struct ContextWork {
+    pub(crate) answered: Vec<(ConnId, Answer)>,
+    pub(crate) calls: VecDeque<(u16, Call)>,
+    pub(crate) connecting: Vec<ConnId>,
+}
+
+impl ContextWork {
+    /// Whether no list has an entry. A list that is not named here does not compile.
+    pub(crate) fn is_empty(&self) -> bool {
+        let ContextWork { answered, calls, connecting } = self;
+        answered.is_empty() && calls.is_empty() && connecting.is_empty()
+    }
+}
+
+/// A deferred answer, recorded until `flush` performs it.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Respond(Response),
+    Upgrade(Upgrade),
+}
+
+/// The end of the server in order, while it goes on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draining {
+    pub(crate) code: CloseCode,
+    pub(crate) deadline: Instant,
+    /// The next chunk of connections to be closed.
+    pub(crate) chunk: usize,
+}
+
+impl Context {
+    pub(crate) fn new(now: Instant) -> Context {
+        Context {
+            table: Table::new(Clock::new(now)),
+            delivery: Delivery::default(),
+            topics: Topics::default(),
+            timers: Timers::default(),
+            timeouts: Timeouts::default(),
+            work: ContextWork::default(),
+            draining: None,
+        }
+    }
+
+    /// Returns the time of the turn. The clock is read once a turn, so this costs nothing.
+    pub fn now(&self) -> Instant {
+        self.table.books.clock.now()
+    }
+
+    /// Publishes a message to every WebSocket and event stream that subscribed to a topic.
+    ///
+    /// The message is encoded once for each of the two kinds. A slow receiver keeps a pointer to
+    /// the encoded message, no copy. See [`Conn::subscribe`](crate::Conn::subscribe).
+    pub fn publish<'m>(&mut self, topic: &str, message: impl Into<Outgoing<'m>>) {
+        self.publish_except(topic, message.into(), None);
+    }
+
+    pub(super) fn publish_except(
+        &mut self,
+        topic: &str,
+        message: Outgoing<'_>,
+        except: Option<u32>,
+    ) {
+        let key = self.delivery.number_of(message.key.unwrap_or(topic));
+        let Some((topic, members)) = self.topics.lend(topic) else { return };
+        let mut encoded = EncodedOnce::new(message, key);
+        for member in members.iter().filter(|member| Some(member.slot) != except) {
+            if let Some(mut at) = self.table.lease(member.slot) {
+                self.delivery.publish_to(&mut at, &mut encoded);
+            }
+        }
+        self.topics.give_back((topic, members));
+    }
+
+    /// Returns the number of connections subscribed to a topic. It is exact at every moment.
+    pub fn subscribers(&self, topic: &str) -> usize {
+        self.topics.count(topic)
+    }
+
+    /// Runs a closure with a zone's handler, after the current callback and before the turn ends.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use switchboard::{Handler, Server};
+    ///
+    /// struct Log(Vec<String>);
+    /// impl Handler for Log {}
+    ///
+    /// let now = Instant::now();
+    /// let mut server = Server::detached();
+    /// let log = server.zone("/log", Log(Vec::new()));
+    /// server.context(now).call(log, |log, _cx| log.0.push("called".into()));
+    /// server.flush(now);
+    /// assert_eq!(server.with(log, |log, _cx| log.0.len()), 1);
+    /// ```
+    pub fn call<H: 'static>(
+        &mut self,
+        zone: ZoneId<H>,
+        call: impl FnOnce(&mut H, &mut Context) + 'static,
+    ) {
+        self.work.calls.push_back((zone.index, typed(call)));
+    }
+
+    /// Runs a closure with a zone's handler once `delay` has passed. Timers are exact to the turn.
+    pub fn after<H: 'static>(
+        &mut self,
+        zone: ZoneId<H>,
+        delay: Duration,
+        call: impl FnOnce(&mut H, &mut Context) + 'static,
+    ) -> TimerId {
+        let at = self.later(delay);
+        self.timers.once(at, zone.index, typed(call))
+    }
+
+    /// Runs a closure with a zone's handler every `period` (at least 1 ms), first after one period.
+    /// Periods that pass while the loop is busy are skipped, not made up for.
+    pub fn every<H: 'static>(
+        &mut self,
+        zone: ZoneId<H>,
+        period: Duration,
+        mut call: impl FnMut(&mut H, &mut Context) + 'static,
+    ) -> TimerId {
+        let first = self.later(period);
+        let call = Box::new(move |handler: &mut dyn Any, cx: &mut Context| {
+            if let Some(handler) = handler.downcast_mut() {
+                call(handler, cx);
+            }
+        });
+        self.timers.every(first, period, zone.index, call)
+    }
+
+    /// Cancels a timer. One that has run is not there any more, so nothing happens.
+    pub fn cancel(&mut self, timer: TimerId) {
+        self.timers.cancel(timer);
+    }
+
+    /// Answers a request that was answered [`Reply::Later`](crate::Reply::Later). The first of
+    /// several answers counts, and an exchange that has ended takes none.
+    pub fn respond(&mut self, id: ConnId, response: impl Into<Response>) {
+        self.answer(id, Answer::Respond(response.into()));
+    }
+
+    /// Upgrades a request that was answered [`Reply::Later`](crate::Reply::Later).
+    pub fn upgrade(&mut self, id: ConnId, upgrade: Upgrade) {
+        self.answer(id, Answer::Upgrade(upgrade));
+    }
+
+    fn answer(&mut self, id: ConnId, answer: Answer) {
+        let driven = self.table.books.lane.is_driven(id.slot());
+        // A handler may answer from within `request`, before its `Reply::Later` is performed.
+        if self.table.live(id).is_some_and(|live| live.phase == Phase::Deferred || driven) {
+            self.work.answered.push((id, answer));
+        }
+    }
+
+    /// Registers a further set of options, to be named in an [`Upgrade`], an
+    /// [`EventStream`](crate::EventStream) or a [`Connect`](crate::Connect).
+    ///
+    /// There is room for 65,535 sets. Beyond that the default set is returned.
+    pub fn add_options(&mut self, options: Options) -> OptionsId {
+        let sets = &mut self.table.books.options;
+        match u16::try_from(sets.len()) {
+            Ok(number) => {
+                sets.push(options.settled());
+                OptionsId(number)
+            }
+            Err(_) => OptionsId::default(),
+        }
+    }
+
+    /// Ends the server in order. Accepting stops, WebSockets are closed with `code`, requests in
+    /// progress are answered and their connections closed. At the deadline, what is left is
+    /// dropped. Then [`Reactor::run`](crate::Reactor::run) returns.
+    pub fn drain(&mut self, code: CloseCode, deadline: Duration) {
+        let deadline = self.later(deadline);
+        if self.draining.is_none() {
+            self.draining = Some(Draining { code, deadline, chunk: 0 });
+        }
+    }
+
+    /// Returns the server's counters.
+    pub fn stats(&self) -> Stats {
+        Stats { connections: self.table.slots.len(), ..self.table.books.stats }
+    }
+
+    /// Returns an instant in the future, even for a duration that no clock can hold.
+    fn later(&self, delay: Duration) -> Instant {
+        let now = self.now();
+        now.checked_add(delay).unwrap_or_else(|| now + Duration::from_secs(u32::MAX.into()))
+    }
+
+    /// Lends the connection in a slot, with the way out.
+    #[inline]
+    pub(crate) fn lease(&mut self, slot: u32) -> Option<(Lease<'_>, &mut Delivery)> {
+        Some((self.table.lease(slot)?, &mut self.delivery))
+    }
+
+    /// Begins a callback or a piece of input for a connection.
+    pub(crate) fn begin_input(&mut self, slot: u32) {
+        if let Some((mut at, delivery)) = self.lease(slot) {
+            delivery.begin_input(&mut at);
+        }
+    }
+
+    /// Ends what `begin_input` began: output leaves in one write.
+    pub(crate) fn end_input(&mut self, slot: u32) {
+        self.delivery.end_input(&mut self.table, slot);
+    }
+
+    /// Ends an exchange: its name, its topics and its timeout go, and the next one has another
+    /// name.
+    pub(crate) fn end_exchange(&mut self, slot: u32) {
+        let Some(Lease { connection, books, .. }) = self.table.lease(slot) else { return };
+        connection.id = books.next_id(slot);
+        connection.flags.remove(Flags::WANT_WRITABLE | Flags::RELEASED);
+        self.topics.leave_all(&mut connection.memberships);
+        if let Some(held) = &mut connection.held {
+            held.exchange = None;
+        }
+        self.timeouts.clear(slot);
+    }
+}
+
+fn typed<H: 'static>(call: impl FnOnce(&mut H, &mut Context) + 'static) -> Call {
+    Box::new(move |handler, cx| {
+        if let Some(handler) = handler.downcast_mut() {
+            call(handler, cx);
+        }
+    })
+}
+
+impl Due<Call, Repeat> {
+    /// Runs the timer with its zone's handler.
+    pub(crate) fn run(&mut self, handler: &mut dyn Any, cx: &mut Context) {
+        match self.take() {
+            Action::Once(call) => call(handler, cx),
+            Action::Every(period, mut call) => {
+                call(handler, cx);
+                self.put_back(period, call);
+            }
+            Action::Running => {}
+        }
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,25 @@
+//! What a handler may touch: connections, topics, timers, other threads' calls. No handler is
+//! called from here.
+
+mod conn;
+mod conn_map;
+mod connect;
+#[expect(clippy::module_inception)]
+mod context;
+mod events;
+mod remote;
+mod reply;
+mod timeouts;
+mod timer;
+mod topics;
+
+pub use conn::Conn;
+pub use conn_map::ConnMap;
+pub use connect::{Accepted, Connect};
+pub(crate) use context::Answer;
+pub use context::Context;
+pub use events::{Chunk, Close};
+pub(crate) use remote::RemoteCall;
+pub use remote::{CallError, Remote};
+pub use reply::{EventStream, Reply, Stream, Upgrade};
+pub use timer::TimerId;

@@ -1,0 +1,140 @@
+//! Who hears what: topics, their members, and each connection's own list of them. A membership takes some 20 bytes;
+//! leaving and dying are exact and cheap, publishing walks a dense array. It sends nothing itself.
+
+use std::hash::{BuildHasher, RandomState};
+
+use crate::connection::{Chunks, Index, NO_MEMBERSHIP};
+
+#[derive(Debug, Default)]
+pub(crate) struct Topics {
+    by_name: Index,
+    hasher: RandomState,
+    topics: Chunks<Topic>,
+    memberships: Chunks<Membership>,
+}
+
+#[derive(Debug, Default)]
+struct Topic {
+    name: Box<str>,
+    members: Vec<Member>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) slot: u32,
+    membership: u32,
+}
+
+#[derive(Debug)]
+struct Membership {
+    topic: u32,
+    /// Where the topic's array names it.
+    place: u32,
+    /// The next of the same connection.
+    next: u32,
+}
+
+const UNUSED: Membership =
+    Membership { topic: NO_MEMBERSHIP, place: NO_MEMBERSHIP, next: NO_MEMBERSHIP };
+
+impl Topics {
+    /// How many connections hear a topic.
+    pub(crate) fn count(&self, name: &str) -> usize {
+        self.named(name).map_or(0, |topic| self.topics[topic].members.len())
+    }
+
+    fn named(&self, name: &str) -> Option<u32> {
+        self.by_name.find(self.hasher.hash_one(name), |topic| &*self.topics[topic].name == name)
+    }
+
+    fn add(&mut self, name: &str) -> u32 {
+        let topic = self.topics.insert(Topic { name: name.into(), members: Vec::new() });
+        let (topics, hasher) = (&self.topics, &self.hasher);
+        let hash_of = |topic: u32| hasher.hash_one(&*topics[topic].name);
+        self.by_name.insert(hasher.hash_one(name), topic, hash_of);
+        topic
+    }
+
+    /// Joins; `head` is the head of the connection's own list. Joining twice is joining once.
+    pub(crate) fn join(&mut self, name: &str, slot: u32, head: &mut u32) {
+        let topic = self.named(name).unwrap_or_else(|| self.add(name));
+        if self.find(topic, *head).is_some() {
+            return;
+        }
+        let members = &mut self.topics[topic].members;
+        let membership = Membership { topic, place: members.len() as u32, next: *head };
+        let membership = self.memberships.insert(membership);
+        members.push(Member { slot, membership });
+        *head = membership;
+    }
+
+    /// Leaves one topic.
+    pub(crate) fn leave(&mut self, name: &str, head: &mut u32) {
+        let Some(topic) = self.named(name) else { return };
+        let Some((membership, before)) = self.find(topic, *head) else { return };
+        let next = self.memberships[membership].next;
+        match before {
+            None => *head = next,
+            Some(before) => self.memberships[before].next = next,
+        }
+        self.remove(membership);
+    }
+
+    /// Leaves all of them.
+    pub(crate) fn leave_all(&mut self, head: &mut u32) {
+        while *head != NO_MEMBERSHIP {
+            let membership = *head;
+            *head = self.memberships[membership].next;
+            self.remove(membership);
+        }
+    }
+
+    /// The names of a connection's topics, the latest first.
+    pub(crate) fn names(&self, head: u32) -> impl Iterator<Item = &str> {
+        let mut at = head;
+        std::iter::from_fn(move || {
+            let membership = self.memberships.get(at)?;
+            at = membership.next;
+            Some(&*self.topics[membership.topic].name)
+        })
+    }
+
+    /// Lends a topic's members for a while in which nobody joins or leaves; [`give_back`](Topics::give_back) ends it.
+    pub(crate) fn lend(&mut self, name: &str) -> Option<(u32, Vec<Member>)> {
+        let topic = self.named(name)?;
+        Some((topic, std::mem::take(&mut self.topics[topic].members)))
+    }
+
+    pub(crate) fn give_back(&mut self, (topic, members): (u32, Vec<Member>)) {
+        self.topics[topic].members = members;
+    }
+
+    /// The membership of a connection in a topic, and the one before it in the connection's list.
+    fn find(&self, topic: u32, head: u32) -> Option<(u32, Option<u32>)> {
+        let (mut at, mut before) = (head, None);
+        while at != NO_MEMBERSHIP {
+            let membership = &self.memberships[at];
+            if membership.topic == topic {
+                return Some((at, before));
+            }
+            (before, at) = (Some(at), membership.next);
+        }
+        None
+    }
+
+    /// Takes a membership out of its topic; the topic goes with its last member.
+    fn remove(&mut self, membership: u32) {
+        let Membership { topic, place, .. } = self.memberships.remove(membership, UNUSED);
+        let members = &mut self.topics[topic].members;
+        members.swap_remove(place as usize);
+        if let Some(moved) = members.get(place as usize) {
+            self.memberships[moved.membership].place = place;
+        }
+        if members.is_empty() {
+            let name = self.topics.remove(topic, Topic::default()).name;
+            self.by_name.remove(self.hasher.hash_one(&*name), topic);
+        } else if members.capacity() > 64 && members.len() < members.capacity() / 4 {
+            members.shrink_to(members.len() * 2);
+        }
+    }
+}

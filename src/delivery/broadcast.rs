@@ -1,0 +1,122 @@
+//! One message for many receivers: each wire form is encoded once, and a receiver that must wait
+//! keeps a pointer. This file does not know who the receivers are.
+
+use std::rc::Rc;
+
+use super::Delivery;
+#[cfg(feature = "deflate")]
+use super::compression::CompressedOnce;
+use super::outgoing::Outgoing;
+use crate::connection::{Flags, Lease, Phase};
+use crate::http1;
+use crate::outbox::{Droppable, Kind, Shared};
+use crate::websocket::{self, Message, State};
+
+/// A message in the wire forms that its receivers need, each encoded at most once.
+pub(crate) struct EncodedOnce<'m> {
+    pub(super) outgoing: Outgoing<'m>,
+    /// The number of what the message is the latest of; 0 is no key.
+    pub(super) key: u64,
+    websocket: Option<Shared>,
+    #[cfg(feature = "deflate")]
+    pub(super) compressed: CompressedOnce,
+    event: Option<Shared>,
+}
+
+impl<'m> EncodedOnce<'m> {
+    pub(crate) fn new(outgoing: Outgoing<'m>, key: u64) -> EncodedOnce<'m> {
+        EncodedOnce {
+            outgoing,
+            key,
+            websocket: None,
+            #[cfg(feature = "deflate")]
+            compressed: CompressedOnce::new(),
+            event: None,
+        }
+    }
+
+    /// Returns the form for a phase; `None` where the message cannot be sent.
+    pub(super) fn form(&mut self, phase: Phase) -> Option<&Shared> {
+        let outgoing = self.outgoing;
+        match (phase, outgoing.message) {
+            (Phase::WebSocket(State::Open), message) => {
+                Some(self.websocket.get_or_insert_with(|| {
+                    let mut frame = Vec::new();
+                    websocket::encode_message(&mut frame, message);
+                    Rc::new(frame)
+                }))
+            }
+            (Phase::Streaming, Message::Text(data)) => Some(self.event.get_or_insert_with(|| {
+                let mut event = Vec::new();
+                http1::event_stream::encode(&mut event, outgoing.event, outgoing.id, data);
+                Rc::new(event)
+            })),
+            _ => None,
+        }
+    }
+}
+
+impl Delivery {
+    /// Sends a message for many to one of them.
+    pub(crate) fn deliver(&mut self, at: &mut Lease<'_>, encoded: &mut EncodedOnce<'_>) {
+        #[cfg(feature = "deflate")]
+        if let Some((frame, droppable)) = self.compressed_for(at, encoded) {
+            return self.push_frame(at, frame, Kind::Frames, droppable, encoded.key);
+        }
+        let phase = at.connection.phase;
+        let Some(frame) = encoded.form(phase) else { return };
+        let kind = if phase == Phase::Streaming { Kind::Bytes } else { Kind::Frames };
+        let frame = match at.connection.flags.has(Flags::CLIENT) {
+            false => Rc::clone(frame),
+            // A client masks every frame by a key of its own (RFC 6455 5.3): nothing is shared.
+            true => {
+                let mut own = Vec::new();
+                let message = encoded.outgoing.message;
+                let key = self.masking_key(at);
+                websocket::encode(&mut own, true, message.opcode(), message.as_bytes(), key);
+                Rc::new(own)
+            }
+        };
+        let droppable = Droppable::Message { key: encoded.key };
+        self.push_frame(at, frame, kind, droppable, encoded.key);
+    }
+
+    /// Returns a compressed frame for one of many, if that one takes compressed messages. With
+    /// context takeover later frames refer to this one, so no policy may drop it.
+    #[cfg(feature = "deflate")]
+    fn compressed_for(
+        &mut self,
+        at: &mut Lease<'_>,
+        encoded: &mut EncodedOnce<'_>,
+    ) -> Option<(Shared, Droppable)> {
+        if at.connection.phase != Phase::WebSocket(State::Open) {
+            return None;
+        }
+        let droppable = match at.connection.deflate?.our_takeover() {
+            true => Droppable::Never,
+            false => Droppable::Message { key: encoded.key },
+        };
+        let frame = self.compressed_frame(at, &encoded.outgoing, &mut encoded.compressed)?;
+        Some((frame, droppable))
+    }
+
+    fn push_frame(
+        &mut self,
+        at: &mut Lease<'_>,
+        frame: Shared,
+        kind: Kind,
+        droppable: Droppable,
+        key: u64,
+    ) {
+        if at.is_on_fast_path() {
+            return self.push_fast(at, [&frame]);
+        }
+        let joins_others = at.is_corked() && !self.stands_alone(at, key != 0);
+        let output = self.output(at);
+        match joins_others {
+            true => output.push(kind, |own| own.extend_from_slice(&frame)),
+            false => output.push_shared(frame, droppable),
+        }
+        self.enforce_bounds(at);
+    }
+}

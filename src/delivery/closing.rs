@@ -1,0 +1,28 @@
+//! Close frames: of a connection that fails, and of one that closes in order (RFC 6455 section 7).
+//! This file does not know why.
+
+use super::Delivery;
+use crate::connection::Lease;
+use crate::outbox::Kind;
+use crate::websocket::{self, Action, CloseCode, Input, Opcode};
+
+impl Delivery {
+    /// Fails a connection: the peer hears why, its handler will, and it ends (RFC 6455 7.1.7).
+    pub(crate) fn fail(&mut self, at: &mut Lease<'_>, code: CloseCode, reason: &'static str) {
+        if at.apply(Input::Violation) == Action::Fail {
+            self.push_close(at, code, reason);
+        }
+        at.record_close(code, reason, false);
+        at.linger();
+    }
+
+    /// Queues a Close frame behind earlier output (RFC 6455 5.5.1).
+    pub(crate) fn push_close(&mut self, at: &mut Lease<'_>, code: CloseCode, reason: &str) {
+        let key = self.masking_key(at);
+        let mut payload = [0; 125];
+        let n = websocket::close_payload(code, reason, &mut payload);
+        self.output(at).push_now(Kind::Frames, |own| {
+            websocket::encode(own, true, Opcode::Close, &payload[..n], key);
+        });
+    }
+}

@@ -1,0 +1,166 @@
+//! Compression of messages (RFC 7692) on their way out, and decompression on their way in: with the
+//! server's shared contexts, or with those of a connection that agreed on context takeover.
+
+use std::fmt;
+use std::mem;
+use std::rc::Rc;
+
+use super::Delivery;
+use super::outgoing::Outgoing;
+use crate::connection::Lease;
+use crate::outbox::{Kind, Shared};
+use crate::websocket::{
+    Agreed, DeflateConfig, Deflater, Inflater, Message, Violation, encode_compressed,
+};
+
+/// The contexts of all connections without context takeover: no memory for each connection.
+#[derive(Default)]
+pub(crate) struct Compression {
+    /// One for each set of options and window in use: there are few.
+    deflaters: Vec<(u16, u8, Deflater)>,
+    inflater: Option<Inflater>,
+    deflated: Vec<u8>,
+}
+
+impl Compression {
+    /// Forgets what was made by a set of options, since the set has changed.
+    pub(crate) fn forget(&mut self, changed: u16) {
+        self.deflaters.retain(|(options, ..)| *options != changed);
+    }
+
+    /// Compresses a message without context takeover.
+    fn deflate(&mut self, terms: Terms, payload: &[u8], out: &mut Vec<u8>) {
+        let key = (terms.options, terms.bits);
+        let found = self.deflaters.iter().position(|&(options, bits, _)| (options, bits) == key);
+        let at = found.unwrap_or_else(|| {
+            self.deflaters.push((key.0, key.1, Deflater::new(&terms.config, terms.bits)));
+            self.deflaters.len() - 1
+        });
+        self.deflaters[at].2.deflate(payload, out, false);
+    }
+}
+
+impl fmt::Debug for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compression").finish_non_exhaustive()
+    }
+}
+
+/// Memory that is kept for the next compressed payload.
+const KEPT: usize = 1 << 20;
+
+/// The compressed forms of one message, by options and window. `None` is a message that does not
+/// shrink.
+pub(crate) type CompressedOnce = Vec<(u16, u8, Option<Shared>)>;
+
+/// How one message to one connection is compressed.
+#[derive(Clone, Copy)]
+struct Terms {
+    agreed: Agreed,
+    bits: u8,
+    options: u16,
+    config: DeflateConfig,
+}
+
+impl Delivery {
+    /// Returns how a message to a connection is to be compressed; `None` if it is not to be.
+    fn compression_terms(&self, at: &Lease<'_>, outgoing: &Outgoing<'_>) -> Option<Terms> {
+        let agreed = at.connection.deflate?;
+        let options = at.options();
+        let config = options.deflate;
+        if outgoing.uncompressed || !config.compresses(outgoing.message.len()) {
+            return None;
+        }
+        // A message that a policy may drop must not enter the window that later messages refer to.
+        let waits = at.is_corked() && !self.cork.is_empty() || at.connection.has_output();
+        if agreed.our_takeover() && options.backpressure.drops() && waits {
+            return None;
+        }
+        Some(Terms { agreed, bits: agreed.window_bits()?, options: at.connection.options, config })
+    }
+
+    /// Sends a message compressed, where both sides agreed and it shrinks. Returns whether it did.
+    #[inline(never)]
+    pub(super) fn send_compressed(&mut self, at: &mut Lease<'_>, outgoing: &Outgoing<'_>) -> bool {
+        let Some(terms) = self.compression_terms(at, outgoing) else { return false };
+        let mut deflated = mem::take(&mut self.compression.deflated);
+        let shrinks = self.deflate(at, terms, outgoing.message, &mut deflated);
+        if shrinks {
+            let key = self.masking_key(at);
+            let is_text = matches!(outgoing.message, Message::Text(_));
+            self.output(at)
+                .push(Kind::Frames, |own| encode_compressed(own, is_text, &deflated, key));
+        }
+        deflated.clear();
+        deflated.shrink_to(KEPT);
+        self.compression.deflated = deflated;
+        shrinks
+    }
+
+    /// Returns a compressed frame for one of many receivers. Receivers that agreed on the same
+    /// terms share one frame.
+    pub(super) fn compressed_frame(
+        &mut self,
+        at: &mut Lease<'_>,
+        outgoing: &Outgoing<'_>,
+        compressed: &mut CompressedOnce,
+    ) -> Option<Shared> {
+        let terms = self.compression_terms(at, outgoing)?;
+        let key = self.masking_key(at);
+        let is_shared = key.is_none() && !terms.agreed.our_takeover();
+        let same = (terms.options, terms.bits);
+        let known = compressed.iter().find(|&&(options, bits, _)| (options, bits) == same);
+        if let Some((_, _, frame)) = known.filter(|_| is_shared) {
+            return frame.clone();
+        }
+        let mut deflated = Vec::new();
+        let frame = self.deflate(at, terms, outgoing.message, &mut deflated).then(|| {
+            let mut frame = Vec::with_capacity(deflated.len() + 14);
+            let is_text = matches!(outgoing.message, Message::Text(_));
+            encode_compressed(&mut frame, is_text, &deflated, key);
+            Rc::new(frame)
+        });
+        if is_shared {
+            compressed.push((terms.options, terms.bits, frame.clone()));
+        }
+        frame
+    }
+
+    /// Compresses a message, and returns whether to send the result. With context takeover it is
+    /// always sent: the peer's window must follow ours.
+    fn deflate(
+        &mut self,
+        at: &mut Lease<'_>,
+        terms: Terms,
+        message: Message<'_>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        if terms.agreed.our_takeover() {
+            let deflater = &mut at.held().contexts.get_or_insert_default().deflater;
+            deflater.get_or_insert_with(|| Deflater::new(&terms.config, terms.bits)).deflate(
+                message.as_bytes(),
+                out,
+                true,
+            );
+            return true;
+        }
+        self.compression.deflate(terms, message.as_bytes(), out);
+        out.len() < message.len()
+    }
+
+    /// Decompresses a message that arrived, up to the connection's limit (RFC 7692 7.2.2).
+    pub(crate) fn inflate(
+        &mut self,
+        at: &mut Lease<'_>,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Violation> {
+        let limit = at.options().rules.max_message;
+        if !at.connection.deflate.is_some_and(Agreed::peer_takeover) {
+            let inflater = self.compression.inflater.get_or_insert_default();
+            return inflater.inflate(payload, out, limit, false);
+        }
+        let inflater = &mut at.held().contexts.get_or_insert_default().inflater;
+        inflater.get_or_insert_default().inflate(payload, out, limit, true)
+    }
+}

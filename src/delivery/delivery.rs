@@ -1,0 +1,66 @@
+//! What all connections share on the way out: the cork, the buffer of the fast path, the pending
+//! fan-out, keys and contexts. The files beside this one act on it.
+//!
+//! Every method takes one leased connection, or the table where it visits several.
+
+use std::hash::{BuildHasher, RandomState};
+
+#[cfg(feature = "deflate")]
+use super::compression::Compression;
+use super::fan_out::FanOut;
+use super::frame_buf::FrameBuf;
+use crate::connection::{Connection, Flags, Lane, Lease};
+use crate::outbox::Outbox;
+use crate::websocket::MaskingKeys;
+
+/// Corked output beyond this goes to the kernel before the end of the input.
+pub(super) const MAX_CORKED: usize = 128 << 10;
+/// Memory that the cork keeps between turns.
+pub(super) const CORK_KEPT: usize = 2 << 20;
+
+/// The way out of a server.
+#[derive(Debug, Default)]
+pub(crate) struct Delivery {
+    /// The outbox of the connection whose input is being handled.
+    pub(super) cork: Outbox,
+    /// Frames of the same connection, while it is on the fast path. Any other output moves them
+    /// into the cork and follows there.
+    pub(super) frame_buf: FrameBuf,
+    /// More of the input that is being handled follows: output is better gathered.
+    pub(crate) more_input: bool,
+    /// Where small segments are gathered for one write.
+    pub(super) scratch: Vec<u8>,
+    pub(crate) fan_out: FanOut,
+    #[cfg(feature = "deflate")]
+    pub(crate) compression: Compression,
+    /// Masking keys for output in the client role.
+    pub(crate) keys: MaskingKeys,
+    /// Makes numbers of message keys, differently in each server.
+    hasher: RandomState,
+}
+
+impl Delivery {
+    /// Returns the number that stands for a message's key or topic while it waits.
+    pub(crate) fn number_of(&self, key: &str) -> u64 {
+        self.hasher.hash_one(key).max(1)
+    }
+
+    /// Returns the bytes that wait for a connection's peer, wherever they lie.
+    pub(crate) fn waiting_for(&self, connection: &Connection, lane: &Lane) -> usize {
+        let corked = match lane.is_corked(connection.id.slot()) {
+            true => self.frame_buf.len() + self.cork.buffered(),
+            false => 0,
+        };
+        let posted = match connection.flags.has(Flags::POSTED) {
+            true => self.fan_out.len(),
+            false => 0,
+        };
+        connection.buffered() + posted + corked
+    }
+
+    /// Makes the key for the next frame of a connection that masks (RFC 6455 5.3).
+    #[inline]
+    pub(crate) fn masking_key(&mut self, at: &Lease<'_>) -> Option<[u8; 4]> {
+        at.connection.flags.has(Flags::CLIENT).then(|| self.keys.next_key())
+    }
+}

@@ -1,0 +1,194 @@
+//! The way out of one connection: into the cork while its input is handled, else into its outbox,
+//! and from there to its transport.
+
+use std::mem;
+
+use super::Delivery;
+use super::broadcast::EncodedOnce;
+use super::delivery::{CORK_KEPT, MAX_CORKED};
+use super::outgoing::Outgoing;
+use crate::connection::{Flags, Lease, Phase, Table};
+use crate::http1;
+use crate::net::Wrote;
+use crate::outbox::{Kind, Outbox};
+use crate::websocket::{self, Message, State};
+
+impl Delivery {
+    /// Returns where output for a connection goes now: the cork while its input is being handled,
+    /// else its outbox.
+    #[inline]
+    pub(crate) fn output<'a>(&'a mut self, at: &'a mut Lease<'_>) -> &'a mut Outbox {
+        if !at.is_corked() {
+            return self.outbox(at);
+        }
+        // This output, and all that follows, goes behind the frames of the fast path.
+        at.books.lane.leave_fast_path();
+        if !self.frame_buf.is_empty() {
+            self.cork.push(Kind::Frames, |own| own.extend_from_slice(self.frame_buf.as_bytes()));
+            self.frame_buf.clear();
+        }
+        &mut self.cork
+    }
+
+    pub(super) fn outbox<'a>(&mut self, at: &'a mut Lease<'_>) -> &'a mut Outbox {
+        if at.connection.flags.has(Flags::POSTED) {
+            self.move_posted(at);
+        }
+        at.offer_later();
+        if at.is_driven() {
+            at.connection.flags.insert(Flags::ANSWERED);
+        }
+        &mut at.held().outbox
+    }
+
+    /// Sends one message to one connection.
+    #[inline]
+    pub(crate) fn send(&mut self, at: &mut Lease<'_>, outgoing: Outgoing<'_>) {
+        if self.stands_alone(at, outgoing.key.is_some()) {
+            let key = outgoing.key.map_or(0, |key| self.number_of(key));
+            return self.deliver(at, &mut EncodedOnce::new(outgoing, key));
+        }
+        match (at.connection.phase, outgoing.message) {
+            (Phase::WebSocket(State::Open), message) => {
+                if at.connection.flags.any(Flags::UNUSUAL) {
+                    return self.send_unusual(at, &outgoing);
+                }
+                let output = self.output(at);
+                output.push(Kind::Frames, |own| websocket::encode_message(own, message));
+            }
+            (Phase::Streaming, Message::Text(data)) => {
+                self.output(at).push(Kind::Bytes, |own| {
+                    http1::event_stream::encode(own, outgoing.event, outgoing.id, data);
+                });
+            }
+            _ => return,
+        }
+        self.enforce_bounds(at);
+    }
+
+    /// Sends a message in a frame that is masked or compressed.
+    #[inline(never)]
+    fn send_unusual(&mut self, at: &mut Lease<'_>, outgoing: &Outgoing<'_>) {
+        #[cfg(feature = "deflate")]
+        if self.send_compressed(at, outgoing) {
+            return self.enforce_bounds(at);
+        }
+        let (message, key) = (outgoing.message, self.masking_key(at));
+        self.output(at).push(Kind::Frames, |own| {
+            websocket::encode(own, true, message.opcode(), message.as_bytes(), key);
+        });
+        self.enforce_bounds(at);
+    }
+
+    /// Enforces the bounds after output was added: a grown cork leaves at once, and an outbox
+    /// beyond its limit meets its policy.
+    #[inline]
+    pub(crate) fn enforce_bounds(&mut self, at: &mut Lease<'_>) {
+        if at.is_corked() {
+            if self.cork.buffered() < MAX_CORKED {
+                return;
+            }
+            self.flush_cork_and_go_on(at);
+        }
+        self.police(at);
+    }
+
+    /// Flushes the cork in the middle of the input. If all of it left, later output is corked
+    /// again.
+    #[inline(never)]
+    pub(super) fn flush_cork_and_go_on(&mut self, at: &mut Lease<'_>) {
+        let more_input = self.more_input;
+        self.flush_cork(at);
+        self.begin_input(at);
+        self.more_input = more_input;
+    }
+
+    /// Begins a callback or a piece of input: output for this connection goes into the cork, unless
+    /// earlier output waits.
+    pub(crate) fn begin_input(&mut self, at: &mut Lease<'_>) {
+        self.more_input = false;
+        let connection = &*at.connection;
+        let waits = connection.flags.has(Flags::POSTED)
+            || connection
+                .held
+                .as_ref()
+                .is_some_and(|held| !held.outbox.is_empty() || held.outbox.is_fragmented());
+        // Bytes in the cork precede every frame of the fast path.
+        let begun = !self.cork.is_empty() || self.cork.is_fragmented();
+        let fast_path = !waits && !begun && at.allows_fast_path();
+        at.books.lane.begin(connection.id, !waits, fast_path);
+    }
+
+    /// Ends what `begin_input` began: the cork leaves in one write.
+    #[inline]
+    pub(crate) fn end_input(&mut self, table: &mut Table, slot: u32) {
+        if let Some(mut at) = table.lease(slot) {
+            if at.is_corked() {
+                self.flush_cork(&mut at);
+            }
+            at.tidy();
+        }
+        table.books.lane.end();
+    }
+
+    /// Writes the cork, and ends it.
+    #[inline]
+    fn flush_cork(&mut self, at: &mut Lease<'_>) {
+        at.books.lane.end_cork();
+        match self.cork.is_empty() && !self.cork.is_fragmented() {
+            true => self.write_frame_buf(at),
+            false => self.write_cork(at),
+        }
+    }
+
+    #[inline(never)]
+    fn write_cork(&mut self, at: &mut Lease<'_>) {
+        debug_assert!(self.frame_buf.is_empty(), "output() moves these frames into the cork");
+        if at.is_gone() {
+            self.cork = Outbox::default();
+            return;
+        }
+        let outcome = self.cork.write_to(&mut at.connection.transport, &mut self.scratch);
+        let drained = matches!(outcome, Ok(Wrote::All));
+        match outcome {
+            Ok(Wrote::All) => self.cork.shrink(CORK_KEPT),
+            Ok(_) => {}
+            Err(_) => self.cork = Outbox::default(),
+        }
+        at.after_write(outcome, |at, _| self.keep_cork(at));
+        // What a fragmented message holds back waits in the outbox.
+        if drained && self.cork.is_fragmented() {
+            self.swap_cork(at);
+            self.police(at);
+        }
+    }
+
+    /// Moves what the transport refused of the cork into the outbox.
+    #[cold]
+    pub(super) fn keep_cork(&mut self, at: &mut Lease<'_>) {
+        at.connection.flags.insert(Flags::ANSWERED);
+        self.swap_cork(at);
+        at.on_blocked(0);
+        self.police(at);
+    }
+
+    /// Exchanges the cork with the connection's outbox.
+    fn swap_cork(&mut self, at: &mut Lease<'_>) {
+        let mut cork = mem::take(&mut self.cork);
+        if at.options().backpressure.drops() {
+            cork.take_apart(at.connection.takes_over());
+        }
+        self.cork = mem::replace(&mut at.held().outbox, cork);
+    }
+
+    /// Offers a connection's outbox to its transport.
+    pub(crate) fn offer(&mut self, at: &mut Lease<'_>) {
+        if at.is_gone() {
+            return;
+        }
+        let connection = &mut *at.connection;
+        let Some(held) = &mut connection.held else { return at.on_drained() };
+        let outcome = held.outbox.write_to(&mut connection.transport, &mut self.scratch);
+        at.after_write(outcome, |at, n| at.on_blocked(n));
+    }
+}

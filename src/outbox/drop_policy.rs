@@ -1,0 +1,144 @@
+//! What is dropped when too much waits for a peer: whole messages that have not begun to leave, and nothing else. It knows how to drop,
+//! not when.
+
+use std::mem;
+use std::rc::Rc;
+
+use super::outbox::Outbox;
+use super::paged_buf::PagedBuf;
+use super::segment::{Droppable, Kind, Segment};
+use crate::websocket::{Decoded, Header};
+
+impl Outbox {
+    /// Takes runs of frames apart, so that each message can be dropped by itself. Only what the transport has refused comes to this. `takeover`
+    /// says that later compressed messages may refer to earlier ones.
+    pub(crate) fn take_apart(&mut self, takeover: bool) {
+        let mut at = self.left;
+        for segment in mem::take(&mut self.segments) {
+            match segment {
+                Segment::Own { len, sent, kind: Kind::Frames } => {
+                    let run = self.own[at - sent..at - sent + len].to_vec();
+                    at += len - sent;
+                    self.push_frames(&run, sent, takeover);
+                }
+                Segment::Own { len, sent, .. } => {
+                    let bytes = Rc::new(self.own[at..at + len - sent].to_vec());
+                    at += len - sent;
+                    self.segments.push_back(Segment::Shared {
+                        frame: bytes,
+                        sent: 0,
+                        drop: Droppable::Whole,
+                    });
+                }
+                shared => self.segments.push_back(shared),
+            }
+        }
+        self.own = PagedBuf::default();
+        self.left = 0;
+        if let Some(behind) = &mut self.behind {
+            behind.take_apart(takeover);
+        }
+    }
+
+    /// The frames of a run that have not left, one segment each.
+    fn push_frames(&mut self, run: &[u8], sent: usize, takeover: bool) {
+        let mut start = 0;
+        while start < run.len() {
+            // We wrote these headers ourselves.
+            let Decoded::Header(header, head) = Header::decode_with(&run[start..], true) else {
+                return;
+            };
+            let end = start + head + header.len as usize;
+            // A fragment cannot be dropped without the others, nor what later messages refer to.
+            let whole = header.fin && header.opcode.is_start() && !(header.rsv1 && takeover);
+            let drop = if whole { Droppable::Message { key: 0 } } else { Droppable::Never };
+            if end > sent {
+                let frame = Rc::new(run[start..end].to_vec());
+                self.segments.push_back(Segment::Shared {
+                    frame,
+                    sent: sent.saturating_sub(start),
+                    drop,
+                });
+            }
+            start = end;
+        }
+    }
+
+    /// Drops the latest messages until no more than `max` bytes wait, or nothing is left that may be dropped.
+    pub(crate) fn drop_newest(&mut self, max: usize) -> u64 {
+        let behind = self.behind.as_mut();
+        let mut dropped =
+            behind.map_or(0, |behind| behind.drop_newest(max.saturating_sub(self.len)));
+        let mut at = self.segments.len();
+        while self.buffered() > max && at > 0 {
+            at -= 1;
+            dropped += u64::from(self.drop_at(at));
+        }
+        dropped
+    }
+
+    /// Drops the oldest messages until no more than `max` bytes wait, or nothing is left that may be dropped.
+    pub(crate) fn drop_oldest(&mut self, max: usize) -> u64 {
+        let (mut dropped, mut at) = (0, 0);
+        while self.buffered() > max && at < self.segments.len() {
+            match self.drop_at(at) {
+                true => dropped += 1,
+                false => at += 1,
+            }
+        }
+        let behind = self.behind.as_mut();
+        dropped + behind.map_or(0, |behind| behind.drop_oldest(max.saturating_sub(self.len)))
+    }
+
+    /// Drops every message that the latest one makes obsolete.
+    pub(crate) fn drop_obsolete(&mut self) -> u64 {
+        if let Some(behind) = &mut self.behind
+            && !behind.is_empty()
+        {
+            return behind.drop_obsolete();
+        }
+        let Some(&Segment::Shared { drop: Droppable::Message { key }, .. }) = self.segments.back()
+        else {
+            return 0;
+        };
+        if key == 0 {
+            return 0;
+        }
+        let before = (self.segments.len(), self.len);
+        let last = before.0 - 1;
+        let (mut at, mut gone) = (0, 0);
+        self.segments.retain(|segment| {
+            let obsolete = at < last
+                && matches!(segment, Segment::Shared { sent: 0, drop: Droppable::Message { key: same }, .. } if *same == key);
+            at += 1;
+            gone += if obsolete { segment.rest() } else { 0 };
+            !obsolete
+        });
+        self.len -= gone;
+        (before.0 - self.segments.len()) as u64
+    }
+
+    /// Bytes waiting, without the rest of a message that has begun: once it was too late to drop it, it is nobody's fault.
+    pub(crate) fn buffered_behind_begun(&self) -> usize {
+        let begun = match self.segments.front() {
+            Some(segment @ Segment::Shared { sent, drop: Droppable::Message { .. }, .. })
+                if *sent > 0 =>
+            {
+                segment.rest()
+            }
+            _ => 0,
+        };
+        self.buffered() - begun
+    }
+
+    fn drop_at(&mut self, at: usize) -> bool {
+        match self.segments.get(at) {
+            Some(Segment::Shared { sent: 0, drop: Droppable::Message { .. }, frame }) => {
+                self.len -= frame.len();
+                self.segments.remove(at);
+                true
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! How an outbox leaves: what one write takes of it, and how far each came. It does not know what may be dropped, nor what follows when
+//! the transport is full.
+
+use std::io::{self, IoSlice};
+
+use super::outbox::Outbox;
+use super::segment::Segment;
+use crate::net::{Transport, Wrote};
+
+/// One attempt to write: of what, how much of it was taken, and whether the transport is full.
+struct Attempt {
+    is_control: bool,
+    n: usize,
+    is_full: bool,
+}
+
+impl Attempt {
+    fn new(is_control: bool, outcome: Wrote, asked: usize) -> Attempt {
+        Attempt { is_control, n: outcome.taken(asked), is_full: outcome != Wrote::All }
+    }
+}
+
+/// Segments below this size are brought together, which is cheaper than to name each of them to the kernel.
+const SMALL: usize = 8 << 10;
+/// How much of them is brought together for one write.
+const WRITE: usize = 64 << 10;
+/// Larger segments that leave in one write.
+const PIECES: usize = 16;
+
+impl Outbox {
+    /// Writes until it is empty or the transport is full. `scratch` is where small frames are gathered.
+    pub(crate) fn write_to(
+        &mut self,
+        transport: &mut Transport,
+        scratch: &mut Vec<u8>,
+    ) -> io::Result<Wrote> {
+        let mut written = 0;
+        while self.len > 0 {
+            let Attempt { is_control, n, is_full } = self.write_once(transport, scratch)?;
+            written += n;
+            self.written += n as u64;
+            if n == self.len {
+                break;
+            }
+            self.len -= n;
+            if is_control {
+                self.control_left(n)
+            } else {
+                self.segments_left(n)
+            }
+            if is_full {
+                return Ok(Wrote::of(written, self.len + written));
+            }
+        }
+        self.release();
+        Ok(Wrote::All)
+    }
+
+    /// Writes what is next: a control frame at a frame boundary, else as many segments as one write takes.
+    fn write_once(&self, transport: &mut Transport, scratch: &mut Vec<u8>) -> io::Result<Attempt> {
+        let front = self.front();
+        let (is_control, piece) = if self.control.is_empty() {
+            match self.segments.len() > 1 {
+                true if is_small(front) => (false, self.gather(scratch)),
+                true => return self.write_large(transport),
+                false => (false, front),
+            }
+        } else {
+            // Asked only here: to find where a frame ends, the run that it is in is gone through.
+            match self.begun() {
+                0 => (true, &self.control[self.control_sent..]),
+                begun => (false, &front[..begun]),
+            }
+        };
+        Ok(Attempt::new(is_control, transport.write(piece)?, piece.len()))
+    }
+
+    /// The small segments at the front, brought together.
+    fn gather<'s>(&self, scratch: &'s mut Vec<u8>) -> &'s [u8] {
+        scratch.clear();
+        for piece in self.pieces().take_while(|piece| is_small(piece)) {
+            if scratch.len() + piece.len() > WRITE {
+                break;
+            }
+            scratch.extend_from_slice(piece);
+        }
+        scratch
+    }
+
+    /// Writes the large segments at the front from where they lie.
+    fn write_large(&self, transport: &mut Transport) -> io::Result<Attempt> {
+        let mut slices = [IoSlice::new(&[]); PIECES];
+        let (mut count, mut asked) = (0, 0);
+        for (slice, piece) in
+            slices.iter_mut().zip(self.pieces().take_while(|piece| !is_small(piece)))
+        {
+            *slice = IoSlice::new(piece);
+            (count, asked) = (count + 1, asked + piece.len());
+        }
+        Ok(Attempt::new(false, transport.write_vectored(&slices[..count])?, asked))
+    }
+
+    /// What is left of each segment.
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let mut own = self.left;
+        self.segments.iter().map(move |segment| match segment {
+            Segment::Own { .. } => {
+                own += segment.rest();
+                &self.own[own - segment.rest()..own]
+            }
+            Segment::Shared { frame, sent, .. } => &frame[*sent..],
+        })
+    }
+}
+
+fn is_small(piece: &[u8]) -> bool {
+    piece.len() < SMALL
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::outbox::segment::{Droppable, Kind};
+
+    /// Segments around the size from which they are named instead of copied, own and shared, small ones more than one write gathers and
+    /// large ones more than one write takes: in their order at the far end, whatever it takes at a time.
+    #[test]
+    fn outbox_of_small_and_large_segments_leaves_in_order() {
+        let large = [SMALL, SMALL + 1, 3 * SMALL].into_iter().cycle().take(2 * PIECES + 3);
+        let small = [SMALL - 1, 1, 300].into_iter().cycle().take(60);
+        let turns = [SMALL - 1, SMALL, 5, 2 * WRITE, 0, SMALL].into_iter();
+        let lens: Vec<usize> = turns.clone().chain(large).chain(small).chain(turns).collect();
+        for window in [1_000, SMALL - 1, SMALL, WRITE, WRITE + 1, 1 << 20, usize::MAX] {
+            let (mut transport, mut peer) = Transport::memory();
+            let (mut outbox, mut scratch, mut expected) =
+                (Outbox::default(), Vec::new(), Vec::new());
+            for (n, &len) in lens.iter().enumerate() {
+                let bytes: Vec<u8> = (0..len).map(|at| (at * 31 + n * 7) as u8).collect();
+                expected.extend_from_slice(&bytes);
+                match n % 5 {
+                    3 => outbox.push(Kind::Bytes, |own| own.extend_from_slice(&bytes)),
+                    _ => outbox.push_shared(Rc::new(bytes), Droppable::Never),
+                }
+            }
+            let mut received = Vec::new();
+            for _ in 0..=expected.len() / window {
+                peer.window(window);
+                assert!(outbox.write_to(&mut transport, &mut scratch).is_ok());
+                received.extend(peer.receive());
+                assert_eq!(received.len() + outbox.len(), expected.len(), "window {window}");
+            }
+            assert!(received == expected && outbox.is_empty(), "window {window}");
+            assert!(scratch.capacity() <= 2 * WRITE, "{} bytes are kept", scratch.capacity());
+        }
+    }
+
+    /// A large frame that waits is not copied to be written.
+    #[test]
+    fn outbox_names_large_segments_to_the_transport() {
+        let (mut transport, mut peer) = Transport::memory();
+        let (mut outbox, mut scratch) = (Outbox::default(), Vec::new());
+        let frame = Rc::new(vec![7; SMALL]);
+        for _ in 0..3 * PIECES {
+            outbox.push_shared(Rc::clone(&frame), Droppable::Never);
+        }
+        assert_eq!(outbox.write_to(&mut transport, &mut scratch).ok(), Some(Wrote::All));
+        assert_eq!((peer.receive().len(), scratch.capacity()), (3 * PIECES * SMALL, 0));
+    }
+}

@@ -1,0 +1,67 @@
+//! The end of the server in order: connections are closed a slice at a time, and at the deadline
+//! those that are left are dropped.
+
+use super::server::Server;
+use crate::connection::{Flags, Phase};
+use crate::context::Conn;
+use crate::websocket::CloseCode;
+
+impl Server {
+    /// Ends the server in order; see [`Context::drain`](crate::Context::drain).
+    pub fn drain(&mut self, code: CloseCode, deadline: std::time::Duration) {
+        self.context.drain(code, deadline);
+    }
+
+    /// Whether a [`drain`](Server::drain) is complete: no connection is left.
+    pub fn is_drained(&self) -> bool {
+        self.context.draining.is_some() && self.context.table.slots.len() == 0
+    }
+
+    /// Whether a drain has connections left to close.
+    pub(super) fn drains_on(&self) -> bool {
+        let slots = &self.context.table.slots;
+        self.context.draining.is_some_and(|draining| slots.chunk(draining.chunk).is_some())
+    }
+
+    /// Goes on with a drain.
+    pub(super) fn drain_on(&mut self) {
+        let Some(mut draining) = self.context.draining else { return };
+        self.stop_listening();
+        let late = self.context.now() >= draining.deadline;
+        let slots = &self.context.table.slots;
+        if late && slots.chunk(draining.chunk).is_none() && slots.len() > 0 {
+            draining.chunk = 0;
+        }
+        let slots = slots.chunk(draining.chunk).map(Iterator::collect::<Vec<u32>>);
+        draining.chunk += usize::from(slots.is_some());
+        for slot in slots.into_iter().flatten() {
+            match late {
+                true => self.context.table.with(slot, |at| at.mark_gone()).unwrap_or_default(),
+                false => self.drain_one(slot, draining.code),
+            }
+        }
+        self.context.draining = Some(draining);
+    }
+
+    fn drain_one(&mut self, slot: u32, code: CloseCode) {
+        let Some(mut at) = self.context.table.lease(slot) else { return };
+        let arrived = at.connection.has_spill();
+        match at.connection.phase {
+            // The last response may have been made in this very turn, and still wait.
+            Phase::Idle | Phase::Head if !arrived && at.connection.has_output() => {
+                at.connection.flags.insert(Flags::LAST);
+                at.after_response();
+            }
+            Phase::Idle | Phase::Head if !arrived => at.mark_gone(),
+            Phase::Idle | Phase::Head | Phase::Body | Phase::Deferred | Phase::Responding => {
+                at.connection.flags.insert(Flags::LAST);
+            }
+            Phase::WebSocket(_) | Phase::Streaming | Phase::Taken => {
+                let id = at.connection.id;
+                self.call_back(slot, |server| Conn { cx: &mut server.context, id }.close(code, ""));
+            }
+            Phase::Connecting => at.mark_gone(),
+            Phase::Lingering => {}
+        }
+    }
+}
