@@ -68,6 +68,7 @@ mod http1;
 mod net;
 mod reactor;
 mod server;
+pub mod testing;
 mod websocket;
 
 pub use http;

@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each folder of `src/`, and those of ours whose names it may say. Nobody imports from above, or from the crate's root.
-const LAYERS: [(&str, &[&str]); 6] = [
+const LAYERS: [(&str, &[&str]); 7] = [
     ("http1", &["http1"]),
     ("websocket", &["websocket", "http1"]),
     ("net", &["net"]),
     ("connection", &["connection", "net", "websocket", "http1"]),
     ("server", &["server", "connection", "net", "websocket", "http1"]),
     ("reactor", &["reactor", "server", "connection", "net", "websocket", "http1"]),
+    ("testing", &["testing", "server", "connection", "net", "websocket", "http1"]),
 ];
 
 /// What the layers without sockets and clock may not say.
