@@ -253,7 +253,7 @@ impl World {
     /// # let ada = world.websocket("/");
     /// world.close(ada, CloseCode::NORMAL, "bye");
     /// assert_eq!(world.closed(ada), Some((CloseCode::NORMAL, String::new())));
-    /// assert!(world.is_gone(ada));
+    /// assert!(!world.is_open(ada));
     /// ```
     ///
     /// # Panics
