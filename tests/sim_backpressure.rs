@@ -13,7 +13,7 @@ use switchboard::{CloseCode, Conn, ConnId, Message, Options, OptionsId};
 /// An echo server with at most 1,000 bytes waiting for each connection, and its first connection.
 fn echo(log: &Log) -> (World, Client, ConnId) {
     let recorder = Recorder::new(log).message(|conn, message| conn.send(message));
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
         server.options(Options::new().max_buffered(1_000));
     });
@@ -59,7 +59,7 @@ fn outbox_keeps_what_the_peer_refuses_and_counts_it() {
 fn buffered_counts_what_a_callback_has_said_so_far() {
     let counts = Rc::new(Cell::new((0, 0)));
     let seen = Rc::clone(&counts);
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.websocket("/", move |conn: &mut Conn<'_>, _| {
             let before = conn.buffered();
             conn.send("12345");
@@ -250,7 +250,7 @@ fn outbox_of_a_fast_reader_has_no_limit() {
 fn field_row_13_publish_drops_the_slow_and_reaches_the_others() {
     let log = Log::new();
     let recorder = Recorder::new(&log).open(|conn, _| conn.subscribe("all"));
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
         server.options(Options::new().max_buffered(10_000));
     });
@@ -325,7 +325,7 @@ fn want_writable_is_told_once_a_turn_after_all_has_left() {
         conn.want_writable();
         conn.want_writable();
     });
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
     let client = sim.raw_websocket("/");
@@ -370,7 +370,7 @@ proptest! {
     fn output_is_whole_frames_in_order_through_every_window(steps in prop::collection::vec(step(), 1..80)) {
         let log = Log::new();
         let recorder = Recorder::new(&log).open(|conn, _| conn.subscribe("all")).message(|conn, message| conn.send(message));
-        let mut sim = World::with(|server| {
+        let mut sim = World::serving(|server| {
             server.zone("/", recorder);
             server.options(Options::new().max_buffered(1_000));
         });
@@ -428,7 +428,7 @@ fn upgrade_names_the_options_of_its_websocket() {
         let upgrade = switchboard::Upgrade::new();
         if request.path() == "/tight" { upgrade.options(named.get()) } else { upgrade }
     });
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
     tight.set(sim.server.context(sim.now).add_options(Options::new().max_buffered(10)));

@@ -33,7 +33,7 @@ impl Handler for Chunks {
 fn sim(options: Options) -> (World, Seen) {
     let seen = Seen::default();
     let handler = Chunks(Arc::clone(&seen), Vec::new());
-    let sim = World::with(|server| {
+    let sim = World::serving(|server| {
         server.options(options.chunks(true));
         server.zone("/", handler);
     });

@@ -18,7 +18,7 @@ fn echo_server(log: &Log) -> World {
             b"close" => conn.close(CloseCode::GOING_AWAY, "enough"),
             _ => conn.send(message),
         });
-    World::with(|server| {
+    World::serving(|server| {
         server.zone("/", recorder);
     })
 }

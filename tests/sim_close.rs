@@ -12,7 +12,7 @@ use common::{Bytes, Client, Log, Recorder, World, after_handshake, millis, raw, 
 use switchboard::{CloseCode, ConnId, Options};
 
 fn sim_of(recorder: Recorder) -> World {
-    World::with(|server| {
+    World::serving(|server| {
         server.zone("/", recorder);
     })
 }

@@ -20,7 +20,7 @@ fn serving(options: Options) -> (World, Log) {
             path => path.to_owned().into(),
         })
         .body(|_, _, body| body.len().to_string());
-    let mut sim = World::with(|server| server.options(options));
+    let mut sim = World::serving(|server| server.options(options));
     sim.server.zone("/", recorder);
     (sim, log)
 }

@@ -31,7 +31,7 @@ impl Handler for Room {
 }
 
 fn sim(options: Options) -> World {
-    World::with(|server| {
+    World::serving(|server| {
         server.options(options);
         server.zone("/", Room);
     })

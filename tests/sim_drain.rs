@@ -207,7 +207,7 @@ fn drain_is_begun_by_a_handler_too() {
         conn.send("goodbye");
         conn.context().drain(CloseCode::GOING_AWAY, seconds(1));
     });
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
     let (one, two) = (sim.raw_websocket("/"), sim.raw_websocket("/"));

@@ -127,7 +127,7 @@ fn server_takes_the_first_of_two_answers() {
 
 #[test]
 fn server_takes_an_answer_given_before_later_was_said() {
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.http("/early", |conn, _| {
             let id = conn.id();
             conn.context().respond(id, "early");
@@ -186,7 +186,7 @@ fn server_answers_503_when_the_handler_does_not() {
 #[test]
 fn server_upgrades_a_deferred_request_and_serves_the_frames_behind_it() {
     let log = Log::new();
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone(
             "/",
             Recorder::new(&log)
@@ -229,7 +229,7 @@ fn handler_closes_an_exchange_after_its_answer() {
         conn.close(switchboard::CloseCode::NORMAL, "");
         if request.path() == "/later" { Reply::Later } else { "the last".into() }
     });
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
     for path in ["/now", "/later"] {
@@ -258,7 +258,7 @@ fn timeout_of_an_exchange_answers_it_and_no_other() {
             let id = conn.id();
             conn.context().respond(id, "in time");
         });
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
     let client = sim.connect();
@@ -290,7 +290,7 @@ fn body_of_a_deferred_or_streamed_request_is_never_a_request() {
                     path => path.to_owned().into(),
                 })
                 .writable(|conn| conn.finish());
-            let mut sim = World::with(|server| {
+            let mut sim = World::serving(|server| {
                 server.zone("/", recorder);
             });
             let client = sim.connect();
@@ -323,7 +323,7 @@ fn taking(log: &Log) -> World {
             }
             line.len()
         });
-    World::with(|server| {
+    World::serving(|server| {
         server.zone("/", recorder);
     })
 }

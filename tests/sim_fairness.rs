@@ -15,7 +15,7 @@ const SHARE: u64 = 256;
 
 /// An echo at `/`, and plain HTTP under `/page`.
 fn server() -> World {
-    World::with(|server| {
+    World::serving(|server| {
         server.http("/page", |_, request| Reply::from(request.path().to_owned()));
         server.websocket("/", |conn, message| conn.send(message));
     })
@@ -170,7 +170,7 @@ fn quiet_server_is_heard_within_a_turn() {
     let mut sim = World::new();
     let zone = sim.server.websocket("/", |conn, message| conn.send(message));
     let dial = |sim: &mut World| {
-        let mut far = World::with(|server| {
+        let mut far = World::serving(|server| {
             server.http("/", |_, _| Upgrade::new());
         });
         let mut pair =

@@ -19,7 +19,7 @@ fn room(log: &Log) -> World {
                 None => conn.publish_to_others("room", said.as_str()),
             }
         });
-    World::with(|server| {
+    World::serving(|server| {
         server.zone("/", recorder);
     })
 }
@@ -153,7 +153,7 @@ fn posted_message_has_left_when_its_receiver_is_writable() {
     let heard = log.clone();
     let recorder =
         recorder.writable(move |conn| heard.note(conn.id(), format!("{} wait", conn.buffered())));
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
     let members: Vec<_> = (0..6_000).map(|_| join(&mut sim, &log)).collect();

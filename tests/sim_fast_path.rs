@@ -48,7 +48,7 @@ impl Handler for Obedient {
 
 /// What the three members hear when the first sends these frames, in so many at a time, and the third says something at the end.
 fn heard(sent: &[Vec<u8>], at_once: usize) -> Vec<Vec<Frame>> {
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", Obedient::default());
     });
     let members: Vec<_> = (0..3).map(|_| sim.raw_websocket("/")).collect();
@@ -131,7 +131,7 @@ fn server_goes_on_where_the_transport_stopped() {
             [frame, 2 * frame, whole.len()].iter().flat_map(|end| end.saturating_sub(6)..end + 12),
         );
         for end in ends.into_iter().map(|end| end.min(whole.len())) {
-            let mut sim = World::with(|server| {
+            let mut sim = World::serving(|server| {
                 server.websocket("/", move |conn, message: Message<'_>| {
                     let Message::Text(number) = message else { return };
                     conn.send(&body(number.parse().unwrap(), len));
@@ -154,7 +154,7 @@ fn server_goes_on_where_the_transport_stopped() {
 #[test]
 fn server_answers_between_control_frames_of_every_length() {
     for len in [0, 1, 15, 16, 124, 125, 200] {
-        let mut sim = World::with(move |server| {
+        let mut sim = World::serving(move |server| {
             server.websocket("/", move |conn, message| {
                 conn.ping(&vec![9; len]);
                 conn.send(message);
@@ -175,7 +175,7 @@ fn server_answers_between_control_frames_of_every_length() {
 /// A large message that arrives behind a refused answer waits, and is not forgotten.
 #[test]
 fn server_goes_on_with_a_large_message_once_its_answers_are_taken() {
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.websocket("/", |conn, message| conn.send(&*message.len().to_string()));
     });
     let client = sim.raw_websocket("/");
@@ -197,7 +197,7 @@ fn server_goes_on_with_a_large_message_once_its_answers_are_taken() {
 #[test]
 fn server_tells_that_output_may_go_on_after_one_message_or_more() {
     for (together, answer) in [(1, true), (2, true), (1, false), (2, false)] {
-        let mut sim = World::with(|server| {
+        let mut sim = World::serving(|server| {
             server.zone("/", Eager { answer });
         });
         let client = sim.raw_websocket("/");
@@ -232,7 +232,7 @@ impl Handler for Eager {
 #[test]
 fn server_refuses_a_message_beyond_its_limit_alone_or_behind_another() {
     for (limit, len) in [(20, 20), (20, 21), (0, 0), (0, 1), (125, 125), (125, 126), (124, 125)] {
-        let mut sim = World::with(|server| {
+        let mut sim = World::serving(|server| {
             server.options(Options::new().max_message(limit));
             server.websocket("/", |conn, message| conn.send(message));
         });

@@ -12,7 +12,7 @@ fn echo(log: &Log) -> (World, Client, ConnId) {
     let recorder = Recorder::new(log)
         .open(|conn, _| conn.subscribe("all"))
         .message(|conn, message| conn.send(message));
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
     let client = sim.raw_websocket("/");
@@ -105,7 +105,7 @@ fn handler_sends_fragments_among_other_messages() {
             }
         },
     );
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
     let client = sim.raw_websocket("/");

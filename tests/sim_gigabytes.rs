@@ -83,7 +83,7 @@ fn handler_sends_a_message_of_256_mebibytes_from_one_piece() {
     let _alone = alone();
     let rise = Rise::new();
     let source = Source { piece: piece(), left: TOTAL, rise: rise.clone() };
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", source);
     });
     let client = sim.raw_websocket("/");
@@ -141,7 +141,7 @@ fn handler_hears_a_message_of_256_mebibytes_in_chunks() {
     let _alone = alone();
     let (rise, total) = (Rise::new(), Rc::<Cell<usize>>::default());
     let sink = Sink { pattern: piece().repeat(4), total: Rc::clone(&total), rise: rise.clone() };
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.options(Options::new().chunks(true).max_message(usize::MAX));
         server.zone("/", sink);
     });

@@ -162,7 +162,7 @@ impl Chaos {
             })
             .timeout(|conn| conn.finish())
             .close(|conn, _| conn.publish("all", "left"));
-        let mut sim = World::with(|server| server.options(short));
+        let mut sim = World::serving(|server| server.options(short));
         sim.server.zone("/", recorder);
         Chaos {
             sim,

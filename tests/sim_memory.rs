@@ -22,7 +22,7 @@ impl Handler for Echo {
 
 /// An echo server with so many connections.
 fn echo(connections: usize) -> (World, Vec<Client>) {
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", Echo);
     });
     let clients: Vec<_> = (0..connections).map(|_| sim.connect()).collect();
@@ -183,7 +183,7 @@ fn connection_that_ends_leaves_nothing_behind() {
 #[test]
 fn server_gives_back_what_a_publish_needed() {
     let _alone = alone();
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", Listener);
     });
     let clients: Vec<_> = (0..2_000).map(|_| sim.raw_websocket("/")).collect();

@@ -98,7 +98,7 @@ impl Stage {
                 conn.write(bytes);
                 bytes.len()
             });
-        let mut sim = World::with(|server| server.options(options()));
+        let mut sim = World::serving(|server| server.options(options()));
         sim.server.zone("/", recorder);
         let client = sim.connect();
         if phase == Blocked {

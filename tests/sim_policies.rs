@@ -394,7 +394,7 @@ fn event_stream_holds_its_cap_from_the_first_event() {
         let recorder = Recorder::new(&log)
             .request(|_, _| EventStream::new())
             .open(|conn, _| (0..100).for_each(|n| conn.send(&*format!("event {n:03}"))));
-        let mut sim = World::with(|server| {
+        let mut sim = World::serving(|server| {
             server.zone("/", recorder);
             server.options(Options::new().max_buffered(1_000).backpressure(policy));
         });
@@ -450,7 +450,7 @@ fn policy_holds_for_a_client() {
         client.server.options(Options::new().max_buffered(CAP).backpressure(policy));
         let heard: Rc<RefCell<Vec<String>>> = Rc::default();
         let notes = Rc::clone(&heard);
-        let server = World::with(|server| {
+        let server = World::serving(|server| {
             server.websocket("/", move |_: &mut Conn<'_>, message| {
                 notes.borrow_mut().push(String::from_utf8_lossy(message.as_bytes()).into_owned());
             });
@@ -483,7 +483,7 @@ fn policy_holds_for_a_client() {
 fn server_never_says_anything_into_its_own_handshake() {
     for policy in [Backpressure::Close, Backpressure::DropOldest, Backpressure::KeepLatest] {
         for window in 0..140 {
-            let mut sim = World::with(|server| {
+            let mut sim = World::serving(|server| {
                 server.options(Options::new().backpressure(policy).idle_timeout(seconds(1)));
                 server.websocket("/", |conn, message| conn.send(message));
             });

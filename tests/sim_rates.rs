@@ -329,7 +329,7 @@ fn connection_lives_as_long_as_it_likes_by_default() {
 #[test]
 fn websocket_within_its_rate_may_send_large_messages() {
     let options = Options::new().byte_rate(128 << 20, 128 << 10);
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.options(options);
         server.websocket("/", |conn, message| conn.send(&*message.len().to_string()));
     });

@@ -271,7 +271,7 @@ fn server_lets_no_request_pass_a_stream_that_was_finished_while_blocked() {
 }
 
 fn events(log: &Log, options: Options) -> World {
-    let mut sim = World::with(|server| server.options(options));
+    let mut sim = World::serving(|server| server.options(options));
     let recorder = Recorder::new(log)
         .request(|_, request| match request.path() {
             "/events" => EventStream::new().retry(millis(1500)).header("X-Stream", "yes").into(),

@@ -203,7 +203,7 @@ fn timed(log: &Log) -> World {
             std::str::from_utf8(message.as_bytes()).ok().and_then(|text| text.parse().ok());
         conn.set_timeout(millis.map(Duration::from_millis));
     });
-    World::with(|server| {
+    World::serving(|server| {
         server.zone("/", recorder);
     })
 }
@@ -277,7 +277,7 @@ fn timeout_goes_with_a_request_whose_peer_has_left() {
         conn.set_timeout(Some(seconds(1)));
         Reply::Later
     });
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
     let client = sim.connect();
@@ -305,7 +305,7 @@ fn server_with_nothing_to_do_waits_for_ever() {
 
 #[test]
 fn server_with_idle_connections_wakes_for_their_deadlines_only() {
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.websocket("/", |conn, message| conn.send(message));
     });
     let clients: Vec<_> = (0..100).map(|_| sim.raw_websocket("/")).collect();

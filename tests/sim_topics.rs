@@ -53,7 +53,7 @@ fn obedient(log: &Log) -> World {
             conn.subscribe(topic);
         }
     });
-    World::with(|server| {
+    World::serving(|server| {
         server.zone("/", recorder);
     })
 }
@@ -93,7 +93,7 @@ fn topic_reaches_its_subscribers_once_each() {
 
 #[test]
 fn topic_message_keeps_its_place_among_the_others() {
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.websocket("/", |conn: &mut Conn<'_>, _| {
             conn.subscribe("a");
             conn.send("before");
@@ -156,7 +156,7 @@ fn topic_reaches_websockets_and_event_streams_alike() {
 
 #[test]
 fn topic_cannot_be_joined_by_a_plain_exchange() {
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.http("/", |conn, _| {
             conn.subscribe("a");
             "no"
@@ -334,7 +334,7 @@ proptest! {
     /// FIELD row 26: the subscribers are the open connections that joined, whatever happened and whoever took whose slot.
     #[test]
     fn field_row_26_topics_have_exactly_the_members_that_joined(acts in prop::collection::vec(act(), 1..250)) {
-        let mut sim = World::with(|server: &mut Server| {
+        let mut sim = World::serving(|server: &mut Server| {
             let _zone: ZoneId<_> = server.websocket("/", obey);
         });
         let mut model = Model::default();

@@ -10,7 +10,7 @@ use switchboard::{CloseCode, Conn, Handler, Message, Options, Reply, Upgrade};
 /// A server that echoes at every path.
 fn echo(log: &Log) -> World {
     let recorder = Recorder::new(log).message(|conn, message| conn.send(message));
-    World::with(|server| {
+    World::serving(|server| {
         server.zone("/", recorder);
     })
 }
@@ -209,7 +209,7 @@ fn server_refuses_messages_above_the_limit_only() {
 
 #[test]
 fn server_takes_messages_of_16_mebibytes_by_default() {
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         server.websocket("/", |conn: &mut Conn<'_>, message: Message<'_>| conn.send(message));
     });
     let client = sim.raw_websocket("/");
@@ -315,7 +315,7 @@ fn field_row_18_server_upgrades_later_without_losing_or_inventing_frames() {
 #[test]
 fn field_row_29_server_survives_a_handler_that_closes_while_it_upgrades() {
     let log = Log::new();
-    let mut sim = World::with(|server| {
+    let mut sim = World::serving(|server| {
         let recorder = Recorder::new(&log).request(|conn, _| {
             conn.close(CloseCode::NORMAL, "");
             conn.send("too early");

@@ -97,6 +97,7 @@ impl World {
     /// ```
     #[track_caller]
     pub fn push(&mut self, client: Client, bytes: impl AsRef<[u8]>) {
+        self.settle_touched();
         self.link(client).push(bytes);
     }
 
@@ -122,6 +123,7 @@ impl World {
     /// ```
     #[track_caller]
     pub fn window(&mut self, client: Client, bytes: usize) {
+        self.settle_touched();
         self.link(client).window(bytes);
         self.settle();
     }
@@ -138,6 +140,7 @@ impl World {
     /// ```
     #[track_caller]
     pub fn end(&mut self, client: Client) {
+        self.settle_touched();
         self.link(client).end();
         self.settle();
     }
@@ -156,6 +159,7 @@ impl World {
     /// ```
     #[track_caller]
     pub fn fail(&mut self, client: Client, kind: ErrorKind) {
+        self.settle_touched();
         self.link(client).fail(kind);
         self.settle();
     }

@@ -303,6 +303,7 @@ impl World {
     /// The client's WebSocket, over which it may still send.
     #[track_caller]
     fn open_socket(&mut self, client: Client, method: &str) -> &mut Socket {
+        self.socket(client, method);
         if let Some((code, reason)) = self.closed(client) {
             panic!("`{method}` after the WebSocket was closed: {code} \"{reason}\"");
         }

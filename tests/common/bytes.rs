@@ -111,6 +111,6 @@ impl Bytes for World {
     }
 
     fn stats(&mut self) -> Stats {
-        self.context().stats()
+        self.server.context(self.now).stats()
     }
 }

@@ -28,7 +28,7 @@ pub fn serving(options: Options) -> (World, Log) {
             conn.close(CloseCode::NORMAL, "all said");
             bytes.len()
         });
-    let mut sim = World::with(|server| server.options(options));
+    let mut sim = World::serving(|server| server.options(options));
     sim.server.zone("/", recorder);
     (sim, log)
 }

@@ -26,7 +26,7 @@ pub fn serving(
         })
         .open(|conn, _| conn.subscribe("all"))
         .message(act);
-    World::with(|server| {
+    World::serving(|server| {
         server.zone("/", recorder);
         server.options(Options::new().max_buffered(CAP).backpressure(policy));
     })
