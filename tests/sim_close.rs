@@ -1,5 +1,5 @@
-//! How WebSockets end over memory: the close handshake from either side, its deadline, peers that vanish, and handlers that
-//! close wherever they like.
+//! How WebSockets end over memory: the close handshake from either side, its deadline, peers that
+//! vanish, and handlers that close in any callback.
 
 mod common;
 
@@ -254,16 +254,16 @@ fn handler_closes_another_connection() {
             }
         }
     }));
-    let (one, two) = (sim.raw_websocket("/"), sim.raw_websocket("/"));
-    sim.send(one, text("me"));
-    sim.send(two, text("close the other"));
-    assert_eq!(sim.words(one), ["text goodbye", "close 1008 asked for"]);
-    sim.send(one, close(1008, ""));
+    let (one, two) = (sim.websocket("/"), sim.websocket("/"));
+    sim.say(one, "me");
+    sim.say(two, "close the other");
+    assert_eq!(sim.hear(one), ["goodbye"]);
+    assert_eq!(sim.closed(one), Some((CloseCode::POLICY, "asked for".to_owned())));
     assert!(sim.is_gone(one) && !sim.is_gone(two));
     log.take();
-    sim.send(two, text("once more"));
-    assert_eq!(log.take(), ["text once more"], "a name that has ended does nothing");
-    assert_eq!(sim.receive(two), b"");
+    sim.say(two, "once more");
+    assert_eq!(log.take(), ["text once more"], "the name of an ended connection does nothing");
+    assert_eq!((sim.hear(two).len(), sim.closed(two)), (0, None));
 }
 
 #[test]

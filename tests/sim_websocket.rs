@@ -212,11 +212,11 @@ fn server_takes_messages_of_16_mebibytes_by_default() {
     let mut sim = World::serving(|server| {
         server.websocket("/", |conn: &mut Conn<'_>, message: Message<'_>| conn.send(message));
     });
-    let client = sim.raw_websocket("/");
+    let client = sim.websocket("/");
     let payload: Vec<u8> = (0..16 << 20).map(|n: usize| ((n * 31) >> 7) as u8).collect();
-    let answer = sim.ask(client, binary(&payload));
-    let echoed = common::frames::frames(&answer);
-    assert!(echoed.len() == 1 && echoed[0].payload == payload);
+    sim.say(client, &payload);
+    let echoed = sim.hear(client);
+    assert!(echoed.len() == 1 && echoed[0] == payload);
 }
 
 #[test]
@@ -291,8 +291,7 @@ fn field_row_18_server_upgrades_later_without_losing_or_inventing_frames() {
     };
     let (stays, id) = ask(&mut sim);
     assert_eq!(sim.receive(stays), b"");
-    sim.server.with(zone, |_, cx| cx.upgrade(id, Upgrade::new()));
-    sim.settle();
+    sim.with(zone, |_, cx| cx.upgrade(id, Upgrade::new()));
     assert_eq!(words(after_handshake(&sim.receive(stays))), ["text early"]);
 
     log.take();
@@ -300,14 +299,12 @@ fn field_row_18_server_upgrades_later_without_losing_or_inventing_frames() {
     sim.fail(leaves, std::io::ErrorKind::ConnectionReset);
     assert_eq!(log.take(), ["request GET /", "cancelled"]);
     let (next, next_id) = ask(&mut sim);
-    sim.server.with(zone, |_, cx| {
+    sim.with(zone, |_, cx| {
         cx.upgrade(id, Upgrade::new());
         cx.send(id, "to nobody");
     });
-    sim.settle();
     assert_eq!(sim.receive(next), b"", "an answer to the last connection in this slot");
-    sim.server.with(zone, |_, cx| cx.upgrade(next_id, Upgrade::new()));
-    sim.settle();
+    sim.with(zone, |_, cx| cx.upgrade(next_id, Upgrade::new()));
     assert_eq!(words(after_handshake(&sim.receive(next))), ["text early"]);
 }
 
@@ -334,7 +331,7 @@ fn field_row_29_server_survives_a_handler_that_closes_while_it_upgrades() {
     assert_eq!(common::http::only(&sim.ask(other, get("/"))).status, 400, "and the server lives");
 }
 
-/// Payloads of pongs, as they were heard; a message asks for one, or ends the connection.
+/// The payloads of pongs in their order. A message asks for a pong, or ends the connection.
 #[derive(Default)]
 struct Pongs(Vec<Vec<u8>>);
 
@@ -362,6 +359,6 @@ fn server_tells_its_handler_of_pongs_while_open() {
     sim.send(client, [pong("unasked"), pong("")].concat());
     // After our Close frame nothing is delivered any more.
     sim.send(client, [text("close"), pong("too late")].concat());
-    let heard = sim.server.with(zone, |pongs, _| std::mem::take(&mut pongs.0));
+    let heard = sim.with(zone, |pongs, _| std::mem::take(&mut pongs.0));
     assert_eq!(heard, [&b"are you there"[..], b"unasked", b""]);
 }

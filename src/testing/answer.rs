@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use http::header::DATE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::http1::scan_response;
@@ -108,7 +109,24 @@ pub(super) fn head(bytes: &[u8]) -> Option<(Answer, usize)> {
             map.append(name, value);
             map
         });
-    Some((Answer { status: head.status(), headers, body: Vec::new() }, len))
+    let answer = Answer { status: head.status(), headers, body: Vec::new() };
+    check_date(&answer);
+    Some((answer, len))
+}
+
+/// RFC 9110 section 6.6.1: a server with a clock sends a `Date` in each answer that is not 1xx.
+#[track_caller]
+fn check_date(head: &Answer) {
+    let mut dates = head.headers.get_all(DATE).iter();
+    let has_date = dates.next().is_some_and(is_date) && dates.next().is_none();
+    assert!(
+        has_date || head.status.is_informational(),
+        "the server's answer has not one sound Date:\n{head}"
+    );
+}
+
+fn is_date(value: &HeaderValue) -> bool {
+    value.to_str().is_ok_and(|date| httpdate::parse_http_date(date).is_ok())
 }
 
 /// The first answer in some bytes to a request with this method, and how many bytes the answer and

@@ -69,14 +69,16 @@ impl World {
     /// ```
     ///
     /// # Panics
-    /// If the request cannot be built, or if the server does not answer at once and whole. The
-    /// message tells what to use instead.
+    /// If the request cannot be built, or if the server does not answer at once, whole and only
+    /// once. The message tells what to use instead.
     #[track_caller]
     pub fn fetch(&mut self, request: impl Into<ClientRequest>) -> Answer {
         let client = self.connect();
         self.request(client, request);
         let answer = self.answer(client);
         self.end(client);
+        let rest = self.read(client);
+        assert!(rest.is_empty(), "\"{}\" follows the answer\n{answer}", rest.escape_ascii());
         answer
     }
 

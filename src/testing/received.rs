@@ -5,7 +5,8 @@ use crate::websocket::Message;
 /// A message of a WebSocket or an event of an event stream, as the client received it.
 ///
 /// A value equals a `&str` if it is a text message or an event with that data, and a `&[u8]` if it
-/// is a binary message. So a list of them compares with an array of literals.
+/// is a binary message. So a list of them compares with an array of literals, or of
+/// [`Message`]s where both kinds occur.
 ///
 /// ```
 /// use switchboard::testing::World;
@@ -14,10 +15,9 @@ use crate::websocket::Message;
 /// world.server.websocket("/echo", |conn, message| conn.send(message));
 /// let ada = world.websocket("/echo");
 /// world.say(ada, "text");
+/// assert_eq!(world.hear(ada), ["text"]);
 /// world.say(ada, &[0xFF, 0xFE]);
-/// let received = world.hear(ada);
-/// assert_eq!(received[0], "text");
-/// assert_eq!(received[1], [0xFF, 0xFE]);
+/// assert_eq!(world.hear(ada), [[0xFF, 0xFE]]);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
@@ -64,6 +64,16 @@ impl From<Message<'_>> for Received {
         match message {
             Message::Text(text) => Received::Text(text.to_owned()),
             Message::Binary(bytes) => Received::Binary(bytes.to_vec()),
+        }
+    }
+}
+
+impl PartialEq<Message<'_>> for Received {
+    fn eq(&self, other: &Message<'_>) -> bool {
+        match (self, other) {
+            (Received::Text(text), Message::Text(other)) => text == other,
+            (Received::Binary(bytes), Message::Binary(other)) => bytes == other,
+            _ => false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What simulations do with a world's clients beyond its own methods: bytes as they are, whole
 //! frames in words, and readiness that is not true.
 
-use switchboard::testing::{Client, World};
+use switchboard::testing::{Answer, Client, World};
 use switchboard::{Readiness, Stats};
 
 use super::http;
@@ -38,6 +38,9 @@ pub trait Bytes {
 
     /// Whether the server has dropped the connection so far, without a turn.
     fn is_gone(&mut self, client: Client) -> bool;
+
+    /// The next answer, after which nothing may follow.
+    fn only_answer(&mut self, client: Client) -> Answer;
 
     /// The peer ends its side; the server learns of it by reading only.
     fn end_quietly(&mut self, client: Client);
@@ -97,6 +100,12 @@ impl Bytes for World {
 
     fn is_gone(&mut self, client: Client) -> bool {
         self.peer(client).is_gone()
+    }
+
+    fn only_answer(&mut self, client: Client) -> Answer {
+        let answer = self.answer(client);
+        assert_eq!(self.read(client), b"", "after {answer}");
+        answer
     }
 
     fn end_quietly(&mut self, client: Client) {
