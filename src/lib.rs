@@ -71,6 +71,7 @@ mod net;
 mod outbox;
 mod reactor;
 mod server;
+pub mod testing;
 mod websocket;
 
 pub use http;

@@ -1,16 +1,17 @@
-//! Exchanges that outlast their request: deferred answers and takeovers, and what their names are worth when they are over.
+//! Exchanges that outlast their request: deferred answers and takeovers, and what a `ConnId` does
+//! after its exchange has ended.
 
 mod common;
 
 use std::io::ErrorKind;
 
 use common::http::{self, only};
-use common::{Client, Log, Recorder, Sim, frames, seconds};
+use common::{Bytes, Client, Log, Recorder, World, frames, seconds};
 use switchboard::{ConnId, Options, Reply, Response, Upgrade, ZoneId};
 
 /// `/later` owes its answer, everything else answers at once with its path.
-fn deferring(log: &Log) -> (Sim, ZoneId<Recorder>) {
-    let mut sim = Sim::new();
+fn deferring(log: &Log) -> (World, ZoneId<Recorder>) {
+    let mut sim = World::new();
     let recorder = Recorder::new(log).request(|_, request| match request.path() {
         "/later" => Reply::Later,
         path => path.to_owned().into(),
@@ -19,10 +20,9 @@ fn deferring(log: &Log) -> (Sim, ZoneId<Recorder>) {
     (sim, zone)
 }
 
-fn respond(sim: &mut Sim, id: ConnId, text: &str) {
-    let now = sim.now;
-    sim.server.context(now).respond(id, text.to_owned());
-    sim.step();
+fn respond(sim: &mut World, id: ConnId, text: &str) {
+    sim.context().respond(id, text.to_owned());
+    sim.settle();
 }
 
 #[test]
@@ -30,20 +30,18 @@ fn server_sends_a_deferred_answer_when_it_comes() {
     let log = Log::new();
     let (mut sim, zone) = deferring(&log);
     let client = sim.connect();
-    assert!(sim.ask(client, http::get("/later")).is_empty());
+    sim.request(client, "/later");
+    assert_eq!(sim.read(client), b"");
     let id = log.last_id();
-    let now = sim.now;
-    sim.server.context(now).after(zone, seconds(7), move |_, cx| cx.respond(id, "at last"));
+    sim.context().after(zone, seconds(7), move |_, cx| cx.respond(id, "at last"));
     sim.advance(seconds(6));
-    assert!(sim.receive(client).is_empty());
+    assert_eq!(sim.read(client), b"");
     sim.advance(seconds(1));
-    let answer = only(&sim.receive(client));
-    assert_eq!((answer.status, answer.text(), answer.closes()), (200, "at last", false));
-    assert_eq!(
-        http::bodies(&sim.ask(client, http::get("/next"))),
-        "/next",
-        "the connection goes on"
-    );
+    let answer = sim.only_answer(client);
+    assert_eq!((answer.status.as_u16(), answer.text()), (200, "at last"));
+    assert_eq!(answer.header("connection"), None);
+    sim.request(client, "/next");
+    assert_eq!(sim.only_answer(client).text(), "/next", "the connection goes on");
 }
 
 #[test]
@@ -83,12 +81,11 @@ fn stale_name_does_nothing_to_the_next_request() {
     assert_eq!(http::bodies(&sim.receive(client)), "one");
     let fresh = log.last_id();
     respond(&mut sim, stale, "one again");
-    let now = sim.now;
-    let cx = sim.server.context(now);
+    let cx = sim.context();
     cx.upgrade(stale, Upgrade::new());
     cx.send(stale, "text");
     assert!(cx.conn(stale).is_none() && cx.conn(fresh).is_some());
-    sim.step();
+    sim.settle();
     assert!(sim.receive(client).is_empty(), "a stale name has reached the next request");
     respond(&mut sim, fresh, "two");
     assert_eq!(http::bodies(&sim.receive(client)), "two");
@@ -116,18 +113,18 @@ fn server_takes_the_first_of_two_answers() {
     let (mut sim, _) = deferring(&log);
     let client = sim.connect();
     sim.send(client, http::get("/later").repeat(2));
-    let (id, now) = (log.last_id(), sim.now);
-    let cx = sim.server.context(now);
+    let id = log.last_id();
+    let cx = sim.context();
     cx.respond(id, "first");
     cx.respond(id, "second");
     cx.upgrade(id, Upgrade::new());
-    sim.step();
+    sim.settle();
     assert_eq!(http::bodies(&sim.receive(client)), "first");
 }
 
 #[test]
 fn server_takes_an_answer_given_before_later_was_said() {
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.http("/early", |conn, _| {
             let id = conn.id();
             conn.context().respond(id, "early");
@@ -146,7 +143,7 @@ fn server_takes_an_answer_given_before_later_was_said() {
 
 #[test]
 fn handler_hears_once_that_the_peer_of_a_deferred_answer_left() {
-    type Leave = fn(&mut Sim, Client);
+    type Leave = fn(&mut World, Client);
     let ways: [Leave; 2] =
         [|sim, client| sim.end(client), |sim, client| sim.fail(client, ErrorKind::ConnectionReset)];
     for leave in ways {
@@ -186,7 +183,7 @@ fn server_answers_503_when_the_handler_does_not() {
 #[test]
 fn server_upgrades_a_deferred_request_and_serves_the_frames_behind_it() {
     let log = Log::new();
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone(
             "/",
             Recorder::new(&log)
@@ -197,10 +194,8 @@ fn server_upgrades_a_deferred_request_and_serves_the_frames_behind_it() {
     let client = sim.connect();
     let wire = [http::handshake("/ws").as_bytes(), &frames::text("early")].concat();
     assert!(sim.ask(client, wire).is_empty());
-    let (id, now) = (log.last_id(), sim.now);
-    sim.server.context(now).upgrade(id, Upgrade::new().header("X-Late", "yes"));
-    sim.step();
-    let bytes = sim.receive(client);
+    sim.context().upgrade(log.last_id(), Upgrade::new().header("X-Late", "yes"));
+    let bytes = sim.read(client);
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a head") + 4;
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     assert!(head.starts_with("HTTP/1.1 101 ") && head.contains("X-Late: yes\r\n"), "{head}");
@@ -213,12 +208,10 @@ fn server_refuses_to_upgrade_a_deferred_request_that_is_no_handshake() {
     let log = Log::new();
     let (mut sim, _) = deferring(&log);
     let client = sim.connect();
-    sim.send(client, http::get("/later"));
-    let (id, now) = (log.last_id(), sim.now);
-    sim.server.context(now).upgrade(id, Upgrade::new());
-    sim.step();
-    let answer = only(&sim.receive(client));
-    assert_eq!((answer.status, answer.closes()), (400, true));
+    sim.request(client, "/later");
+    sim.context().upgrade(log.last_id(), Upgrade::new());
+    let answer = sim.only_answer(client);
+    assert_eq!((answer.status.as_u16(), answer.header("connection")), (400, Some("close")));
     assert_eq!(log.take(), ["request GET /later"]);
 }
 
@@ -229,7 +222,7 @@ fn handler_closes_an_exchange_after_its_answer() {
         conn.close(switchboard::CloseCode::NORMAL, "");
         if request.path() == "/later" { Reply::Later } else { "the last".into() }
     });
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
     for path in ["/now", "/later"] {
@@ -258,17 +251,18 @@ fn timeout_of_an_exchange_answers_it_and_no_other() {
             let id = conn.id();
             conn.context().respond(id, "in time");
         });
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
     let client = sim.connect();
-    assert_eq!(http::bodies(&sim.ask(client, http::get("/now"))), "at once");
+    sim.request(client, "/now");
+    assert_eq!(sim.only_answer(client).text(), "at once");
     sim.advance(seconds(2));
-    sim.send(client, http::get("/later"));
+    sim.request(client, "/later");
     sim.advance(seconds(2));
-    assert!(sim.receive(client).is_empty(), "the timeout of the exchange before has struck");
+    assert_eq!(sim.read(client), b"", "the timeout of the exchange before has struck");
     sim.advance(seconds(2));
-    assert_eq!(http::bodies(&sim.receive(client)), "in time");
+    assert_eq!(sim.only_answer(client).text(), "in time");
     assert_eq!(log.take(), ["request GET /now", "request GET /later", "timeout"]);
 }
 
@@ -290,7 +284,7 @@ fn body_of_a_deferred_or_streamed_request_is_never_a_request() {
                     path => path.to_owned().into(),
                 })
                 .writable(|conn| conn.finish());
-            let mut sim = Sim::with(|server| {
+            let mut sim = World::serving(|server| {
                 server.zone("/", recorder);
             });
             let client = sim.connect();
@@ -307,7 +301,7 @@ fn body_of_a_deferred_or_streamed_request_is_never_a_request() {
 }
 
 /// `/echo` is taken over: lines are echoed whole, `quit` releases, `bye` closes. The rest is HTTP.
-fn taking(log: &Log) -> Sim {
+fn taking(log: &Log) -> World {
     let recorder = Recorder::new(log)
         .request(|_, request| match request.path() {
             "/echo" => Reply::Takeover(Response::new(101).header("Upgrade", "echo")),
@@ -323,7 +317,7 @@ fn taking(log: &Log) -> Sim {
             }
             line.len()
         });
-    Sim::with(|server| {
+    World::serving(|server| {
         server.zone("/", recorder);
     })
 }
@@ -393,7 +387,7 @@ fn handler_that_uses_nothing_of_a_megabyte_is_closed() {
 
 #[test]
 fn taken_connection_is_closed_once_however_it_ends() {
-    type Leave = fn(&mut Sim, Client);
+    type Leave = fn(&mut World, Client);
     let ways: [(Leave, &str); 5] = [
         (|sim, client| sim.send(client, "bye\n"), "close 1000 \"bye\""),
         (|sim, client| sim.end(client), "close 1006 \"\""),
@@ -439,9 +433,9 @@ fn handler_releases_from_outside_its_input() {
     let mut sim = taking(&log);
     let client = sim.connect();
     sim.send(client, http::get("/echo"));
-    let (id, now) = (log.last_id(), sim.now);
-    sim.server.context(now).conn(id).expect("a conn").release();
-    sim.step();
+    let id = log.last_id();
+    sim.context().conn(id).expect("a conn").release();
+    sim.settle();
     assert_eq!(
         log.take(),
         ["request GET /echo", "open /echo", "close 1000 \"released\""],

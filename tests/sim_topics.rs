@@ -1,5 +1,5 @@
-//! Topics over memory: who hears what, exactly, while connections come, go and take each other's slots; and what handlers keep
-//! for each of them.
+//! Topics over memory: which connection receives which message, exactly, while connections come, go
+//! and reuse slots; and what handlers keep for each connection.
 
 mod common;
 
@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 
 use common::frames::{close, text};
-use common::{Client, Log, Recorder, Sim};
+use common::{Bytes, Client, Log, Recorder, World};
 use proptest::prelude::*;
+use switchboard::Message::{Binary, Text};
 use switchboard::{
     CloseCode, Conn, ConnId, ConnMap, EventStream, Handler, Message, Outgoing, Request, Server,
     Upgrade, ZoneId,
@@ -33,7 +34,7 @@ fn obey(conn: &mut Conn<'_>, message: Message<'_>) {
     }
 }
 
-fn obedient(log: &Log) -> Sim {
+fn obedient(log: &Log) -> World {
     let farewell = |conn: &mut Conn<'_>, code: u16| {
         let topics: Vec<_> = conn.topics().map(str::to_owned).collect();
         for topic in topics {
@@ -53,12 +54,12 @@ fn obedient(log: &Log) -> Sim {
             conn.subscribe(topic);
         }
     });
-    Sim::with(|server| {
+    World::serving(|server| {
         server.zone("/", recorder);
     })
 }
 
-fn count(sim: &mut Sim, topic: &str) -> usize {
+fn count(sim: &mut World, topic: &str) -> usize {
     sim.server.context(sim.now).subscribers(topic)
 }
 
@@ -66,33 +67,31 @@ fn count(sim: &mut Sim, topic: &str) -> usize {
 fn topic_reaches_its_subscribers_once_each() {
     let mut sim = obedient(&Log::new());
     let (one, two, three) = (sim.websocket("/"), sim.websocket("/"), sim.websocket("/"));
-    sim.send(one, [text("join a"), text("join a"), text("join b"), text("topics")].concat());
-    assert_eq!(sim.words(one), ["text b a"], "twice is once, the latest first");
-    sim.send(two, text("join a"));
+    sim.write(one, [text("join a"), text("join a"), text("join b"), text("topics")].concat());
+    assert_eq!(sim.hear(one), ["b a"], "twice is once, the latest first");
+    sim.say(two, "join a");
     assert_eq!((count(&mut sim, "a"), count(&mut sim, "b"), count(&mut sim, "c")), (2, 1, 0));
 
-    sim.send(one, text("all a hello"));
-    assert_eq!(
-        (sim.words(one), sim.words(two)),
-        (vec!["text hello".to_owned()], vec!["text hello".to_owned()])
-    );
-    sim.send(one, text("others a psst"));
-    assert_eq!((sim.words(one).len(), sim.words(two)), (0, vec!["text psst".to_owned()]));
-    sim.send(three, [text("all a from outside"), text("all nobody x"), text("leave a")].concat());
-    assert_eq!((sim.words(one), sim.words(three).len()), (vec!["text from outside".to_owned()], 0));
-    sim.receive(two);
+    sim.say(one, "all a hello");
+    assert_eq!(sim.hear(one), ["hello"]);
+    assert_eq!(sim.hear(two), ["hello"]);
+    sim.say(one, "others a psst");
+    assert!(sim.hear(one).is_empty());
+    assert_eq!(sim.hear(two), ["psst"]);
+    sim.write(three, [text("all a from outside"), text("all nobody x"), text("leave a")].concat());
+    assert_eq!(sim.hear(one), ["from outside"]);
+    assert!(sim.hear(three).is_empty());
+    sim.hear(two);
 
-    sim.send(one, [text("leave a"), text("leave a"), text("all a bye"), text("topics")].concat());
-    assert_eq!(
-        (sim.words(one), sim.words(two)),
-        (vec!["text b".to_owned()], vec!["text bye".to_owned()])
-    );
+    sim.write(one, [text("leave a"), text("leave a"), text("all a bye"), text("topics")].concat());
+    assert_eq!(sim.hear(one), ["b"]);
+    assert_eq!(sim.hear(two), ["bye"]);
     assert_eq!((count(&mut sim, "a"), count(&mut sim, "b")), (1, 1));
 }
 
 #[test]
 fn topic_message_keeps_its_place_among_the_others() {
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.websocket("/", |conn: &mut Conn<'_>, _| {
             conn.subscribe("a");
             conn.send("before");
@@ -101,13 +100,14 @@ fn topic_message_keeps_its_place_among_the_others() {
         });
     });
     let client = sim.websocket("/");
-    assert_eq!(sim.ask_words(client, text("")), ["text before", "text published", "text after"]);
+    sim.say(client, "");
+    assert_eq!(sim.hear(client), ["before", "published", "after"]);
 }
 
 /// However a connection ends, its topics and their counts still stand in `close`, and not after it.
 #[test]
 fn topics_stand_until_close_has_returned() {
-    type End = fn(&mut Sim, Client);
+    type End = fn(&mut World, Client);
     let ends: [(&str, End); 5] = [
         ("1000", |sim, client| sim.send(client, close(1000, ""))),
         ("1000", |sim, client| sim.send(client, [text("close"), close(1000, "")].concat())),
@@ -117,9 +117,9 @@ fn topics_stand_until_close_has_returned() {
     ];
     for (code, end) in ends {
         let mut sim = obedient(&Log::new());
-        let (one, two) = (sim.websocket("/a/b"), sim.websocket("/b"));
+        let (one, two) = (sim.raw_websocket("/a/b"), sim.websocket("/b"));
         end(&mut sim, one);
-        assert_eq!(sim.words(two), [format!("text left b with {code} of 2")]);
+        assert_eq!(sim.hear(two), [format!("left b with {code} of 2")]);
         assert_eq!((count(&mut sim, "a"), count(&mut sim, "b")), (0, 1));
     }
 }
@@ -127,9 +127,9 @@ fn topics_stand_until_close_has_returned() {
 #[test]
 fn topic_is_heard_by_a_closing_connection_no_more() {
     let mut sim = obedient(&Log::new());
-    let (one, two) = (sim.websocket("/a"), sim.websocket("/"));
+    let (one, two) = (sim.raw_websocket("/a"), sim.websocket("/"));
     assert_eq!(sim.ask_words(one, text("close")), ["close 1000"]);
-    sim.send(two, text("all a x"));
+    sim.say(two, "all a x");
     assert_eq!((sim.receive(one), count(&mut sim, "a")), (vec![], 1));
     sim.send(one, close(1000, ""));
     assert_eq!(count(&mut sim, "a"), 0);
@@ -138,31 +138,31 @@ fn topic_is_heard_by_a_closing_connection_no_more() {
 #[test]
 fn topic_reaches_websockets_and_event_streams_alike() {
     let mut sim = obedient(&Log::new());
-    let (socket, stream) = (sim.websocket("/news"), sim.event_stream("/news"));
+    let (socket, stream) = (sim.websocket("/news"), sim.raw_events("/news"));
     assert_eq!(count(&mut sim, "news"), 2);
-    let cx = sim.server.context(sim.now);
+    let cx = sim.context();
     cx.publish("news", Outgoing::text("two\nlines").event("weather").id("7"));
     cx.publish("news", Outgoing::binary(b"bytes"));
     cx.publish("news", "plain");
-    sim.step();
-    assert_eq!(sim.words(socket), ["text two\nlines", "binary 5", "text plain"]);
-    let events = String::from_utf8(sim.receive(stream)).expect("events are text");
+    assert_eq!(sim.hear(socket), [Text("two\nlines"), Binary(b"bytes"), Text("plain")]);
+    let events = String::from_utf8(sim.read(stream)).expect("events are text");
     assert_eq!(events, "event: weather\nid: 7\ndata: two\ndata: lines\n\ndata: plain\n\n");
     sim.end(stream);
     assert_eq!(count(&mut sim, "news"), 1);
-    assert_eq!(sim.words(socket), ["text left news with 1006 of 2"]);
+    assert_eq!(sim.hear(socket), ["left news with 1006 of 2"]);
 }
 
 #[test]
 fn topic_cannot_be_joined_by_a_plain_exchange() {
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.http("/", |conn, _| {
             conn.subscribe("a");
             "no"
         });
     });
     let client = sim.connect();
-    sim.ask(client, common::http::get("/"));
+    sim.request(client, "/");
+    assert_eq!(sim.answer(client).text(), "no");
     assert_eq!(count(&mut sim, "a"), 0);
 }
 
@@ -170,10 +170,10 @@ fn topic_cannot_be_joined_by_a_plain_exchange() {
 fn conn_id_of_an_ended_exchange_names_nothing_in_its_old_slot() {
     let log = Log::new();
     let mut sim = obedient(&log);
-    let old = sim.websocket("/a");
+    let old = sim.raw_websocket("/a");
     let old_id = log.last_id();
     sim.end(old);
-    let new = sim.websocket("/b");
+    let new = sim.raw_websocket("/b");
     let new_id = log.last_id();
     assert_eq!(sim.token(old), sim.token(new), "the slot is taken again");
     let cx = sim.server.context(sim.now);
@@ -181,11 +181,11 @@ fn conn_id_of_an_ended_exchange_names_nothing_in_its_old_slot() {
     cx.send(old_id, "stale");
     cx.respond(old_id, switchboard::Response::text("stale"));
     cx.upgrade(old_id, Upgrade::new());
-    sim.step();
+    sim.settle();
     assert_eq!(sim.receive(new), b"");
 
     // A name outlives an exchange on the same connection too.
-    let mut sim = Sim::new();
+    let mut sim = World::new();
     let mut ids = Vec::new();
     let zone = sim.server.zone("/", Ids::default());
     let client = sim.connect();
@@ -214,7 +214,7 @@ fn conn_map_holds_what_belongs_to_a_connection() {
     let log = Log::new();
     let mut sim = obedient(&log);
     let mut map = ConnMap::new();
-    let join = |sim: &mut Sim| (sim.websocket("/"), log.last_id());
+    let join = |sim: &mut World| (sim.raw_websocket("/"), log.last_id());
     let ((one, first), (_, second)) = (join(&mut sim), join(&mut sim));
     assert_eq!(
         (map.insert(first, 1), map.insert(second, 2), map.insert(first, 10)),
@@ -259,7 +259,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// What everybody should hear, kept in the plainest way.
+/// Which client should receive what, kept in the plainest way.
 #[derive(Default)]
 struct Model {
     open: Vec<(Client, BTreeSet<usize>)>,
@@ -271,7 +271,7 @@ impl Model {
         self.open.get_mut(who % len)
     }
 
-    fn act(&mut self, sim: &mut Sim, act: &Act) {
+    fn act(&mut self, sim: &mut World, act: &Act) {
         match *act {
             Act::Open if self.open.len() < 8 => {
                 self.open.push((sim.websocket("/"), BTreeSet::new()))
@@ -291,7 +291,7 @@ impl Model {
                     _ => "all",
                 };
                 let client = *client;
-                sim.send(client, text(&format!("{verb} {topic} x")));
+                sim.say(client, &format!("{verb} {topic} x"));
                 if verb == "all" {
                     self.hear(sim, topic);
                 }
@@ -304,21 +304,21 @@ impl Model {
                 match act {
                     Act::End(_) => sim.end(client),
                     Act::Reset(_) => sim.fail(client, ErrorKind::ConnectionReset),
-                    _ => sim.send(client, close(1000, "")),
+                    _ => sim.close(client, CloseCode::NORMAL, ""),
                 }
                 assert!(sim.is_gone(client));
             }
         }
     }
 
-    fn hear(&mut self, sim: &mut Sim, topic: usize) {
+    fn hear(&mut self, sim: &mut World, topic: usize) {
         for (client, topics) in &self.open {
-            let expected = if topics.contains(&topic) { &["text x"][..] } else { &[] };
-            assert_eq!(sim.words(*client), expected);
+            let expected = if topics.contains(&topic) { &["x"][..] } else { &[] };
+            assert_eq!(sim.hear(*client), expected);
         }
     }
 
-    fn check(&self, sim: &mut Sim) {
+    fn check(&self, sim: &mut World) {
         for topic in 0..4 {
             let members = self.open.iter().filter(|(_, topics)| topics.contains(&topic)).count();
             assert_eq!(count(sim, &topic.to_string()), members, "subscribers of {topic}");
@@ -330,10 +330,11 @@ impl Model {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// FIELD row 26: the subscribers are the open connections that joined, whatever happened and whoever took whose slot.
+    /// FIELD row 26: the subscribers are the open connections that joined, whatever happened and
+    /// whichever connection reused a slot.
     #[test]
     fn field_row_26_topics_have_exactly_the_members_that_joined(acts in prop::collection::vec(act(), 1..250)) {
-        let mut sim = Sim::with(|server: &mut Server| {
+        let mut sim = World::serving(|server: &mut Server| {
             let _zone: ZoneId<_> = server.websocket("/", obey);
         });
         let mut model = Model::default();

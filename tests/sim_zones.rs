@@ -1,19 +1,20 @@
-//! Who is asked, in which order, with what: zones, the methods they name, what they hand on, and bodies, wanted or not.
+//! Zones over memory: the order in which they are asked, the methods they name, the extensions they
+//! pass on, and request bodies, wanted or not.
 
 mod common;
 
 use common::http::{self, only};
-use common::{Log, Recorder, Sim, seconds};
-use switchboard::http::Method;
+use common::{Bytes, Log, Recorder, World, seconds};
+use switchboard::http::{Method, Request};
 use switchboard::{Reply, Response, Upgrade, Zone};
 
-/// What an authentication zone found out.
+/// What an authentication zone adds to the request.
 #[derive(Debug, PartialEq)]
 struct User(String);
 
 /// Asks for a user by a cookie, for everything below `/`.
-fn guarded(log: &Log) -> Sim {
-    Sim::with(|server| {
+fn guarded(log: &Log) -> World {
+    World::serving(|server| {
         server.http("/", |_, request| match request.cookie("user").map(str::to_owned) {
             Some(user) => {
                 request.extensions_mut().insert(User(user));
@@ -22,7 +23,8 @@ fn guarded(log: &Log) -> Sim {
             None => Response::text("who are you?").with_status(401).into(),
         });
         let user = |request: &switchboard::Request<'_>| {
-            request.extensions().get::<User>().map_or("nobody".into(), |user| user.0.clone())
+            let user = request.extensions().get::<User>();
+            user.map_or("no user".into(), |user| user.0.clone())
         };
         let recorder = Recorder::new(log)
             .request(move |conn, request| match request.path() {
@@ -46,43 +48,35 @@ fn guarded(log: &Log) -> Sim {
 fn field_row_21_zone_at_the_root_guards_pages_and_upgrades_alike() {
     let log = Log::new();
     let mut sim = guarded(&log);
-    for request in [
-        http::get("/inside/page"),
-        http::post("/inside/body", "x"),
-        http::handshake("/inside/ws"),
-        http::get("/inside/events"),
-        http::handshake("/inside/later"),
-        http::handshake("/elsewhere"),
-    ] {
+    assert_eq!(sim.get("/inside/page").status, 401);
+    assert_eq!(sim.post("/inside/body", "x").status, 401);
+    assert_eq!(sim.get("/inside/events").status, 401);
+    for path in ["/inside/ws", "/inside/later", "/elsewhere"] {
         let client = sim.connect();
-        assert_eq!(only(&sim.ask(client, &request)).status, 401, "{request}");
+        sim.upgrade(client, path);
+        assert_eq!(sim.only_answer(client).status, 401, "{path}");
     }
-    assert_eq!(log.take(), [""; 0], "nobody behind the guard is asked");
+    assert_eq!(log.take(), [""; 0], "no zone behind the guard is asked");
     assert_eq!(sim.stats().websockets, 0);
 }
 
 #[test]
-fn zone_hands_what_it_found_to_request_body_and_open() {
+fn zone_hands_its_extensions_to_request_body_and_open() {
     let log = Log::new();
     let mut sim = guarded(&log);
-    let cookie = |request: String| request.replace("Host:", "Cookie: user=ada\r\nHost:");
-    for (request, pieces) in [
-        (http::get("/inside/page"), 1),
-        (http::post("/inside/body", "xyz"), 1),
-        (http::post("/inside/body", "xyz"), 20),
-    ] {
+    let get = |path: &str| Request::get(path).header("Cookie", "user=ada");
+    assert_eq!(sim.fetch(get("/inside/page")).text(), "ada");
+    let post = http::post("/inside/body", "xyz").replace("Host:", "Cookie: user=ada\r\nHost:");
+    for pieces in [1, 20] {
         let client = sim.connect();
-        let request = cookie(request);
-        request.as_bytes().chunks(request.len() / pieces).for_each(|piece| sim.send(client, piece));
-        assert_eq!(only(&sim.receive(client)).text(), "ada");
+        post.as_bytes().chunks(post.len() / pieces).for_each(|piece| sim.write(client, piece));
+        assert_eq!(sim.only_answer(client).text(), "ada");
     }
-    let client = sim.connect();
-    let bytes = sim.ask(client, cookie(http::get("/inside/events")));
-    assert!(bytes.ends_with(b"data: ada\n\n"), "an event stream's open");
+    let events = sim.events(get("/inside/events"));
+    assert_eq!(sim.hear(events), ["ada"]);
     for path in ["/inside/ws", "/inside/later"] {
-        let client = sim.connect();
-        let bytes = sim.ask(client, cookie(http::handshake(path)));
-        assert!(bytes.starts_with(b"HTTP/1.1 101 ") && bytes.ends_with(b"\x81\x03ada"), "{path}");
+        let socket = sim.websocket(get(path));
+        assert_eq!(sim.hear(socket), ["ada"], "{path}");
     }
 }
 
@@ -90,7 +84,7 @@ fn zone_hands_what_it_found_to_request_body_and_open() {
 fn zones_are_asked_in_their_order_by_whole_segments() {
     let order = |path: &str| {
         let log = Log::new();
-        let mut sim = Sim::with(|server| {
+        let mut sim = World::serving(|server| {
             for prefix in ["/a", "/", "/a/b", "/ab", "/a/"] {
                 let log = log.clone();
                 server.http(prefix, move |conn, request| {
@@ -99,8 +93,7 @@ fn zones_are_asked_in_their_order_by_whole_segments() {
                 });
             }
         });
-        let client = sim.connect();
-        assert_eq!(only(&sim.ask(client, http::get(path))).status, 404, "nobody has answered");
+        assert_eq!(sim.get(path).status, 404, "no zone answers");
         log.take()
     };
     assert_eq!(order("/a"), ["/a|", "/|/a", "/a|"]);
@@ -112,7 +105,7 @@ fn zones_are_asked_in_their_order_by_whole_segments() {
 
 #[test]
 fn handler_at_several_prefixes_is_told_which_one() {
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         let log = Log::new();
         server.zones(
             &["/one", "/two"],
@@ -121,15 +114,15 @@ fn handler_at_several_prefixes_is_told_which_one() {
         );
     });
     let client = sim.connect();
-    assert_eq!(
-        http::bodies(&sim.ask(client, http::get("/two/x") + &http::get("/one"))),
-        "/two /x /one "
-    );
+    sim.request(client, "/two/x");
+    sim.request(client, "/one");
+    assert_eq!(sim.answer(client).text(), "/two /x");
+    assert_eq!(sim.only_answer(client).text(), "/one ");
 }
 
 #[test]
 fn handler_keeps_its_state_between_requests() {
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         let mut count = 0;
         server.http("/", move |_, _| {
             count += 1;
@@ -142,11 +135,11 @@ fn handler_keeps_its_state_between_requests() {
     assert_eq!(bodies, "1 23");
 }
 
-fn methods() -> Sim {
-    Sim::with(|server| {
+fn methods() -> World {
+    World::serving(|server| {
         server.http(Zone::new("/x").methods(&[Method::GET, Method::PUT]), |_, _| "got");
         server.http(Zone::new("/x/y").methods(&[Method::DELETE, Method::PUT]), |_, _| "deleted");
-        // Wants bodies and then does not want to answer.
+        // Asks for bodies and then passes.
         let log = Log::new();
         server.zone(
             "/x",
@@ -166,18 +159,13 @@ fn server_names_the_methods_of_all_zones_in_its_405() {
     ];
     for (path, method, allow) in rows {
         let mut sim = methods();
-        let client = sim.connect();
-        let answer = only(&sim.ask(client, http::request(method, path, "", "")));
-        assert_eq!(
-            (answer.status, answer.header("allow"), answer.closes()),
-            (405, Some(allow), false),
-            "{method} {path}"
-        );
+        let answer = sim.fetch(Request::builder().method(method).uri(path));
+        assert_eq!(answer.status, 405, "{method} {path}");
+        assert_eq!(answer.header("allow"), Some(allow), "{method} {path}");
+        assert_eq!(answer.header("connection"), None, "{method} {path} keeps the connection");
     }
-    let mut sim = methods();
-    let client = sim.connect();
-    let answer = only(&sim.ask(client, http::request("PATCH", "/z", "", "")));
-    assert_eq!((answer.status, answer.header("allow")), (404, None));
+    let answer = methods().fetch(Request::patch("/z"));
+    assert_eq!((answer.status.as_u16(), answer.header("allow")), (404, None));
 }
 
 #[test]
@@ -186,33 +174,24 @@ fn server_answers_405_alike_wherever_the_body_is_cut() {
     for cut in 1..wire.len() {
         let mut sim = methods();
         let client = sim.connect();
-        sim.send(client, &wire[..cut]);
-        sim.send(client, &wire[cut..]);
-        let answer = only(&sim.receive(client));
-        assert_eq!(
-            (answer.status, answer.header("allow")),
-            (405, Some("GET, HEAD, PUT, DELETE")),
-            "cut at {cut}"
-        );
+        sim.write(client, &wire[..cut]);
+        sim.write(client, &wire[cut..]);
+        let answer = sim.only_answer(client);
+        assert_eq!(answer.status, 405, "cut at {cut}");
+        assert_eq!(answer.header("allow"), Some("GET, HEAD, PUT, DELETE"), "cut at {cut}");
     }
 }
 
 #[test]
 fn zone_that_answers_get_answers_head() {
-    let mut sim = methods();
-    let client = sim.connect();
-    let bytes = sim.ask(client, http::request("HEAD", "/x", "", ""));
-    let (answer, len) = http::answer(&bytes, "HEAD");
-    assert_eq!(
-        (answer.status, answer.header("content-length"), len),
-        (200, Some("3"), bytes.len())
-    );
+    let answer = methods().fetch(Request::head("/x"));
+    assert_eq!((answer.status.as_u16(), answer.header("content-length")), (200, Some("3")));
 }
 
 const EXPECT: &str = "Expect: 100-continue\r\n";
 
-fn uploading(log: &Log) -> Sim {
-    Sim::with(|server| {
+fn uploading(log: &Log) -> World {
+    World::serving(|server| {
         let recorder = Recorder::new(log)
             .request(|_, request| match request.path() {
                 "/upload" => Reply::Body(10),
@@ -372,7 +351,7 @@ fn server_closes_over_a_big_body_that_nobody_wants() {
 fn handler_that_asks_for_the_body_twice_is_answered_500() {
     let log = Log::new();
     for cut in [0, 3] {
-        let mut sim = Sim::with(|server| {
+        let mut sim = World::serving(|server| {
             server.zone(
                 "/",
                 Recorder::new(&log).request(|_, _| Reply::Body(9)).body(|_, _, _| Reply::Body(9)),
@@ -390,7 +369,7 @@ fn handler_that_asks_for_the_body_twice_is_answered_500() {
 #[test]
 fn zone_that_passes_after_the_body_hands_it_on() {
     for cut in [0, 3] {
-        let mut sim = Sim::with(|server| {
+        let mut sim = World::serving(|server| {
             let log = Log::new();
             server.zone("/", Recorder::new(&log).request(|_, _| Reply::Body(9)));
             server.zone(
