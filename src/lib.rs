@@ -64,6 +64,7 @@ compile_error!(
 );
 
 mod connection;
+pub mod guide;
 mod http1;
 mod net;
 mod reactor;
