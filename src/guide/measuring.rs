@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | the server's memory | 64.6 | resident memory, slope from 1,000 to 10,000 connections |
 //! | the same in the client role | 66.7 | likewise |
-//! | the kernel, each end | 5,140 | `Slab` of `/proc/meminfo`, 995,000 connections, both ends / 2 |
+//! | the kernel, each end | 5,138 | `Slab` of `/proc/meminfo`, 995,000 connections, both ends / 2 |
 //!
 //! The kernel's part is the same for every server: sockets, inodes and files. So the whole cost of
 //! an idle connection here is nearly the kernel's alone.
@@ -57,7 +57,7 @@
 //! UTF-8 checks and dispatch are free.
 //!
 //! - The figure is the median of at least 31 rounds; in each round both programs take turns.
-//! - The interval is that of 95 % of a bootstrap. Two figures whose intervals overlap are equal.
+//! - The interval is that of 95 % of a bootstrap. Two figures whose intervals overlap may be equal.
 //! - A budget holds when the lower end of the interval is at or below it, and the median exceeds it
 //!   by at most 0.01.
 //!

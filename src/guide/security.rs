@@ -65,19 +65,36 @@
 //!
 //! | what | status |
 //! | --- | --- |
-//! | `Content-Length` twice, as a list, signed, or beside `Transfer-Encoding` | 400 |
+//! | `Content-Length` twice, as a list, or beside `Transfer-Encoding` | 400 |
+//! | `Content-Length` with a sign, leading zeros or white space in it | 400 |
+//! | `Transfer-Encoding` in HTTP/1.0, or `chunked` twice | 400 |
 //! | a transfer coding other than `chunked` | 501 |
-//! | a bare CR or LF, NUL, a folded field, white space before a colon | 400 |
-//! | `Host` missing, twice or malformed | 400 |
-//! | a path that climbs above the root, or hides `/` or `\` in an escape | 400 |
-//! | a path that is not UTF-8 when decoded, or has a fragment | 400 |
+//! | a bare CR or LF, NUL, another control character | 400 |
+//! | a folded field, white space before a colon | 400 |
+//! | `Host` missing in HTTP/1.1, twice, or as a list | 400 |
+//! | `Host` with a user, a path or a malformed port | 400 |
+//! | a target with a fragment, a malformed `%` escape, or other than ASCII | 400 |
+//! | a path that climbs above the root, or is not UTF-8 when decoded | 400 |
+//! | a path with `/`, `\` or a control character hidden in an escape | 400 |
 //! | a chunk size with a sign, white space or more than 16 digits | 400 |
+//! | anything but CR LF around a chunk | 400 |
 //! | a handshake by another method, in HTTP/1.0, or without its fields | 400 |
 //! | a handshake for another version than 13 | 426 |
 //! | an HTTP version other than 1.0 and 1.1 | 505 |
 //!
-//! On a WebSocket a violation is answered with a Close frame: 1002 for the protocol, 1007 for text
-//! that is not UTF-8, 1009 for a message that is too big.
+//! Of an absolute target the authority alone is read, and `Host` must be there too.
+//!
+//! On a WebSocket each violation is answered with a Close frame. Lengths must have their shortest
+//! encoding, and reserved bits must be clear unless an extension was agreed on. Text is refused at
+//! its first bad byte, in the middle of a frame too.
+//!
+//! | code | when |
+//! | --- | --- |
+//! | 1002 | the protocol is violated |
+//! | 1007 | text is not UTF-8, or compressed data is corrupt |
+//! | 1008 | the peer sends faster than `message_rate` or `byte_rate` |
+//! | 1009 | a message is above `max_message` |
+//! | 1013 | the peer does not take what is sent to it |
 //!
 //! # Bounds
 //!

@@ -59,7 +59,7 @@
 //! - The message that has begun to leave, to its last byte: half a frame is none.
 //! - Control frames. Pings, pongs and Close frames are never dropped; of pongs that wait, the
 //!   latest replaces the one before it.
-//! - All fragments of a message that was sent in fragments, or none.
+//! - Every fragment of a message that was sent in fragments.
 //! - HTTP responses. A reader slower than 512 bytes a second for 30 s is closed instead.
 //! - Whole messages alone. A policy drops messages, never bytes.
 //! - The reason. Where nothing may be dropped and the limit is passed, the peer gets Close 1013.
@@ -108,7 +108,7 @@
 //!
 //! Once a peer does not take the answers to its own messages, the server reads no more from it. Its
 //! further messages stay in the kernel, and then in the peer. Messages of others that wait for it
-//! do not stop its reading. If it neither reads nor sends for 140 s, the connection ends.
+//! do not stop its reading. If it neither reads nor sends for some 140 s, the connection ends.
 //!
 //! # What waiting costs
 //!

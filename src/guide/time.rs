@@ -77,9 +77,10 @@
 //!
 //! # Who pings whom
 //!
-//! The server pings, and you need do nothing. A WebSocket that was silent for 120 s gets a ping; up
-//! to an eighth is taken off at random places, so that many do not get it at once. Any byte counts
-//! as a sign of life. After 20 s more of silence the connection ends, and `close` says 1006.
+//! The server pings, and you need do nothing. A WebSocket that was silent for 120 s gets a ping.
+//! Each connection takes another part off that time, an eighth at most, so that many are not pinged
+//! at once. Any byte counts as a sign of life. After 20 s more of silence the connection ends, and
+//! `close` says 1006.
 //!
 //! ```
 //! use std::time::Duration;

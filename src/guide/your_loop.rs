@@ -66,7 +66,7 @@
 //! use std::time::{Duration, Instant};
 //! use switchboard::Reactor;
 //!
-//! /// Stands for `poll(2)`, a GLib source, tokio's `AsyncFd`, or whatever your loop has.
+//! /// Stands for `poll(2)`, a GLib source, or whatever your loop has.
 //! fn wait_until_readable(_fd: BorrowedFd<'_>, _timeout: Option<Duration>) {}
 //!
 //! let mut reactor = Reactor::new()?;
@@ -80,8 +80,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! A `Reactor` is not `Send`, since handlers need not be. In tokio give it a thread of its own and
-//! speak to it through a `Remote`; or use a `LocalSet` with `AsyncFd`.
+//! A `Reactor` is not `Send`, since handlers need not be. In a tokio program give it a thread of
+//! its own, and speak to it through a `Remote`; see [`answering_later`](super::answering_later).
 //!
 //! # Calls from other threads
 //!
