@@ -26,7 +26,7 @@
 //! | serve a WebSocket | [`Server::websocket`] | [first_server](guide::first_server) |
 //! | write a handler with state | [`Handler`], [`Server::zone`] | [state](guide::state) |
 //! | keep a value for each connection | [`ConnMap`] | [state](guide::state) |
-//! | check who the user is, in one place | a zone at `/`, [`Extensions`] | [state](guide::state) |
+//! | check the user in one place | a zone at `/`, [`Extensions`] | [state](guide::state) |
 //! | reach another zone | [`Context::call`], [`ZoneId`] | [state](guide::state) |
 //! | send to many | [`Conn::subscribe`], [`Context::publish`] | [topics](guide::topics) |
 //! | push events to browsers | [`EventStream`] | [topics](guide::topics) |
@@ -69,8 +69,7 @@
 //!
 //! # The walk of a request
 //!
-//! A request is offered to the zones whose prefix matches its path, in the order of their
-//! registration, until one [replies](Reply) with something other than [`Reply::Pass`]. What a zone
+//! A request is offered to the zones whose prefix matches its path, in the order of their registration. The first [reply](Reply) other than [`Reply::Pass`] is the answer. What a zone
 //! puts into the request's [`Extensions`] travels on and reaches [`Handler::open`]. So a zone at
 //! `/` guards pages and WebSockets alike.
 //!

@@ -22,7 +22,7 @@
 //! | uWebSockets (C++) | you write C++, or need TLS and server names in the process |
 //! | tungstenite, tokio-tungstenite | you have a stream and want WebSocket frames over it |
 //! | fastwebsockets | you live in tokio and hyper and want borrowed frames |
-//! | ws-rs | not for anything new: nobody maintains the crate |
+//! | ws-rs | not for anything new: the crate is unmaintained |
 //! | tiny_http | you want a small HTTP server without async, and no WebSockets |
 //! | axum | you build an HTTP service in tokio, and WebSockets are one feature of many |
 //! | libwebsockets (C) | you need HTTP/2, many TLS backends, or a very wide set of features |
@@ -104,7 +104,7 @@
 //!
 //! Its four-line API on mio and slab is the model of this crate's first example. RUSTSEC-2020-0043
 //! (output without bounds) never reached a release. A full queue closes a connection or blocks the
-//! loop, and the default limit is 100 connections. In a room of 200 members who all speak, a
+//! loop, and the default limit is 100 connections. In a room of 200 members that all send, a
 //! delivery here costs 0.18 (0.178 .. 0.186) of one in ws-rs.
 //!
 //! # tiny_http

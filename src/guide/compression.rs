@@ -66,7 +66,7 @@
 //! - **Messages in chunks.** [`Options::chunks`](crate::Options::chunks) turns compression off for
 //!   its connections.
 //! - **A policy that drops, in dedicated mode.** What waits for a slow reader goes uncompressed
-//!   then, because a dropped message must not be in the window that later ones refer to.
+//!   then. A dropped message must not be in the window to which later messages refer.
 //!
 //! # What cannot go wrong
 //!

@@ -52,9 +52,9 @@
 //!
 //! # How to read a ratio
 //!
-//! 1.02 means: the server used 2 % more CPU time than a program that makes the same system calls,
-//! writes replies prepared beforehand and looks at no byte. 1.00 would mean that parsing, masks,
-//! UTF-8 checks and dispatch are free.
+//! 1.02 means that the server used 2 % more CPU time than the floor. The floor is a program that
+//! makes the same system calls, writes replies prepared beforehand and looks at no byte. 1.00 would
+//! mean that parsing, masks, UTF-8 checks and dispatch are free.
 //!
 //! - The figure is the median of at least 31 rounds; in each round both programs take turns.
 //! - The interval is that of 95 % of a bootstrap. Two figures whose intervals overlap may be equal.

@@ -103,7 +103,7 @@
 //!
 //! | what the peer does | call |
 //! | --- | --- |
-//! | takes so many bytes and no more | [`window`](crate::testing::World::window) |
+//! | takes a number of bytes and no more | [`window`](crate::testing::World::window) |
 //! | answers neither pings nor Close frames | [`manual`](crate::testing::World::manual) |
 //! | ends its side | [`end`](crate::testing::World::end) |
 //! | breaks the connection | [`fail`](crate::testing::World::fail) |

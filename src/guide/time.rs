@@ -94,8 +94,7 @@
 //! assert_eq!(world.pings(alive).len(), 1);
 //! assert!(world.is_gone(dead) && !world.is_gone(alive));
 //! ```
-//!
-//! | who | does what |
+//! | side | what it does |
 //! | --- | --- |
 //! | the server, to a silent peer | pings, then ends the connection |
 //! | the server, to a peer's ping | answers by itself, with the same payload |

@@ -49,8 +49,8 @@
 //!
 //! Only an open WebSocket or event stream can subscribe: call `subscribe` in
 //! [`open`](crate::Handler::open) or later. A connection that ends leaves all of its topics by
-//! itself. In [`close`](crate::Handler::close) its topics still stand, so that the others can be
-//! told.
+//! itself. In [`close`](crate::Handler::close) its topics still stand, so a last message can reach
+//! the others.
 //!
 //! # Event streams beside WebSockets
 //!

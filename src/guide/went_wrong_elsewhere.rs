@@ -91,7 +91,7 @@
 //!
 //! **8. A client trusted its server.** undici CVE-2026-1528 (a 64-bit length), CVE-2026-1526 (no
 //! limit for inflated data), CVE-2026-2229 (a window size out of range). Here an answer outside the
-//! offer fails the handshake, and entries 6 and 9 hold for clients too.
+//! offer fails the handshake, and one reader of frames serves both roles.
 //! `websocket_deflate_negotiation`: `client_judges_the_answer_by_its_offer`;
 //! `websocket_client_handshake`: `field_row_08_client_passes_extension_parameters_on`.
 //!

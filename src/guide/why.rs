@@ -1,5 +1,5 @@
 //! Why the crate is built this way: its decisions, what they cost, and what was refused. Figures
-//! come from the benches of the repository, on two cores of an AMD EPYC virtual machine.
+//! come from `benches/README.md` of the repository, which names their conditions.
 //!
 //! # One idea, said twice
 //!
@@ -25,22 +25,22 @@
 //!
 //! **A name is an exchange, not a socket.** A [`ConnId`](crate::ConnId) names one request and its
 //! answer, or the WebSocket that it became. The next request on the same socket has another name. A
-//! late answer, a timer or a stale handle can reach nobody else.
+//! late answer, a timer or a stale handle cannot reach another exchange.
 //!
 //! **Nothing that a handler calls can fail.** `send` returns nothing. A broken socket shows in
-//! [`close`](crate::Handler::close) alone, once. Code after a failed write is the code that nobody
-//! tests; here it does not exist.
+//! [`close`](crate::Handler::close) alone, once. Code for a failed write is the least tested code
+//! of a program; here it does not exist.
 //!
 //! **State lives in the handler.** Data for each connection is a [`ConnMap`](crate::ConnMap) of the
-//! handler. Who needs none pays nothing, which user data inside the connection could not offer.
+//! handler. A handler without such data pays nothing for it.
 //!
-//! **Every message has one reading.** Where the RFCs allow leniency there is none, because two
-//! programs that are lenient in different ways are how requests are smuggled. A peer that breaks a
-//! rule learns which one: from a status or a close code.
+//! **Every message has one reading.** Where the RFCs allow leniency there is none. Requests are
+//! smuggled between two programs that are lenient in different ways. A peer that breaks a rule
+//! learns which one: from a status or a close code.
 //!
-//! **Everything has a bound, and each bound has a name.** Memory, time and work are limited by
-//! defaults that are safe, and each default is an option. One connection has 128 KiB of input and
-//! 256 steps in a turn, beside the rest of a large message. So a flood costs the others one turn.
+//! **Everything has a bound, and each bound has a name.** Memory, time and work are limited by safe
+//! defaults; those of memory and time are options. One connection has 128 KiB of input and 256
+//! steps in a turn, beside the rest of a large message. So a flood costs the others one turn.
 //!
 //! **There is one fast path.** Whole messages of a WebSocket without compression, rates and
 //! policies take it. With all that was tried on it, an echo of 20 B fell from 1,383 to 699
@@ -61,8 +61,8 @@
 //! # How a cost is judged
 //!
 //! A time by itself means nothing on a shared machine. Each figure is the server's CPU time divided
-//! by that of a bare epoll program which makes the same system calls and looks at no byte. Both run
-//! in turns in the same rounds; see [`measuring`](super::measuring).
+//! by that of a bare epoll program. That program makes the same system calls and looks at no byte.
+//! Both run in turns in the same rounds; see [`measuring`](super::measuring).
 //!
 //! # What was refused
 //!
