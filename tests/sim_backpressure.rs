@@ -6,28 +6,28 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use common::frames::{BINARY, CLOSE, Frame, TEXT, close, ping, some_frames, text};
-use common::{Client, Log, Recorder, Sim, seconds, words};
+use common::{Bytes, Client, Log, Recorder, World, seconds, words};
 use proptest::prelude::*;
 use switchboard::{CloseCode, Conn, ConnId, Message, Options, OptionsId};
 
 /// An echo server with at most 1,000 bytes waiting for each connection, and its first connection.
-fn echo(log: &Log) -> (Sim, Client, ConnId) {
+fn echo(log: &Log) -> (World, Client, ConnId) {
     let recorder = Recorder::new(log).message(|conn, message| conn.send(message));
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
         server.options(Options::new().max_buffered(1_000));
     });
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     let id = log.last_id();
     log.take();
     (sim, client, id)
 }
 
-fn buffered(sim: &mut Sim, id: ConnId) -> usize {
+fn buffered(sim: &mut World, id: ConnId) -> usize {
     sim.server.context(sim.now).conn(id).map_or(0, |conn| conn.buffered())
 }
 
-fn send<'m>(sim: &mut Sim, id: ConnId, message: impl Into<Message<'m>>) {
+fn send<'m>(sim: &mut World, id: ConnId, message: impl Into<Message<'m>>) {
     sim.server.context(sim.now).send(id, message.into());
 }
 
@@ -39,7 +39,7 @@ fn outbox_keeps_what_the_peer_refuses_and_counts_it() {
     sim.send(client, text("hello"));
     assert_eq!(buffered(&mut sim, id), 7);
     send(&mut sim, id, "more");
-    sim.step();
+    sim.settle();
     assert_eq!(buffered(&mut sim, id), 13);
     sim.window(client, 3);
     assert_eq!(buffered(&mut sim, id), 10);
@@ -51,7 +51,7 @@ fn outbox_keeps_what_the_peer_refuses_and_counts_it() {
     );
     assert_eq!(log.take(), ["writable"]);
     sim.window(client, usize::MAX);
-    sim.step();
+    sim.settle();
     assert_eq!(log.take(), [""; 0], "once after a refusal");
 }
 
@@ -59,14 +59,14 @@ fn outbox_keeps_what_the_peer_refuses_and_counts_it() {
 fn buffered_counts_what_a_callback_has_said_so_far() {
     let counts = Rc::new(Cell::new((0, 0)));
     let seen = Rc::clone(&counts);
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.websocket("/", move |conn: &mut Conn<'_>, _| {
             let before = conn.buffered();
             conn.send("12345");
             seen.set((before, conn.buffered()));
         });
     });
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     sim.send(client, text(""));
     assert_eq!(counts.get(), (0, 7));
 }
@@ -84,7 +84,7 @@ fn outbox_offers_much_before_the_turn_ends() {
         assert!(buffered(&mut sim, id) <= 32 << 10);
     }
     assert!(received.len() > 950_000, "{} bytes", received.len());
-    sim.step();
+    sim.settle();
     received.extend(sim.receive(client));
     assert_eq!(words(&received).len(), 1_000);
 }
@@ -97,7 +97,7 @@ fn outbox_lets_control_frames_pass_at_the_next_boundary() {
     sim.window(client, 4);
     send(&mut sim, id, "first");
     send(&mut sim, id, "second");
-    sim.step();
+    sim.settle();
     let mut cx_ping = |payload: &[u8]| {
         if let Some(mut conn) = sim.server.context(sim.now).conn(id) {
             conn.ping(payload);
@@ -119,13 +119,13 @@ fn outbox_keeps_one_pong_for_a_peer_that_does_not_read() {
     let (mut sim, client, id) = echo(&Log::new());
     sim.window(client, 0);
     send(&mut sim, id, "data");
-    sim.step();
+    sim.settle();
     for n in 0..10 {
         sim.send(client, ping(n.to_string()));
     }
     assert_eq!(buffered(&mut sim, id), 6 + 3, "one pong at most");
     sim.window(client, usize::MAX);
-    sim.step();
+    sim.settle();
     let said = sim.words(client);
     assert_eq!(said[..2], ["pong 0", "text data"], "before data that has not begun");
     assert_eq!(
@@ -149,7 +149,7 @@ fn server_reads_no_more_from_a_peer_that_does_not_take_its_answers() {
     assert!(heard < 256, "heard {heard} of 6,400 messages");
     assert!(buffered(&mut sim, id) <= 256 << 10, "holds {}", buffered(&mut sim, id));
     sim.window(client, usize::MAX);
-    sim.step();
+    sim.settle();
     assert_eq!(sim.words(client).len(), 6_400, "nothing is lost once it reads");
     assert_eq!(log.take().iter().filter(|entry| *entry != "writable").count(), 6_400 - heard);
 }
@@ -173,7 +173,7 @@ fn server_reads_on_while_only_others_fill_the_outbox() {
     let (mut sim, client, id) = echo(&log);
     sim.window(client, 0);
     send(&mut sim, id, "from another");
-    sim.step();
+    sim.settle();
     sim.send(client, text("still heard"));
     assert_eq!(log.take(), ["text still heard"]);
 }
@@ -186,18 +186,18 @@ fn outbox_beyond_its_limit_closes_with_1013_once() {
     for _ in 0..9 {
         send(&mut sim, id, &[b'x'; 98]);
     }
-    sim.step();
+    sim.settle();
     assert_eq!(buffered(&mut sim, id), 900);
     send(&mut sim, id, &[b'x'; 98]);
-    sim.step();
+    sim.settle();
     assert_eq!((buffered(&mut sim, id), log.take().len()), (1_000, 0), "at the limit");
     send(&mut sim, id, "");
     send(&mut sim, id, "too late");
-    sim.step();
+    sim.settle();
     assert_eq!(log.take(), ["close 1013 \"too slow\""]);
     assert_eq!(sim.stats().overflowed, 1);
     sim.window(client, usize::MAX);
-    sim.step();
+    sim.settle();
     assert_eq!(sim.words(client), ["close 1013 too slow"], "what waited is dropped");
     sim.end(client);
     assert!(sim.is_gone(client));
@@ -213,10 +213,10 @@ fn outbox_beyond_its_limit_cuts_no_frame() {
         sim.window(client, window);
         send(&mut sim, id, "a");
         send(&mut sim, id, &big);
-        sim.step();
+        sim.settle();
         send(&mut sim, id, "behind it");
         send(&mut sim, id, &[0; 1_000]);
-        sim.step();
+        sim.settle();
         assert_eq!(log.take().len(), 1, "{window}");
         sim.window(client, usize::MAX);
         let said = common::frames::frames(&sim.receive(client));
@@ -239,10 +239,10 @@ fn outbox_of_a_fast_reader_has_no_limit() {
     for _ in 0..100 {
         send(&mut sim, id, &[b'x'; 500]);
     }
-    sim.step();
+    sim.settle();
     assert_eq!((sim.words(client).len(), log.take().len()), (100, 0));
     send(&mut sim, id, &vec![b'x'; 1 << 20]);
-    sim.step();
+    sim.settle();
     assert_eq!((sim.words(client), log.take().len()), (vec!["binary 1048576".to_owned()], 0));
 }
 
@@ -250,11 +250,11 @@ fn outbox_of_a_fast_reader_has_no_limit() {
 fn field_row_13_publish_drops_the_slow_and_reaches_the_others() {
     let log = Log::new();
     let recorder = Recorder::new(&log).open(|conn, _| conn.subscribe("all"));
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
         server.options(Options::new().max_buffered(10_000));
     });
-    let clients: Vec<_> = (0..10).map(|_| sim.websocket("/")).collect();
+    let clients: Vec<_> = (0..10).map(|_| sim.raw_websocket("/")).collect();
     let slow = [clients[0], clients[4], clients[9]];
     for client in slow {
         sim.window(client, 50);
@@ -262,7 +262,7 @@ fn field_row_13_publish_drops_the_slow_and_reaches_the_others() {
     log.take();
     for _ in 0..20 {
         sim.server.context(sim.now).publish("all", &[b'x'; 996]);
-        sim.step();
+        sim.settle();
     }
     assert_eq!(log.take(), ["close 1013 \"too slow\""; 3]);
     assert_eq!((sim.stats().overflowed, sim.server.context(sim.now).subscribers("all")), (3, 7));
@@ -288,7 +288,7 @@ fn close_leaves_after_what_was_sent_before() {
         conn.close(CloseCode::GOING_AWAY, "bye");
     }
     send(&mut sim, id, "after");
-    sim.step();
+    sim.settle();
     sim.window(client, usize::MAX);
     assert_eq!(sim.words(client), ["text before", "close 1001 bye"]);
     sim.send(client, close(1001, ""));
@@ -303,7 +303,7 @@ fn outbox_leaves_byte_by_byte() {
     sim.window(client, 1);
     let sent: Vec<String> = (0..40).map(|n| format!("message {n}")).collect();
     sent.iter().for_each(|message| send(&mut sim, id, &**message));
-    sim.step();
+    sim.settle();
     let mut heard = Vec::new();
     for _ in 0..1_000 {
         sim.window(client, 1);
@@ -325,10 +325,10 @@ fn want_writable_is_told_once_a_turn_after_all_has_left() {
         conn.want_writable();
         conn.want_writable();
     });
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     log.take();
     sim.push(client, text("x"));
     sim.turn();
@@ -370,11 +370,11 @@ proptest! {
     fn output_is_whole_frames_in_order_through_every_window(steps in prop::collection::vec(step(), 1..80)) {
         let log = Log::new();
         let recorder = Recorder::new(&log).open(|conn, _| conn.subscribe("all")).message(|conn, message| conn.send(message));
-        let mut sim = Sim::with(|server| {
+        let mut sim = World::serving(|server| {
             server.zone("/", recorder);
             server.options(Options::new().max_buffered(1_000));
         });
-        let client = sim.websocket("/");
+        let client = sim.raw_websocket("/");
         let id = log.last_id();
         let mut expected = Vec::new();
         for (n, step) in steps.iter().enumerate() {
@@ -398,7 +398,7 @@ proptest! {
                     sim.window(client, 0);
                 }
             }
-            sim.step();
+            sim.settle();
         }
         sim.window(client, usize::MAX);
         let bytes = sim.receive(client);
@@ -428,17 +428,17 @@ fn upgrade_names_the_options_of_its_websocket() {
         let upgrade = switchboard::Upgrade::new();
         if request.path() == "/tight" { upgrade.options(named.get()) } else { upgrade }
     });
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
     tight.set(sim.server.context(sim.now).add_options(Options::new().max_buffered(10)));
     for (path, closes) in [("/tight", 1), ("/loose", 0)] {
-        let client = sim.websocket(path);
+        let client = sim.raw_websocket(path);
         let id = log.last_id();
         log.take();
         sim.window(client, 0);
         send(&mut sim, id, "more than ten bytes");
-        sim.step();
+        sim.settle();
         assert_eq!(log.take().len(), closes, "{path}");
     }
 }

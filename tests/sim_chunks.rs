@@ -5,7 +5,7 @@ mod common;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::Sim;
+use common::{Bytes, World};
 use proptest::prelude::*;
 use switchboard::proto::websocket::{Opcode, encode_masked};
 use switchboard::{Chunk, Conn, Handler, Message, Options};
@@ -30,10 +30,10 @@ impl Handler for Chunks {
     }
 }
 
-fn sim(options: Options) -> (Sim, Seen) {
+fn sim(options: Options) -> (World, Seen) {
     let seen = Seen::default();
     let handler = Chunks(Arc::clone(&seen), Vec::new());
-    let sim = Sim::with(|server| {
+    let sim = World::serving(|server| {
         server.options(options.chunks(true));
         server.zone("/", handler);
     });
@@ -49,7 +49,7 @@ fn frame(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
 #[test]
 fn server_hands_over_text_in_chunks_that_are_text() {
     let (mut sim, seen) = sim(Options::new());
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     let text = "\u{20AC}\u{1F600}a".repeat(100);
     sim.trickle(client, &frame(true, Opcode::Text, text.as_bytes()));
     assert_eq!(sim.receive(client), b"\x81\x05taken");
@@ -68,7 +68,7 @@ fn server_hands_over_text_in_chunks_that_are_text() {
 #[test]
 fn server_bounds_the_whole_message_though_its_chunks_are_gone() {
     let (mut sim, seen) = sim(Options::new().max_message(1000));
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     sim.send(client, frame(false, Opcode::Binary, &[1; 600]));
     sim.send(client, frame(false, Opcode::Continuation, &[2; 400]));
     let answer = sim.ask(client, frame(true, Opcode::Continuation, &[3; 1]));
@@ -81,7 +81,7 @@ fn server_bounds_the_whole_message_though_its_chunks_are_gone() {
 #[test]
 fn server_refuses_text_that_ends_within_a_character_after_its_chunks() {
     let (mut sim, _seen) = sim(Options::new());
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     sim.send(client, frame(false, Opcode::Text, b"good \xE2\x82"));
     let answer = sim.ask(client, frame(true, Opcode::Continuation, b""));
     assert_eq!(answer[..4], [0x88, answer[1], 0x03, 0xEF], "1007");
@@ -94,7 +94,7 @@ proptest! {
         cuts in prop::collection::vec(1usize..50, 1..60),
     ) {
         let (mut sim, seen) = sim(Options::new());
-        let client = sim.websocket("/");
+        let client = sim.raw_websocket("/");
         let mut wire = Vec::new();
         for (is_text, pieces) in &messages {
             let first = if *is_text { Opcode::Text } else { Opcode::Binary };

@@ -8,17 +8,17 @@ use std::io::ErrorKind;
 
 use common::dialling::{URL, dialler, established, nothing_left};
 use common::frames::{PING, masked_frames, plain, text};
-use common::{Client, Log, Pair, Recorder, Sim, millis, seconds};
+use common::{Bytes, Client, Log, Pair, Recorder, World, millis, seconds};
 use switchboard::{Backpressure, CloseCode, ConnId, Connect, Options, Upgrade};
 
-fn echo_server(log: &Log) -> Sim {
+fn echo_server(log: &Log) -> World {
     let recorder = Recorder::new(log)
         .request(|_, _| Upgrade::new().subprotocols(["v2", "v1"]))
         .message(|conn, message| match message.as_bytes() {
             b"close" => conn.close(CloseCode::GOING_AWAY, "enough"),
             _ => conn.send(message),
         });
-    Sim::with(|server| {
+    World::serving(|server| {
         server.zone("/", recorder);
     })
 }
@@ -36,7 +36,7 @@ fn open_pair() -> (Pair, Log, Log) {
 
 fn send(pair: &mut Pair, message: &str) {
     pair.client.server.context(pair.client.now).send(pair.id, message);
-    pair.client.step();
+    pair.client.settle();
     pair.pump();
 }
 
@@ -73,7 +73,7 @@ fn client_and_server_talk_however_the_bytes_are_cut() {
             .conn(pair.id)
             .expect("open")
             .close(CloseCode::NORMAL, "bye");
-        pair.client.step();
+        pair.client.settle();
         far.take();
         pair.pump();
         assert_eq!(far.take(), ["close 1000 \"bye\" by peer"]);
@@ -104,7 +104,7 @@ fn client_waits_for_the_server_to_end_the_connection() {
         .conn(pair.id)
         .expect("open")
         .close(CloseCode::NORMAL, "bye");
-    pair.client.step();
+    pair.client.settle();
     let (said, _) = masked_frames(&pair.client.receive(pair.near));
     assert_eq!(said[0].word(), "close 1000 bye");
     pair.client.send(pair.near, plain(0x88, [0x03, 0xE8]));
@@ -132,8 +132,8 @@ fn both_may_close_at_once() {
         .conn(id)
         .expect("open")
         .close(CloseCode::GOING_AWAY, "yours");
-    pair.client.step();
-    pair.server.step();
+    pair.client.settle();
+    pair.server.settle();
     pair.pump();
     assert_eq!(near.take(), ["close 1001 \"yours\""]);
     assert_eq!(far.take(), ["close 1000 \"mine\""]);
@@ -162,7 +162,7 @@ fn client_masks_every_frame_by_a_key_of_its_own() {
     conn.send_fragment("gin", true);
     conn.send(&[7; 70_000][..]);
     conn.close(CloseCode::NORMAL, "");
-    pair.client.step();
+    pair.client.settle();
     let bytes = pair.client.receive(pair.near);
     let (said, keys) = masked_frames(&bytes);
     let words: Vec<_> = said.iter().map(common::frames::Frame::word).collect();
@@ -175,16 +175,16 @@ fn client_masks_every_frame_by_a_key_of_its_own() {
 #[test]
 fn client_on_a_topic_gets_frames_of_its_own() {
     let log = Log::new();
-    let mut sim = Sim::new();
+    let mut sim = World::new();
     let zone = sim.server.zone("/", Recorder::new(&log).open(|conn, _| conn.subscribe("all")));
     let dialled: Vec<_> = (0..3).map(|_| established(&mut sim, zone, Connect::to(URL)).0).collect();
-    let accepted = sim.websocket("/");
+    let accepted = sim.raw_websocket("/");
     let now = sim.now;
     assert_eq!(sim.server.context(now).subscribers("all"), 4);
     for _ in 0..5 {
         sim.server.context(now).publish("all", "news");
     }
-    sim.step();
+    sim.settle();
     assert_eq!(sim.words(accepted), ["text news"; 5]);
     let mut all_keys = BTreeSet::new();
     for client in dialled {
@@ -209,7 +209,7 @@ fn client_that_is_open_has_time() {
 
 #[test]
 fn client_hears_of_a_vanished_server_exactly_once() {
-    type Vanish = fn(&mut Sim, Client);
+    type Vanish = fn(&mut World, Client);
     let ways: [Vanish; 3] = [
         |sim, client| sim.end(client),
         |sim, client| sim.end_quietly(client),
@@ -223,7 +223,7 @@ fn client_hears_of_a_vanished_server_exactly_once() {
                 true => established(&mut sim, zone, Connect::to(URL)),
                 false => sim.dial(zone, Connect::to(URL)),
             };
-            sim.step();
+            sim.settle();
             log.take();
             vanish(&mut sim, client);
             assert_eq!(log.take(), ["close 1006 \"\""], "open: {open}");
@@ -307,17 +307,17 @@ fn drain_ends_clients_and_attempts_and_lets_nobody_begin() {
     let (mut sim, zone) = dialler(&log);
     let (open, _) = established(&mut sim, zone, Connect::to(URL));
     let (opening, _) = sim.dial(zone, Connect::to(URL));
-    sim.step();
+    sim.settle();
     sim.receive(opening);
     log.take();
     let now = sim.now;
     sim.server.context(now).drain(CloseCode::GOING_AWAY, seconds(9));
-    sim.step();
+    sim.settle();
     assert_eq!(log.take(), ["close 1006 \"\""], "the attempt");
     let (said, _) = masked_frames(&sim.receive(open));
     assert_eq!(said[0].word(), "close 1001");
     sim.server.context(now).connect(zone, Connect::to(URL));
-    sim.step();
+    sim.settle();
     assert_eq!(log.take(), ["close 1006 \"the server is draining\""]);
     sim.send(open, plain(0x88, [0x03, 0xE9]));
     sim.end(open);
@@ -337,7 +337,7 @@ fn client_of_a_server_that_does_not_read_meets_its_policy() {
     sim.window(client, 20);
     let now = sim.now;
     (0..20).for_each(|_| sim.server.context(now).send(id, &[7; 94]));
-    sim.step();
+    sim.settle();
     assert_eq!(log.take(), ["close 1013 \"too slow\""]);
     sim.window(client, usize::MAX);
     let (said, _) = masked_frames(&sim.receive(client));

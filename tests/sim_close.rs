@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use common::frames::{TEXT, close, frame, ping, text};
 use common::http::handshake;
-use common::{Client, Log, Recorder, Sim, after_handshake, millis, raw, seconds, words};
+use common::{Bytes, Client, Log, Recorder, World, after_handshake, millis, raw, seconds, words};
 use switchboard::{CloseCode, ConnId, Options};
 
-fn sim_of(recorder: Recorder) -> Sim {
-    Sim::with(|server| {
+fn sim_of(recorder: Recorder) -> World {
+    World::serving(|server| {
         server.zone("/", recorder);
     })
 }
 
 /// A WebSocket whose handler does what the message says; the log begins after its opening.
-fn told(log: &Log) -> (Sim, Client) {
+fn told(log: &Log) -> (World, Client) {
     let mut sim = sim_of(Recorder::new(log).message(|conn, message| match message.as_bytes() {
         b"close" => conn.close(CloseCode::NORMAL, "bye"),
         b"close twice" => {
@@ -32,7 +32,7 @@ fn told(log: &Log) -> (Sim, Client) {
         b"long reason" => conn.close(CloseCode::NORMAL, &"\u{20ac}".repeat(50)),
         other => conn.send(other),
     }));
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     log.take();
     (sim, client)
 }
@@ -254,7 +254,7 @@ fn handler_closes_another_connection() {
             }
         }
     }));
-    let (one, two) = (sim.websocket("/"), sim.websocket("/"));
+    let (one, two) = (sim.raw_websocket("/"), sim.raw_websocket("/"));
     sim.send(one, text("me"));
     sim.send(two, text("close the other"));
     assert_eq!(sim.words(one), ["text goodbye", "close 1008 asked for"]);

@@ -6,11 +6,11 @@ mod common;
 use std::time::Duration;
 
 use common::http::{self, only};
-use common::{Client, Log, Recorder, Sim, millis, seconds};
+use common::{Bytes, Client, Log, Recorder, World, millis, seconds};
 use switchboard::{Options, Reply, RequestError, Response};
 
 /// `/upload` wants a body; everything else is answered with its path.
-fn serving(options: Options) -> (Sim, Log) {
+fn serving(options: Options) -> (World, Log) {
     let log = Log::new();
     let recorder = Recorder::new(&log)
         .request(|_, request| match request.path() {
@@ -20,7 +20,7 @@ fn serving(options: Options) -> (Sim, Log) {
             path => path.to_owned().into(),
         })
         .body(|_, _, body| body.len().to_string());
-    let mut sim = Sim::with(|server| server.options(options));
+    let mut sim = World::serving(|server| server.options(options));
     sim.server.zone("/", recorder);
     (sim, log)
 }
@@ -29,7 +29,7 @@ fn serving(options: Options) -> (Sim, Log) {
 const STEP: Duration = Duration::from_millis(250);
 
 /// Lets time pass until something holds, and says how long it took.
-fn until(sim: &mut Sim, client: Client, holds: impl Fn(&mut Sim, Client) -> bool) -> Duration {
+fn until(sim: &mut World, client: Client, holds: impl Fn(&mut World, Client) -> bool) -> Duration {
     let start = sim.now;
     for _ in 0..100_000 {
         if holds(sim, client) {
@@ -40,11 +40,11 @@ fn until(sim: &mut Sim, client: Client, holds: impl Fn(&mut Sim, Client) -> bool
     panic!("it never came to pass");
 }
 
-fn gone(sim: &mut Sim, client: Client) -> bool {
+fn gone(sim: &mut World, client: Client) -> bool {
     sim.is_gone(client)
 }
 
-fn ended(sim: &mut Sim, client: Client) -> bool {
+fn ended(sim: &mut World, client: Client) -> bool {
     sim.is_ended(client)
 }
 
@@ -318,7 +318,7 @@ fn server_drains_what_is_in_progress_and_closes_the_idle() {
     sim.turn();
     let now = sim.now;
     sim.server.context(now).drain(switchboard::CloseCode::GOING_AWAY, seconds(9));
-    sim.step();
+    sim.settle();
     assert!(sim.is_gone(idle), "nothing is lost by closing it");
     assert!(
         sim.server.adopt(switchboard::Transport::memory().0, sim.now).is_err(),

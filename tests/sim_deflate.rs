@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Client, Sim};
+use common::{Bytes, Client, World};
 use switchboard::proto::websocket::{
     Decoded, DeflateConfig, Deflater, Header, Inflater, Opcode, encode_compressed, encode_masked,
 };
@@ -30,15 +30,15 @@ impl Handler for Room {
     }
 }
 
-fn sim(options: Options) -> Sim {
-    Sim::with(|server| {
+fn sim(options: Options) -> World {
+    World::serving(|server| {
         server.options(options);
         server.zone("/", Room);
     })
 }
 
 /// A WebSocket whose handshake carried this offer, and what the server answered to it.
-fn connect(sim: &mut Sim, offer: &str) -> (Client, Option<String>) {
+fn connect(sim: &mut World, offer: &str) -> (Client, Option<String>) {
     let client = sim.connect();
     let request = format!(
         "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\

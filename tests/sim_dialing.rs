@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use common::dialling::{URL, dialler, nothing_left, request};
 use common::frames::{masked_frames, plain};
-use common::{Log, Recorder, Sim, millis, seconds};
+use common::{Bytes, Log, Recorder, World, millis, seconds};
 use switchboard::proto::http1::ResponseError;
 use switchboard::{CloseCode, Connect, ZoneId};
 
@@ -24,7 +24,7 @@ fn client_asks_as_section_4_1_says() {
             .origin("http://o"),
     );
     let (two, _) = sim.dial(zone, Connect::to("ws://example.com"));
-    sim.step();
+    sim.settle();
     let (first, _) = request(&mut sim, one);
     let (second, _) = request(&mut sim, two);
     let lines: Vec<_> = first.split("\r\n").collect();
@@ -73,7 +73,7 @@ fn client_hears_frames_behind_the_answer_wherever_it_is_cut() {
         let log = Log::new();
         let (mut sim, zone) = dialler(&log);
         let (client, _) = sim.dial(zone, Connect::to(URL));
-        sim.step();
+        sim.settle();
         let (_, answer) = request(&mut sim, client);
         let bytes = [answer.as_bytes(), &frames].concat();
         let cut = cut.min(bytes.len());
@@ -94,7 +94,7 @@ fn client_lets_interim_answers_pass() {
     let log = Log::new();
     let (mut sim, zone) = dialler(&log);
     let (client, _) = sim.dial(zone, Connect::to(URL));
-    sim.step();
+    sim.settle();
     let (_, answer) = request(&mut sim, client);
     sim.send(
         client,
@@ -108,7 +108,7 @@ fn client_lets_interim_answers_pass() {
 /// What is wrong with an answer, and what the handler is told.
 #[test]
 fn client_refuses_every_answer_that_is_not_right() {
-    let good = |sim: &mut Sim, client| request(sim, client).1;
+    let good = |sim: &mut World, client| request(sim, client).1;
     type Spoil = fn(String) -> String;
     let rows: &[(Spoil, ResponseError)] = &[
         (
@@ -163,7 +163,7 @@ fn client_refuses_every_answer_that_is_not_right() {
             let log = Log::new();
             let (mut sim, zone) = dialler(&log);
             let (client, id) = sim.dial(zone, Connect::to(URL));
-            sim.step();
+            sim.settle();
             let answer = spoil(good(&mut sim, client));
             let piece = if trickles { 1 } else { usize::MAX };
             for bytes in [answer.as_bytes(), &plain(0x81, "unheard")].concat().chunks(piece) {
@@ -205,7 +205,7 @@ fn client_hears_what_it_may_not_ask_by_close() {
         let (mut sim, zone) = dialler(&log);
         let (client, id) = sim.dial(zone, connect.clone());
         assert_eq!(log.take(), [""; 0], "not inline");
-        sim.step();
+        sim.settle();
         assert_eq!(log.take_all(), [(id, format!("close 1006 {reason:?}"))]);
         assert!(sim.is_gone(client));
         nothing_left(&mut sim);
@@ -217,7 +217,7 @@ fn client_hears_what_it_may_not_ask_by_close() {
             let id = cx.connect(zone, connect);
             seen.note(id, "asked");
         });
-        sim.step();
+        sim.settle();
         assert_eq!(log.take(), ["asked".to_owned(), format!("close 1006 {reason:?}")]);
         nothing_left(&mut sim);
     }
@@ -229,7 +229,7 @@ fn client_without_sockets_is_told_so() {
     let (mut sim, zone) = dialler(&log);
     let now = sim.now;
     sim.server.context(now).connect(zone, Connect::to("ws://127.0.0.1:1/"));
-    sim.step();
+    sim.settle();
     assert_eq!(log.take(), ["close 1006 \"a detached server opens no socket: use connect_over\""]);
     nothing_left(&mut sim);
 }
@@ -258,7 +258,7 @@ fn client_gives_up_at_its_deadline() {
 #[test]
 fn client_tries_again_from_close() {
     let log = Log::new();
-    let mut sim = Sim::new();
+    let mut sim = World::new();
     let zone: Rc<RefCell<Option<ZoneId<Recorder>>>> = Rc::default();
     let own = Rc::clone(&zone);
     let recorder = Recorder::new(&log).close(move |conn, _| {
@@ -287,7 +287,7 @@ fn client_can_be_closed_before_it_is_open() {
     let log = Log::new();
     let (mut sim, zone) = dialler(&log);
     let (client, id) = sim.dial(zone, Connect::to(URL));
-    sim.step();
+    sim.settle();
     sim.receive(client);
     let now = sim.now;
     let cx = sim.server.context(now);
@@ -297,7 +297,7 @@ fn client_can_be_closed_before_it_is_open() {
     conn.subscribe("all");
     conn.close(CloseCode::GOING_AWAY, "changed my mind");
     assert_eq!(log.take(), [""; 0]);
-    sim.step();
+    sim.settle();
     assert_eq!(log.take(), ["close 1001 \"changed my mind\""]);
     assert!(sim.receive(client).is_empty() && sim.is_gone(client));
     let cx = sim.server.context(now);

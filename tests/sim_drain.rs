@@ -4,12 +4,12 @@ mod common;
 
 use common::frames::{close, text};
 use common::http::{get, handshake, only, post};
-use common::{Log, Recorder, Sim, after_handshake, millis, seconds, words};
+use common::{Bytes, Log, Recorder, World, after_handshake, millis, seconds, words};
 use switchboard::{CloseCode, EventStream, Reply, Response, Stream, Transport, Upgrade};
 
 /// WebSockets, event streams at `/events`, answers that come later at `/later`, bodies at `/body`.
-fn server(log: &Log) -> (Sim, switchboard::ZoneId<Recorder>) {
-    let mut sim = Sim::new();
+fn server(log: &Log) -> (World, switchboard::ZoneId<Recorder>) {
+    let mut sim = World::new();
     let recorder = Recorder::new(log)
         .request(|_, request| match request.path() {
             _ if request.is_websocket() && request.path() != "/later" => Upgrade::new().into(),
@@ -30,18 +30,18 @@ fn drain_tells_websockets_and_waits_for_their_answer() {
     // More than one turn tells.
     let clients: Vec<_> = (0..4_500).map(|_| sim.connect()).collect();
     clients.iter().for_each(|client| sim.push(*client, handshake("/")));
-    sim.step();
+    sim.settle();
     clients.iter().for_each(|client| assert!(after_handshake(&sim.receive(*client)).is_empty()));
     log.take();
     sim.server.drain(CloseCode::GOING_AWAY, seconds(10));
     assert!(!sim.server.is_drained());
-    sim.step();
+    sim.settle();
     for client in &clients {
         assert_eq!(sim.words(*client), ["close 1001"]);
         sim.push(*client, close(1001, ""));
     }
     assert_eq!(log.take(), [""; 0]);
-    sim.step();
+    sim.settle();
     assert_eq!(log.take(), ["close 1001 \"\""].repeat(4_500));
     assert!(sim.server.is_drained());
 }
@@ -52,7 +52,7 @@ fn drain_closes_idle_connections_and_refuses_new_ones() {
     let (fresh, idle) = (sim.connect(), sim.connect());
     sim.ask(idle, get("/"));
     sim.server.drain(CloseCode::GOING_AWAY, seconds(10));
-    sim.step();
+    sim.settle();
     assert!(sim.is_gone(fresh) && sim.is_gone(idle));
     assert_eq!((sim.receive(fresh), sim.receive(idle)), (vec![], vec![]));
     assert!(sim.server.is_drained());
@@ -76,7 +76,7 @@ fn drain_lets_requests_in_progress_be_answered() {
     sim.send(head, &get("/")[10..]);
     sim.send(body, &request[request.len() - 1..]);
     sim.server.with(zone, |_, cx| cx.respond(id, Response::text("at last")));
-    sim.step();
+    sim.settle();
     for (client, said) in [(head, "hello"), (body, "thanks"), (later, "at last")] {
         let answer = only(&sim.receive(client));
         assert_eq!((answer.status, answer.text(), answer.closes()), (200, said, true));
@@ -98,14 +98,14 @@ fn drain_lets_answers_under_way_leave() {
             _ => text.clone().into(),
         })
         .writable(|conn| conn.write(b"123"));
-    let mut sim = Sim::new();
+    let mut sim = World::new();
     let zone = sim.server.zone("/", recorder);
     let (slow, streamed) = (sim.connect(), sim.connect());
     sim.window(slow, 1_000);
     sim.send(slow, get("/"));
     sim.send(streamed, get("/stream"));
     sim.server.drain(CloseCode::GOING_AWAY, seconds(10));
-    sim.step();
+    sim.settle();
     sim.window(slow, usize::MAX);
     sim.server.with(zone, |_, cx| {
         assert_eq!(cx.stats().connections, 2);
@@ -122,11 +122,11 @@ fn drain_lets_answers_under_way_leave() {
 fn drain_closes_event_streams() {
     let log = Log::new();
     let (mut sim, _) = server(&log);
-    let stream = sim.event_stream("/events");
+    let stream = sim.raw_events("/events");
     log.take();
     sim.server.context(sim.now).publish("nobody", "x");
     sim.server.drain(CloseCode::GOING_AWAY, seconds(10));
-    sim.step();
+    sim.settle();
     assert!(sim.is_ended(stream));
     assert_eq!(log.take(), ["close 1001 \"\""]);
     sim.end(stream);
@@ -138,7 +138,7 @@ fn drain_drops_at_its_deadline_whoever_is_left() {
     let log = Log::new();
     let (mut sim, _) = server(&log);
     let clients =
-        [sim.connect(), sim.websocket("/"), sim.websocket("/"), sim.event_stream("/events")];
+        [sim.connect(), sim.raw_websocket("/"), sim.raw_websocket("/"), sim.raw_events("/events")];
     sim.send(clients[0], get("/later"));
     sim.window(clients[2], 0);
     log.take();
@@ -163,7 +163,7 @@ fn drain_drops_at_its_deadline_whoever_is_left() {
 #[test]
 fn drain_keeps_its_first_code_and_deadline() {
     let (mut sim, _) = server(&Log::new());
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     sim.server.drain(CloseCode::RESTART, seconds(1));
     sim.server.drain(CloseCode::GOING_AWAY, seconds(100));
     sim.advance(seconds(1));
@@ -182,11 +182,11 @@ fn drain_tells_latecomers_too() {
     sim.send(late, handshake("/later"));
     let id = log.last_id();
     sim.server.drain(CloseCode::GOING_AWAY, seconds(10));
-    sim.step();
+    sim.settle();
     sim.send(slow, &handshake("/")[50..]);
     sim.send(stream, &get("/events")[10..]);
     sim.server.with(zone, |_, cx| cx.upgrade(id, Upgrade::new()));
-    sim.step();
+    sim.settle();
     for client in [slow, late] {
         assert_eq!(words(after_handshake(&sim.receive(client))), ["close 1001"]);
         sim.send(client, [text("x"), close(1001, "")].concat());
@@ -207,10 +207,10 @@ fn drain_is_begun_by_a_handler_too() {
         conn.send("goodbye");
         conn.context().drain(CloseCode::GOING_AWAY, seconds(1));
     });
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
-    let (one, two) = (sim.websocket("/"), sim.websocket("/"));
+    let (one, two) = (sim.raw_websocket("/"), sim.raw_websocket("/"));
     sim.send(one, text("enough"));
     assert_eq!(
         (sim.words(one), sim.words(two)),

@@ -5,12 +5,12 @@ mod common;
 use std::io::ErrorKind;
 
 use common::http::{self, only};
-use common::{Client, Log, Recorder, Sim, frames, seconds};
+use common::{Bytes, Client, Log, Recorder, World, frames, seconds};
 use switchboard::{ConnId, Options, Reply, Response, Upgrade, ZoneId};
 
 /// `/later` owes its answer, everything else answers at once with its path.
-fn deferring(log: &Log) -> (Sim, ZoneId<Recorder>) {
-    let mut sim = Sim::new();
+fn deferring(log: &Log) -> (World, ZoneId<Recorder>) {
+    let mut sim = World::new();
     let recorder = Recorder::new(log).request(|_, request| match request.path() {
         "/later" => Reply::Later,
         path => path.to_owned().into(),
@@ -19,10 +19,10 @@ fn deferring(log: &Log) -> (Sim, ZoneId<Recorder>) {
     (sim, zone)
 }
 
-fn respond(sim: &mut Sim, id: ConnId, text: &str) {
+fn respond(sim: &mut World, id: ConnId, text: &str) {
     let now = sim.now;
     sim.server.context(now).respond(id, text.to_owned());
-    sim.step();
+    sim.settle();
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn stale_name_does_nothing_to_the_next_request() {
     cx.upgrade(stale, Upgrade::new());
     cx.send(stale, "text");
     assert!(cx.conn(stale).is_none() && cx.conn(fresh).is_some());
-    sim.step();
+    sim.settle();
     assert!(sim.receive(client).is_empty(), "a stale name has reached the next request");
     respond(&mut sim, fresh, "two");
     assert_eq!(http::bodies(&sim.receive(client)), "two");
@@ -121,13 +121,13 @@ fn server_takes_the_first_of_two_answers() {
     cx.respond(id, "first");
     cx.respond(id, "second");
     cx.upgrade(id, Upgrade::new());
-    sim.step();
+    sim.settle();
     assert_eq!(http::bodies(&sim.receive(client)), "first");
 }
 
 #[test]
 fn server_takes_an_answer_given_before_later_was_said() {
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.http("/early", |conn, _| {
             let id = conn.id();
             conn.context().respond(id, "early");
@@ -146,7 +146,7 @@ fn server_takes_an_answer_given_before_later_was_said() {
 
 #[test]
 fn handler_hears_once_that_the_peer_of_a_deferred_answer_left() {
-    type Leave = fn(&mut Sim, Client);
+    type Leave = fn(&mut World, Client);
     let ways: [Leave; 2] =
         [|sim, client| sim.end(client), |sim, client| sim.fail(client, ErrorKind::ConnectionReset)];
     for leave in ways {
@@ -186,7 +186,7 @@ fn server_answers_503_when_the_handler_does_not() {
 #[test]
 fn server_upgrades_a_deferred_request_and_serves_the_frames_behind_it() {
     let log = Log::new();
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone(
             "/",
             Recorder::new(&log)
@@ -199,7 +199,7 @@ fn server_upgrades_a_deferred_request_and_serves_the_frames_behind_it() {
     assert!(sim.ask(client, wire).is_empty());
     let (id, now) = (log.last_id(), sim.now);
     sim.server.context(now).upgrade(id, Upgrade::new().header("X-Late", "yes"));
-    sim.step();
+    sim.settle();
     let bytes = sim.receive(client);
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a head") + 4;
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
@@ -216,7 +216,7 @@ fn server_refuses_to_upgrade_a_deferred_request_that_is_no_handshake() {
     sim.send(client, http::get("/later"));
     let (id, now) = (log.last_id(), sim.now);
     sim.server.context(now).upgrade(id, Upgrade::new());
-    sim.step();
+    sim.settle();
     let answer = only(&sim.receive(client));
     assert_eq!((answer.status, answer.closes()), (400, true));
     assert_eq!(log.take(), ["request GET /later"]);
@@ -229,7 +229,7 @@ fn handler_closes_an_exchange_after_its_answer() {
         conn.close(switchboard::CloseCode::NORMAL, "");
         if request.path() == "/later" { Reply::Later } else { "the last".into() }
     });
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
     for path in ["/now", "/later"] {
@@ -258,7 +258,7 @@ fn timeout_of_an_exchange_answers_it_and_no_other() {
             let id = conn.id();
             conn.context().respond(id, "in time");
         });
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
     let client = sim.connect();
@@ -290,7 +290,7 @@ fn body_of_a_deferred_or_streamed_request_is_never_a_request() {
                     path => path.to_owned().into(),
                 })
                 .writable(|conn| conn.finish());
-            let mut sim = Sim::with(|server| {
+            let mut sim = World::serving(|server| {
                 server.zone("/", recorder);
             });
             let client = sim.connect();
@@ -307,7 +307,7 @@ fn body_of_a_deferred_or_streamed_request_is_never_a_request() {
 }
 
 /// `/echo` is taken over: lines are echoed whole, `quit` releases, `bye` closes. The rest is HTTP.
-fn taking(log: &Log) -> Sim {
+fn taking(log: &Log) -> World {
     let recorder = Recorder::new(log)
         .request(|_, request| match request.path() {
             "/echo" => Reply::Takeover(Response::new(101).header("Upgrade", "echo")),
@@ -323,7 +323,7 @@ fn taking(log: &Log) -> Sim {
             }
             line.len()
         });
-    Sim::with(|server| {
+    World::serving(|server| {
         server.zone("/", recorder);
     })
 }
@@ -393,7 +393,7 @@ fn handler_that_uses_nothing_of_a_megabyte_is_closed() {
 
 #[test]
 fn taken_connection_is_closed_once_however_it_ends() {
-    type Leave = fn(&mut Sim, Client);
+    type Leave = fn(&mut World, Client);
     let ways: [(Leave, &str); 5] = [
         (|sim, client| sim.send(client, "bye\n"), "close 1000 \"bye\""),
         (|sim, client| sim.end(client), "close 1006 \"\""),
@@ -441,7 +441,7 @@ fn handler_releases_from_outside_its_input() {
     sim.send(client, http::get("/echo"));
     let (id, now) = (log.last_id(), sim.now);
     sim.server.context(now).conn(id).expect("a conn").release();
-    sim.step();
+    sim.settle();
     assert_eq!(
         log.take(),
         ["request GET /echo", "open /echo", "close 1000 \"released\""],

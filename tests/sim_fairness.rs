@@ -4,7 +4,7 @@
 mod common;
 
 use common::frames::{binary, frame, ping, pong, text};
-use common::{Client, Sim, http, millis};
+use common::{Bytes, Client, World, http, millis};
 use switchboard::{Connect, Reply, Upgrade};
 
 const FLOODERS: usize = 100;
@@ -14,8 +14,8 @@ const AHEAD: usize = 40 << 10;
 const SHARE: u64 = 256;
 
 /// An echo at `/`, and plain HTTP under `/page`.
-fn server() -> Sim {
-    Sim::with(|server| {
+fn server() -> World {
+    World::serving(|server| {
         server.http("/page", |_, request| Reply::from(request.path().to_owned()));
         server.websocket("/", |conn, message| conn.send(message));
     })
@@ -41,9 +41,10 @@ fn floods() -> Vec<(&'static str, Vec<u8>, bool)> {
 }
 
 /// A hundred connections over which so much of a flood is under way.
-fn flooded(sim: &mut Sim, flood: &[u8], is_http: bool) -> Vec<Client> {
-    let flooders: Vec<_> =
-        (0..FLOODERS).map(|_| if is_http { sim.connect() } else { sim.websocket("/") }).collect();
+fn flooded(sim: &mut World, flood: &[u8], is_http: bool) -> Vec<Client> {
+    let flooders: Vec<_> = (0..FLOODERS)
+        .map(|_| if is_http { sim.connect() } else { sim.raw_websocket("/") })
+        .collect();
     for client in &flooders {
         // More would only make the test slow: it is more than a share as it is.
         sim.peer(*client).read_at_most(8 << 10);
@@ -53,7 +54,7 @@ fn flooded(sim: &mut Sim, flood: &[u8], is_http: bool) -> Vec<Client> {
 }
 
 /// So many turns until the quiet one has its answer.
-fn turns_until(sim: &mut Sim, quiet: Client, answer: &str) -> usize {
+fn turns_until(sim: &mut World, quiet: Client, answer: &str) -> usize {
     for turn in 1.. {
         sim.turn();
         let said = sim.words(quiet);
@@ -72,9 +73,9 @@ fn quiet_peer_is_answered_within_a_turn_of_every_flood() {
         // The quiet one came before the others, or after them.
         for is_late in [false, true] {
             let mut sim = server();
-            let early = sim.websocket("/");
+            let early = sim.raw_websocket("/");
             let flooders = flooded(&mut sim, &flood, is_http);
-            let quiet = if is_late { sim.websocket("/") } else { early };
+            let quiet = if is_late { sim.raw_websocket("/") } else { early };
             for round in 0..2 {
                 sim.push(quiet, text(&round.to_string()));
                 assert!(turns_until(&mut sim, quiet, &format!("text {round}")) <= 2, "{name}");
@@ -91,7 +92,7 @@ fn flooders_get_their_share_and_no_more() {
     for (name, flood, is_http) in floods() {
         let mut sim = server();
         let flooders = flooded(&mut sim, &flood, is_http);
-        let handled = |sim: &mut Sim| sim.stats().messages + sim.stats().requests;
+        let handled = |sim: &mut World| sim.stats().messages + sim.stats().requests;
         let mut before = handled(&mut sim);
         let mut turns = 0u64;
         while sim.server.poll_timeout(sim.now) == Some(millis(0)) || turns == 0 {
@@ -125,9 +126,9 @@ fn flooders_get_their_share_and_no_more() {
 fn quiet_peer_is_answered_while_flooders_do_not_read() {
     for (name, flood, is_http) in floods() {
         let mut sim = server();
-        let quiet = sim.websocket("/");
+        let quiet = sim.raw_websocket("/");
         let flooders: Vec<_> = (0..FLOODERS)
-            .map(|_| if is_http { sim.connect() } else { sim.websocket("/") })
+            .map(|_| if is_http { sim.connect() } else { sim.raw_websocket("/") })
             .collect();
         for client in &flooders {
             sim.window(*client, 0);
@@ -137,7 +138,7 @@ fn quiet_peer_is_answered_while_flooders_do_not_read() {
             sim.push(quiet, text(&round.to_string()));
             assert!(turns_until(&mut sim, quiet, &format!("text {round}")) <= 2, "{name}");
         }
-        sim.step();
+        sim.settle();
         sim.push(quiet, text("after"));
         assert_eq!(turns_until(&mut sim, quiet, "text after"), 1, "{name}");
     }
@@ -147,7 +148,7 @@ fn quiet_peer_is_answered_while_flooders_do_not_read() {
 #[test]
 fn quiet_peer_is_answered_while_connections_come_and_go() {
     let mut sim = server();
-    let quiet = sim.websocket("/");
+    let quiet = sim.raw_websocket("/");
     for round in 0..20 {
         let comers: Vec<_> = (0..FLOODERS).map(|_| sim.connect()).collect();
         for (n, client) in comers.iter().enumerate() {
@@ -166,10 +167,10 @@ fn quiet_peer_is_answered_while_connections_come_and_go() {
 /// The same in the client role: a hundred servers flood us, one is quiet.
 #[test]
 fn quiet_server_is_heard_within_a_turn() {
-    let mut sim = Sim::new();
+    let mut sim = World::new();
     let zone = sim.server.websocket("/", |conn, message| conn.send(message));
-    let dial = |sim: &mut Sim| {
-        let mut far = Sim::with(|server| {
+    let dial = |sim: &mut World| {
+        let mut far = World::serving(|server| {
             server.http("/", |_, _| Upgrade::new());
         });
         let mut pair =
@@ -198,8 +199,8 @@ struct Pairing {
 }
 
 impl Pairing {
-    fn shake_hands(&mut self, near: &mut Sim, far: &mut Sim) {
-        near.step();
+    fn shake_hands(&mut self, near: &mut World, far: &mut World) {
+        near.settle();
         let request = near.receive(self.near);
         let answer = far.ask(self.far, request);
         near.send(self.near, answer);
@@ -213,12 +214,12 @@ fn large_message_that_is_there_is_heard_at_once() {
     // The first read gives 128 KiB, its header included. The memory of the first message grows; that of the others is there.
     for rest in [0, 1, 1_000, (16 << 10) - 1, 16 << 10, (16 << 10) + 1, 100_000] {
         let mut sim = server();
-        let sender = sim.websocket("/");
+        let sender = sim.raw_websocket("/");
         for round in 1..=3 {
             sim.push(sender, binary(vec![7; (128 << 10) - 14 + (1 << 20) + rest]));
             sim.turn();
             assert_eq!(sim.stats().messages, round, "{rest} bytes more than whole pieces");
-            sim.step();
+            sim.settle();
         }
     }
 }
@@ -228,13 +229,13 @@ fn large_message_that_is_there_is_heard_at_once() {
 fn large_messages_share_a_turn() {
     const SIZE: usize = 500_000;
     let mut sim = server();
-    let senders: Vec<_> = (0..100).map(|_| sim.websocket("/")).collect();
+    let senders: Vec<_> = (0..100).map(|_| sim.raw_websocket("/")).collect();
     for &sender in &senders {
         sim.push(sender, binary(vec![7; SIZE]));
     }
     sim.turn();
     let at_once = sim.stats().messages;
     assert!((64..=92).contains(&at_once), "{at_once} of {} in the first turn", senders.len());
-    sim.step();
+    sim.settle();
     assert_eq!(sim.stats().messages, senders.len() as u64);
 }

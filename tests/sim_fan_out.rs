@@ -6,11 +6,11 @@ mod common;
 use std::io::ErrorKind;
 
 use common::frames::{ping, text};
-use common::{Client, Log, Recorder, Sim};
+use common::{Bytes, Client, Log, Recorder, World};
 use switchboard::{CloseCode, Conn, ConnId, Options, Outgoing, Readiness};
 
 /// Everybody hears everybody, and `echo ..` comes back.
-fn room(log: &Log) -> Sim {
+fn room(log: &Log) -> World {
     let recorder =
         Recorder::new(log).open(|conn, _| conn.subscribe("room")).message(|conn, message| {
             let said = String::from_utf8_lossy(message.as_bytes()).into_owned();
@@ -19,20 +19,20 @@ fn room(log: &Log) -> Sim {
                 None => conn.publish_to_others("room", said.as_str()),
             }
         });
-    Sim::with(|server| {
+    World::serving(|server| {
         server.zone("/", recorder);
     })
 }
 
-fn join(sim: &mut Sim, log: &Log) -> (Client, ConnId) {
-    (sim.websocket("/"), log.last_id())
+fn join(sim: &mut World, log: &Log) -> (Client, ConnId) {
+    (sim.raw_websocket("/"), log.last_id())
 }
 
-fn publish(sim: &mut Sim, text: &str) {
+fn publish(sim: &mut World, text: &str) {
     sim.server.context(sim.now).publish("room", text);
 }
 
-fn buffered(sim: &mut Sim, id: ConnId) -> usize {
+fn buffered(sim: &mut World, id: ConnId) -> usize {
     sim.server.context(sim.now).conn(id).map_or(0, |conn| conn.buffered())
 }
 
@@ -55,7 +55,7 @@ fn posted_message_comes_before_all_that_follows() {
         let ((one, id), (two, _)) = (join(&mut sim, &log), join(&mut sim, &log));
         publish(&mut sim, "one");
         sim.server.context(sim.now).conn(id).map(|mut conn| follow(&mut conn)).expect("it is open");
-        sim.step();
+        sim.settle();
         assert_eq!(sim.words(one), expected);
         assert_eq!(sim.words(two)[0], "text one");
     }
@@ -91,7 +91,7 @@ fn posted_message_is_buffered_until_it_has_left() {
     assert_eq!(buffered(&mut sim, id), 7);
     sim.server.context(sim.now).conn(id).map(|mut conn| conn.want_writable()).expect("it is open");
     assert!(log.take().is_empty(), "not writable yet");
-    sim.step();
+    sim.settle();
     assert_eq!((sim.words(one), buffered(&mut sim, id)), (vec!["text hello".to_owned()], 0));
     assert_eq!(log.take(), ["writable"]);
 }
@@ -105,10 +105,10 @@ fn posted_message_waits_wherever_the_transport_refuses_it() {
         let ((slow, id), (quick, _)) = (join(&mut sim, &log), join(&mut sim, &log));
         sim.window(slow, window);
         publish(&mut sim, "hello");
-        sim.step();
+        sim.settle();
         assert_eq!(buffered(&mut sim, id), LEN - window);
         publish(&mut sim, "second");
-        sim.step();
+        sim.settle();
         assert_eq!(buffered(&mut sim, id), LEN - window + 8);
         assert_eq!(sim.words(quick), ["text hello", "text second"]);
         sim.window(slow, usize::MAX);
@@ -125,7 +125,7 @@ fn posted_message_keeps_to_the_limit_of_what_may_wait() {
         let (slow, _) = join(&mut sim, &log);
         sim.window(slow, 0);
         publish(&mut sim, "hello");
-        sim.step();
+        sim.settle();
         sim.window(slow, usize::MAX);
         assert_eq!(sim.words(slow), [expected]);
     }
@@ -139,7 +139,7 @@ fn posted_message_to_a_broken_connection_ends_it() {
     log.take();
     sim.peer(broken).fail(ErrorKind::BrokenPipe);
     publish(&mut sim, "hello");
-    sim.step();
+    sim.settle();
     assert_eq!(log.take(), ["close 1006 \"\""]);
     assert_eq!(sim.words(whole), ["text hello"]);
     assert_eq!(sim.stats().websockets, 1);
@@ -153,7 +153,7 @@ fn posted_message_has_left_when_its_receiver_is_writable() {
     let heard = log.clone();
     let recorder =
         recorder.writable(move |conn| heard.note(conn.id(), format!("{} wait", conn.buffered())));
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
     let members: Vec<_> = (0..6_000).map(|_| join(&mut sim, &log)).collect();
@@ -197,7 +197,7 @@ fn posted_message_goes_to_whom_it_was_published_over_several_turns() {
     cx.conn(members[closed].1)
         .map(|mut conn| conn.close(CloseCode::NORMAL, ""))
         .expect("it is open");
-    sim.step();
+    sim.settle();
     let (newcomer, _) = join(&mut sim, &log);
     assert_eq!(sim.token(newcomer), token, "the slot is taken again");
 
@@ -213,6 +213,6 @@ fn posted_message_goes_to_whom_it_was_published_over_several_turns() {
     }
     assert_eq!(sim.words(newcomer), [""; 0]);
     publish(&mut sim, "third");
-    sim.step();
+    sim.settle();
     assert_eq!(sim.words(newcomer), ["text third"]);
 }

@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::Sim;
 use common::frames::{BINARY, Frame, PING, PONG, TEXT, frame, frames, header, ping, text};
+use common::{Bytes, World};
 use proptest::prelude::*;
 use switchboard::proto::websocket::{Opcode, encode_frame};
 use switchboard::{CloseCode, Conn, ConnId, Handler, Message, Options, Request};
@@ -48,10 +48,10 @@ impl Handler for Obedient {
 
 /// What the three members hear when the first sends these frames, in so many at a time, and the third says something at the end.
 fn heard(sent: &[Vec<u8>], at_once: usize) -> Vec<Vec<Frame>> {
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", Obedient::default());
     });
-    let members: Vec<_> = (0..3).map(|_| sim.websocket("/")).collect();
+    let members: Vec<_> = (0..3).map(|_| sim.raw_websocket("/")).collect();
     for some in sent.chunks(at_once) {
         sim.send(members[0], some.concat());
     }
@@ -131,19 +131,19 @@ fn server_goes_on_where_the_transport_stopped() {
             [frame, 2 * frame, whole.len()].iter().flat_map(|end| end.saturating_sub(6)..end + 12),
         );
         for end in ends.into_iter().map(|end| end.min(whole.len())) {
-            let mut sim = Sim::with(|server| {
+            let mut sim = World::serving(|server| {
                 server.websocket("/", move |conn, message: Message<'_>| {
                     let Message::Text(number) = message else { return };
                     conn.send(&body(number.parse().unwrap(), len));
                 });
             });
-            let client = sim.websocket("/");
+            let client = sim.raw_websocket("/");
             sim.window(client, end);
             sim.send(client, sent.clone());
             let mut heard = sim.receive(client);
             assert_eq!(heard.len(), end, "{messages} messages of {len} bytes");
             sim.window(client, usize::MAX);
-            sim.step();
+            sim.settle();
             heard.extend(sim.receive(client));
             assert!(heard == whole, "{messages} messages of {len} bytes, stopped after {end}");
         }
@@ -154,13 +154,13 @@ fn server_goes_on_where_the_transport_stopped() {
 #[test]
 fn server_answers_between_control_frames_of_every_length() {
     for len in [0, 1, 15, 16, 124, 125, 200] {
-        let mut sim = Sim::with(move |server| {
+        let mut sim = World::serving(move |server| {
             server.websocket("/", move |conn, message| {
                 conn.ping(&vec![9; len]);
                 conn.send(message);
             });
         });
-        let client = sim.websocket("/");
+        let client = sim.raw_websocket("/");
         let pinged = frame(true, PING, vec![5; len.min(125)]);
         sim.send(client, [text("a"), text("b"), pinged, text("c")].concat());
         let heard: Vec<_> = frames(&sim.receive(client))
@@ -175,19 +175,19 @@ fn server_answers_between_control_frames_of_every_length() {
 /// A large message that arrives behind a refused answer waits, and is not forgotten.
 #[test]
 fn server_goes_on_with_a_large_message_once_its_answers_are_taken() {
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.websocket("/", |conn, message| conn.send(&*message.len().to_string()));
     });
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     sim.window(client, 0);
     let mut sent = text("hello");
     sent.extend(header(true, BINARY, 900_000));
     sent.extend(vec![7; 900_000]);
     sim.push(client, &sent);
-    sim.step();
+    sim.settle();
     assert!(sim.receive(client).is_empty());
     sim.window(client, usize::MAX);
-    sim.step();
+    sim.settle();
     let said: Vec<_> =
         frames(&sim.receive(client)).into_iter().map(|frame| frame.payload).collect();
     assert_eq!(said, [b"5".to_vec(), b"900000".to_vec()]);
@@ -197,10 +197,10 @@ fn server_goes_on_with_a_large_message_once_its_answers_are_taken() {
 #[test]
 fn server_tells_that_output_may_go_on_after_one_message_or_more() {
     for (together, answer) in [(1, true), (2, true), (1, false), (2, false)] {
-        let mut sim = Sim::with(|server| {
+        let mut sim = World::serving(|server| {
             server.zone("/", Eager { answer });
         });
-        let client = sim.websocket("/");
+        let client = sim.raw_websocket("/");
         sim.send(client, text("a").repeat(together));
         let heard: Vec<_> =
             frames(&sim.receive(client)).into_iter().map(|frame| frame.payload).collect();
@@ -232,12 +232,12 @@ impl Handler for Eager {
 #[test]
 fn server_refuses_a_message_beyond_its_limit_alone_or_behind_another() {
     for (limit, len) in [(20, 20), (20, 21), (0, 0), (0, 1), (125, 125), (125, 126), (124, 125)] {
-        let mut sim = Sim::with(|server| {
+        let mut sim = World::serving(|server| {
             server.options(Options::new().max_message(limit));
             server.websocket("/", |conn, message| conn.send(message));
         });
         for before in [Vec::new(), text("")] {
-            let client = sim.websocket("/");
+            let client = sim.raw_websocket("/");
             let answers = usize::from(!before.is_empty());
             sim.send(client, [before, text(&"x".repeat(len))].concat());
             let heard = frames(&sim.receive(client));

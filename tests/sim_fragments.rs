@@ -3,31 +3,31 @@
 mod common;
 
 use common::frames::{BINARY, CONTINUATION, Frame, TEXT, close, frame, ping, text};
-use common::{Client, Log, Recorder, Sim};
+use common::{Bytes, Client, Log, Recorder, World};
 use proptest::prelude::*;
 use switchboard::{CloseCode, ConnId, Context, Message};
 
 /// A server that echoes, and its first connection.
-fn echo(log: &Log) -> (Sim, Client, ConnId) {
+fn echo(log: &Log) -> (World, Client, ConnId) {
     let recorder = Recorder::new(log)
         .open(|conn, _| conn.subscribe("all"))
         .message(|conn, message| conn.send(message));
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     let id = log.last_id();
     log.take();
     (sim, client, id)
 }
 
 /// Does something outside any callback of the connection's own.
-fn outside(sim: &mut Sim, act: impl FnOnce(&mut Context)) {
+fn outside(sim: &mut World, act: impl FnOnce(&mut Context)) {
     act(sim.server.context(sim.now));
-    sim.step();
+    sim.settle();
 }
 
-fn fragment<'m>(sim: &mut Sim, id: ConnId, fragment: impl Into<Message<'m>>, is_final: bool) {
+fn fragment<'m>(sim: &mut World, id: ConnId, fragment: impl Into<Message<'m>>, is_final: bool) {
     let fragment = fragment.into();
     outside(sim, |cx| {
         if let Some(mut conn) = cx.conn(id) {
@@ -105,10 +105,10 @@ fn handler_sends_fragments_among_other_messages() {
             }
         },
     );
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     assert_eq!(sim.ask_words(client, text("x")), ["text x..", "ping between"]);
     assert_eq!(
         sim.ask_words(client, text("end")),
@@ -166,7 +166,7 @@ fn close_ends_a_message_of_fragments() {
     assert!(sim.is_gone(client));
     assert_eq!(log.take(), ["close 1000 \"\""]);
 
-    let next = sim.websocket("/");
+    let next = sim.raw_websocket("/");
     assert_eq!(
         sim.ask_words(next, text("x")),
         ["text x"],

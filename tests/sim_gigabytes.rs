@@ -6,8 +6,8 @@ mod heap;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use common::Sim;
 use common::frames::{BINARY, CONTINUATION, frame, header, some_frames, text};
+use common::{Bytes, World};
 use heap::{alone, heap};
 use switchboard::{Chunk, Conn, Handler, Message, Options};
 
@@ -83,10 +83,10 @@ fn handler_sends_a_message_of_256_mebibytes_from_one_piece() {
     let _alone = alone();
     let rise = Rise::new();
     let source = Source { piece: piece(), left: TOTAL, rise: rise.clone() };
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", source);
     });
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     let piece = piece();
     rise.begin();
     // More than a frame and no multiple of one: every write is refused within another one.
@@ -141,11 +141,11 @@ fn handler_hears_a_message_of_256_mebibytes_in_chunks() {
     let _alone = alone();
     let (rise, total) = (Rise::new(), Rc::<Cell<usize>>::default());
     let sink = Sink { pattern: piece().repeat(4), total: Rc::clone(&total), rise: rise.clone() };
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.options(Options::new().chunks(true).max_message(usize::MAX));
         server.zone("/", sink);
     });
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     // Masked once: a piece is a multiple of the key.
     let masked = frame(true, BINARY, piece()).split_off(header(true, BINARY, PIECE as u64).len());
     rise.begin();

@@ -3,7 +3,7 @@
 mod common;
 
 use common::http::{self, Answer};
-use common::{Client, Log, Recorder, Sim, seconds};
+use common::{Bytes, Client, Log, Recorder, World, seconds};
 use switchboard::http::Method;
 use switchboard::{Reply, RequestError, Response, Server, Zone};
 
@@ -32,7 +32,7 @@ fn answering(server: &mut Server) {
 }
 
 fn whole(wire: &[u8]) -> (Vec<u8>, bool) {
-    let mut sim = Sim::with(answering);
+    let mut sim = World::serving(answering);
     let client = sim.connect();
     let answer = sim.ask(client, wire);
     (answer, sim.is_ended(client))
@@ -142,19 +142,19 @@ fn server_answers_every_shape_wherever_it_is_cut() {
         let (answer, ended) = whole(wire);
         check(&answer, ended, "whole");
         for cut in 1..wire.len() {
-            let mut sim = Sim::with(answering);
+            let mut sim = World::serving(answering);
             let client = sim.connect();
             sim.send(client, &wire[..cut]);
             sim.send(client, &wire[cut..]);
             let answer = sim.receive(client);
             check(&answer, sim.is_ended(client), &format!("cut at {cut}"));
         }
-        let mut sim = Sim::with(answering);
+        let mut sim = World::serving(answering);
         let client = sim.connect();
         sim.trickle(client, wire);
         let answer = sim.receive(client);
         check(&answer, sim.is_ended(client), "byte by byte");
-        let mut sim = Sim::with(answering);
+        let mut sim = World::serving(answering);
         let client = sim.connect();
         sim.peer(client).read_at_most(1);
         let answer = sim.ask(client, wire);
@@ -165,7 +165,7 @@ fn server_answers_every_shape_wherever_it_is_cut() {
 #[test]
 fn server_answers_every_shape_through_the_smallest_window() {
     for (wire, methods, expected, closes) in shapes() {
-        let mut sim = Sim::with(answering);
+        let mut sim = World::serving(answering);
         let client = sim.connect();
         sim.peer(client).window(0);
         sim.send(client, &wire);
@@ -187,7 +187,7 @@ fn server_answers_a_half_closed_client_in_full() {
         shapes().into_iter().filter(|(wire, ..)| !wire.contains("/later"))
     {
         for told in [true, false] {
-            let mut sim = Sim::with(answering);
+            let mut sim = World::serving(answering);
             let client = sim.connect();
             sim.peer(client).window(10);
             sim.push(client, &wire);
@@ -213,7 +213,7 @@ fn server_answers_a_half_closed_client_in_full() {
 
 #[test]
 fn server_answers_a_thousand_pipelined_requests_in_order() {
-    let mut sim = Sim::with(answering);
+    let mut sim = World::serving(answering);
     let (client, other) = (sim.connect(), sim.connect());
     let wire: String = (0..1_000).map(|n| http::get(&format!("/{n}"))).collect();
     sim.push(client, &wire);
@@ -222,7 +222,7 @@ fn server_answers_a_thousand_pipelined_requests_in_order() {
     let early = http::answers(&sim.receive(client));
     assert_eq!(early.len(), 256, "a turn's share");
     assert_eq!(http::bodies(&sim.receive(other)), "GET /other", "others are served meanwhile");
-    sim.step();
+    sim.settle();
     let late = http::answers(&sim.receive(client));
     let found: Vec<_> = early.iter().chain(&late).map(|answer| answer.text().to_owned()).collect();
     let expected: Vec<_> = (0..1_000).map(|n| format!("GET /{n}")).collect();
@@ -232,7 +232,7 @@ fn server_answers_a_thousand_pipelined_requests_in_order() {
 #[test]
 fn server_makes_no_answers_that_are_not_taken() {
     let log = Log::new();
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", Recorder::new(&log).request(|_, _| "x".repeat(100_000)));
     });
     let client = sim.connect();
@@ -254,7 +254,7 @@ fn server_makes_no_answers_that_are_not_taken() {
 #[test]
 fn server_gathers_no_answers_that_could_leave() {
     let log = Log::new();
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         let recorder = Recorder::new(&log).request(|conn, _| {
             assert!(
                 conn.buffered() < 256 << 10,
@@ -273,7 +273,7 @@ fn server_gathers_no_answers_that_could_leave() {
 fn server_outlives_an_error_at_every_point() {
     for (wire, ..) in shapes() {
         for n in 0..wire.len() {
-            let mut sim = Sim::with(answering);
+            let mut sim = World::serving(answering);
             let (cut, slow) = (sim.connect(), sim.connect());
             sim.send(cut, &wire[..n]);
             sim.peer(slow).window(n);
@@ -289,7 +289,7 @@ fn server_outlives_an_error_at_every_point() {
 
 #[test]
 fn server_remembers_nothing_of_an_answered_request() {
-    let mut sim = Sim::with(answering);
+    let mut sim = World::serving(answering);
     let client = sim.connect();
     assert_eq!(http::bodies(&sim.ask(client, http::post("/upload", "first"))), "/upload first");
     let head = http::request("HEAD", "/a", "", "");
@@ -384,9 +384,9 @@ fn refusals() -> Vec<(String, u16, &'static str)> {
 }
 
 /// An upgrading zone besides, for the refusals of the handshake.
-fn refusing() -> (Sim, Client, Log) {
+fn refusing() -> (World, Client, Log) {
     let log = Log::new();
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.websocket("/", |conn, message| conn.send(message));
         answering(server);
         server.zone("/", Recorder::new(&log));
@@ -440,7 +440,7 @@ fn server_names_what_it_wants_when_it_refuses_a_handshake() {
 #[test]
 fn server_does_not_answer_a_head_with_a_body() {
     for path in ["/nowhere", "/get-only", "/missing", "/a"] {
-        let mut sim = Sim::with(|server| {
+        let mut sim = World::serving(|server| {
             server.http(Zone::new("/get-only").methods(&[Method::POST]), |_, _| "x");
             server.http("/missing", |_, _| Response::text("not here").with_status(404));
             server.http("/a", |_, _| "hello");
@@ -460,7 +460,7 @@ fn server_reads_to_the_end_before_it_closes() {
     // The kernel resets a connection that is closed over unread input, and the client may lose its answer by that.
     let (mut peer, ours) = UnixStream::pair().expect("a pair of sockets");
     ours.set_nonblocking(true).expect("a socket that does not block");
-    let mut sim = Sim::with(answering);
+    let mut sim = World::serving(answering);
     let token = sim
         .server
         .adopt(switchboard::mio::net::UnixStream::from_std(ours), sim.now)
@@ -470,7 +470,7 @@ fn server_reads_to_the_end_before_it_closes() {
     peer.shutdown(std::net::Shutdown::Write).expect("an open socket");
     let all = switchboard::Readiness { readable: true, writable: true, read_closed: true };
     sim.server.ready(token, all, sim.now);
-    sim.step();
+    sim.settle();
     let mut bytes = Vec::new();
     peer.read_to_end(&mut bytes).expect("an end of file, not a reset");
     assert_eq!(http::bodies(&bytes), "POST /nobody-wants-it");

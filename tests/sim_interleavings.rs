@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 
 use common::http::{self, handshake};
-use common::{Client, Log, Recorder, Sim, frames, millis, seconds};
+use common::{Bytes, Client, Log, Recorder, World, frames, millis, seconds};
 use proptest::prelude::*;
 use switchboard::{
     CloseCode, ConnId, EventStream, Options, Readiness, Reply, Response, Stream, Upgrade,
@@ -76,7 +76,7 @@ fn piece(n: usize) -> Vec<u8> {
 
 const POKES: usize = 8;
 
-fn poke(sim: &mut Sim, id: ConnId, n: usize) {
+fn poke(sim: &mut World, id: ConnId, n: usize) {
     let now = sim.now;
     let cx = sim.server.context(now);
     match n {
@@ -96,8 +96,8 @@ fn poke(sim: &mut Sim, id: ConnId, n: usize) {
     }
 }
 
-struct World {
-    sim: Sim,
+struct Chaos {
+    sim: World,
     clients: Vec<Client>,
     log: Log,
     draining: bool,
@@ -110,8 +110,8 @@ struct World {
     cancelled: HashSet<ConnId>,
 }
 
-impl World {
-    fn new() -> World {
+impl Chaos {
+    fn new() -> Chaos {
         let log = Log::new();
         let short = Options::new()
             .first_byte_timeout(seconds(7))
@@ -162,9 +162,9 @@ impl World {
             })
             .timeout(|conn| conn.finish())
             .close(|conn, _| conn.publish("all", "left"));
-        let mut sim = Sim::with(|server| server.options(short));
+        let mut sim = World::serving(|server| server.options(short));
         sim.server.zone("/", recorder);
-        World {
+        Chaos {
             sim,
             clients: Vec::new(),
             log,
@@ -277,24 +277,24 @@ proptest! {
 
     #[test]
     fn server_survives_any_interleaving(ops in prop::collection::vec(op(), 1..120)) {
-        let mut world = World::new();
-        world.run(&Op::Connect);
+        let mut chaos = Chaos::new();
+        chaos.run(&Op::Connect);
         for op in &ops {
-            world.run(op);
-            world.check();
+            chaos.run(op);
+            chaos.check();
         }
-        for client in world.clients.clone() {
-            world.sim.fail(client, ErrorKind::ConnectionReset);
+        for client in chaos.clients.clone() {
+            chaos.sim.fail(client, ErrorKind::ConnectionReset);
         }
-        world.sim.advance(seconds(60));
-        world.check();
-        let stats = world.sim.stats();
+        chaos.sim.advance(seconds(60));
+        chaos.check();
+        let stats = chaos.sim.stats();
         prop_assert_eq!((stats.connections, stats.websockets, stats.event_streams, stats.takeovers), (0, 0, 0, 0));
-        let now = world.sim.now;
-        let cx = world.sim.server.context(now);
+        let now = chaos.sim.now;
+        let cx = chaos.sim.server.context(now);
         prop_assert_eq!(cx.subscribers("all") + cx.subscribers("more"), 0);
-        prop_assert_eq!(world.sim.server.poll_timeout(now), None);
-        prop_assert!(world.open.is_empty(), "never closed");
-        prop_assert!(world.owed.is_subset(&world.cancelled), "owed, never answered and not cancelled");
+        prop_assert_eq!(chaos.sim.server.poll_timeout(now), None);
+        prop_assert!(chaos.open.is_empty(), "never closed");
+        prop_assert!(chaos.owed.is_subset(&chaos.cancelled), "owed, never answered and not cancelled");
     }
 }

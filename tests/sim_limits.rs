@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::frames::{BINARY, CONTINUATION, frame, header, pong, text};
 use common::http::{self, only};
 use common::serving::{patient, serving};
-use common::{Client, Sim, millis, seconds};
+use common::{Bytes, Client, World, millis, seconds};
 use switchboard::{Options, RequestError};
 
 /// A deadline is kept in steps of this much: it strikes at most so much late.
@@ -19,23 +19,23 @@ struct Deadline {
     name: &'static str,
     set: fn(Options, Duration) -> Options,
     default: u64,
-    begin: fn(&mut Sim) -> Client,
-    struck: fn(&mut Sim, Client) -> bool,
+    begin: fn(&mut World) -> Client,
+    struck: fn(&mut World, Client) -> bool,
 }
 
-fn asking(sim: &mut Sim, request: impl AsRef<[u8]>) -> Client {
+fn asking(sim: &mut World, request: impl AsRef<[u8]>) -> Client {
     let client = sim.connect();
     sim.send(client, request);
     client
 }
 
-fn said_something(sim: &mut Sim, client: Client) -> bool {
+fn said_something(sim: &mut World, client: Client) -> bool {
     !sim.receive(client).is_empty()
 }
 
 fn deadlines() -> Vec<Deadline> {
-    let gone: fn(&mut Sim, Client) -> bool = Sim::is_gone;
-    let refused: fn(&mut Sim, Client) -> bool = |sim, client| {
+    let gone: fn(&mut World, Client) -> bool = World::is_gone;
+    let refused: fn(&mut World, Client) -> bool = |sim, client| {
         let bytes = sim.receive(client);
         !bytes.is_empty() && only(&bytes).status == 408
     };
@@ -44,7 +44,7 @@ fn deadlines() -> Vec<Deadline> {
             name: "first byte",
             set: Options::first_byte_timeout,
             default: 10,
-            begin: Sim::connect,
+            begin: World::connect,
             struck: gone,
         },
         Deadline {
@@ -95,7 +95,7 @@ fn deadlines() -> Vec<Deadline> {
             set: Options::close_timeout,
             default: 5,
             begin: |sim| {
-                let client = sim.websocket("/socket");
+                let client = sim.raw_websocket("/socket");
                 sim.send(client, text("close"));
                 client
             },
@@ -112,7 +112,7 @@ fn deadlines() -> Vec<Deadline> {
             name: "event stream",
             set: Options::event_stream_interval,
             default: 15,
-            begin: |sim| sim.event_stream("/events"),
+            begin: |sim| sim.raw_events("/events"),
             struck: said_something,
         },
     ]
@@ -161,7 +161,7 @@ fn deadline_is_set_by_its_own_option_alone() {
 #[test]
 fn idle_websocket_is_pinged_by_default_after_two_minutes_and_dropped_20_seconds_later() {
     let (mut sim, log) = serving(Options::new());
-    let client = sim.websocket("/socket");
+    let client = sim.raw_websocket("/socket");
     log.take();
     sim.advance(seconds(105) - millis(1));
     assert_eq!(sim.words(client), [""; 0], "up to an eighth sooner");
@@ -179,7 +179,7 @@ fn idle_websocket_is_pinged_by_default_after_two_minutes_and_dropped_20_seconds_
 fn websocket_that_says_something_is_not_pinged() {
     for said in [text("a"), text("a").repeat(3), pong("")] {
         let (mut sim, _) = serving(Options::new().idle_timeout(seconds(80)));
-        let client = sim.websocket("/socket");
+        let client = sim.raw_websocket("/socket");
         for _ in 0..20 {
             sim.advance(seconds(69));
             let heard = sim.ask_words(client, &said);
@@ -197,7 +197,7 @@ fn pong_is_waited_for_as_long_as_its_option_says() {
     for pong_timeout in [1, 7, 50] {
         let options = Options::new().idle_timeout(millis(500)).pong_timeout(seconds(pong_timeout));
         let (mut sim, log) = serving(options);
-        let client = sim.websocket("/socket");
+        let client = sim.raw_websocket("/socket");
         while sim.words(client).is_empty() {
             sim.advance(millis(1));
         }
@@ -214,7 +214,7 @@ fn pong_is_waited_for_as_long_as_its_option_says() {
 fn idle_websockets_are_pinged_one_after_the_other() {
     let (mut sim, _) =
         serving(Options::new().idle_timeout(seconds(80)).first_byte_timeout(seconds(1_000)));
-    let clients: Vec<_> = (0..200).map(|_| sim.websocket("/socket")).collect();
+    let clients: Vec<_> = (0..200).map(|_| sim.raw_websocket("/socket")).collect();
     sim.advance(seconds(70) - STEP);
     let mut at_once = Vec::new();
     for _ in 0..44 {
@@ -344,7 +344,7 @@ fn message_has_its_limit() {
         ];
         for (bytes, refused) in rows {
             let (mut sim, log) = serving(options.clone());
-            let client = sim.websocket("/socket");
+            let client = sim.raw_websocket("/socket");
             log.take();
             let said = sim.ask_words(client, bytes);
             match refused {
@@ -362,13 +362,13 @@ fn message_has_its_limit() {
 fn outbox_holds_17_mebibytes_by_default() {
     for (len, closes) in [((17 << 20) - 10, false), ((17 << 20) - 9, true)] {
         let (mut sim, log) = serving(Options::new());
-        let client = sim.websocket("/socket");
+        let client = sim.raw_websocket("/socket");
         let id = log.last_id();
         log.take();
         sim.window(client, 0);
         let now = sim.now;
         sim.server.context(now).send(id, &vec![7; len][..]);
-        sim.step();
+        sim.settle();
         assert_eq!(log.take().len(), usize::from(closes), "{len} bytes and a header of 10");
         assert_eq!(sim.stats().overflowed, u64::from(closes));
     }

@@ -4,7 +4,7 @@ mod common;
 mod heap;
 
 use common::frames::{BINARY, CONTINUATION, TEXT, frame, header, text};
-use common::{Client, Sim, after_handshake, seconds};
+use common::{Bytes, Client, World, after_handshake, seconds};
 use heap::{allocations, alone, heap};
 use switchboard::{Conn, Handler, Message, Options, Request};
 
@@ -21,13 +21,13 @@ impl Handler for Echo {
 }
 
 /// An echo server with so many connections.
-fn echo(connections: usize) -> (Sim, Vec<Client>) {
-    let mut sim = Sim::with(|server| {
+fn echo(connections: usize) -> (World, Vec<Client>) {
+    let mut sim = World::serving(|server| {
         server.zone("/", Echo);
     });
     let clients: Vec<_> = (0..connections).map(|_| sim.connect()).collect();
     clients.iter().for_each(|client| sim.push(*client, common::http::handshake("/")));
-    sim.step();
+    sim.settle();
     clients.iter().for_each(|client| assert!(after_handshake(&sim.receive(*client)).is_empty()));
     (sim, clients)
 }
@@ -41,13 +41,13 @@ fn field_row_07_server_allocates_nothing_for_what_is_only_declared() {
     for client in &clients {
         sim.push(*client, header(true, BINARY, 15 << 20));
     }
-    sim.step();
+    sim.settle();
     let each = (heap() - before) / 1_000;
     assert!(each < 1 << 10, "{each} bytes each");
     for client in &clients {
         sim.push(*client, [0; 100]);
     }
-    sim.step();
+    sim.settle();
     let each = (heap() - before) / 1_000;
     assert!(each < 1 << 10, "{each} bytes each with 100 bytes of payload");
 }
@@ -87,7 +87,7 @@ fn server_keeps_no_more_of_tiny_fragments_than_their_payload() {
     }
     for _ in 0..10 {
         clients.iter().for_each(|client| sim.push(*client, &tiny));
-        sim.step();
+        sim.settle();
     }
     let each = (heap() - before) / 20;
     assert!(each <= 2 * 20_001 + 512, "{each} bytes for 20,001");
@@ -100,7 +100,7 @@ fn server_allocates_nothing_for_each_message() {
     let mut counts = |messages: usize| {
         sim.push(clients[0], text("twenty bytes of text").repeat(messages));
         let before = allocations();
-        sim.step();
+        sim.settle();
         let count = allocations() - before;
         assert_eq!(sim.words(clients[0]).len(), messages);
         count
@@ -122,7 +122,7 @@ fn publish_keeps_one_frame_for_all_who_are_slow() {
     let before = heap();
     for _ in 0..10 {
         sim.server.context(sim.now).publish("all", &[7; 100_000]);
-        sim.step();
+        sim.settle();
     }
     let held = heap() - before;
     assert!(held < 10 * 100_000 + 1_000 * 2_000, "{held} bytes for ten frames of 100,000");
@@ -132,12 +132,12 @@ fn publish_keeps_one_frame_for_all_who_are_slow() {
 fn server_gives_back_the_memory_of_a_burst() {
     let _alone = alone();
     let (mut sim, clients) = echo(20);
-    let burst = |sim: &mut Sim| {
+    let burst = |sim: &mut World| {
         for client in &clients {
             sim.peer(*client).window(0);
             sim.push(*client, frame(true, BINARY, vec![7; 300_000]));
         }
-        sim.step();
+        sim.settle();
         let held = heap();
         for client in &clients {
             sim.window(*client, usize::MAX);
@@ -161,12 +161,12 @@ fn connection_that_ends_leaves_nothing_behind() {
     let (mut sim, _) = echo(1);
     sim.server.options(Options::new().max_buffered(1 << 20));
     let mut round = || {
-        let clients: Vec<_> = (0..100).map(|_| sim.websocket("/")).collect();
+        let clients: Vec<_> = (0..100).map(|_| sim.raw_websocket("/")).collect();
         for client in &clients {
             sim.peer(*client).window(0);
             sim.push(*client, [text("unread"), frame(false, BINARY, [7; 10_000])].concat());
         }
-        sim.step();
+        sim.settle();
         for client in &clients {
             sim.fail(*client, std::io::ErrorKind::ConnectionReset);
             sim.receive(*client);
@@ -183,15 +183,15 @@ fn connection_that_ends_leaves_nothing_behind() {
 #[test]
 fn server_gives_back_what_a_publish_needed() {
     let _alone = alone();
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", Listener);
     });
-    let clients: Vec<_> = (0..2_000).map(|_| sim.websocket("/")).collect();
-    let publish = |sim: &mut Sim| {
+    let clients: Vec<_> = (0..2_000).map(|_| sim.raw_websocket("/")).collect();
+    let publish = |sim: &mut World| {
         // The first waits in a list, the second in the outbox of everybody.
         sim.server.context(sim.now).publish("all", "hello");
         sim.server.context(sim.now).publish("all", "hello again");
-        sim.step();
+        sim.settle();
         clients.iter().for_each(|&client| assert!(!sim.receive(client).is_empty()));
     };
     let before = heap();

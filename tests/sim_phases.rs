@@ -6,7 +6,7 @@ mod common;
 use std::io::ErrorKind;
 
 use common::http;
-use common::{Client, Log, Recorder, Sim, frames, seconds};
+use common::{Bytes, Client, Log, Recorder, World, frames, seconds};
 use switchboard::{CloseCode, EventStream, Options, Reply, Response, Stream, Upgrade};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ fn options() -> Options {
 }
 
 struct Stage {
-    sim: Sim,
+    sim: World,
     client: Client,
     log: Log,
     id: switchboard::ConnId,
@@ -98,7 +98,7 @@ impl Stage {
                 conn.write(bytes);
                 bytes.len()
             });
-        let mut sim = Sim::with(|server| server.options(options()));
+        let mut sim = World::serving(|server| server.options(options()));
         sim.server.zone("/", recorder);
         let client = sim.connect();
         if phase == Blocked {
@@ -135,7 +135,7 @@ impl Stage {
         if let Some(mut conn) = self.sim.server.context(now).conn(self.id) {
             conn.close(CloseCode::NORMAL, "bye");
         }
-        self.sim.step();
+        self.sim.settle();
     }
 
     fn happens(&mut self, phase: Phase, event: Event) {
@@ -159,7 +159,7 @@ impl Stage {
             Deadline => self.sim.advance(seconds(11)),
             Drain => {
                 self.sim.server.context(now).drain(CloseCode::GOING_AWAY, seconds(60));
-                self.sim.step();
+                self.sim.settle();
             }
             Close => self.close(),
         }

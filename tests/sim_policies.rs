@@ -8,11 +8,11 @@ use std::rc::Rc;
 use common::frames::text;
 use common::http::handshake;
 use common::slow::{CAP, DROPPING, buffered, send, serving, stalled, with_conn};
-use common::{Client, Log, Recorder, Sim, seconds};
+use common::{Bytes, Client, Log, Recorder, World, seconds};
 use switchboard::{Backpressure, CloseCode, Conn, EventStream, Options, Outgoing};
 
 /// Opens the window and returns what comes.
-fn drained(sim: &mut Sim, client: Client) -> Vec<String> {
+fn drained(sim: &mut World, client: Client) -> Vec<String> {
     sim.window(client, usize::MAX);
     sim.words(client)
 }
@@ -47,14 +47,14 @@ fn policy_keeps_what_it_says_of_six_where_four_fit() {
                         .publish("all", Outgoing::text(&message).key(name)),
                     false => send(&mut sim, id, &*message),
                 }
-                sim.step();
+                sim.settle();
                 assert!(buffered(&mut sim, id) <= CAP);
             }
             assert_eq!((sim.stats().dropped, sim.stats().overflowed), (2, 0));
             assert_eq!(names(&drained(&mut sim, client)), kept, "{policy:?}");
             assert_eq!(log.take(), ["writable"], "once it has caught up");
             send(&mut sim, id, "and on");
-            sim.step();
+            sim.settle();
             assert_eq!(
                 (sim.words(client), sim.stats().dropped),
                 (vec!["text and on".to_owned()], 2)
@@ -68,10 +68,10 @@ fn policy_lets_a_cap_be_filled_to_the_byte() {
     for policy in DROPPING {
         let (mut sim, _, id) = stalled(&Log::new(), policy, 0);
         ["a", "b", "c", "d"].iter().for_each(|name| send(&mut sim, id, &*quarter(name)));
-        sim.step();
+        sim.settle();
         assert_eq!((buffered(&mut sim, id), sim.stats().dropped), (CAP, 0), "{policy:?}");
         send(&mut sim, id, "");
-        sim.step();
+        sim.settle();
         assert_eq!(sim.stats().dropped, 1, "{policy:?}");
         assert!(buffered(&mut sim, id) <= CAP);
     }
@@ -85,10 +85,10 @@ fn policy_drops_a_message_beyond_the_cap_unless_it_has_begun() {
         for window in [0, 1] {
             let (mut sim, client, id) = stalled(&Log::new(), policy, window);
             send(&mut sim, id, &*big);
-            sim.step();
+            sim.settle();
             assert_eq!(sim.stats().dropped, 1 - window as u64, "{policy:?}");
             send(&mut sim, id, "small");
-            sim.step();
+            sim.settle();
             let fits = window == 0;
             let said = drained(&mut sim, client);
             assert_eq!(said, [format!("text {}", if fits { "small" } else { &big })], "{policy:?}");
@@ -104,7 +104,7 @@ fn policy_costs_a_fast_reader_nothing() {
         let (mut sim, client, id) = stalled(&Log::new(), policy, usize::MAX);
         let sent: Vec<_> = (0..100).map(|n| quarter(&n.to_string())).collect();
         sent.iter().for_each(|message| send(&mut sim, id, Outgoing::text(message).key("same")));
-        sim.step();
+        sim.settle();
         assert_eq!(
             sim.words(client),
             sent.iter().map(|message| format!("text {message}")).collect::<Vec<_>>()
@@ -120,14 +120,14 @@ fn keep_latest_replaces_what_has_the_same_key() {
     for (key, name) in [("x", "x1"), ("y", "y1"), ("x", "x2"), ("z", "z1")] {
         send(&mut sim, id, Outgoing::text(&quarter(name)).key(key));
     }
-    sim.step();
+    sim.settle();
     assert_eq!(sim.stats().dropped, 0, "nothing is obsolete while there is room");
     send(&mut sim, id, Outgoing::text(&quarter("x3")).key("x"));
-    sim.step();
+    sim.settle();
     assert_eq!(sim.stats().dropped, 2);
     send(&mut sim, id, Outgoing::text(&quarter("y2")).key("y"));
     send(&mut sim, id, Outgoing::text(&quarter("y3")).key("y"));
-    sim.step();
+    sim.settle();
     assert_eq!(sim.stats().dropped, 4, "of three under one key the last is left");
     assert_eq!(names(&drained(&mut sim, client)), ["z1", "x3", "y3"]);
 
@@ -135,7 +135,7 @@ fn keep_latest_replaces_what_has_the_same_key() {
     let cx = sim.server.context(sim.now);
     ["t1", "t2", "t3", "t4", "t5"].iter().for_each(|name| cx.publish("all", &*quarter(name)));
     cx.publish("all", Outgoing::text(&quarter("own key")).key("k"));
-    sim.step();
+    sim.settle();
     assert_eq!(names(&drained(&mut sim, client)), ["t5", "own key"]);
     assert_eq!(sim.stats().dropped, 8);
 }
@@ -147,7 +147,7 @@ fn keep_latest_without_keys_drops_the_oldest() {
     for name in ["a", "b", "c", "d", "e"] {
         send(&mut sim, id, &*quarter(name));
     }
-    sim.step();
+    sim.settle();
     assert_eq!(names(&drained(&mut sim, client)), ["b", "c", "d", "e"]);
 }
 
@@ -169,7 +169,7 @@ fn policy_holds_for_what_a_callback_says() {
                     if publish { conn.publish("all", message) } else { conn.send(message) }
                 }
             });
-            let client = sim.websocket("/");
+            let client = sim.raw_websocket("/");
             let id = log.last_id();
             sim.window(client, 0);
             sim.send(client, text("go"));
@@ -178,7 +178,7 @@ fn policy_holds_for_what_a_callback_says() {
                 let name = format!("later {n}");
                 send(&mut sim, id, Outgoing::text(&quarter(&name)).key(["even", "odd"][n % 2]));
             }
-            sim.step();
+            sim.settle();
             assert_eq!(names(&drained(&mut sim, client)), kept, "{policy:?}, publish: {publish}");
             assert_eq!(sim.stats().dropped, dropped, "{policy:?}");
         }
@@ -191,11 +191,11 @@ fn policy_never_drops_control_frames() {
         let (mut sim, client, id) = stalled(&Log::new(), policy, 0);
         ["a", "b", "c", "d"].iter().for_each(|name| send(&mut sim, id, &*quarter(name)));
         with_conn(&mut sim, id, |conn| conn.ping(b"still there?"));
-        sim.step();
+        sim.settle();
         sim.send(client, common::frames::ping("and you?"));
         send(&mut sim, id, &*quarter("e"));
         with_conn(&mut sim, id, |conn| conn.close(CloseCode::NORMAL, "bye"));
-        sim.step();
+        sim.settle();
         let said = drained(&mut sim, client);
         assert_eq!(said[..2], ["ping still there?", "pong and you?"], "{policy:?}");
         assert_eq!(said.last().map(String::as_str), Some("close 1000 bye"), "{policy:?}");
@@ -213,10 +213,10 @@ fn policy_never_drops_fragments() {
             send(&mut sim, id, &*quarter(name));
         }
         with_conn(&mut sim, id, |conn| conn.send_fragment("middle", false));
-        sim.step();
+        sim.settle();
         assert!(buffered(&mut sim, id) <= CAP, "{policy:?}: {}", buffered(&mut sim, id));
         with_conn(&mut sim, id, |conn| conn.send_fragment("end", true));
-        sim.step();
+        sim.settle();
         assert!(buffered(&mut sim, id) <= CAP, "{policy:?}: {}", buffered(&mut sim, id));
         let said = drained(&mut sim, client);
         assert_eq!(said[..3], ["text begin..", "and middle..", "and end"], "{policy:?}");
@@ -241,14 +241,14 @@ fn policy_holds_behind_fragments_of_a_callback() {
             }
         });
         for window in [0, usize::MAX] {
-            let client = sim.websocket("/");
+            let client = sim.raw_websocket("/");
             let id = log.last_id();
             let before = sim.stats().dropped;
             sim.window(client, window);
             sim.send(client, text("begin"));
             sim.window(client, 0);
             send(&mut sim, id, &*quarter("last"));
-            sim.step();
+            sim.settle();
             assert!(buffered(&mut sim, id) <= CAP, "{policy:?}: {}", buffered(&mut sim, id));
             sim.window(client, usize::MAX);
             sim.send(client, text("end"));
@@ -275,10 +275,10 @@ fn policy_with_nothing_to_drop_closes() {
             for _ in 0..4 {
                 with_conn(&mut sim, id, act);
             }
-            sim.step();
+            sim.settle();
             assert_eq!((buffered(&mut sim, id), log.take().len()), (CAP, 0), "{policy:?}");
             with_conn(&mut sim, id, act);
-            sim.step();
+            sim.settle();
             assert_eq!(log.take(), ["close 1013 \"too slow\""], "{policy:?}");
             assert_eq!((sim.stats().overflowed, sim.stats().dropped), (1, 0));
             assert_eq!(drained(&mut sim, client), ["close 1013 too slow"], "{policy:?}");
@@ -291,7 +291,7 @@ fn publish_drops_for_each_slow_receiver_and_counts_each() {
     for policy in DROPPING {
         let log = Log::new();
         let mut sim = serving(&log, policy, |_, _| {});
-        let clients: Vec<_> = (0..10).map(|_| sim.websocket("/")).collect();
+        let clients: Vec<_> = (0..10).map(|_| sim.raw_websocket("/")).collect();
         let slow = [clients[1], clients[5], clients[9]];
         slow.iter().for_each(|client| sim.window(*client, 0));
         log.take();
@@ -300,7 +300,7 @@ fn publish_drops_for_each_slow_receiver_and_counts_each() {
             sim.server
                 .context(sim.now)
                 .publish("all", Outgoing::text(&message).key(&n.to_string()));
-            sim.step();
+            sim.settle();
         }
         assert_eq!((sim.stats().dropped, sim.stats().overflowed), (3 * 16, 0), "{policy:?}");
         assert_eq!(log.take(), [""; 0], "nobody is closed");
@@ -319,7 +319,7 @@ fn handler_is_told_writable_when_the_peer_has_caught_up() {
         let log = Log::new();
         let (mut sim, client, id) = stalled(&log, policy, 0);
         send(&mut sim, id, &*"x".repeat(CAP));
-        sim.step();
+        sim.settle();
         assert_eq!(
             (buffered(&mut sim, id), sim.stats().dropped),
             (0, 1),
@@ -329,7 +329,7 @@ fn handler_is_told_writable_when_the_peer_has_caught_up() {
         sim.window(client, 10);
         assert_eq!(log.take(), ["writable"], "{policy:?}: there is room again");
         send(&mut sim, id, &*quarter("a"));
-        sim.step();
+        sim.settle();
         sim.window(client, 14);
         assert_eq!(log.take(), [""; 0]);
         sim.window(client, 1);
@@ -347,7 +347,7 @@ fn event_stream_drops_whole_events() {
         for window in 0..40 {
             let log = Log::new();
             let mut sim = serving(&log, policy, |_, _| {});
-            let client = sim.event_stream("/events");
+            let client = sim.raw_events("/events");
             let id = log.last_id();
             sim.window(client, window);
             for n in 0..20 {
@@ -358,7 +358,7 @@ fn event_stream_drops_whole_events() {
                         .context(sim.now)
                         .publish("all", Outgoing::text(&event(n)).key(&event(n))),
                 }
-                sim.step();
+                sim.settle();
                 assert!(buffered(&mut sim, id) <= CAP, "{policy:?} {window}");
             }
             let dropped = sim.stats().dropped as usize;
@@ -394,7 +394,7 @@ fn event_stream_holds_its_cap_from_the_first_event() {
         let recorder = Recorder::new(&log)
             .request(|_, _| EventStream::new())
             .open(|conn, _| (0..100).for_each(|n| conn.send(&*format!("event {n:03}"))));
-        let mut sim = Sim::with(|server| {
+        let mut sim = World::serving(|server| {
             server.zone("/", recorder);
             server.options(Options::new().max_buffered(1_000).backpressure(policy));
         });
@@ -428,7 +428,7 @@ fn close_leaves_whatever_was_said_before_it() {
             (0..10).for_each(|n| conn.send(&*quarter(&n.to_string())));
             conn.close(CloseCode::GOING_AWAY, "bye");
         });
-        let client = sim.websocket("/");
+        let client = sim.raw_websocket("/");
         sim.window(client, 0);
         sim.send(client, text("go"));
         let said = drained(&mut sim, client);
@@ -445,12 +445,12 @@ fn close_leaves_whatever_was_said_before_it() {
 fn policy_holds_for_a_client() {
     for policy in DROPPING {
         let log = Log::new();
-        let mut client = Sim::new();
+        let mut client = World::new();
         let zone = client.server.zone("/", Recorder::new(&log));
         client.server.options(Options::new().max_buffered(CAP).backpressure(policy));
         let heard: Rc<RefCell<Vec<String>>> = Rc::default();
         let notes = Rc::clone(&heard);
-        let server = Sim::with(|server| {
+        let server = World::serving(|server| {
             server.websocket("/", move |_: &mut Conn<'_>, message| {
                 notes.borrow_mut().push(String::from_utf8_lossy(message.as_bytes()).into_owned());
             });
@@ -463,7 +463,7 @@ fn policy_holds_for_a_client() {
             // 29 bytes with the masking key: three fit.
             send(&mut pair.client, pair.id, &*quarter(&n.to_string()));
         }
-        pair.client.step();
+        pair.client.settle();
         pair.pump();
         pair.client.window(pair.near, usize::MAX);
         pair.pump();
@@ -483,7 +483,7 @@ fn policy_holds_for_a_client() {
 fn server_never_says_anything_into_its_own_handshake() {
     for policy in [Backpressure::Close, Backpressure::DropOldest, Backpressure::KeepLatest] {
         for window in 0..140 {
-            let mut sim = Sim::with(|server| {
+            let mut sim = World::serving(|server| {
                 server.options(Options::new().backpressure(policy).idle_timeout(seconds(1)));
                 server.websocket("/", |conn, message| conn.send(message));
             });

@@ -4,9 +4,9 @@ mod common;
 
 use std::collections::VecDeque;
 
-use common::Log;
 use common::frames::{PING, TEXT, frames, some_frames};
 use common::slow::{CAP, DROPPING, buffered, send, stalled, with_conn};
+use common::{Bytes, Log};
 use proptest::prelude::*;
 use switchboard::{Backpressure, Outgoing};
 
@@ -159,7 +159,7 @@ proptest! {
                     model.window = bytes;
                 }
             }
-            sim.step();
+            sim.settle();
             model.leave();
             prop_assert_eq!(buffered(&mut sim, id), model.buffered(), "after step {} {:?}", n, step);
             prop_assert_eq!(sim.stats().dropped, model.dropped);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::frames::{binary, frame, ping, pong, text};
 use common::http::{self, only};
 use common::serving::{patient, serving};
-use common::{Client, Log, Sim, millis, seconds};
+use common::{Bytes, Client, Log, World, millis, seconds};
 use switchboard::{Options, RequestError};
 
 /// A look comes with the step after the deadline.
@@ -103,7 +103,7 @@ fn taken_connection_that_is_closed_gives_its_reader_time() {
 }
 
 /// Sends so many messages, one segment each, and says how many were heard.
-fn heard(sim: &mut Sim, log: &Log, client: Client, message: &[u8], times: usize) -> usize {
+fn heard(sim: &mut World, log: &Log, client: Client, message: &[u8], times: usize) -> usize {
     log.take();
     (0..times).for_each(|_| sim.send(client, message));
     log.take().iter().filter(|entry| entry.starts_with("text")).count()
@@ -112,7 +112,7 @@ fn heard(sim: &mut Sim, log: &Log, client: Client, message: &[u8], times: usize)
 #[test]
 fn messages_may_come_in_a_burst_and_then_at_their_pace() {
     let (mut sim, log) = serving(Options::new().message_rate(10, 5));
-    let client = sim.websocket("/socket");
+    let client = sim.raw_websocket("/socket");
     log.take();
     assert_eq!(sim.ask_words(client, text("x").repeat(5)), [""; 0]);
     for _ in 0..200 {
@@ -140,7 +140,7 @@ fn messages_may_come_in_a_burst_and_then_at_their_pace() {
 #[test]
 fn messages_a_little_too_fast_use_up_the_burst() {
     let (mut sim, log) = serving(Options::new().message_rate(10, 5));
-    let client = sim.websocket("/socket");
+    let client = sim.raw_websocket("/socket");
     log.take();
     let mut sent = 0;
     while !sim.is_ended(client) {
@@ -157,8 +157,8 @@ fn messages_a_little_too_fast_use_up_the_burst() {
 #[test]
 fn message_rate_counts_what_is_whole() {
     let (mut sim, log) = serving(Options::new().message_rate(1, 10));
-    let other = sim.websocket("/socket");
-    let client = sim.websocket("/socket");
+    let other = sim.raw_websocket("/socket");
+    let client = sim.raw_websocket("/socket");
     let fragments =
         [frame(false, 1, "a"), frame(false, 0, "b").repeat(50), frame(true, 0, "c")].concat();
     let ten = [ping("p").repeat(4), pong("p").repeat(4), text("x"), fragments].concat();
@@ -171,7 +171,7 @@ fn message_rate_counts_what_is_whole() {
 #[test]
 fn bytes_may_come_in_a_burst_and_then_at_their_pace() {
     let (mut sim, log) = serving(Options::new().byte_rate(1_000, 200_000));
-    let client = sim.websocket("/socket");
+    let client = sim.raw_websocket("/socket");
     log.take();
     // 14 bytes of header.
     assert_eq!(sim.ask_words(client, binary(vec![0; 200_000 - 14])), [""; 0]);
@@ -188,7 +188,7 @@ fn bytes_may_come_in_a_burst_and_then_at_their_pace() {
 }
 
 /// A silent peer that answers pings.
-fn keep_silent(sim: &mut Sim, client: Client, duration: Duration) {
+fn keep_silent(sim: &mut World, client: Client, duration: Duration) {
     let end = sim.now + duration;
     while sim.now < end {
         let step = seconds(10).min(end - sim.now);
@@ -214,7 +214,7 @@ fn burst_is_whole_after_any_silence() {
         ROUND * 2,
     ] {
         let (mut sim, log) = serving(Options::new().message_rate(1, 60).byte_rate(100, 200_000));
-        let client = sim.websocket("/socket");
+        let client = sim.raw_websocket("/socket");
         assert_eq!(heard(&mut sim, &log, client, &text("x"), 30), 30);
         keep_silent(&mut sim, client, silence);
         // One of them may be a pong's, just said.
@@ -228,7 +228,7 @@ fn burst_is_whole_for_a_newcomer() {
     for age in [seconds(0), ROUND - seconds(30), ROUND - seconds(1), ROUND, ROUND + seconds(1)] {
         let (mut sim, log) = serving(Options::new().message_rate(1, 60).byte_rate(100, 5_000));
         sim.advance(age);
-        let client = sim.websocket("/socket");
+        let client = sim.raw_websocket("/socket");
         assert_eq!(heard(&mut sim, &log, client, &text("x"), 60), 60, "a server of {age:?}");
         assert_eq!(heard(&mut sim, &log, client, &text("x"), 1), 0, "a server of {age:?}");
 
@@ -248,7 +248,7 @@ fn burst_is_whole_for_a_newcomer() {
 fn rate_bounds_the_silence_of_a_peer() {
     let options = Options::new().idle_timeout(seconds(86_400)).pong_timeout(seconds(86_400));
     let (mut sim, _) = serving(options.message_rate(1, 60));
-    let client = sim.websocket("/socket");
+    let client = sim.raw_websocket("/socket");
     sim.advance(seconds(1_801));
     assert_eq!(sim.words(client), ["ping"]);
     sim.advance(seconds(1_801));
@@ -262,8 +262,8 @@ fn websocket_is_closed_with_1001_at_the_end_of_its_life() {
         for lifetime in [1, 100, 3_600] {
             let (mut sim, log) = serving(patient().lifetime(seconds(lifetime)));
             sim.now += seconds(age);
-            sim.step();
-            let client = sim.websocket("/socket");
+            sim.settle();
+            let client = sim.raw_websocket("/socket");
             log.take();
             let mut said = Vec::new();
             let mut lived = 0;
@@ -286,7 +286,7 @@ fn websocket_is_closed_with_1001_at_the_end_of_its_life() {
 fn http_exchange_in_progress_is_the_last_at_the_end_of_its_life() {
     let (mut sim, log) = serving(patient().lifetime(seconds(100)));
     let (idle, waits, begun, streams) =
-        (sim.connect(), sim.connect(), sim.connect(), sim.event_stream("/events"));
+        (sim.connect(), sim.connect(), sim.connect(), sim.raw_events("/events"));
     sim.send(idle, http::get("/a"));
     sim.send(waits, http::get("/later"));
     let later = log.last_id();
@@ -302,7 +302,7 @@ fn http_exchange_in_progress_is_the_last_at_the_end_of_its_life() {
     sim.send(begun, "TP/1.1\r\nHost: a\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n");
     let now = sim.now;
     sim.server.context(now).respond(later, "at last");
-    sim.step();
+    sim.settle();
     for (client, body) in [(waits, "at last"), (begun, "/a")] {
         let answer = only(&sim.receive(client));
         assert_eq!((answer.text(), answer.closes()), (body, true));
@@ -314,11 +314,11 @@ fn http_exchange_in_progress_is_the_last_at_the_end_of_its_life() {
 #[test]
 fn connection_lives_as_long_as_it_likes_by_default() {
     let (mut sim, log) = serving(Options::new());
-    let client = sim.websocket("/socket");
+    let client = sim.raw_websocket("/socket");
     log.take();
     for _ in 0..10 {
         sim.now += seconds(2 * 86_400);
-        sim.step();
+        sim.settle();
         sim.send(client, pong(""));
     }
     sim.receive(client);
@@ -329,11 +329,11 @@ fn connection_lives_as_long_as_it_likes_by_default() {
 #[test]
 fn websocket_within_its_rate_may_send_large_messages() {
     let options = Options::new().byte_rate(128 << 20, 128 << 10);
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.options(options);
         server.websocket("/", |conn, message| conn.send(&*message.len().to_string()));
     });
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     sim.advance(seconds(1));
     // The second has the memory of the first, so that nothing but the rate says how much of it is taken at once.
     for _ in 0..2 {

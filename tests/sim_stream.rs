@@ -5,14 +5,14 @@ mod common;
 use std::io::ErrorKind;
 
 use common::http::{self, Answer, only};
-use common::{Client, Log, Recorder, Sim, millis, seconds};
+use common::{Bytes, Client, Log, Recorder, World, millis, seconds};
 use switchboard::{
     CloseCode, EventStream, Message, Options, Outgoing, Reply, Response, Stream, ZoneId,
 };
 
 /// `/chunked` and `/counted` stream four pieces, one a call; `/short` and `/long` declare another length than they
 /// have; `/empty` has none. Whatever else is asked for is answered with its path.
-fn streaming(log: &Log) -> (Sim, ZoneId<Recorder>) {
+fn streaming(log: &Log) -> (World, ZoneId<Recorder>) {
     let mut left = 0;
     let recorder = Recorder::new(log)
         .request(move |_, request| {
@@ -33,7 +33,7 @@ fn streaming(log: &Log) -> (Sim, ZoneId<Recorder>) {
             conn.write(b"piece");
             if left > 0 { conn.want_writable() } else { conn.finish() }
         });
-    let mut sim = Sim::new();
+    let mut sim = World::new();
     let zone = sim.server.zone("/", recorder);
     (sim, zone)
 }
@@ -112,7 +112,7 @@ fn handler_is_told_writable_once_a_turn() {
             "turn {turn}: {calls:?}"
         );
     }
-    sim.step();
+    sim.settle();
     assert_eq!(log.take(), [""; 0]);
 }
 
@@ -157,7 +157,7 @@ fn server_breaks_off_a_stream_that_is_short_of_its_length() {
     );
 }
 
-type Leave = fn(&mut Sim, Client);
+type Leave = fn(&mut World, Client);
 
 #[test]
 fn handler_hears_once_that_the_peer_of_a_stream_is_lost() {
@@ -218,7 +218,7 @@ fn server_drops_a_stream_whose_reader_stalls_and_no_other() {
 #[test]
 fn server_waits_for_a_handler_that_has_nothing_to_stream_yet() {
     let log = Log::new();
-    let mut sim = Sim::new();
+    let mut sim = World::new();
     let zone = sim.server.zone(
         "/",
         Recorder::new(&log).request(|_, request| match request.path() {
@@ -258,7 +258,7 @@ fn server_lets_no_request_pass_a_stream_that_was_finished_while_blocked() {
             conn.finish();
         }
     });
-    sim.step();
+    sim.settle();
     sim.tell(client, switchboard::Readiness::READABLE);
     assert_eq!(
         log.take(),
@@ -270,8 +270,8 @@ fn server_lets_no_request_pass_a_stream_that_was_finished_while_blocked() {
     assert_eq!(http::bodies(&sim.receive(client)), "all of it /next");
 }
 
-fn events(log: &Log, options: Options) -> Sim {
-    let mut sim = Sim::with(|server| server.options(options));
+fn events(log: &Log, options: Options) -> World {
+    let mut sim = World::serving(|server| server.options(options));
     let recorder = Recorder::new(log)
         .request(|_, request| match request.path() {
             "/events" => EventStream::new().retry(millis(1500)).header("X-Stream", "yes").into(),
@@ -283,16 +283,16 @@ fn events(log: &Log, options: Options) -> Sim {
 }
 
 /// Opens an event stream; its head has been received.
-fn open(sim: &mut Sim) -> (Client, Answer) {
+fn open(sim: &mut World) -> (Client, Answer) {
     let client = sim.connect();
     let answer = only(&sim.ask(client, http::get("/events")));
     (client, answer)
 }
 
-fn publish<'a>(sim: &mut Sim, message: impl Into<Outgoing<'a>>) {
+fn publish<'a>(sim: &mut World, message: impl Into<Outgoing<'a>>) {
     let now = sim.now;
     sim.server.context(now).publish("news", message);
-    sim.step();
+    sim.settle();
 }
 
 #[test]
@@ -406,7 +406,7 @@ fn event_stream_ends_once_however_it_ends() {
             |sim, _| {
                 let now = sim.now;
                 sim.server.context(now).drain(CloseCode::GOING_AWAY, seconds(9));
-                sim.step();
+                sim.settle();
             },
             "close 1001 \"\"",
         ),

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use common::frames::text;
-use common::{Log, Recorder, Sim, http, millis, seconds};
+use common::{Bytes, Log, Recorder, World, http, millis, seconds};
 use proptest::prelude::*;
 use switchboard::{Context, Handler, Reply, Server, TimerId, Upgrade, ZoneId};
 
@@ -24,17 +24,17 @@ impl Notes {
 }
 
 /// A simulation with notes, which the tests take with `take`.
-fn noting() -> (Sim, ZoneId<Notes>) {
-    let mut sim = Sim::new();
+fn noting() -> (World, ZoneId<Notes>) {
+    let mut sim = World::new();
     let zone = sim.server.zone("/", Notes::default());
     (sim, zone)
 }
 
-fn take(sim: &mut Sim, zone: ZoneId<Notes>) -> Vec<String> {
+fn take(sim: &mut World, zone: ZoneId<Notes>) -> Vec<String> {
     sim.server.with(zone, |notes, _| std::mem::take(&mut notes.0))
 }
 
-fn cx(sim: &mut Sim) -> &mut Context {
+fn cx(sim: &mut World) -> &mut Context {
     sim.server.context(sim.now)
 }
 
@@ -69,7 +69,7 @@ fn timer_repeats_and_skips_what_was_missed() {
     assert_eq!(take(&mut sim, zone).len(), 10);
     // A loop that was busy for 950 ms catches up with one call, and keeps the pace from there.
     sim.now += millis(950);
-    sim.step();
+    sim.settle();
     assert_eq!(take(&mut sim, zone).len(), 1);
     assert_eq!(sim.server.poll_timeout(sim.now), Some(millis(100)));
     sim.advance(millis(99));
@@ -184,7 +184,7 @@ fn call_that_calls_itself_leaves_the_loop_its_turns() {
 
 #[test]
 fn call_reaches_the_handler_that_its_zone_names() {
-    let mut sim = Sim::new();
+    let mut sim = World::new();
     let one = sim.server.zone("/one", Notes::default());
     let two = sim.server.zones(&["/two", "/three"], Notes::default());
     cx(&mut sim).call(two, |notes: &mut Notes, _| notes.add("two"));
@@ -197,13 +197,13 @@ fn call_reaches_the_handler_that_its_zone_names() {
 }
 
 /// Sets the timeout that a message names, in milliseconds.
-fn timed(log: &Log) -> Sim {
+fn timed(log: &Log) -> World {
     let recorder = Recorder::new(log).message(|conn, message| {
         let millis: Option<u64> =
             std::str::from_utf8(message.as_bytes()).ok().and_then(|text| text.parse().ok());
         conn.set_timeout(millis.map(Duration::from_millis));
     });
-    Sim::with(|server| {
+    World::serving(|server| {
         server.zone("/", recorder);
     })
 }
@@ -212,7 +212,7 @@ fn timed(log: &Log) -> Sim {
 fn timeout_strikes_once_and_never_early() {
     let log = Log::new();
     let mut sim = timed(&log);
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     sim.send(client, text("1000"));
     log.take();
     sim.advance(millis(999));
@@ -227,7 +227,7 @@ fn timeout_strikes_once_and_never_early() {
 fn timeout_moves_with_every_message_and_can_be_cleared() {
     let log = Log::new();
     let mut sim = timed(&log);
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     for _ in 0..20 {
         sim.send(client, text("1000"));
         sim.advance(millis(900));
@@ -253,10 +253,10 @@ fn timeout_moves_with_every_message_and_can_be_cleared() {
 fn timeout_goes_with_its_connection() {
     let log = Log::new();
     let mut sim = timed(&log);
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     sim.send(client, text("1000"));
     sim.end(client);
-    let next = sim.websocket("/");
+    let next = sim.raw_websocket("/");
     assert_eq!(sim.token(client), sim.token(next), "the slot is taken again");
     log.take();
     sim.advance(seconds(5));
@@ -277,13 +277,13 @@ fn timeout_goes_with_a_request_whose_peer_has_left() {
         conn.set_timeout(Some(seconds(1)));
         Reply::Later
     });
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.zone("/", recorder);
     });
     let client = sim.connect();
     sim.send(client, http::get("/"));
     sim.end(client);
-    let next = sim.websocket("/");
+    let next = sim.raw_websocket("/");
     assert_eq!(sim.token(client), sim.token(next), "the slot is taken again");
     log.take();
     sim.advance(seconds(5));
@@ -292,12 +292,12 @@ fn timeout_goes_with_a_request_whose_peer_has_left() {
 
 #[test]
 fn server_with_nothing_to_do_waits_for_ever() {
-    let mut sim = Sim::new();
+    let mut sim = World::new();
     assert_eq!(sim.server.poll_timeout(sim.now), None);
     sim.server.websocket("/", |conn, message| conn.send(message));
-    sim.step();
+    sim.settle();
     assert_eq!(sim.server.poll_timeout(sim.now), None);
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     sim.end(client);
     sim.advance(seconds(1000));
     assert_eq!(sim.server.poll_timeout(sim.now), None);
@@ -305,10 +305,10 @@ fn server_with_nothing_to_do_waits_for_ever() {
 
 #[test]
 fn server_with_idle_connections_wakes_for_their_deadlines_only() {
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.websocket("/", |conn, message| conn.send(message));
     });
-    let clients: Vec<_> = (0..100).map(|_| sim.websocket("/")).collect();
+    let clients: Vec<_> = (0..100).map(|_| sim.raw_websocket("/")).collect();
     let end = sim.now + seconds(100);
     let mut wakes = 0;
     while let Some(wait) = sim.server.poll_timeout(sim.now).filter(|wait| sim.now + *wait <= end) {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 
 use common::frames::{close, text};
-use common::{Client, Log, Recorder, Sim};
+use common::{Bytes, Client, Log, Recorder, World};
 use proptest::prelude::*;
 use switchboard::{
     CloseCode, Conn, ConnId, ConnMap, EventStream, Handler, Message, Outgoing, Request, Server,
@@ -33,7 +33,7 @@ fn obey(conn: &mut Conn<'_>, message: Message<'_>) {
     }
 }
 
-fn obedient(log: &Log) -> Sim {
+fn obedient(log: &Log) -> World {
     let farewell = |conn: &mut Conn<'_>, code: u16| {
         let topics: Vec<_> = conn.topics().map(str::to_owned).collect();
         for topic in topics {
@@ -53,19 +53,20 @@ fn obedient(log: &Log) -> Sim {
             conn.subscribe(topic);
         }
     });
-    Sim::with(|server| {
+    World::serving(|server| {
         server.zone("/", recorder);
     })
 }
 
-fn count(sim: &mut Sim, topic: &str) -> usize {
+fn count(sim: &mut World, topic: &str) -> usize {
     sim.server.context(sim.now).subscribers(topic)
 }
 
 #[test]
 fn topic_reaches_its_subscribers_once_each() {
     let mut sim = obedient(&Log::new());
-    let (one, two, three) = (sim.websocket("/"), sim.websocket("/"), sim.websocket("/"));
+    let (one, two, three) =
+        (sim.raw_websocket("/"), sim.raw_websocket("/"), sim.raw_websocket("/"));
     sim.send(one, [text("join a"), text("join a"), text("join b"), text("topics")].concat());
     assert_eq!(sim.words(one), ["text b a"], "twice is once, the latest first");
     sim.send(two, text("join a"));
@@ -92,7 +93,7 @@ fn topic_reaches_its_subscribers_once_each() {
 
 #[test]
 fn topic_message_keeps_its_place_among_the_others() {
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.websocket("/", |conn: &mut Conn<'_>, _| {
             conn.subscribe("a");
             conn.send("before");
@@ -100,14 +101,14 @@ fn topic_message_keeps_its_place_among_the_others() {
             conn.send("after");
         });
     });
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     assert_eq!(sim.ask_words(client, text("")), ["text before", "text published", "text after"]);
 }
 
 /// However a connection ends, its topics and their counts still stand in `close`, and not after it.
 #[test]
 fn topics_stand_until_close_has_returned() {
-    type End = fn(&mut Sim, Client);
+    type End = fn(&mut World, Client);
     let ends: [(&str, End); 5] = [
         ("1000", |sim, client| sim.send(client, close(1000, ""))),
         ("1000", |sim, client| sim.send(client, [text("close"), close(1000, "")].concat())),
@@ -117,7 +118,7 @@ fn topics_stand_until_close_has_returned() {
     ];
     for (code, end) in ends {
         let mut sim = obedient(&Log::new());
-        let (one, two) = (sim.websocket("/a/b"), sim.websocket("/b"));
+        let (one, two) = (sim.raw_websocket("/a/b"), sim.raw_websocket("/b"));
         end(&mut sim, one);
         assert_eq!(sim.words(two), [format!("text left b with {code} of 2")]);
         assert_eq!((count(&mut sim, "a"), count(&mut sim, "b")), (0, 1));
@@ -127,7 +128,7 @@ fn topics_stand_until_close_has_returned() {
 #[test]
 fn topic_is_heard_by_a_closing_connection_no_more() {
     let mut sim = obedient(&Log::new());
-    let (one, two) = (sim.websocket("/a"), sim.websocket("/"));
+    let (one, two) = (sim.raw_websocket("/a"), sim.raw_websocket("/"));
     assert_eq!(sim.ask_words(one, text("close")), ["close 1000"]);
     sim.send(two, text("all a x"));
     assert_eq!((sim.receive(one), count(&mut sim, "a")), (vec![], 1));
@@ -138,13 +139,13 @@ fn topic_is_heard_by_a_closing_connection_no_more() {
 #[test]
 fn topic_reaches_websockets_and_event_streams_alike() {
     let mut sim = obedient(&Log::new());
-    let (socket, stream) = (sim.websocket("/news"), sim.event_stream("/news"));
+    let (socket, stream) = (sim.raw_websocket("/news"), sim.raw_events("/news"));
     assert_eq!(count(&mut sim, "news"), 2);
     let cx = sim.server.context(sim.now);
     cx.publish("news", Outgoing::text("two\nlines").event("weather").id("7"));
     cx.publish("news", Outgoing::binary(b"bytes"));
     cx.publish("news", "plain");
-    sim.step();
+    sim.settle();
     assert_eq!(sim.words(socket), ["text two\nlines", "binary 5", "text plain"]);
     let events = String::from_utf8(sim.receive(stream)).expect("events are text");
     assert_eq!(events, "event: weather\nid: 7\ndata: two\ndata: lines\n\ndata: plain\n\n");
@@ -155,7 +156,7 @@ fn topic_reaches_websockets_and_event_streams_alike() {
 
 #[test]
 fn topic_cannot_be_joined_by_a_plain_exchange() {
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.http("/", |conn, _| {
             conn.subscribe("a");
             "no"
@@ -170,10 +171,10 @@ fn topic_cannot_be_joined_by_a_plain_exchange() {
 fn conn_id_of_an_ended_exchange_names_nothing_in_its_old_slot() {
     let log = Log::new();
     let mut sim = obedient(&log);
-    let old = sim.websocket("/a");
+    let old = sim.raw_websocket("/a");
     let old_id = log.last_id();
     sim.end(old);
-    let new = sim.websocket("/b");
+    let new = sim.raw_websocket("/b");
     let new_id = log.last_id();
     assert_eq!(sim.token(old), sim.token(new), "the slot is taken again");
     let cx = sim.server.context(sim.now);
@@ -181,11 +182,11 @@ fn conn_id_of_an_ended_exchange_names_nothing_in_its_old_slot() {
     cx.send(old_id, "stale");
     cx.respond(old_id, switchboard::Response::text("stale"));
     cx.upgrade(old_id, Upgrade::new());
-    sim.step();
+    sim.settle();
     assert_eq!(sim.receive(new), b"");
 
     // A name outlives an exchange on the same connection too.
-    let mut sim = Sim::new();
+    let mut sim = World::new();
     let mut ids = Vec::new();
     let zone = sim.server.zone("/", Ids::default());
     let client = sim.connect();
@@ -214,7 +215,7 @@ fn conn_map_holds_what_belongs_to_a_connection() {
     let log = Log::new();
     let mut sim = obedient(&log);
     let mut map = ConnMap::new();
-    let join = |sim: &mut Sim| (sim.websocket("/"), log.last_id());
+    let join = |sim: &mut World| (sim.raw_websocket("/"), log.last_id());
     let ((one, first), (_, second)) = (join(&mut sim), join(&mut sim));
     assert_eq!(
         (map.insert(first, 1), map.insert(second, 2), map.insert(first, 10)),
@@ -271,10 +272,10 @@ impl Model {
         self.open.get_mut(who % len)
     }
 
-    fn act(&mut self, sim: &mut Sim, act: &Act) {
+    fn act(&mut self, sim: &mut World, act: &Act) {
         match *act {
             Act::Open if self.open.len() < 8 => {
-                self.open.push((sim.websocket("/"), BTreeSet::new()))
+                self.open.push((sim.raw_websocket("/"), BTreeSet::new()))
             }
             Act::Open => {}
             Act::Join(who, topic) | Act::Leave(who, topic) | Act::Publish(who, topic) => {
@@ -311,14 +312,14 @@ impl Model {
         }
     }
 
-    fn hear(&mut self, sim: &mut Sim, topic: usize) {
+    fn hear(&mut self, sim: &mut World, topic: usize) {
         for (client, topics) in &self.open {
             let expected = if topics.contains(&topic) { &["text x"][..] } else { &[] };
             assert_eq!(sim.words(*client), expected);
         }
     }
 
-    fn check(&self, sim: &mut Sim) {
+    fn check(&self, sim: &mut World) {
         for topic in 0..4 {
             let members = self.open.iter().filter(|(_, topics)| topics.contains(&topic)).count();
             assert_eq!(count(sim, &topic.to_string()), members, "subscribers of {topic}");
@@ -333,7 +334,7 @@ proptest! {
     /// FIELD row 26: the subscribers are the open connections that joined, whatever happened and whoever took whose slot.
     #[test]
     fn field_row_26_topics_have_exactly_the_members_that_joined(acts in prop::collection::vec(act(), 1..250)) {
-        let mut sim = Sim::with(|server: &mut Server| {
+        let mut sim = World::serving(|server: &mut Server| {
             let _zone: ZoneId<_> = server.websocket("/", obey);
         });
         let mut model = Model::default();

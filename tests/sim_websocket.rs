@@ -4,19 +4,19 @@ mod common;
 
 use common::frames::{BINARY, CONTINUATION, TEXT, binary, close, frame, header, ping, pong, text};
 use common::http::{get, handshake};
-use common::{Client, Log, Recorder, Sim, after_handshake, raw, words};
+use common::{Bytes, Client, Log, Recorder, World, after_handshake, raw, words};
 use switchboard::{CloseCode, Conn, Handler, Message, Options, Reply, Upgrade};
 
 /// A server that echoes at every path.
-fn echo(log: &Log) -> Sim {
+fn echo(log: &Log) -> World {
     let recorder = Recorder::new(log).message(|conn, message| conn.send(message));
-    Sim::with(|server| {
+    World::serving(|server| {
         server.zone("/", recorder);
     })
 }
 
 /// The same with a limit on messages.
-fn limited(log: &Log, max_message: usize) -> Sim {
+fn limited(log: &Log, max_message: usize) -> World {
     let mut sim = echo(log);
     sim.server.options(Options::new().max_message(max_message));
     sim
@@ -122,7 +122,7 @@ fn server_answers_what_came_before_a_violation_and_then_closes_once() {
     for (what, bad, code) in rows {
         let log = Log::new();
         let mut sim = echo(&log);
-        let client = sim.websocket("/");
+        let client = sim.raw_websocket("/");
         let after = [text("not heard"), ping("nor answered"), close(1000, "")].concat();
         let heard_of =
             sim.ask_words(client, [text("good"), ping("p"), bad.clone(), after].concat());
@@ -157,7 +157,7 @@ fn server_refuses_reserved_bits_after_a_close_too() {
         for begun in [false, true] {
             let log = Log::new();
             let mut sim = echo(&log);
-            let client = sim.websocket("/");
+            let client = sim.raw_websocket("/");
             if begun {
                 sim.send(client, frame(false, TEXT, "a"));
             }
@@ -174,7 +174,7 @@ fn server_refuses_reserved_bits_after_a_close_too() {
 #[test]
 fn server_answers_ten_pings_of_one_segment_in_order() {
     let mut sim = echo(&Log::new());
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     let pings: Vec<u8> = (0..10).flat_map(|n| ping(n.to_string())).collect();
     let pongs: Vec<_> = (0..10).map(|n| format!("pong {n}")).collect();
     assert_eq!(sim.ask_words(client, pings), pongs);
@@ -193,7 +193,7 @@ fn server_refuses_messages_above_the_limit_only() {
                 .concat();
         for (bytes, answers) in [(whole, 1), (pieces, 2)] {
             let mut sim = limited(&Log::new(), limit);
-            let client = sim.websocket("/");
+            let client = sim.raw_websocket("/");
             let said = sim.ask_words(client, bytes);
             assert_eq!((said.len(), &said[answers - 1]), (answers, &format!("binary {limit}")));
         }
@@ -201,7 +201,7 @@ fn server_refuses_messages_above_the_limit_only() {
         let pieces = [frame(false, BINARY, &at), header(true, CONTINUATION, 1)].concat();
         for bytes in [whole, pieces] {
             let mut sim = limited(&Log::new(), limit);
-            let client = sim.websocket("/");
+            let client = sim.raw_websocket("/");
             assert_eq!(sim.ask_words(client, bytes), ["close 1009 message too big"], "{limit}");
         }
     }
@@ -209,10 +209,10 @@ fn server_refuses_messages_above_the_limit_only() {
 
 #[test]
 fn server_takes_messages_of_16_mebibytes_by_default() {
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         server.websocket("/", |conn: &mut Conn<'_>, message: Message<'_>| conn.send(message));
     });
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     let payload: Vec<u8> = (0..16 << 20).map(|n: usize| ((n * 31) >> 7) as u8).collect();
     let answer = sim.ask(client, binary(&payload));
     let echoed = common::frames::frames(&answer);
@@ -222,11 +222,11 @@ fn server_takes_messages_of_16_mebibytes_by_default() {
 #[test]
 fn server_without_a_limit_is_as_strict() {
     let mut sim = limited(&Log::new(), usize::MAX);
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     assert_eq!(sim.ask_words(client, header(true, BINARY, (1 << 63) - 1)), [""; 0]);
     assert_eq!(sim.ask_words(client, "no allocation of that size"), [""; 0]);
     for (bad, code) in [(raw(0xC1, ""), 1002), (text_of(b"\xFF"), 1007)] {
-        let client = sim.websocket("/");
+        let client = sim.raw_websocket("/");
         let said = sim.ask_words(client, bad);
         assert!(said.len() == 1 && said[0].starts_with(&format!("close {code}")), "{said:?}");
     }
@@ -236,7 +236,7 @@ fn server_without_a_limit_is_as_strict() {
 fn server_gives_each_connection_a_share_of_a_turn() {
     let log = Log::new();
     let mut sim = echo(&log);
-    let (flooder, other) = (sim.websocket("/"), sim.websocket("/"));
+    let (flooder, other) = (sim.raw_websocket("/"), sim.raw_websocket("/"));
     heard(&log);
     let flood: Vec<u8> = (0..1000).flat_map(|n: i32| text(&n.to_string())).collect();
     sim.push(flooder, flood);
@@ -250,7 +250,7 @@ fn server_gives_each_connection_a_share_of_a_turn() {
     let second_turn = heard(&log);
     assert_eq!(second_turn[0], "text again", "what is new comes before what is left");
     assert_eq!(second_turn.len(), 1 + 256);
-    sim.step();
+    sim.settle();
     assert_eq!(sim.words(flooder), (0..1000).map(|n| format!("text {n}")).collect::<Vec<_>>());
     assert_eq!(sim.words(other), ["text other", "text again"]);
 }
@@ -261,14 +261,14 @@ fn field_row_22_server_serves_others_during_a_flood() {
     for flood in [ping("p"), text("")] {
         let log = Log::new();
         let mut sim = echo(&log);
-        let (flooder, other) = (sim.websocket("/"), sim.websocket("/"));
+        let (flooder, other) = (sim.raw_websocket("/"), sim.raw_websocket("/"));
         sim.push(flooder, flood.repeat(20_000));
         for round in 0..20 {
             sim.push(other, text(&round.to_string()));
             sim.turn();
             assert_eq!(sim.words(other), [format!("text {round}")], "answered in the same turn");
         }
-        sim.step();
+        sim.settle();
         assert_eq!(sim.words(flooder).len(), 20_000);
     }
 }
@@ -277,14 +277,14 @@ fn field_row_22_server_serves_others_during_a_flood() {
 #[test]
 fn field_row_18_server_upgrades_later_without_losing_or_inventing_frames() {
     let log = Log::new();
-    let mut sim = Sim::new();
+    let mut sim = World::new();
     let zone = sim.server.zone(
         "/",
         Recorder::new(&log)
             .request(|_, _| Reply::Later)
             .message(|conn, message| conn.send(message)),
     );
-    let ask = |sim: &mut Sim| -> (Client, switchboard::ConnId) {
+    let ask = |sim: &mut World| -> (Client, switchboard::ConnId) {
         let client = sim.connect();
         sim.send(client, [handshake("/").into_bytes(), text("early")].concat());
         (client, log.last_id())
@@ -292,7 +292,7 @@ fn field_row_18_server_upgrades_later_without_losing_or_inventing_frames() {
     let (stays, id) = ask(&mut sim);
     assert_eq!(sim.receive(stays), b"");
     sim.server.with(zone, |_, cx| cx.upgrade(id, Upgrade::new()));
-    sim.step();
+    sim.settle();
     assert_eq!(words(after_handshake(&sim.receive(stays))), ["text early"]);
 
     log.take();
@@ -304,10 +304,10 @@ fn field_row_18_server_upgrades_later_without_losing_or_inventing_frames() {
         cx.upgrade(id, Upgrade::new());
         cx.send(id, "to nobody");
     });
-    sim.step();
+    sim.settle();
     assert_eq!(sim.receive(next), b"", "an answer to the last connection in this slot");
     sim.server.with(zone, |_, cx| cx.upgrade(next_id, Upgrade::new()));
-    sim.step();
+    sim.settle();
     assert_eq!(words(after_handshake(&sim.receive(next))), ["text early"]);
 }
 
@@ -315,7 +315,7 @@ fn field_row_18_server_upgrades_later_without_losing_or_inventing_frames() {
 #[test]
 fn field_row_29_server_survives_a_handler_that_closes_while_it_upgrades() {
     let log = Log::new();
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         let recorder = Recorder::new(&log).request(|conn, _| {
             conn.close(CloseCode::NORMAL, "");
             conn.send("too early");
@@ -353,9 +353,9 @@ impl Handler for Pongs {
 
 #[test]
 fn server_tells_its_handler_of_pongs_while_open() {
-    let mut sim = Sim::new();
+    let mut sim = World::new();
     let zone = sim.server.zone("/", Pongs::default());
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     let asked = sim.ask(client, text("are you there"));
     assert_eq!(words(&asked), ["ping are you there"]);
     sim.trickle(client, &pong("are you there"));

@@ -3,7 +3,7 @@
 mod common;
 
 use common::http::{self, only};
-use common::{Log, Recorder, Sim, seconds};
+use common::{Bytes, Log, Recorder, World, seconds};
 use switchboard::http::Method;
 use switchboard::{Reply, Response, Upgrade, Zone};
 
@@ -12,8 +12,8 @@ use switchboard::{Reply, Response, Upgrade, Zone};
 struct User(String);
 
 /// Asks for a user by a cookie, for everything below `/`.
-fn guarded(log: &Log) -> Sim {
-    Sim::with(|server| {
+fn guarded(log: &Log) -> World {
+    World::serving(|server| {
         server.http("/", |_, request| match request.cookie("user").map(str::to_owned) {
             Some(user) => {
                 request.extensions_mut().insert(User(user));
@@ -90,7 +90,7 @@ fn zone_hands_what_it_found_to_request_body_and_open() {
 fn zones_are_asked_in_their_order_by_whole_segments() {
     let order = |path: &str| {
         let log = Log::new();
-        let mut sim = Sim::with(|server| {
+        let mut sim = World::serving(|server| {
             for prefix in ["/a", "/", "/a/b", "/ab", "/a/"] {
                 let log = log.clone();
                 server.http(prefix, move |conn, request| {
@@ -112,7 +112,7 @@ fn zones_are_asked_in_their_order_by_whole_segments() {
 
 #[test]
 fn handler_at_several_prefixes_is_told_which_one() {
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         let log = Log::new();
         server.zones(
             &["/one", "/two"],
@@ -129,7 +129,7 @@ fn handler_at_several_prefixes_is_told_which_one() {
 
 #[test]
 fn handler_keeps_its_state_between_requests() {
-    let mut sim = Sim::with(|server| {
+    let mut sim = World::serving(|server| {
         let mut count = 0;
         server.http("/", move |_, _| {
             count += 1;
@@ -142,8 +142,8 @@ fn handler_keeps_its_state_between_requests() {
     assert_eq!(bodies, "1 23");
 }
 
-fn methods() -> Sim {
-    Sim::with(|server| {
+fn methods() -> World {
+    World::serving(|server| {
         server.http(Zone::new("/x").methods(&[Method::GET, Method::PUT]), |_, _| "got");
         server.http(Zone::new("/x/y").methods(&[Method::DELETE, Method::PUT]), |_, _| "deleted");
         // Wants bodies and then does not want to answer.
@@ -211,8 +211,8 @@ fn zone_that_answers_get_answers_head() {
 
 const EXPECT: &str = "Expect: 100-continue\r\n";
 
-fn uploading(log: &Log) -> Sim {
-    Sim::with(|server| {
+fn uploading(log: &Log) -> World {
+    World::serving(|server| {
         let recorder = Recorder::new(log)
             .request(|_, request| match request.path() {
                 "/upload" => Reply::Body(10),
@@ -372,7 +372,7 @@ fn server_closes_over_a_big_body_that_nobody_wants() {
 fn handler_that_asks_for_the_body_twice_is_answered_500() {
     let log = Log::new();
     for cut in [0, 3] {
-        let mut sim = Sim::with(|server| {
+        let mut sim = World::serving(|server| {
             server.zone(
                 "/",
                 Recorder::new(&log).request(|_, _| Reply::Body(9)).body(|_, _, _| Reply::Body(9)),
@@ -390,7 +390,7 @@ fn handler_that_asks_for_the_body_twice_is_answered_500() {
 #[test]
 fn zone_that_passes_after_the_body_hands_it_on() {
     for cut in [0, 3] {
-        let mut sim = Sim::with(|server| {
+        let mut sim = World::serving(|server| {
             let log = Log::new();
             server.zone("/", Recorder::new(&log).request(|_, _| Reply::Body(9)));
             server.zone(

@@ -97,6 +97,7 @@ impl World {
     /// ```
     #[track_caller]
     pub fn push(&mut self, client: Client, bytes: impl AsRef<[u8]>) {
+        self.settle_touched();
         self.link(client).push(bytes);
     }
 
@@ -122,6 +123,7 @@ impl World {
     /// ```
     #[track_caller]
     pub fn window(&mut self, client: Client, bytes: usize) {
+        self.settle_touched();
         self.link(client).window(bytes);
         self.settle();
     }
@@ -134,10 +136,11 @@ impl World {
     /// # world.server.websocket("/", |_, _| {});
     /// let ada = world.websocket("/");
     /// world.end(ada);
-    /// assert!(world.is_gone(ada));
+    /// assert!(!world.is_open(ada));
     /// ```
     #[track_caller]
     pub fn end(&mut self, client: Client) {
+        self.settle_touched();
         self.link(client).end();
         self.settle();
     }
@@ -156,6 +159,7 @@ impl World {
     /// ```
     #[track_caller]
     pub fn fail(&mut self, client: Client, kind: ErrorKind) {
+        self.settle_touched();
         self.link(client).fail(kind);
         self.settle();
     }
@@ -172,42 +176,30 @@ impl World {
     /// world.manual(dead);
     /// world.advance(Duration::from_secs(600));
     /// assert_eq!(world.read(dead), [0x89, 0x00]); // an empty ping, then the server gave up
-    /// assert!(world.is_gone(dead));
+    /// assert!(!world.is_open(dead));
     /// ```
     #[track_caller]
     pub fn manual(&mut self, client: Client) {
         self.link(client).set_manual();
     }
 
-    /// Whether the server has ended its side. It may still wait for the client's end.
+    /// Whether the server still has its side of the connection open.
     ///
-    /// ```
-    /// # let mut world = switchboard::testing::World::new();
-    /// let ada = world.connect();
-    /// world.write(ada, "this is no HTTP\r\n\r\n");
-    /// assert_eq!(world.answer(ada).status, 400);
-    /// assert!(world.is_ended(ada) && !world.is_gone(ada));
-    /// ```
-    #[track_caller]
-    pub fn is_ended(&mut self, client: Client) -> bool {
-        self.settle();
-        self.link(client).peer.is_ended()
-    }
-
-    /// Whether the server has dropped the connection altogether.
+    /// A server that has ended its side may wait for the client's end before it drops the
+    /// connection; [`MemoryPeer::is_gone`] on the [`peer`](World::peer) tells the difference.
     ///
     /// ```
     /// use std::time::Duration;
     /// # let mut world = switchboard::testing::World::new();
     /// let silent = world.connect();
-    /// assert!(!world.is_gone(silent));
+    /// assert!(world.is_open(silent));
     /// world.advance(Duration::from_secs(11)); // `Options::first_byte_timeout` is 10 s
-    /// assert!(world.is_gone(silent));
+    /// assert!(!world.is_open(silent));
     /// ```
     #[track_caller]
-    pub fn is_gone(&mut self, client: Client) -> bool {
+    pub fn is_open(&mut self, client: Client) -> bool {
         self.settle();
-        self.link(client).peer.is_gone()
+        !self.link(client).peer.is_ended()
     }
 
     /// The client's end of the connection, for what this type has no method. The server does not
@@ -235,7 +227,7 @@ impl World {
     /// let ada = world.connect();
     /// let token = world.token(ada);
     /// world.server.ready(token, Readiness::READABLE, world.now); // though nothing has arrived
-    /// assert!(!world.is_gone(ada));
+    /// assert!(world.is_open(ada));
     /// ```
     #[track_caller]
     pub fn token(&self, client: Client) -> Token {

@@ -99,7 +99,7 @@ impl World {
     /// let ada = world.connect();
     /// world.request(ada, "/bell");
     /// assert!(world.try_answer(ada).is_none());
-    /// world.server.with(zone, |bell, cx| cx.respond(bell.0.take().unwrap(), "ding"));
+    /// world.with(zone, |bell, cx| cx.respond(bell.0.take().unwrap(), "ding"));
     /// assert_eq!(world.answer(ada).text(), "ding");
     /// ```
     ///
@@ -172,7 +172,7 @@ fn no_answer(link: &Link) -> String {
     match (link.inbox.is_empty(), link.peer.is_ended()) {
         (_, true) => format!("no answer: the server ended the connection after \"{received}\""),
         (true, false) => "no answer yet: the handler answers later, or waits for a body. Make it \
-                          answer with `world.server.with`, or let time pass with `advance`"
+                          answer with `world.with`, or let time pass with `advance`"
             .to_owned(),
         (false, false) => format!(
             "no whole answer yet: use `events` for an event stream, `advance`, or take what has \

@@ -16,7 +16,7 @@
 //!
 //! | I want to | use |
 //! |---|---|
-//! | set up the server as my program does | [`World::with`] and the function that adds my zones |
+//! | set up the server as my program does | [`World::serving`] and the function that adds my zones |
 //! | ask for a page, post a form | [`World::get`], [`World::post`] |
 //! | send a cookie, an `Origin`, another method | [`World::fetch`] with an `http::Request` |
 //! | await a deferred answer | [`World::request`], [`World::answer`], [`World::try_answer`] |
@@ -26,6 +26,7 @@
 //! | open an event stream, receive events | [`World::events`], [`World::hear`] |
 //! | let time pass | [`World::advance`] |
 //! | publish, send or count from outside | [`World::context`] |
+//! | look at the state of my handler | [`World::with`] |
 //! | close, and see how it was closed | [`World::close`], [`World::closed`] |
 //! | have a slow reader | [`World::window`] |
 //! | have a dead peer, which answers no ping | [`World::manual`] |
@@ -35,9 +36,10 @@
 //! | let the server be the client | [`World::dial`], [`World::accept`] |
 //!
 //! # Turns
-//! Nothing happens by itself. Each method of a [`World`], except `push`, `turn`, `peer`, `context`
-//! and `dial`, lets the server run turns until nothing is left to do at this moment; see
-//! [`World::settle`]. So an assertion sees all that follows from what was done before.
+//! Nothing happens by itself. Each method of a [`World`], except `push`, `turn`, `peer` and
+//! `dial`, lets the server run turns until nothing is left to do at this moment; see
+//! [`World::settle`]. So an assertion sees all that follows from what was done before. What is done
+//! to `world.server` itself waits for the next turn.
 //!
 //! # Time
 //! The clock stands still until [`World::advance`] moves it. It stops at every deadline and timer

@@ -253,7 +253,7 @@ impl World {
     /// # let ada = world.websocket("/");
     /// world.close(ada, CloseCode::NORMAL, "bye");
     /// assert_eq!(world.closed(ada), Some((CloseCode::NORMAL, String::new())));
-    /// assert!(world.is_gone(ada));
+    /// assert!(!world.is_open(ada));
     /// ```
     ///
     /// # Panics
@@ -303,6 +303,7 @@ impl World {
     /// The client's WebSocket, over which it may still send.
     #[track_caller]
     fn open_socket(&mut self, client: Client, method: &str) -> &mut Socket {
+        self.socket(client, method);
         if let Some((code, reason)) = self.closed(client) {
             panic!("`{method}` after the WebSocket was closed: {code} \"{reason}\"");
         }

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::client::{Client, Link};
-use crate::connection::Context;
-use crate::server::Server;
+use crate::connection::{Context, ZoneId};
+use crate::server::{Handler, Server};
 
 /// A server without sockets, a clock that moves by hand, and scripted clients.
 ///
@@ -23,12 +23,15 @@ use crate::server::Server;
 /// assert_eq!(world.hear(ada), ["hello"]);
 /// ```
 pub struct World {
-    /// The server. After a direct call to it, the next method of the world lets it do what follows.
+    /// The server: for zones and options. What else is done to it directly takes effect in its
+    /// next turn; [`settle`](World::settle) runs turns.
     pub server: Server,
     /// The moment at which the world stands. It must not go back; [`advance`](World::advance) moves
     /// it as a loop would see it.
     pub now: Instant,
     pub(super) links: Vec<Link>,
+    /// The context was lent since the last turn.
+    is_touched: bool,
 }
 
 /// A server that is still busy after this many turns in a row will never come to rest.
@@ -54,11 +57,11 @@ impl World {
     ///     let mut reactor = Reactor::new()?;
     ///     zones(&mut reactor.server);
     ///     // .. and in a test:
-    ///     assert_eq!(World::with(zones).get("/health").text(), "well");
+    ///     assert_eq!(World::serving(zones).get("/health").text(), "well");
     ///     Ok(())
     /// }
     /// ```
-    pub fn with<R>(set_up: impl FnOnce(&mut Server) -> R) -> World {
+    pub fn serving<R>(set_up: impl FnOnce(&mut Server) -> R) -> World {
         let mut world = World::new();
         set_up(&mut world.server);
         world
@@ -75,11 +78,11 @@ impl World {
     /// assert_eq!(World::over(server).get("/").text(), "hello");
     /// ```
     pub fn over(server: Server) -> World {
-        World { server, now: Instant::now(), links: Vec::new() }
+        World { server, now: Instant::now(), links: Vec::new(), is_touched: false }
     }
 
     /// The server's context at the present moment: to send, publish, count or set timers from
-    /// outside. What follows is done by the next method of the world.
+    /// outside. All that follows happens before a client does or hears anything else.
     ///
     /// ```
     /// # use switchboard::testing::World;
@@ -92,7 +95,42 @@ impl World {
     /// assert_eq!(world.context().stats().websockets, 1);
     /// ```
     pub fn context(&mut self) -> &mut Context {
+        self.is_touched = true;
         self.server.context(self.now)
+    }
+
+    /// Runs a closure with a zone's handler and the context, and lets the server do what follows.
+    ///
+    /// ```
+    /// use switchboard::testing::World;
+    /// use switchboard::{Conn, Handler, Message};
+    ///
+    /// #[derive(Default)]
+    /// struct Count(usize);
+    /// impl Handler for Count {
+    ///     fn message(&mut self, _: &mut Conn<'_>, _: Message<'_>) {
+    ///         self.0 += 1;
+    ///     }
+    /// }
+    /// let mut world = World::new();
+    /// let zone = world.server.zone("/", Count::default());
+    /// let ada = world.websocket("/");
+    /// world.say(ada, "hello");
+    /// assert_eq!(world.with(zone, |count, _| count.0), 1);
+    /// ```
+    ///
+    /// # Panics
+    /// With a `ZoneId` of another server.
+    #[track_caller]
+    pub fn with<H: Handler, R>(
+        &mut self,
+        zone: ZoneId<H>,
+        call: impl FnOnce(&mut H, &mut Context) -> R,
+    ) -> R {
+        self.settle();
+        let result = self.server.with(zone, call);
+        self.settle();
+        result
     }
 
     /// Lets time pass. The clock stops at each deadline and timer on its way, in their order, and
@@ -178,12 +216,21 @@ impl World {
     /// assert!(world.peer(ada).receive().ends_with(b"hello"));
     /// ```
     pub fn turn(&mut self) {
+        self.is_touched = false;
         for link in &mut self.links {
             if let Some(news) = link.news() {
                 self.server.ready(link.token, news, self.now);
             }
         }
         self.server.flush(self.now);
+    }
+
+    /// Lets the server finish what was done through its context, before a client does anything.
+    #[track_caller]
+    pub(super) fn settle_touched(&mut self) {
+        if self.is_touched {
+            self.settle();
+        }
     }
 
     pub(super) fn add(&mut self, link: Link) -> Client {

@@ -3,14 +3,14 @@
 use switchboard::proto::websocket::AcceptKey;
 use switchboard::{Accepted, CloseCode, ConnId, Connect, ZoneId};
 
-use super::{Client, Log, Recorder, Sim, seconds};
+use super::{Bytes, Client, Log, Recorder, World, seconds};
 
 /// Where clients are told to connect to.
 pub const URL: &str = "ws://example.com/chat?room=7";
 
 /// A server that may dial, whose handler answers `say ..` in kind and closes when told to.
-pub fn dialler(log: &Log) -> (Sim, ZoneId<Recorder>) {
-    let mut sim = Sim::new();
+pub fn dialler(log: &Log) -> (World, ZoneId<Recorder>) {
+    let mut sim = World::new();
     let seen = log.clone();
     let recorder = Recorder::new(log)
         .open(move |conn, request| {
@@ -28,7 +28,7 @@ pub fn dialler(log: &Log) -> (Sim, ZoneId<Recorder>) {
 }
 
 /// Nothing is left of any connection, nor of what was to be done about it.
-pub fn nothing_left(sim: &mut Sim) {
+pub fn nothing_left(sim: &mut World) {
     let stats = sim.stats();
     assert_eq!((stats.connections, stats.websockets), (0, 0));
     // A deadline that went with its connection is found out when its time comes.
@@ -37,7 +37,7 @@ pub fn nothing_left(sim: &mut Sim) {
 }
 
 /// The client's request, taken from the wire, and the answer that a server owes it.
-pub fn request(sim: &mut Sim, client: Client) -> (String, String) {
+pub fn request(sim: &mut World, client: Client) -> (String, String) {
     let request = String::from_utf8(sim.receive(client)).expect("a head in ASCII");
     let answer = answer_to(&request);
     (request, answer)
@@ -55,9 +55,9 @@ pub fn answer_to(request: &str) -> String {
 }
 
 /// A WebSocket that has been opened against a server of our words.
-pub fn established(sim: &mut Sim, zone: ZoneId<Recorder>, connect: Connect) -> (Client, ConnId) {
+pub fn established(sim: &mut World, zone: ZoneId<Recorder>, connect: Connect) -> (Client, ConnId) {
     let (client, id) = sim.dial(zone, connect);
-    sim.step();
+    sim.settle();
     let (_, answer) = request(sim, client);
     sim.send(client, answer);
     (client, id)

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use switchboard::{ConnId, Connect, ZoneId};
 
-use super::{Client, Recorder, Sim};
+use super::{Bytes, Client, Recorder, World};
 
 /// Two simulations with one connection between them. Nothing crosses it but in [`Pair::pump`].
 pub struct Pair {
-    pub client: Sim,
-    pub server: Sim,
+    pub client: World,
+    pub server: World,
     /// The wire as the client's server holds it, and as the server's does.
     pub near: Client,
     pub far: Client,
@@ -22,10 +22,15 @@ pub struct Pair {
 
 impl Pair {
     /// The client asks; the server has not been told yet.
-    pub fn new(mut client: Sim, zone: ZoneId<Recorder>, connect: Connect, mut server: Sim) -> Pair {
+    pub fn new(
+        mut client: World,
+        zone: ZoneId<Recorder>,
+        connect: Connect,
+        mut server: World,
+    ) -> Pair {
         let (near, id) = client.dial(zone, connect);
         let far = server.connect();
-        client.step();
+        client.settle();
         Pair { client, server, near, far, id, at_most: usize::MAX, told: [false; 2] }
     }
 
@@ -69,9 +74,9 @@ impl Pair {
 }
 
 fn carry(
-    from: &mut Sim,
+    from: &mut World,
     source: Client,
-    to: &mut Sim,
+    to: &mut World,
     target: Client,
     at_most: usize,
     told: &mut bool,

@@ -2,10 +2,10 @@
 
 use switchboard::{CloseCode, EventStream, Options, Reply, Response, Upgrade};
 
-use super::{Log, Recorder, Sim, seconds};
+use super::{Log, Recorder, World, seconds};
 
 /// Serves in every way there is, by path.
-pub fn serving(options: Options) -> (Sim, Log) {
+pub fn serving(options: Options) -> (World, Log) {
     let log = Log::new();
     let recorder = Recorder::new(&log)
         .request(|_, request| match request.path() {
@@ -28,7 +28,7 @@ pub fn serving(options: Options) -> (Sim, Log) {
             conn.close(CloseCode::NORMAL, "all said");
             bytes.len()
         });
-    let mut sim = Sim::with(|server| server.options(options));
+    let mut sim = World::serving(|server| server.options(options));
     sim.server.zone("/", recorder);
     (sim, log)
 }

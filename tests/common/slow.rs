@@ -4,7 +4,7 @@ use switchboard::{
     Backpressure, Conn, ConnId, EventStream, Message, Options, Outgoing, Reply, Upgrade,
 };
 
-use super::{Client, Log, Recorder, Sim};
+use super::{Bytes, Client, Log, Recorder, World};
 
 /// Every policy that drops.
 pub const DROPPING: [Backpressure; 3] =
@@ -18,7 +18,7 @@ pub fn serving(
     log: &Log,
     policy: Backpressure,
     act: impl FnMut(&mut Conn<'_>, Message<'_>) + 'static,
-) -> Sim {
+) -> World {
     let recorder = Recorder::new(log)
         .request(|_, request| match request.path() {
             "/events" => Reply::from(EventStream::new()),
@@ -26,30 +26,30 @@ pub fn serving(
         })
         .open(|conn, _| conn.subscribe("all"))
         .message(act);
-    Sim::with(|server| {
+    World::serving(|server| {
         server.zone("/", recorder);
         server.options(Options::new().max_buffered(CAP).backpressure(policy));
     })
 }
 
 /// A WebSocket that has taken `window` bytes of what follows.
-pub fn stalled(log: &Log, policy: Backpressure, window: usize) -> (Sim, Client, ConnId) {
+pub fn stalled(log: &Log, policy: Backpressure, window: usize) -> (World, Client, ConnId) {
     let mut sim = serving(log, policy, |_, _| {});
-    let client = sim.websocket("/");
+    let client = sim.raw_websocket("/");
     let id = log.last_id();
     log.take();
     sim.window(client, window);
     (sim, client, id)
 }
 
-pub fn send<'m>(sim: &mut Sim, id: ConnId, message: impl Into<Outgoing<'m>>) {
+pub fn send<'m>(sim: &mut World, id: ConnId, message: impl Into<Outgoing<'m>>) {
     sim.server.context(sim.now).send(id, message);
 }
 
-pub fn with_conn(sim: &mut Sim, id: ConnId, act: impl FnOnce(&mut Conn<'_>)) {
+pub fn with_conn(sim: &mut World, id: ConnId, act: impl FnOnce(&mut Conn<'_>)) {
     act(&mut sim.server.context(sim.now).conn(id).expect("a connection"));
 }
 
-pub fn buffered(sim: &mut Sim, id: ConnId) -> usize {
+pub fn buffered(sim: &mut World, id: ConnId) -> usize {
     sim.server.context(sim.now).conn(id).map_or(0, |conn| conn.buffered())
 }

@@ -1,8 +1,6 @@
 //! Frames in words, as tests of WebSockets compare them.
 
 use super::frames::{BINARY, CLOSE, CONTINUATION, Frame, PING, PONG, TEXT, frame, frames};
-use super::http;
-use super::{Client, Sim};
 
 impl Frame {
     /// `text hello`, `binary 5`, `close 1000 bye`; one that is not final ends in two dots.
@@ -27,26 +25,6 @@ impl Frame {
 /// Whole frames in words.
 pub fn words(bytes: &[u8]) -> Vec<String> {
     frames(bytes).iter().map(Frame::word).collect()
-}
-
-impl Sim {
-    /// What the peer has received, which must be whole frames, in words.
-    pub fn words(&mut self, client: Client) -> Vec<String> {
-        words(&self.receive(client))
-    }
-
-    /// Sends, and receives what comes back, in words.
-    pub fn ask_words(&mut self, client: Client, bytes: impl AsRef<[u8]>) -> Vec<String> {
-        words(&self.ask(client, bytes))
-    }
-
-    /// A new event stream at a path; its head is received already.
-    pub fn event_stream(&mut self, path: &str) -> Client {
-        let client = self.connect();
-        let answer = self.ask(client, http::get(path));
-        assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
-        client
-    }
 }
 
 /// What follows the head of a handshake's answer.
