@@ -107,13 +107,13 @@
 //!
 //! let bob = world.connect();
 //! world.request(bob, "/later");
-//! world.server.with(zone, |waiting, cx| cx.respond(waiting.owed.remove(0), "here it is"));
+//! world.with(zone, |waiting, cx| cx.respond(waiting.owed.remove(0), "here it is"));
 //! assert_eq!(world.answer(bob).text(), "here it is");
 //!
 //! let ada = world.connect();
 //! world.request(ada, "/later");
 //! world.end(ada);
-//! world.server.with(zone, |waiting, _cx| {
+//! world.with(zone, |waiting, _cx| {
 //!     assert_eq!((waiting.owed.len(), waiting.cancelled), (0, 1));
 //! });
 //! ```

@@ -116,7 +116,7 @@
 //! world.server.zone("/room", Room { audit });
 //! let ada = world.websocket("/room");
 //! world.say(ada, "hello");
-//! assert_eq!(world.server.with(audit, |audit, _cx| audit.0.len()), 1);
+//! assert_eq!(world.with(audit, |audit, _cx| audit.0.len()), 1);
 //! ```
 //!
 //! # Along the walk of one request

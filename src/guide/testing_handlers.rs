@@ -19,7 +19,7 @@
 //! # Test what you deploy
 //!
 //! Put the zones of your program into a function of the server. The program calls it with `&mut
-//! reactor.server`, and the test gives it to [`World::with`](crate::testing::World::with).
+//! reactor.server`, and the test gives it to [`World::serving`](crate::testing::World::serving).
 //!
 //! ```
 //! use switchboard::testing::World;
@@ -45,7 +45,7 @@
 //! }
 //!
 //! // in a function marked #[test]:
-//! let mut world = World::with(set_up);
+//! let mut world = World::serving(set_up);
 //! assert_eq!(world.post("/notes", "buy tea").status, 204);
 //! assert_eq!(world.post("/notes", vec![b'x'; 2000]).status, 413);
 //! assert_eq!(world.get("/notes").text(), "buy tea");
@@ -96,7 +96,7 @@
 //! assert!(world.try_answer(ada).is_none());
 //! world.advance(Duration::from_secs(2)); // `Options::answer_timeout` is 60 s
 //! assert_eq!(world.answer(ada).status, 503);
-//! assert_eq!(world.server.with(zone, |never, _cx| never.cancelled), 1);
+//! assert_eq!(world.with(zone, |never, _cx| never.cancelled), 1);
 //! ```
 //!
 //! # Peers that misbehave
@@ -123,8 +123,8 @@
 //!
 //! # The state of a handler
 //!
-//! [`Server::with`](crate::Server::with) lends the handler between turns, as the tests above do.
-//! [`World::context`](crate::testing::World::context) gives topics, timers and counters.
+//! [`World::with`](crate::testing::World::with) lends the handler between turns, as the test above
+//! does. [`World::context`](crate::testing::World::context) gives topics, timers and counters.
 //!
 //! # What a world does not have
 //!

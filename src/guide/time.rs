@@ -28,7 +28,7 @@
 //!     cx.cancel(ticking);
 //! });
 //! world.advance(Duration::from_secs(60));
-//! assert!(world.server.with(clock, |clock, _cx| clock.rang && clock.ticks == 2));
+//! assert!(world.with(clock, |clock, _cx| clock.rang && clock.ticks == 2));
 //! ```
 //!
 //! | call | runs | precision |
@@ -92,7 +92,7 @@
 //! world.manual(dead); // answers no ping
 //! world.advance(Duration::from_secs(150));
 //! assert_eq!(world.pings(alive).len(), 1);
-//! assert!(world.is_gone(dead) && !world.is_gone(alive));
+//! assert!(world.is_open(alive) && !world.is_open(dead));
 //! ```
 //! | side | what it does |
 //! | --- | --- |
