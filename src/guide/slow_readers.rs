@@ -42,7 +42,6 @@
 //! for (key, price) in [("tea", "tea 1"), ("rum", "rum 9"), ("tea", "tea 2")] {
 //!     world.context().publish("prices", Outgoing::text(price).key(key));
 //! }
-//! world.settle();
 //! world.window(slow, usize::MAX);
 //! assert_eq!(world.hear(fast), ["tea 1", "rum 9", "tea 2"]);
 //! assert_eq!(world.hear(slow), ["rum 9", "tea 2"]);
