@@ -1,5 +1,5 @@
-//! A single-threaded event-loop reactor over [mio] that serves HTTP/1.1, WebSocket and event streams from per-connection
-//! state machines, and hands what happens to handlers registered by URI prefix.
+//! A single-threaded reactor over [mio] that serves HTTP/1.1, WebSocket and event streams to
+//! handlers registered by URI prefix.
 //!
 //! ```no_run
 //! use switchboard::Reactor;
@@ -12,49 +12,81 @@
 //! }
 //! ```
 //!
+//! An idle WebSocket takes 65 bytes of the server's memory, and an echo takes three system calls.
+//! Every limit and every deadline has a safe default and a name.
+//!
+//! The [manual](guide) begins with [a first server](guide::first_server). It also says
+//! [when not to use this crate](guide::compared#when-not-to-use-this-crate).
+//!
+//! # I want to
+//!
+//! | I want to .. | use .. | chapter |
+//! | --- | --- | --- |
+//! | serve a page | [`Server::http`] | [first_server](guide::first_server) |
+//! | serve a WebSocket | [`Server::websocket`] | [first_server](guide::first_server) |
+//! | write a handler with state | [`Handler`], [`Server::zone`] | [state](guide::state) |
+//! | keep a value for each connection | [`ConnMap`] | [state](guide::state) |
+//! | check the user in one place | a zone at `/`, [`Extensions`] | [state](guide::state) |
+//! | reach another zone | [`Context::call`], [`ZoneId`] | [state](guide::state) |
+//! | send to many | [`Conn::subscribe`], [`Context::publish`] | [topics](guide::topics) |
+//! | push events to browsers | [`EventStream`] | [topics](guide::topics) |
+//! | answer from a thread or a tokio task | [`Reply::Later`], [`Remote`] | [later] |
+//! | do something every second | [`Context::every`] | [time](guide::time) |
+//! | change a deadline or a limit | [`Options`] | [time](guide::time), [security] |
+//! | deal with slow readers | [`Backpressure`], [`Conn::buffered`] | [slow readers] |
+//! | know what is refused, and how | | [security] |
+//! | test a handler | [`testing::World`] | [testing](guide::testing_handlers) |
+//! | use a loop of my own | [`Server::new`], [`Server::flush`] | [your_loop](guide::your_loop) |
+//! | use several cores | [`Listener::reuse_port`] | [your_loop](guide::your_loop) |
+//! | receive an upload, stream a download | [`Reply::Body`], [`Stream`] | [big messages] |
+//! | handle huge messages | [`Options::chunks`], [`Conn::send_fragment`] | [big messages] |
+//! | speak a protocol of my own | [`Reply::Takeover`], [`Handler::input`] | [`Handler`] |
+//! | open a WebSocket to another server | [`Context::connect`], [`Connect`] | [`Connect`] |
+//! | compress messages | feature `deflate` | [compression](guide::compression) |
+//! | end in order | [`Server::drain`], [`Remote::drain`] | [first_server](guide::first_server) |
+//! | see what is going on | [`Context::stats`] | [measuring](guide::measuring) |
+//! | parse the protocols alone | [`proto`] | [`proto`] |
+//!
 //! # Six words
-//! A [`Reactor`] is a `Poll` and a server. A [`Server`] is zones and a context. A [`Context`] is connections, topics and
-//! timers: all that a handler may touch. A [`Conn`] is the context and one connection. A [`Zone`] is a URI prefix and its
-//! handler. A [`Handler`] is your code.
+//!
+//! | word | what it is |
+//! | --- | --- |
+//! | [`Reactor`] | a `Poll` and a server |
+//! | [`Server`] | zones and a context |
+//! | [`Context`] | connections, topics and timers: all that a handler may touch |
+//! | [`Conn`] | the context and one connection |
+//! | [`Zone`] | a URI prefix and its handler |
+//! | [`Handler`] | your code |
 //!
 //! # Four rules
+//!
 //! They hold for every callback.
-//! 1. A handler runs to completion; none is ever called from inside another.
-//! 2. Nothing that a handler calls fails, blocks, or calls a handler. Bytes may leave at once or later; a broken socket is
-//!    heard of only through [`Handler::close`].
-//! 3. A [`ConnId`] may be kept for ever; using it after its exchange ended does nothing.
+//! 1. A handler runs to completion, and no handler is called from inside another.
+//! 2. Nothing that a handler calls fails, blocks, or calls a handler. Bytes may leave at once or
+//!    later. A broken socket shows in [`Handler::close`] alone.
+//! 3. You may keep a [`ConnId`] for ever. Using it after its exchange has ended does nothing.
 //! 4. What a callback is lent (request, body, message, bytes) lives for the call.
 //!
-//! # The walk
-//! A request is offered to the zones whose prefix matches its path, in the order of their registration, until one
-//! [replies](Reply) something else than [`Reply::Pass`]. What a zone puts into the request's [`Extensions`] travels on, and
-//! reaches [`Handler::open`]: an authentication zone at `/` guards pages and WebSockets alike.
+//! # The walk of a request
 //!
-//! # One reading
-//! Where the RFCs allow leniency there is none, so that no message has two readings. Of HTTP/1.1 (RFC 9112) these are answered 400, unless another
-//! status is named, and the connection closes:
-//! - `Content-Length` twice, as a list, with a sign, with leading zeros or white space in it, or beside `Transfer-Encoding`;
-//! - `Transfer-Encoding` in HTTP/1.0, doubled codings; any coding but `chunked` (501);
-//! - a bare CR or LF, NUL and other control characters, folded fields, white space before a colon;
-//! - `Host` missing in HTTP/1.1, twice, as a list, or with userinfo, a path or a malformed port; of an absolute target the authority alone is read;
-//! - targets that are not ASCII, have a fragment, a malformed `%` escape, or a path that decodes to no UTF-8, to control characters, to `/` or `\`
-//!   within a segment, or that climbs above the root;
-//! - chunk sizes with a sign, white space or more than 16 digits, and anything but CRLF around chunks.
-//!
-//! Of RFC 6455, every length must be in its shortest encoding, every reserved bit clear unless an extension was agreed on, and text is refused at its first bad
-//! byte, in the middle of a frame too. A violation is answered by a Close frame with 1002, 1007 or 1009; too fast a peer by 1008, too slow a one
-//! by 1013.
+//! A request is offered to the zones whose prefix matches its path, in the order of their
+//! registration. The first [reply](Reply) other than [`Reply::Pass`] is the answer. What a zone puts
+//! into the request's [`Extensions`] travels on and reaches [`Handler::open`]. So a zone at `/`
+//! guards pages and WebSockets alike.
 //!
 //! # Features
-//! - `deflate`: permessage-deflate (RFC 7692), off until `Options` turn it on. In shared mode a connection costs nothing more; a dedicated pair of
-//!   contexts takes 370,240 bytes at 15 bits.
 //!
-//! # What an idle connection costs
-//! A descriptor and at most 64 bytes: no buffer, no box. One read buffer and one write buffer, the cork, belong to the server. A
-//! connection keeps bytes only while something is unfinished.
+//! - `deflate`: permessage-deflate (RFC 7692), off until [`Options`] turn it on.
 //!
 //! # Where it runs
-//! Tested on Linux x86-64. Other Unix systems are intended to work and are untested. Windows is not supported.
+//!
+//! The crate is tested on Linux x86-64. Other Unix systems should work and are untested. Windows is
+//! not supported.
+//!
+//! [later]: guide::answering_later
+//! [slow readers]: guide::slow_readers
+//! [security]: guide::security
+//! [big messages]: guide::big_messages
 
 #![forbid(unsafe_code)]
 
@@ -66,6 +98,7 @@ compile_error!(
 mod connection;
 mod context;
 mod delivery;
+pub mod guide;
 mod http1;
 mod net;
 mod outbox;

@@ -1,0 +1,137 @@
+//! How a thread or a tokio task answers a request later. A handler must not wait, so it promises an
+//! answer, and something else gives it.
+//!
+//! # A thread answers
+//!
+//! The handler returns [`Reply::Later`](crate::Reply::Later) and hands the connection's name to the
+//! thread. The thread answers through a [`Remote`](crate::Remote), which may live on any thread.
+//!
+//! ```no_run
+//! use std::sync::mpsc::{Sender, channel};
+//! use switchboard::{Conn, ConnId, Handler, Reactor, Reply, Request, Response};
+//!
+//! struct Reports {
+//!     jobs: Sender<(ConnId, String)>,
+//! }
+//!
+//! impl Handler for Reports {
+//!     fn request(&mut self, conn: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
+//!         match self.jobs.send((conn.id(), request.suffix().to_owned())) {
+//!             Ok(()) => Reply::Later,
+//!             Err(_) => Response::text("no worker").with_status(503).into(),
+//!         }
+//!     }
+//! }
+//!
+//! fn slow_query(name: &str) -> String {
+//!     format!("the report {name}") // a database, a file, a long computation
+//! }
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let (jobs, queue) = channel::<(ConnId, String)>();
+//!     let mut reactor = Reactor::new()?;
+//!     let reports = reactor.server.zone("/reports", Reports { jobs });
+//!     let remote = reactor.remote();
+//!     std::thread::spawn(move || {
+//!         for (id, name) in queue {
+//!             let report = slow_query(&name);
+//!             let told = remote.call(reports, move |_reports, cx| cx.respond(id, report));
+//!             if told.is_err_and(|refused| refused.is_closed()) {
+//!                 return; // the server has ended
+//!             }
+//!         }
+//!     });
+//!     reactor.server.listen("127.0.0.1:8080")?;
+//!     reactor.run()
+//! }
+//! ```
+//!
+//! The closure runs on the loop's thread, with the zone's handler and the context. So the thread
+//! may also change the handler's state or publish to a topic; nothing is shared and nothing is
+//! locked.
+//!
+//! # A tokio task answers
+//!
+//! The reactor stays on its own thread. A `Remote` is `Send` and never blocks, so a task may hold
+//! one. Give the handler a `tokio::runtime::Handle` and let it spawn this:
+//!
+//! ```
+//! use switchboard::{ConnId, Handler, Remote, ZoneId};
+//!
+//! struct Reports;
+//! impl Handler for Reports {}
+//!
+//! async fn query(name: String) -> String {
+//!     name // await a database here
+//! }
+//!
+//! async fn report(remote: Remote, zone: ZoneId<Reports>, id: ConnId, name: String) {
+//!     let text = query(name).await;
+//!     let _server_gone = remote.call(zone, move |_reports, cx| cx.respond(id, text));
+//! }
+//!
+//! // What `Handle::spawn` asks for:
+//! fn spawn<F: Future + Send + 'static>(_task: fn(Remote, ZoneId<Reports>, ConnId, String) -> F) {}
+//! spawn(report);
+//! ```
+//!
+//! # What if the peer has left?
+//!
+//! Nothing. A [`ConnId`](crate::ConnId) names one exchange. When its peer leaves,
+//! [`cancelled`](crate::Handler::cancelled) is called once, and a later answer does nothing. The
+//! next request on the same socket has another name, so an answer can never reach the wrong one.
+//!
+//! ```
+//! use switchboard::testing::World;
+//! use switchboard::{Conn, ConnId, Handler, Reply, Request};
+//!
+//! #[derive(Default)]
+//! struct Waiting {
+//!     owed: Vec<ConnId>,
+//!     cancelled: usize,
+//! }
+//!
+//! impl Handler for Waiting {
+//!     fn request(&mut self, conn: &mut Conn<'_>, _request: &mut Request<'_>) -> Reply {
+//!         self.owed.push(conn.id());
+//!         Reply::Later
+//!     }
+//!     fn cancelled(&mut self, conn: &mut Conn<'_>) {
+//!         self.owed.retain(|id| *id != conn.id());
+//!         self.cancelled += 1;
+//!     }
+//! }
+//!
+//! let mut world = World::new();
+//! let zone = world.server.zone("/later", Waiting::default());
+//!
+//! let bob = world.connect();
+//! world.request(bob, "/later");
+//! world.with(zone, |waiting, cx| cx.respond(waiting.owed.remove(0), "here it is"));
+//! assert_eq!(world.answer(bob).text(), "here it is");
+//!
+//! let ada = world.connect();
+//! world.request(ada, "/later");
+//! world.end(ada);
+//! world.with(zone, |waiting, _cx| {
+//!     assert_eq!((waiting.owed.len(), waiting.cancelled), (0, 1));
+//! });
+//! ```
+//!
+//! # The rules
+//!
+//! | question | answer |
+//! | --- | --- |
+//! | How long may an answer be owed? | 60 s, [`answer_timeout`](crate::Options::answer_timeout) |
+//! | And then? | the client gets 503, the handler gets `cancelled` |
+//! | What if two answers are given? | the first counts |
+//! | May the answer be an upgrade? | yes, [`cx.upgrade`](crate::Context::upgrade) |
+//! | What about requests behind it? | they wait, in order |
+//! | What if the client ends its side? | it counts as gone |
+//! | May the handler call the answer itself? | yes, in any later callback or timer |
+//! | How many calls may wait for the loop? | 65,536; then `call` gives the closure back |
+//! | Does `call` block? | no; the first call of a burst wakes the loop |
+//! | In which order do calls run? | in that of the calls |
+//!
+//! What is not an answer goes the same way: a thread that reads a sensor calls `remote.call(zone,
+//! |_, cx| cx.publish("sensor", ..))`.

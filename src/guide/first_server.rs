@@ -1,0 +1,118 @@
+//! A first server: a page, a WebSocket, errors, and an orderly end. At the end of the chapter you
+//! have a program that you can deploy.
+//!
+//! # The whole program
+//!
+//! Create a package, run `cargo add switchboard ctrlc`, and put this into `src/main.rs`. The crate
+//! `ctrlc` catches the signal; nothing else needs it.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use switchboard::http::Method;
+//! use switchboard::{CloseCode, Reactor, Response, Zone};
+//!
+//! const PAGE: &str = "<script>
+//!   const socket = new WebSocket(`ws://${location.host}/echo`);
+//!   socket.onopen = () => socket.send('hello');
+//!   socket.onmessage = event => document.body.append(event.data);
+//! </script>";
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let mut reactor = Reactor::new()?;
+//!     let server = &mut reactor.server;
+//!     let page = Zone::new("/page").methods(&[Method::GET]);
+//!     server.http(page, |_conn, _request| Response::html(PAGE));
+//!     server.websocket("/echo", |conn, message| conn.send(message));
+//!
+//!     let listener = server.listen("127.0.0.1:8080")?;
+//!     println!("open http://{}/page", server.local_addr(listener)?);
+//!
+//!     let remote = reactor.remote();
+//!     let _installed = ctrlc::set_handler(move || {
+//!         let _already_ending = remote.drain(CloseCode::GOING_AWAY, Duration::from_secs(3));
+//!     });
+//!     reactor.run()
+//! }
+//! ```
+//!
+//! # What happens
+//!
+//! [`Reactor`](crate::Reactor) is the loop; the [`Server`](crate::Server) in it holds zones and
+//! connections. A zone is a prefix and a handler. `/page` matches `/page` and `/page/more`, not
+//! `/pages`. Zones are asked in the order in which you added them; if none answers, the client gets
+//! 404, and 405 if only the method was wrong.
+//!
+//! A closure is the shortest handler. [`Server::http`](crate::Server::http) takes one that answers
+//! requests: with a text, a [`Response`](crate::Response) or a [`Reply`](crate::Reply).
+//! [`Server::websocket`](crate::Server::websocket) takes one that receives messages.
+//!
+//! Handlers run on the thread of the loop, one at a time. A handler must not block: while it runs,
+//! no other connection is served.
+//!
+//! # A handler with more than one callback
+//!
+//! Implement [`Handler`](crate::Handler) and write the callbacks you need. Each has a default.
+//!
+//! ```
+//! use switchboard::testing::World;
+//! use switchboard::{Close, Conn, Handler, Message, Reply, Request, Response, Upgrade};
+//!
+//! struct Greeter {
+//!     open: usize,
+//! }
+//!
+//! impl Handler for Greeter {
+//!     fn request(&mut self, _conn: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
+//!         match request.is_websocket() {
+//!             true => Upgrade::new().into(),
+//!             false => Response::text(format!("{} are here", self.open)).into(),
+//!         }
+//!     }
+//!     fn open(&mut self, conn: &mut Conn<'_>, request: &Request<'_>) {
+//!         self.open += 1;
+//!         conn.send(&*format!("welcome to {}", request.path()));
+//!     }
+//!     fn message(&mut self, conn: &mut Conn<'_>, message: Message<'_>) {
+//!         conn.send(message);
+//!     }
+//!     fn close(&mut self, _conn: &mut Conn<'_>, _close: Close<'_>) {
+//!         self.open -= 1;
+//!     }
+//! }
+//!
+//! let mut world = World::new();
+//! world.server.zone("/hall", Greeter { open: 0 });
+//! let ada = world.websocket("/hall");
+//! assert_eq!(world.hear(ada), ["welcome to /hall"]);
+//! assert_eq!(world.get("/hall").text(), "1 are here");
+//! ```
+//!
+//! [`World`](crate::testing::World) is a server without sockets; see
+//! [`testing_handlers`](super::testing_handlers).
+//!
+//! # Which callback comes after which reply
+//!
+//! | `request` answers | then |
+//! | --- | --- |
+//! | [`Pass`](crate::Reply::Pass) | the next zone that matches is asked |
+//! | [`Respond`](crate::Reply::Respond), or a text | the answer is sent |
+//! | [`Body(limit)`](crate::Reply::Body) | `body`, once, with the whole body |
+//! | [`Upgrade`](crate::Reply::Upgrade) | `open`, then `message` and `pong`, then `close` |
+//! | [`EventStream`](crate::Reply::EventStream) | `open`, then `close` |
+//! | [`Later`](crate::Reply::Later) | `open` after an upgrade; `cancelled` if the peer left |
+//! | [`Stream`](crate::Reply::Stream) | `writable`, and perhaps `cancelled` |
+//! | [`Takeover`](crate::Reply::Takeover) | `open`, then `input`, then `close` |
+//!
+//! # Errors
+//!
+//! Setting up can fail: [`listen`](crate::Server::listen) reports a port that is taken. After that
+//! nothing that a handler calls fails. A broken connection shows in
+//! [`close`](crate::Handler::close), with code 1006. A wrong header in a response turns that
+//! response into a 500 that names the header. [`run`](crate::Reactor::run) returns an error only if
+//! waiting itself fails, which no peer can cause.
+//!
+//! # The end
+//!
+//! [`drain`](crate::Server::drain) ends a server in order: listeners close, WebSockets get a Close
+//! frame, requests in progress are answered. What is left at the deadline is dropped. Then `run`
+//! returns. From another thread, such as that of a signal, call it on a [`Remote`](crate::Remote).

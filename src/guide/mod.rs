@@ -1,0 +1,50 @@
+//! The manual: one chapter for each task, from a first server to the reasons behind the design. The
+//! chapters hold text and examples alone, no code of the crate.
+//!
+//! Every example compiles, and most of them assert what the text says. Read the first three
+//! chapters in their order; the others stand by themselves.
+//!
+//! | chapter | what you learn |
+//! | --- | --- |
+//! | [`first_server`] | serve a page and a WebSocket, report errors, stop in order |
+//! | [`state`] | keep state in a handler, for each connection, and share it between zones |
+//! | [`topics`] | send one message to many: rooms, counts, event streams beside WebSockets |
+//! | [`answering_later`] | let a thread or a tokio task answer a request |
+//! | [`time`] | run timers, and know every deadline with its default |
+//! | [`slow_readers`] | decide what happens to a peer that does not read |
+//! | [`security`] | know what is refused by default, and with which status |
+//! | [`testing_handlers`] | test a handler without a socket and without sleeping |
+//! | [`your_loop`] | put the server into a loop of your own: mio, tokio, glib, or none |
+//! | [`big_messages`] | receive and send messages that do not fit into memory |
+//! | [`compression`] | turn on permessage-deflate, and know what one connection costs then |
+//! | [`measuring`] | measure a server yourself, and read the figures |
+//! | [`went_wrong_elsewhere`] | 29 faults of other projects, each with the test that guards us |
+//! | [`compared`] | choose between this crate and seven others |
+//! | [`why`] | know why the crate is built this way, and what was refused |
+//!
+//! # The words of the manual
+//!
+//! | word | meaning |
+//! | --- | --- |
+//! | zone | a URI prefix and the handler that stands there |
+//! | handler | your code: a type that implements [`Handler`](crate::Handler), or a closure |
+//! | exchange | one request and its answer, or the WebSocket, event stream or takeover it became |
+//! | turn | one pass of the loop: wait, handle events, [`flush`](crate::Server::flush) |
+//! | peer | the other end of a connection |
+//! | outbox | bytes that wait for one peer because its socket refused them |
+
+pub mod answering_later;
+pub mod big_messages;
+pub mod compared;
+pub mod compression;
+pub mod first_server;
+pub mod measuring;
+pub mod security;
+pub mod slow_readers;
+pub mod state;
+pub mod testing_handlers;
+pub mod time;
+pub mod topics;
+pub mod went_wrong_elsewhere;
+pub mod why;
+pub mod your_loop;

@@ -1,0 +1,168 @@
+//! The server in a loop of your own: mio, any loop that polls a descriptor, or none. The server
+//! itself waits for nothing, so it fits into every loop.
+//!
+//! # In a mio loop
+//!
+//! Make the [`Server`](crate::Server) from your registry. Hand it the events that are its own, and
+//! end each turn with [`flush`](crate::Server::flush). Tokens without the highest bit are yours.
+//!
+//! ```no_run
+//! use std::io::ErrorKind;
+//! use std::time::Instant;
+//! use switchboard::Server;
+//! use switchboard::mio::net::UdpSocket;
+//! use switchboard::mio::{Events, Interest, Poll, Token};
+//!
+//! const FEED: Token = Token(0);
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let mut poll = Poll::new()?;
+//!     let mut events = Events::with_capacity(1024);
+//!     let mut udp = UdpSocket::bind(([127, 0, 0, 1], 9003).into())?;
+//!     poll.registry().register(&mut udp, FEED, Interest::READABLE)?;
+//!
+//!     let mut server = Server::new(poll.registry())?;
+//!     server.websocket("/feed", |conn, _message| conn.subscribe("feed"));
+//!     server.listen("127.0.0.1:9002")?;
+//!     let mut buf = [0; 2048];
+//!     loop {
+//!         match poll.poll(&mut events, server.poll_timeout(Instant::now())) {
+//!             Err(error) if error.kind() == ErrorKind::Interrupted => continue, // a signal
+//!             waited => waited?,
+//!         }
+//!         let now = Instant::now();
+//!         for event in &events {
+//!             match event.token() {
+//!                 FEED => {
+//!                     while let Ok(n) = udp.recv(&mut buf) {
+//!                         server.context(now).publish("feed", &buf[..n]);
+//!                     }
+//!                 }
+//!                 token if server.owns(token) => server.handle_event(event, now),
+//!                 _ => {}
+//!             }
+//!         }
+//!         server.flush(now);
+//!     }
+//! }
+//! ```
+//!
+//! | call | when |
+//! | --- | --- |
+//! | [`poll_timeout(now)`](crate::Server::poll_timeout) | before waiting: how long you may |
+//! | [`owns(token)`](crate::Server::owns) | to tell the server's events from yours |
+//! | [`handle_event(event, now)`](crate::Server::handle_event) | for each of the server's |
+//! | [`flush(now)`](crate::Server::flush) | once a turn, also when nothing happened |
+//!
+//! `mio` is re-exported as [`switchboard::mio`](crate::mio), so that both sides use one version.
+//!
+//! # In any other loop
+//!
+//! A [`Reactor`](crate::Reactor) is one pollable descriptor. Wait until it is readable or the
+//! timeout has passed, then let it take a turn that does not wait.
+//!
+//! ```
+//! use std::os::fd::{AsFd, BorrowedFd};
+//! use std::time::{Duration, Instant};
+//! use switchboard::Reactor;
+//!
+//! /// Stands for `poll(2)`, a GLib source, or whatever your loop has.
+//! fn wait_until_readable(_fd: BorrowedFd<'_>, _timeout: Option<Duration>) {}
+//!
+//! let mut reactor = Reactor::new()?;
+//! let listener = reactor.server.listen("127.0.0.1:0")?;
+//! # let _ = listener;
+//! for _turn in 0..3 {
+//!     let timeout = reactor.server.poll_timeout(Instant::now());
+//!     wait_until_readable(reactor.as_fd(), timeout);
+//!     reactor.turn(Some(Duration::ZERO))?;
+//! }
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! A `Reactor` is not `Send`, since handlers need not be. In a tokio program give it a thread of
+//! its own, and speak to it through a `Remote`; see [`answering_later`](super::answering_later).
+//!
+//! # Calls from other threads
+//!
+//! [`Reactor::remote`](crate::Reactor::remote) gives a [`Remote`](crate::Remote). In a mio loop of
+//! your own, lend the server a waker: mio allows one for each `Poll`. At its token you need do
+//! nothing but go on to `flush`.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Instant;
+//! use switchboard::mio::{Events, Poll, Token, Waker};
+//! use switchboard::{Handler, Server};
+//!
+//! const WAKER: Token = Token(1);
+//!
+//! struct Counter(u32);
+//! impl Handler for Counter {}
+//!
+//! let mut poll = Poll::new()?;
+//! let mut server = Server::new(poll.registry())?;
+//! let counter = server.zone("/", Counter(0));
+//! let remote = server.remote(Arc::new(Waker::new(poll.registry(), WAKER)?));
+//!
+//! let thread = std::thread::spawn(move || remote.call(counter, |counter, _cx| counter.0 += 1));
+//! let mut events = Events::with_capacity(8);
+//! poll.poll(&mut events, None)?; // the call ends the wait
+//! server.flush(Instant::now());
+//! assert!(thread.join().is_ok_and(|sent| sent.is_ok()));
+//! assert_eq!(server.with(counter, |counter, _cx| counter.0), 1);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! A server that opens WebSockets by name needs the waker too: names are looked up on a thread.
+//!
+//! # Without mio
+//!
+//! [`Server::detached`](crate::Server::detached) has no `Poll`. [`adopt`](crate::Server::adopt)
+//! takes in a connection: a TCP or Unix socket of mio's types in non-blocking mode, or one in
+//! memory. Tell what became possible with [`ready`](crate::Server::ready). Readiness is
+//! edge-triggered: tell it once for each change.
+//!
+//! ```
+//! use std::time::Instant;
+//! use switchboard::{Readiness, Server, Transport};
+//!
+//! let mut server = Server::detached();
+//! server.http("/", |_conn, _request| "hello");
+//! let now = Instant::now();
+//! let (transport, mut peer) = Transport::memory();
+//! let token = server.adopt(transport, now)?;
+//! peer.send("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n");
+//! server.ready(token, Readiness::READABLE, now);
+//! server.flush(now);
+//! assert!(peer.receive().ends_with(b"hello"));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # Several cores
+//!
+//! One reactor for each core, each on a thread of its own, all on one port:
+//!
+//! ```no_run
+//! use switchboard::{Listener, Reactor};
+//!
+//! fn serve() -> std::io::Result<()> {
+//!     let mut reactor = Reactor::new()?;
+//!     reactor.server.websocket("/", |conn, message| conn.send(message));
+//!     reactor.server.listen(Listener::from("0.0.0.0:9001").reuse_port(true))?;
+//!     reactor.run()
+//! }
+//!
+//! fn main() {
+//!     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+//!     let threads: Vec<_> = (0..cores).map(|_| std::thread::spawn(serve)).collect();
+//!     for thread in threads {
+//!         if let Ok(Err(error)) = thread.join() {
+//!             eprintln!("a reactor ended: {error}");
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! The kernel spreads connections over the reactors. Topics and handlers are those of one reactor;
+//! to publish to all, keep a `Remote` of each and call them in turn.
