@@ -186,7 +186,7 @@ fn call_that_calls_itself_leaves_the_loop_its_turns() {
 fn call_reaches_the_handler_that_its_zone_names() {
     let mut sim = World::new();
     let one = sim.server.zone("/one", Notes::default());
-    let two = sim.server.zones(&["/two", "/three"], Notes::default());
+    let two = sim.server.zones(["/two", "/three"], Notes::default());
     cx(&mut sim).call(two, |notes: &mut Notes, _| notes.add("two"));
     cx(&mut sim).after(one, millis(1), |notes: &mut Notes, _| notes.add("one"));
     sim.advance(millis(1));
