@@ -3,8 +3,8 @@
 
 use std::io::Write;
 
-use super::RequestError;
-use super::header_lines::is_token_byte;
+use super::characters::is_token_byte;
+use super::request_error::RequestError;
 
 /// What ends a chunked body that has no trailers.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";

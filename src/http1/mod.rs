@@ -8,11 +8,14 @@
 //! A client reads heads of responses alone: [`scan_response`], then [`ResponseHead::parse`]. A fault is a [`ResponseError`].
 
 mod body;
+mod characters;
 mod date;
 pub mod event_stream;
 mod extensions;
+mod head_fault;
 mod header_lines;
 mod host;
+mod known_headers;
 mod parse;
 mod percent;
 mod query;
@@ -24,20 +27,23 @@ mod response_error;
 mod response_head;
 mod scan;
 mod target;
+mod version;
 
 pub use body::{Chunked, LAST_CHUNK, Progress, encode_chunk};
+pub(crate) use characters::is_value_byte;
 pub use date::Date;
 pub use extensions::Extensions;
 pub use header_lines::HeaderSlots;
 pub(crate) use host::is_authority;
+pub(crate) use known_headers::Known;
 pub(crate) use percent::is_well_formed;
 pub use query::QueryPairs;
-pub use request::{Request, Version};
+pub use request::Request;
 pub use request_error::RequestError;
 pub use request_headers::BodyLength;
-pub(crate) use request_headers::{Known, Repeated};
-pub(crate) use response::is_value_byte;
+pub(crate) use request_headers::Repeated;
 pub use response::{Encoding, Framing, Response};
 pub use response_error::ResponseError;
 pub use response_head::{ResponseHead, scan_response};
 pub use scan::{HeadLimits, MAX_HEADERS, Scan, scan};
+pub use version::Version;

@@ -6,21 +6,15 @@ use std::fmt;
 
 use http::Method;
 
+use super::extensions::Extensions;
+use super::known_headers::Known;
+use super::query::{self, QueryPairs};
 use super::request_headers::{
-    CLOSE, CONNECTION_UPGRADES, EXPECTS_CONTINUE, Fields, KEEP_ALIVE, Known, Repeated,
+    BodyLength, CLOSE, CONNECTION_UPGRADES, EXPECTS_CONTINUE, KEEP_ALIVE, Repeated, RequestHeaders,
     UPGRADES_TO_WEBSOCKET, WEBSOCKET,
 };
 use super::target::Target;
-use super::{BodyLength, Extensions, QueryPairs, query};
-
-/// The HTTP versions that are served; others are refused with 505 (RFC 9110 section 15.6.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Version {
-    /// HTTP/1.0: no chunked coding, no `100 Continue`, and the connection closes unless both ask for more.
-    Http10,
-    /// HTTP/1.1.
-    Http11,
-}
+use super::version::Version;
 
 /// A request head that passed every check of RFC 9112, lent to a handler for one call.
 ///
@@ -38,7 +32,7 @@ pub enum Version {
 pub struct Request<'h> {
     pub(super) method: Method,
     pub(super) target: Target<'h>,
-    pub(super) fields: Fields<'h>,
+    pub(super) headers: RequestHeaders<'h>,
     pub(super) zone_len: usize,
     pub(super) extensions: Extensions,
 }
@@ -51,7 +45,7 @@ impl<'h> Request<'h> {
 
     /// The version of HTTP that the client speaks.
     pub fn version(&self) -> Version {
-        self.fields.version()
+        self.headers.version()
     }
 
     /// The request target exactly as sent: visible ASCII, no fragment.
@@ -96,13 +90,13 @@ impl<'h> Request<'h> {
         // RFC 9112 section 3.2.2: an absolute target's authority replaces the Host that must be there too.
         match self.target.authority {
             Some(authority) => authority.as_bytes(),
-            None => self.fields.known(Known::Host).unwrap_or_default(),
+            None => self.headers.known(Known::Host).unwrap_or_default(),
         }
     }
 
     /// The value of a known header that stands once; `None` if it is absent.
     pub(crate) fn only(&self, known: Known) -> Result<Option<&'h [u8]>, Repeated> {
-        self.fields.only(known)
+        self.headers.only(known)
     }
 
     /// The first header of this name, without white space around it; `None` if absent or not UTF-8.
@@ -114,17 +108,17 @@ impl<'h> Request<'h> {
 
     /// The first header of this name as bytes, without white space around it.
     pub fn header_bytes(&self, name: &str) -> Option<&'h [u8]> {
-        self.fields.first(name)
+        self.headers.first(name)
     }
 
     /// The value of every header line of this name, in order.
     pub fn header_values<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'h [u8]> + 'r {
-        self.fields.values(name)
+        self.headers.values(name)
     }
 
     /// Every header line as sent, in order.
     pub fn headers(&self) -> impl Iterator<Item = (&'h str, &'h [u8])> {
-        self.fields.lines().iter()
+        self.headers.lines().iter()
     }
 
     /// The value of a cookie, without the quotes it may have (RFC 6265 section 4.2.1).
@@ -144,21 +138,21 @@ impl<'h> Request<'h> {
 
     /// How the end of the body is found (RFC 9112 section 6.3).
     pub fn body_length(&self) -> BodyLength {
-        self.fields.body
+        self.headers.body
     }
 
     /// Whether the client waits for `100 Continue` before it sends its body (RFC 9110 section 10.1.1).
     ///
     /// Never true in HTTP/1.0 nor for a request without a body.
     pub fn expects_continue(&self) -> bool {
-        self.fields.says(EXPECTS_CONTINUE)
+        self.headers.says(EXPECTS_CONTINUE)
     }
 
     /// Whether the client wants to send another request on this connection (RFC 9112 section 9.3).
     pub fn keep_alive(&self) -> bool {
         match self.version() {
-            Version::Http10 => self.fields.says(KEEP_ALIVE) && !self.fields.says(CLOSE),
-            Version::Http11 => !self.fields.says(CLOSE),
+            Version::Http10 => self.headers.says(KEEP_ALIVE) && !self.headers.says(CLOSE),
+            Version::Http11 => !self.headers.says(CLOSE),
         }
     }
 
@@ -167,17 +161,17 @@ impl<'h> Request<'h> {
     /// Half a handshake counts too: `Upgrade: websocket`, a `Sec-WebSocket-Key` or a `Sec-WebSocket-Version`
     /// alone is enough, so that it is told what is missing instead of being served a page.
     pub fn is_websocket(&self) -> bool {
-        self.fields.says(WEBSOCKET)
+        self.headers.says(WEBSOCKET)
     }
 
     /// Whether `Upgrade` names `websocket` (RFC 6455 section 4.2.1).
     pub(crate) fn upgrades_to_websocket(&self) -> bool {
-        self.fields.says(UPGRADES_TO_WEBSOCKET)
+        self.headers.says(UPGRADES_TO_WEBSOCKET)
     }
 
     /// Whether `Connection` names `upgrade`.
     pub(crate) fn connection_upgrades(&self) -> bool {
-        self.fields.says(CONNECTION_UPGRADES)
+        self.headers.says(CONNECTION_UPGRADES)
     }
 
     /// What earlier zones left for later ones.
@@ -226,7 +220,7 @@ impl<'h> Request<'h> {
 
     /// The bytes of the head, so that they can be kept and parsed again when an answer comes later.
     pub fn head(&self) -> &'h [u8] {
-        self.fields.lines().head()
+        self.headers.lines().head()
     }
 }
 
@@ -237,7 +231,7 @@ impl fmt::Debug for Request<'_> {
             .field("target", &self.target.raw)
             .field("version", &self.version())
             .field("host", &self.host())
-            .field("body_length", &self.fields.body)
+            .field("body_length", &self.headers.body)
             .finish_non_exhaustive()
     }
 }

@@ -1,8 +1,12 @@
 //! The header lines of one request and what those that frame and route it say, noted in a single pass.
 //! Knows names and values; not the request line, and not the body's bytes.
 
-use super::header_lines::{Lines, is_token};
-use super::{RequestError, Version, host};
+use super::characters::{elements, is_token};
+use super::header_lines::HeaderLines;
+use super::is_authority;
+use super::known_headers::{KNOWN, Known, is};
+use super::request_error::RequestError;
+use super::version::Version;
 
 /// How the end of a request's body is found (RFC 9112 section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,72 +17,6 @@ pub enum BodyLength {
     Known(u64),
     /// `Transfer-Encoding: chunked`: decode it with [`Chunked`](super::Chunked).
     Chunked,
-}
-
-/// The headers whose values are noted, so that looking one of them up costs nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Known {
-    Host,
-    Cookie,
-    Expect,
-    Origin,
-    Upgrade,
-    Connection,
-    ContentLength,
-    TransferEncoding,
-    SecWebSocketKey,
-    SecWebSocketOrigin,
-    SecWebSocketVersion,
-    SecWebSocketProtocol,
-    SecWebSocketExtensions,
-}
-
-/// How many there are.
-pub(super) const KNOWN: usize = Known::SecWebSocketExtensions as usize + 1;
-
-impl Known {
-    /// By length first: most names are done after that, and none is compared with more than three.
-    #[inline]
-    fn named(name: &[u8]) -> Option<Known> {
-        match name.len() {
-            4 if folds_to(name, b"host") => Some(Known::Host),
-            6 if folds_to(name, b"cookie") => Some(Known::Cookie),
-            6 if folds_to(name, b"expect") => Some(Known::Expect),
-            6 if folds_to(name, b"origin") => Some(Known::Origin),
-            7 if folds_to(name, b"upgrade") => Some(Known::Upgrade),
-            10 if folds_to(name, b"connection") => Some(Known::Connection),
-            14 if folds_to(name, b"content-length") => Some(Known::ContentLength),
-            17 if folds_to(name, b"sec-websocket-key") => Some(Known::SecWebSocketKey),
-            17 if folds_to(name, b"transfer-encoding") => Some(Known::TransferEncoding),
-            20 if folds_to(name, b"sec-websocket-origin") => Some(Known::SecWebSocketOrigin),
-            21 if folds_to(name, b"sec-websocket-version") => Some(Known::SecWebSocketVersion),
-            22 if folds_to(name, b"sec-websocket-protocol") => Some(Known::SecWebSocketProtocol),
-            24 if folds_to(name, b"sec-websocket-extensions") => {
-                Some(Known::SecWebSocketExtensions)
-            }
-            _ => None,
-        }
-    }
-}
-
-/// Whether this is that lower-case name of letters and `-`, without regard to case.
-///
-/// Of what a name is made of, letters alone have the bit 0x40, and differ from capitals by the bit 0x20: so all bytes
-/// compare at once.
-#[inline]
-fn folds_to<const LEN: usize>(name: &[u8], known: &[u8; LEN]) -> bool {
-    let differs = |name: &[u8; LEN]| {
-        name.iter()
-            .zip(known)
-            .fold(0, |bits, (byte, known)| bits | ((byte | (known & 0x40) >> 1) ^ known))
-    };
-    name.first_chunk().is_some_and(|name| differs(name) == 0)
-}
-
-/// Whether a token is this one, in letters of either case.
-#[inline]
-fn is<const LEN: usize>(token: &[u8], known: &[u8; LEN]) -> bool {
-    token.len() == LEN && folds_to(token, known)
 }
 
 /// `Expect: 100-continue`, and there is a body.
@@ -99,8 +37,8 @@ pub(super) const WEBSOCKET: u8 = 1 << 5;
 pub(crate) struct Repeated;
 
 /// The header lines and what was noted of them.
-pub(super) struct Fields<'h> {
-    lines: Lines<'h>,
+pub(super) struct RequestHeaders<'h> {
+    lines: HeaderLines<'h>,
     version: Version,
     /// The value of the first line of each known name.
     values: &'h mut [Option<&'h [u8]>; KNOWN],
@@ -113,23 +51,32 @@ pub(super) struct Fields<'h> {
     said: u8,
 }
 
-impl<'h> Fields<'h> {
+impl<'h> RequestHeaders<'h> {
     /// Of a request before its first header line.
-    pub(super) fn new(version: Version, values: &'h mut [Option<&'h [u8]>; KNOWN]) -> Fields<'h> {
-        Fields {
-            lines: Lines::NONE,
+    #[inline]
+    pub(super) fn new(
+        version: Version,
+        lines: HeaderLines<'h>,
+        values: &'h mut [Option<&'h [u8]>; KNOWN],
+    ) -> RequestHeaders<'h> {
+        let mut headers = RequestHeaders {
+            lines,
             version,
             values,
             repeated: 0,
             fault: None,
             body: BodyLength::None,
             said: 0,
+        };
+        for (name, value) in lines.iter() {
+            headers.note(name.as_bytes(), value);
         }
+        headers
     }
 
     /// Notes and judges a line, if it is one of those that frame and route the request.
     #[inline]
-    pub(super) fn note(&mut self, name: &[u8], value: &'h [u8]) {
+    fn note(&mut self, name: &[u8], value: &'h [u8]) {
         let Some(known) = Known::named(name) else { return };
         let first = &mut self.values[known as usize];
         let again = first.is_some();
@@ -146,7 +93,7 @@ impl<'h> Fields<'h> {
         match known {
             // RFC 9112 section 3.2: exactly one, and well-formed.
             Known::Host if again => return Err(RequestError::DoubledHost),
-            Known::Host if !host::is_authority(value) => return Err(RequestError::MalformedHost),
+            Known::Host if !is_authority(value) => return Err(RequestError::MalformedHost),
             Known::Host => {}
             // Section 6.3 lets equal lengths pass for one. Here they do not: a proxy may have taken another.
             Known::ContentLength if again => return Err(RequestError::DoubledContentLength),
@@ -195,8 +142,7 @@ impl<'h> Fields<'h> {
     }
 
     /// What only the whole of the lines can tell; and what was found in one of them.
-    pub(super) fn conclude(&mut self, lines: Lines<'h>) -> Result<(), RequestError> {
-        self.lines = lines;
+    pub(super) fn conclude(&mut self) -> Result<(), RequestError> {
         if let Some(refusal) = self.fault {
             return Err(refusal);
         }
@@ -240,7 +186,7 @@ impl<'h> Fields<'h> {
     }
 
     /// All lines in order.
-    pub(super) fn lines(&self) -> Lines<'h> {
+    pub(super) fn lines(&self) -> HeaderLines<'h> {
         self.lines
     }
 
@@ -277,16 +223,11 @@ impl<'h> Fields<'h> {
     /// The values of all lines of this name, in order.
     pub(super) fn values<'f>(&self, name: &'f str) -> impl Iterator<Item = &'h [u8]> + use<'h, 'f> {
         let (only, lines) = match Known::named(name.as_bytes()).map(|known| self.only(known)) {
-            Some(Ok(only)) => (only, Lines::NONE),
+            Some(Ok(only)) => (only, HeaderLines::NONE),
             Some(Err(Repeated)) | None => (None, self.lines),
         };
         only.into_iter().chain(lines.named(name))
     }
-}
-
-/// The elements of a comma-separated list without the white space around them; empty ones are kept.
-fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
 }
 
 /// RFC 9110 section 8.6: digits and nothing else; leading zeros have been read as octal elsewhere.

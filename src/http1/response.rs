@@ -6,8 +6,9 @@ use std::io::Write;
 
 use http::{Method, StatusCode};
 
-use super::header_lines::is_token;
-use super::{RequestError, Version};
+use super::characters::{is_token, is_value_byte};
+use super::request_error::RequestError;
+use super::version::Version;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
@@ -344,9 +345,4 @@ fn is_framing(name: &str) -> bool {
     ["content-length", "transfer-encoding", "connection"]
         .iter()
         .any(|framing| name.eq_ignore_ascii_case(framing))
-}
-
-/// RFC 9110 section 5.5.
-pub(crate) fn is_value_byte(byte: u8) -> bool {
-    byte == b'\t' || !byte.is_ascii_control()
 }

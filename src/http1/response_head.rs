@@ -6,9 +6,12 @@ use std::fmt;
 
 use http::StatusCode;
 
-use super::header_lines::{LineFault, Lines, has_folded_line, value};
-use super::scan::walk;
-use super::{HeadLimits, HeaderSlots, RequestError, ResponseError, Scan, Version};
+use super::head_fault::response_fault;
+use super::header_lines::{HeaderLines, HeaderSlots, ResponseParts};
+use super::request_error::RequestError;
+use super::response_error::ResponseError;
+use super::scan::{HeadLimits, MAX_HEADERS, Scan, walk};
+use super::version::Version;
 
 /// What every response begins with that can be understood here.
 const START: &[u8] = b"HTTP/1.";
@@ -72,7 +75,7 @@ fn line_fault(refusal: RequestError) -> ResponseError {
 pub struct ResponseHead<'h> {
     version: Version,
     status: StatusCode,
-    lines: Lines<'h>,
+    lines: HeaderLines<'h>,
 }
 
 impl<'h> ResponseHead<'h> {
@@ -88,13 +91,15 @@ impl<'h> ResponseHead<'h> {
         slots: &'h mut HeaderSlots<'h>,
         limits: &HeadLimits,
     ) -> Result<ResponseHead<'h>, ResponseError> {
-        let line = StatusLine::read(head)
-            .map_err(|fault| if is_cut(head) { ResponseError::IncompleteHead } else { fault })?;
-        let lines = Lines::read(head, line.len, &mut slots.starts, limits.headers, |_, _| {})
-            .map_err(|fault| named(head, fault))?;
-        match StatusCode::from_u16(line.status) {
-            Ok(status) if line.has_reason => {
-                Ok(ResponseHead { version: line.version, status, lines })
+        let most = limits.headers.min(MAX_HEADERS);
+        let Some(parts) = ResponseParts::read(head, &mut slots.lines[..most]) else {
+            return Err(response_fault(head, most));
+        };
+        // RFC 9112 section 4: a space follows the status, even where no reason does.
+        let has_space = head.get("HTTP/1.1 101".len()) == Some(&b' ');
+        match StatusCode::from_u16(parts.status) {
+            Ok(status) if has_space => {
+                Ok(ResponseHead { version: parts.version, status, lines: parts.lines })
             }
             _ => Err(ResponseError::MalformedStatusLine),
         }
@@ -145,60 +150,5 @@ impl fmt::Debug for ResponseHead<'_> {
             .field("version", &self.version)
             .field("status", &self.status)
             .finish_non_exhaustive()
-    }
-}
-
-/// A status line whose parts are where they belong.
-struct StatusLine {
-    version: Version,
-    /// Three digits.
-    status: u16,
-    /// Section 4: a space stands after the status even when no reason follows. It is often forgotten.
-    has_reason: bool,
-    /// Bytes up to the first header line.
-    len: usize,
-}
-
-impl StatusLine {
-    fn read(head: &[u8]) -> Result<StatusLine, ResponseError> {
-        let (version, rest) = match head.strip_prefix(START) {
-            Some([b'0', b' ', rest @ ..]) => (Version::Http10, rest),
-            Some([b'1', b' ', rest @ ..]) => (Version::Http11, rest),
-            _ => return Err(ResponseError::NotHttp), // HTTP/1.2 and its like, too
-        };
-        let Some((digits, rest)) = rest
-            .split_first_chunk::<3>()
-            .filter(|(digits, _)| digits.iter().all(u8::is_ascii_digit))
-        else {
-            return Err(ResponseError::MalformedStatusLine);
-        };
-        let status = digits.iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0'));
-        let has_reason = rest.starts_with(b" ");
-        // A reason has the bytes that a value may have.
-        match value(rest) {
-            Ok((_, lines)) if has_reason || rest.starts_with(b"\r\n") => {
-                Ok(StatusLine { version, status, has_reason, len: head.len() - lines.len() })
-            }
-            Err(LineFault::Incomplete) => Err(ResponseError::IncompleteHead),
-            _ => Err(ResponseError::MalformedStatusLine),
-        }
-    }
-}
-
-/// Whether a head ends within its first line.
-fn is_cut(head: &[u8]) -> bool {
-    head.starts_with(&START[..head.len().min(START.len())]) && !head.contains(&b'\r')
-}
-
-/// Slow and rare: looks at the head again.
-#[cold]
-fn named(head: &[u8], fault: LineFault) -> ResponseError {
-    match fault {
-        LineFault::Incomplete => ResponseError::IncompleteHead,
-        LineFault::TooMany => ResponseError::TooManyHeaders,
-        LineFault::Value => ResponseError::MalformedHeaderValue,
-        // Section 5.2; one before the first header is folded just the same (section 2.2).
-        LineFault::Name if has_folded_line(head) => ResponseError::FoldedHeader,
-        LineFault::Name => ResponseError::MalformedHeaderName,
     }
 }

@@ -1,8 +1,7 @@
 //! Where a request head ends, however its bytes arrive, and the limits it has to keep.
 //! Knows lines and forbidden bytes, not what any line means: that is [`Request::parse`](super::Request::parse).
 
-use super::RequestError;
-use super::header_lines::next_control;
+use super::request_error::RequestError;
 
 /// The most headers that any limit can allow.
 pub const MAX_HEADERS: usize = 128;
@@ -107,4 +106,28 @@ pub(super) fn walk(input: &[u8], resume: usize) -> Scan {
         position += 2;
         line_start = position;
     }
+}
+
+/// Finds the next control character at or after `from`; the length of the input if there is none.
+///
+/// Eight bytes are compared at a time.
+#[inline]
+fn next_control(input: &[u8], from: usize) -> usize {
+    const LOW: u64 = u64::from_ne_bytes([0x7F; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    const TO_SPACE: u64 = u64::from_ne_bytes([0x80 - 0x20; 8]);
+    const TO_DEL: u64 = u64::from_ne_bytes([0x80 - 0x7F; 8]);
+    let mut rest = input.get(from..).unwrap_or_default();
+    while let Some((word, after)) = rest.split_first_chunk() {
+        let word = u64::from_le_bytes(*word);
+        // A byte without its high bit cannot carry into the next, so both sums are exact.
+        let low = word & LOW;
+        let controls = (!(low + TO_SPACE) | (low + TO_DEL)) & !word & HIGH;
+        if controls != 0 {
+            return input.len() - rest.len() + controls.trailing_zeros() as usize / 8;
+        }
+        rest = after;
+    }
+    let place = rest.iter().position(u8::is_ascii_control);
+    input.len() - rest.len() + place.unwrap_or(rest.len())
 }

@@ -5,8 +5,10 @@ use std::borrow::Cow;
 
 use http::Method;
 
-use super::header_lines::{BACKSLASH, ESCAPE, FOREIGN, FRAGMENT, QUERY};
-use super::{RequestError, host, percent};
+use super::characters::{BACKSLASH, ESCAPE, FOREIGN, FRAGMENT, QUERY, classes_in};
+use super::is_authority;
+use super::percent;
+use super::request_error::RequestError;
 
 /// A judged request target.
 pub(super) struct Target<'h> {
@@ -22,9 +24,9 @@ impl<'h> Target<'h> {
     /// Judges a target that is not empty and without white space, by the classes that its bytes are in.
     pub(super) fn parse(
         raw: &'h str,
-        seen: u8,
         method: &Method,
     ) -> Result<Target<'h>, RequestError> {
+        let seen = classes_in(raw);
         if seen & FRAGMENT != 0 {
             return Err(RequestError::TargetFragment);
         }
@@ -66,7 +68,7 @@ fn split_absolute(raw: &str) -> Result<(&str, &str), RequestError> {
     }
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
-    match host::is_authority(authority.as_bytes()) {
+    match is_authority(authority.as_bytes()) {
         true => Ok((authority, rest)),
         false => Err(RequestError::TargetAuthority),
     }
