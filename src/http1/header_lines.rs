@@ -86,7 +86,12 @@ impl<'h> HeaderLines<'h> {
 #[inline]
 fn ends_with_crlf(head: &[u8], value: &[u8]) -> bool {
     let end = value.as_ptr().addr().wrapping_sub(head.as_ptr().addr()).wrapping_add(value.len());
-    let mut after = head.get(end..).unwrap_or_default().iter();
+    head.get(end) == Some(&b'\r') || ends_after_white_space(head, end)
+}
+
+#[cold]
+fn ends_after_white_space(head: &[u8], end: usize) -> bool {
+    let mut after = head.iter().skip(end);
     after.find(|byte| !matches!(byte, b' ' | b'\t')) == Some(&b'\r')
 }
 
