@@ -120,6 +120,7 @@ impl Connection {
 impl Held {
     pub(crate) fn is_empty(&self) -> bool {
         self.spill.is_empty()
+            && self.scanned == 0 // else the next byte of a head would be scanned with all before it
             && self.assembly.is_none()
             && self.outbox.is_empty()
             && !self.outbox.is_fragmented()

@@ -180,12 +180,12 @@ fn counted<R>(call: impl FnOnce() -> R) -> R {
 
 #[cfg(test)]
 fn counted<R>(call: impl FnOnce() -> R) -> R {
-    CALLS.set(CALLS.get() + 1);
+    HTTPARSE_CALLS.set(HTTPARSE_CALLS.get() + 1);
     call()
 }
 
 #[cfg(test)]
 thread_local! {
     /// Number of calls of httparse on this thread.
-    pub(crate) static CALLS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+    pub(crate) static HTTPARSE_CALLS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
 }

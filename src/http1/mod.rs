@@ -33,6 +33,8 @@ pub use body::{Chunked, LAST_CHUNK, Progress, encode_chunk};
 pub(crate) use characters::is_value_byte;
 pub use date::Date;
 pub use extensions::Extensions;
+#[cfg(test)]
+pub(crate) use header_lines::HTTPARSE_CALLS;
 pub use header_lines::HeaderSlots;
 pub(crate) use host::is_authority;
 pub(crate) use known_headers::Known;

@@ -8,6 +8,8 @@ mod fast_path;
 mod flush;
 mod frames;
 mod handler;
+#[cfg(test)]
+mod head_calls;
 mod listen;
 mod reply;
 mod request;

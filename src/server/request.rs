@@ -77,7 +77,10 @@ impl Server {
                 }
                 return Consumed::Stuck(0);
             }
-            Scan::Refused(refusal) => refusal,
+            Scan::Refused(refusal) => {
+                self.scanned(slot, 0);
+                refusal
+            }
         };
         self.refuse(slot, refusal);
         Consumed::More(input.len())
