@@ -67,7 +67,8 @@ pub(crate) fn is_value_byte(byte: u8) -> bool {
     byte == b'\t' || !byte.is_ascii_control()
 }
 
-/// Splits a list at its commas and trims each element (RFC 9110 section 5.6.1). Keeps empty elements.
+/// Splits a list at its commas and trims each element (RFC 9110 section 5.6.1). Keeps empty
+/// elements.
 pub(crate) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
 }

@@ -164,7 +164,11 @@ impl<'h> ResponseParts<'h> {
             return None;
         }
         let lines = HeaderLines::checked(input, len, response.headers)?;
-        Some(ResponseParts { version: version_of(response.version?), status: response.code?, lines })
+        Some(ResponseParts {
+            version: version_of(response.version?),
+            status: response.code?,
+            lines,
+        })
     }
 }
 

@@ -1,4 +1,5 @@
-//! The headers that frame, route and upgrade a request, found by their names without regard to case.
+//! The headers that frame, route and upgrade a request, found by their names without regard to
+//! case.
 //! Knows names only; what a value means is judged elsewhere.
 
 /// A header whose value is noted while the head is parsed, so that a lookup costs nothing.

@@ -1,5 +1,6 @@
 //! Judges a request head in one pass over what httparse found: method, target, then header lines.
-//! Knows which fault comes first; what a target or a header may hold is known by files of their own.
+//! Knows which fault comes first; what a target or a header may hold is known by files of their
+//! own.
 
 use http::Method;
 
@@ -18,10 +19,10 @@ const MAX_METHOD: usize = 32;
 impl<'h> Request<'h> {
     /// Judges the head that the input begins with. Bytes after its end are not looked at.
     ///
-    /// Allocates only where the path has to be decoded. [`scan`](super::scan) finds the end of every
-    /// head that is accepted here, unless the head is beyond [`HeadLimits::head`]. So a program may
-    /// parse at once what is likely to be whole, and scan only where this fails. The scan then says
-    /// whether more bytes will help and whether one of them is forbidden.
+    /// Allocates only where the path has to be decoded. [`scan`](super::scan) finds the end of
+    /// every head that is accepted here, unless the head is beyond [`HeadLimits::head`]. So a
+    /// program may parse at once what is likely to be whole, and scan only where this fails. The
+    /// scan then says whether more bytes will help and whether one of them is forbidden.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! The header lines of one request and what those that frame and route it say, noted in a single pass.
-//! Knows names and values; not the request line, and not the body's bytes.
+//! The header lines of one request, and what the known ones say, noted in one pass.
+//! Knows names and values; neither the request line nor the bytes of the body.
 
 use super::characters::{elements, is_token};
 use super::header_lines::HeaderLines;
@@ -9,13 +9,22 @@ use super::request_error::RequestError;
 use super::version::Version;
 
 /// How the end of a request's body is found (RFC 9112 section 6.3).
+///
+/// ```
+/// use switchboard::proto::http1::{BodyLength, HeadLimits, HeaderSlots, Request};
+///
+/// let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+/// let mut slots = HeaderSlots::new();
+/// let request = Request::parse(head, &mut slots, &HeadLimits::default()).unwrap();
+/// assert_eq!(request.body_length(), BodyLength::Known(5));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLength {
     /// There is no body.
     None,
-    /// `Content-Length`, in bytes; `Known(0)` was said, `None` was not.
+    /// `Content-Length`, in bytes. `Known(0)` means that the header is there.
     Known(u64),
-    /// `Transfer-Encoding: chunked`: decode it with [`Chunked`](super::Chunked).
+    /// `Transfer-Encoding: chunked`, which [`Chunked`](super::Chunked) decodes.
     Chunked,
 }
 
@@ -29,30 +38,30 @@ pub(super) const KEEP_ALIVE: u8 = 1 << 2;
 pub(super) const CONNECTION_UPGRADES: u8 = 1 << 3;
 /// `Upgrade` names `websocket`.
 pub(super) const UPGRADES_TO_WEBSOCKET: u8 = 1 << 4;
-/// Anything of a WebSocket handshake.
+/// A header of a WebSocket handshake is there.
 pub(super) const WEBSOCKET: u8 = 1 << 5;
 
-/// A header that may stand once stands more than once.
+/// A header that may stand once stands on two lines or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Repeated;
 
-/// The header lines and what was noted of them.
+/// The header lines, and what was noted of them.
 pub(super) struct RequestHeaders<'h> {
     lines: HeaderLines<'h>,
     version: Version,
     /// The value of the first line of each known name.
     values: &'h mut [Option<&'h [u8]>; KNOWN],
-    /// A bit for each known name that has further lines.
+    /// A bit for each known name with two lines or more.
     repeated: u16,
-    /// The first that was found in a line whose form is right.
+    /// The first fault of a value.
     fault: Option<RequestError>,
     pub(super) body: BodyLength,
-    /// What was said, a bit each.
-    said: u8,
+    /// One bit for each constant above.
+    facts: u8,
 }
 
 impl<'h> RequestHeaders<'h> {
-    /// Of a request before its first header line.
+    /// Notes and judges all lines. `values` must be empty.
     #[inline]
     pub(super) fn new(
         version: Version,
@@ -66,7 +75,7 @@ impl<'h> RequestHeaders<'h> {
             repeated: 0,
             fault: None,
             body: BodyLength::None,
-            said: 0,
+            facts: 0,
         };
         for (name, value) in lines.iter() {
             headers.note(name.as_bytes(), value);
@@ -74,7 +83,7 @@ impl<'h> RequestHeaders<'h> {
         headers
     }
 
-    /// Notes and judges a line, if it is one of those that frame and route the request.
+    /// Notes and judges a line if its name is known.
     #[inline]
     fn note(&mut self, name: &[u8], value: &'h [u8]) {
         let Some(known) = Known::named(name) else { return };
@@ -84,41 +93,42 @@ impl<'h> RequestHeaders<'h> {
             true => self.repeated |= 1 << known as u8,
             false => *first = Some(value),
         }
-        if let Err(refusal) = self.judge(known, value, again) {
-            self.fault.get_or_insert(refusal);
+        if let Err(fault) = self.judge(known, value, again) {
+            self.fault.get_or_insert(fault);
         }
     }
 
+    /// Judges the value of a line of a known name, of which `again` says that it is not the first.
     fn judge(&mut self, known: Known, value: &'h [u8], again: bool) -> Result<(), RequestError> {
         match known {
-            // RFC 9112 section 3.2: exactly one, and well-formed.
+            // RFC 9112 section 3.2: exactly one line, and well-formed.
             Known::Host if again => return Err(RequestError::DoubledHost),
             Known::Host if !is_authority(value) => return Err(RequestError::MalformedHost),
             Known::Host => {}
-            // Section 6.3 lets equal lengths pass for one. Here they do not: a proxy may have taken another.
+            // RFC 9112 section 6.3 lets equal lengths pass for one. A proxy may have read another.
             Known::ContentLength if again => return Err(RequestError::DoubledContentLength),
             Known::ContentLength => match content_length(value) {
                 Some(len) => self.body = BodyLength::Known(len),
                 None => return Err(RequestError::MalformedContentLength),
             },
-            // A handshake nearly always names these two alone.
-            Known::Connection if is(value, b"upgrade") => self.said |= CONNECTION_UPGRADES,
+            // Most handshakes name nothing else here and in Upgrade.
+            Known::Connection if is(value, b"upgrade") => self.facts |= CONNECTION_UPGRADES,
             Known::Connection => self.connection_options(value),
-            // RFC 9110 section 10.1.1: nothing else can be expected, and HTTP/1.0 cannot expect at all.
+            // RFC 9110 section 10.1.1: there is no other expectation, and none in HTTP/1.0.
             Known::Expect if self.version == Version::Http10 => {}
             Known::Expect if again || !value.eq_ignore_ascii_case(b"100-continue") => {
                 return Err(RequestError::ExpectationFailed);
             }
-            Known::Expect => self.said |= EXPECTS_CONTINUE,
+            Known::Expect => self.facts |= EXPECTS_CONTINUE,
             Known::Upgrade
                 if is(value, b"websocket")
                     || elements(value).any(|protocol| is(protocol, b"websocket")) =>
             {
-                self.said |= UPGRADES_TO_WEBSOCKET | WEBSOCKET;
+                self.facts |= UPGRADES_TO_WEBSOCKET | WEBSOCKET;
             }
             Known::Upgrade => {}
-            Known::SecWebSocketKey | Known::SecWebSocketVersion => self.said |= WEBSOCKET,
-            // Judged by `conclude`, when Content-Length is known too.
+            Known::SecWebSocketKey | Known::SecWebSocketVersion => self.facts |= WEBSOCKET,
+            // `conclude` judges it, when Content-Length is known, too.
             Known::TransferEncoding => {}
             Known::Cookie
             | Known::Origin
@@ -129,10 +139,10 @@ impl<'h> RequestHeaders<'h> {
         Ok(())
     }
 
-    /// RFC 9110 section 7.6.1. `Upgrade` is the handshake's to judge.
+    /// RFC 9110 section 7.6.1.
     fn connection_options(&mut self, value: &[u8]) {
         for option in elements(value) {
-            self.said |= match option {
+            self.facts |= match option {
                 _ if is(option, b"upgrade") => CONNECTION_UPGRADES,
                 _ if is(option, b"close") => CLOSE,
                 _ if is(option, b"keep-alive") => KEEP_ALIVE,
@@ -141,10 +151,10 @@ impl<'h> RequestHeaders<'h> {
         }
     }
 
-    /// What only the whole of the lines can tell; and what was found in one of them.
+    /// Returns the first fault of a line, then judges what depends on several lines.
     pub(super) fn conclude(&mut self) -> Result<(), RequestError> {
-        if let Some(refusal) = self.fault {
-            return Err(refusal);
+        if let Some(fault) = self.fault {
+            return Err(fault);
         }
         if self.has(Known::TransferEncoding) {
             self.body = self.transfer_coding()?;
@@ -153,12 +163,13 @@ impl<'h> RequestHeaders<'h> {
             return Err(RequestError::MissingHost);
         }
         if matches!(self.body, BodyLength::None | BodyLength::Known(0)) {
-            self.said &= !EXPECTS_CONTINUE;
+            self.facts &= !EXPECTS_CONTINUE;
         }
         Ok(())
     }
 
-    /// RFC 9112 section 6.1: `chunked`, once, is the only coding, and two lengths would be two readings.
+    /// RFC 9112 section 6.1: `chunked` is the only coding, and stands once. Content-Length beside
+    /// it would be a second reading.
     #[cold]
     fn transfer_coding(&self) -> Result<BodyLength, RequestError> {
         if self.has(Known::ContentLength) {
@@ -185,14 +196,13 @@ impl<'h> RequestHeaders<'h> {
         self.values[known as usize].is_some()
     }
 
-    /// All lines in order.
     pub(super) fn lines(&self) -> HeaderLines<'h> {
         self.lines
     }
 
-    /// Whether this was said.
-    pub(super) fn says(&self, what: u8) -> bool {
-        self.said & what != 0
+    /// Whether a fact was noted.
+    pub(super) fn says(&self, fact: u8) -> bool {
+        self.facts & fact != 0
     }
 
     pub(super) fn version(&self) -> Version {
@@ -204,7 +214,7 @@ impl<'h> RequestHeaders<'h> {
         self.values[known as usize]
     }
 
-    /// The value of the only line of a known name.
+    /// The value of a known name that stands on one line; `None` if there is no line.
     pub(super) fn only(&self, known: Known) -> Result<Option<&'h [u8]>, Repeated> {
         match self.repeated & (1 << known as u8) {
             0 => Ok(self.values[known as usize]),
@@ -212,7 +222,7 @@ impl<'h> RequestHeaders<'h> {
         }
     }
 
-    /// The value of the first line of this name.
+    /// The value of the first line of a name.
     pub(super) fn first(&self, name: &str) -> Option<&'h [u8]> {
         match Known::named(name.as_bytes()) {
             Some(known) => self.known(known),
@@ -220,7 +230,7 @@ impl<'h> RequestHeaders<'h> {
         }
     }
 
-    /// The values of all lines of this name, in order.
+    /// The values of all lines of a name, in order.
     pub(super) fn values<'f>(&self, name: &'f str) -> impl Iterator<Item = &'h [u8]> + use<'h, 'f> {
         let (only, lines) = match Known::named(name.as_bytes()).map(|known| self.only(known)) {
             Some(Ok(only)) => (only, HeaderLines::NONE),
@@ -230,7 +240,7 @@ impl<'h> RequestHeaders<'h> {
     }
 }
 
-/// RFC 9110 section 8.6: digits and nothing else; leading zeros have been read as octal elsewhere.
+/// RFC 9110 section 8.6: digits alone, without leading zeros, which other programs read as octal.
 fn content_length(value: &[u8]) -> Option<u64> {
     if value.is_empty() || value.len() > 1 && value[0] == b'0' {
         return None;

@@ -1,6 +1,5 @@
-//! The head of a response as a client reads it: where it ends, its status and its header lines.
-//! Knows the shape of a response (RFC 9112 sections 2 to 5); not its body, which no answer that is of use to a WebSocket
-//! has, nor what a handshake demands.
+//! The head of a response as a client reads it: its end, its status and its header lines.
+//! Knows the shape of a response (RFC 9112 sections 2 to 5); neither its body nor a handshake.
 
 use std::fmt;
 
@@ -13,15 +12,15 @@ use super::response_error::ResponseError;
 use super::scan::{HeadLimits, MAX_HEADERS, Scan, walk};
 use super::version::Version;
 
-/// What every response begins with that can be understood here.
+/// The first bytes of every response that is understood.
 const START: &[u8] = b"HTTP/1.";
 
-/// Looks for the end of a response head in everything that has arrived of it so far.
+/// Looks for the end of a response head in all bytes that have arrived of it.
 ///
-/// Like [`scan`](super::scan), `resume` is 0 at first and then what the last [`Scan::Partial`] said, so that the work is
-/// linear however the bytes arrive. What is not HTTP is rejected at its first byte that is not, and no line is skipped
-/// before the status line: that leniency is for requests alone (RFC 9112 section 2.2). Of the limits, that of the target
-/// has no meaning here.
+/// `resume` is 0 at first, and then what the last [`Scan::Partial`] holds, as for
+/// [`scan`](super::scan). So the work is linear however the bytes arrive. Another protocol is
+/// refused at its first byte that is not HTTP's. No line is skipped before the status line: RFC
+/// 9112 section 2.2 allows that for requests alone. [`HeadLimits::target`] has no meaning here.
 ///
 /// ```
 /// use switchboard::proto::http1::{HeadLimits, ResponseError, Scan, scan_response};
@@ -43,7 +42,7 @@ pub fn scan_response(input: &[u8], resume: usize, limits: &HeadLimits) -> Scan<R
             Scan::Refused(ResponseError::HeadTooLarge)
         }
         Scan::Partial(resume) => Scan::Partial(resume),
-        Scan::Refused(refusal) => Scan::Refused(line_fault(refusal)),
+        Scan::Refused(fault) => Scan::Refused(line_fault(fault)),
     }
 }
 
@@ -52,9 +51,9 @@ fn could_be_http(head: &[u8]) -> bool {
     head[..len] == START[..len]
 }
 
-/// The same fault, of a response.
-fn line_fault(refusal: RequestError) -> ResponseError {
-    match refusal {
+/// The name that a response gives to a fault of [`walk`].
+fn line_fault(fault: RequestError) -> ResponseError {
+    match fault {
         RequestError::BareCarriageReturn => ResponseError::BareCarriageReturn,
         RequestError::BareLineFeed => ResponseError::BareLineFeed,
         _ => ResponseError::ControlCharacter,
@@ -79,13 +78,16 @@ pub struct ResponseHead<'h> {
 }
 
 impl<'h> ResponseHead<'h> {
-    /// Reads the head that some bytes begin with; bytes after its end are not looked at. Allocates nothing.
+    /// Judges the head that the input begins with. Bytes after its end are not looked at. Allocates
+    /// nothing.
     ///
-    /// What is accepted here [`scan_response`] finds whole, if it is not beyond [`HeadLimits::head`].
+    /// [`scan_response`] finds the end of every head that is accepted here, unless the head is
+    /// beyond [`HeadLimits::head`].
     ///
     /// # Errors
     ///
-    /// What RFC 9112 sections 4 and 5 do not allow, and more header lines than the limit.
+    /// Returns the fault of a head that RFC 9112 sections 4 and 5 do not allow, or that exceeds
+    /// [`HeadLimits::headers`].
     pub fn parse(
         head: &'h [u8],
         slots: &'h mut HeaderSlots<'h>,
@@ -105,40 +107,45 @@ impl<'h> ResponseHead<'h> {
         }
     }
 
-    /// The version of HTTP that the server speaks.
+    /// Returns the version of HTTP that the server speaks.
+    #[must_use]
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// The status, from 100 to 999; what is above 599 means as much as 500 (RFC 9110 section 15).
+    /// Returns the status, from 100 to 999. Any above 599 means 500 (RFC 9110 section 15).
+    #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// Whether another response to the same request follows directly after this head: 1xx, but not 101, which is the last
-    /// thing said in HTTP (RFC 9110 section 15.2). A client skips such a head whether it expected one or not.
+    /// Whether another response to the same request follows this head: 1xx, but not 101, after
+    /// which another protocol follows (RFC 9110 section 15.2). A client skips such a head.
+    #[must_use]
     pub fn is_interim(&self) -> bool {
         self.status.is_informational() && self.status != StatusCode::SWITCHING_PROTOCOLS
     }
 
-    /// The first header of this name, without white space around it; `None` if absent or not UTF-8.
+    /// Returns the value of the first header of this name; `None` if it is absent or not UTF-8.
     ///
-    /// Names compare without regard to case.
+    /// Names compare without regard to case. White space around the value does not belong to it.
+    #[must_use]
     pub fn header(&self, name: &str) -> Option<&'h str> {
         self.header_values(name).next().and_then(|value| std::str::from_utf8(value).ok())
     }
 
-    /// The value of every header line of this name, in order, without white space around it.
+    /// Returns the value of every header line of this name, in order.
     pub fn header_values<'r>(&self, name: &'r str) -> impl Iterator<Item = &'h [u8]> + use<'h, 'r> {
         self.lines.named(name)
     }
 
-    /// Every header line as sent, in order.
+    /// Returns the name, as sent, and the value of every header line, in order.
     pub fn headers(&self) -> impl Iterator<Item = (&'h str, &'h [u8])> + use<'h> {
         self.lines.iter()
     }
 
-    /// The bytes of the head, so that they can be kept and parsed again.
+    /// Returns the bytes of the head, to be kept and parsed again.
+    #[must_use]
     pub fn head(&self) -> &'h [u8] {
         self.lines.head()
     }

@@ -9,8 +9,8 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
-    /// HTTP/1.0: no chunked coding and no `100 Continue`. The connection closes after each
-    /// response unless both sides ask to keep it.
+    /// HTTP/1.0: no chunked coding and no `100 Continue`. The connection closes after each response
+    /// unless both sides ask to keep it.
     Http10,
     /// HTTP/1.1.
     Http11,
