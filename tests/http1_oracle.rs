@@ -1,18 +1,24 @@
-//! Heads as httparse reads them: what is accepted here it accepts with the same parts, and what it finds fault with is
-//! refused by the right name. Heads are made of good parts, then spoiled in a few places.
+//! Heads as a naive reader reads them: what is accepted here it accepts, with the same parts, and it
+//! names the place of every fault. Heads are made of good parts, then spoiled in a few places.
 
-use httparse::{Error, Status};
+#[path = "http1_oracle/meaning.rs"]
+mod meaning;
+#[path = "http1_oracle/naive.rs"]
+mod naive;
+
+use meaning::Body;
+use naive::{Fault, Reading};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use switchboard::proto::http1::{
-    HeadLimits, HeaderSlots, MAX_HEADERS, Request, RequestError, ResponseError, ResponseHead, Scan,
+    BodyLength, HeadLimits, HeaderSlots, Request, RequestError, ResponseError, ResponseHead, Scan,
     Version, scan, scan_response,
 };
 
 const LIMITS: HeadLimits = HeadLimits { head: 600, headers: 6, target: 40 };
 
-/// What is put in the place of something else.
+/// Bytes that take the place of others.
 const SPOILERS: &[&str] = &[
     "",
     "",
@@ -53,104 +59,92 @@ const SPOILERS: &[&str] = &[
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 ];
 
-fn lines() -> impl Strategy<Value = String> {
-    let name = select(vec![
-        "Host",
-        "host",
+/// A header line that says how long a body is, or how a request is to be handled.
+fn framing() -> impl Strategy<Value = (&'static str, &'static str)> {
+    let lengths = vec!["0", "5", "05", "+5", "5, 5", "", "18446744073709551615", "5 ", "0x5"];
+    let codings = vec!["chunked", "Chunked", "gzip, chunked", "chunked,", "chunked, chunked", ""];
+    let hosts = vec!["a", "a:80", "a:", "a:65536", "[::1]:8", "[::g]", "a,b", "u@a", "", "a b"];
+    prop_oneof![
+        select(lengths).prop_map(|value| ("Content-Length", value)),
+        select(codings).prop_map(|value| ("Transfer-Encoding", value)),
+        select(hosts).prop_map(|value| ("Host", value)),
+        select(vec!["100-continue", "200-ok"]).prop_map(|value| ("Expect", value)),
+    ]
+}
+
+/// A header line that any head may have.
+fn other() -> impl Strategy<Value = (&'static str, &'static str)> {
+    let names = vec![
         "A",
         "X-Long-Name_0~",
         "Connection",
-        "Upgrade",
+        "upgrade",
         "Origin",
-        "Content-Length",
-        "Transfer-Encoding",
         "Cookie",
-        "Expect",
         "Sec-WebSocket-Key",
-        "Sec-WebSocket-Version",
         "sec-websocket-protocol",
-        "Sec-WebSocket-Extensions",
-    ]);
-    let white = select(vec!["", " ", " ", "  ", "\t", " \t "]);
-    let value = prop_oneof![
-        select(vec![
-            "a",
-            "example.com:80",
-            "0",
-            "5",
-            "13",
-            "chunked",
-            "close, Upgrade",
-            "websocket",
-            "100-continue",
-            "gzip, deflate",
-            ""
-        ]),
-        select(vec![
-            "a\tb",
-            "a b",
-            "é",
-            "Mozilla/5.0 (X11; Linux x86_64; rv:1.0) Gecko/20100101",
-            ":",
-            "dGhlIHNhbXBsZSBub25jZQ=="
-        ]),
     ];
-    vec((name, white.clone(), value, white), 0..8).prop_map(|lines| {
-        lines
-            .iter()
-            .map(|(name, before, value, after)| format!("{name}:{before}{value}{after}\r\n"))
-            .collect()
+    let values = vec![
+        "a",
+        "a\tb",
+        "close, Upgrade",
+        "websocket",
+        "",
+        ":",
+        "é",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:1.0) Gecko/20100101",
+        "dGhlIHNhbXBsZSBub25jZQ==",
+    ];
+    (select(names), select(values))
+}
+
+fn lines() -> impl Strategy<Value = String> {
+    let white = select(vec!["", " ", " ", "  ", "\t", " \t "]);
+    let line = prop_oneof![1 => framing(), 4 => other()];
+    vec((line, white.clone(), white), 0..7).prop_map(|lines| {
+        let line =
+            |((name, value), before, after): &_| format!("{name}:{before}{value}{after}\r\n");
+        lines.iter().map(line).collect()
     })
 }
 
+/// Mostly what stands first, and else one of the others.
+fn mostly(first: &'static str, others: &[&'static str]) -> impl Strategy<Value = &'static str> {
+    prop_oneof![6 => Just(first), 1 => select(others.to_vec())]
+}
+
 fn request() -> impl Strategy<Value = Vec<u8>> {
-    let start = select(vec!["", "", "", "", "\r\n", "\r\n\r\n"]);
-    let method = select(vec![
-        "GET",
-        "GET",
-        "GET",
-        "POST",
-        "OPTIONS",
-        "CONNECT",
-        "G",
-        "GETS",
-        "get",
-        "a-b!#$%&'*+.^_`|~9",
-    ]);
+    const EMPTY_LINES: &str = "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n";
+    let start = mostly("", &["\r\n", "\r\n", "\r\n\r\n", "\n", "\r\n\n", EMPTY_LINES]);
+    let method = mostly("GET", &["POST", "OPTIONS", "CONNECT", "get", "a-b!#$%&'*+.^_`|~9"]);
     let target = select(vec![
+        "/",
         "/",
         "/",
         "/a/b.c?d=e&f",
         "/%41%C3%A9",
-        "*",
-        "http://a/b",
         "/a/../b",
         "//",
-        "/é",
+        "/a?\\",
+        "http://a/b",
+        "https://a",
+        "*",
         "a",
+        "/é",
         "/\"",
-        "/#",
         "/?#",
         "/%4",
+        "/%2f",
+        "/..",
         "/\\",
-        "https://a",
+        "http://a:x/",
     ]);
-    let version = select(vec![
-        "HTTP/1.1",
-        "HTTP/1.1",
-        "HTTP/1.1",
-        "HTTP/1.0",
-        "HTTP/1.2",
-        "HTTP/2.0",
-        "HTTP/1.10",
-        "http/1.1",
-    ]);
+    let version =
+        mostly("HTTP/1.1", &["HTTP/1.0", "HTTP/1.2", "HTTP/2.0", "HTTP/1.10", "http/1.1"]);
     let line = (start, method, target, version)
         .prop_map(|(start, a, b, c)| format!("{start}{a} {b} {c}\r\n"));
-    (line, proptest::bool::weighted(0.7), lines()).prop_map(|(line, host, lines)| {
-        let host = if host { "Host: example.com\r\n" } else { "" };
-        format!("{line}{host}{lines}\r\n").into_bytes()
-    })
+    (line, mostly("Host: example.com\r\n", &[""]), lines())
+        .prop_map(|(line, host, lines)| format!("{line}{host}{lines}\r\n").into_bytes())
 }
 
 fn response() -> impl Strategy<Value = Vec<u8>> {
@@ -171,18 +165,19 @@ fn response() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// The same, most often, with something else in a few places.
+/// Puts other bytes in up to three places of a head, and some behind it.
 fn spoiled(head: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let places = vec((any::<Index>(), 0..3_usize, select(SPOILERS), any::<u8>(), 0..8), 0..4);
     (head, places, vec(any::<u8>(), 0..20)).prop_map(|(mut head, places, rest)| {
         for (at, len, spoiler, byte, choice) in places {
             let at = at.index(head.len());
             let end = head.len().min(at + len);
-            let any_byte = [byte];
-            head.splice(
-                at..end,
-                if choice == 0 { any_byte.to_vec() } else { spoiler.as_bytes().to_vec() },
-            );
+            let cr = head[at..].iter().position(|&byte| byte == b'\r');
+            match (choice, cr) {
+                (0, Some(cr)) => drop(head.remove(at + cr)),
+                (1, _) => drop(head.splice(at..end, [byte])),
+                _ => drop(head.splice(at..end, spoiler.bytes())),
+            }
             if head.is_empty() {
                 break;
             }
@@ -191,48 +186,30 @@ fn spoiled(head: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8
     })
 }
 
-fn minor(version: Version) -> u8 {
-    u8::from(version == Version::Http11)
+fn version(minor: u8) -> Version {
+    if minor == 0 { Version::Http10 } else { Version::Http11 }
 }
 
-/// What httparse finds in a head whose end and bytes the scanner has found right.
-fn request_fault(head: &[u8], error: Error) -> RequestError {
-    let line = head
-        .strip_prefix(b"\r\n")
-        .unwrap_or(head)
-        .split(|&byte| byte == b'\r')
-        .next()
-        .unwrap_or_default();
-    let parts: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
-    let is_token = |part: &[u8]| {
-        part.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
-    };
-    match (error, &parts[..]) {
-        (Error::TooManyHeaders, _) => RequestError::TooManyHeaders,
-        (Error::HeaderName, _) if head.windows(3).any(|at| at == b"\r\n " || at == b"\r\n\t") => {
-            RequestError::FoldedHeader
-        }
-        (Error::HeaderName, _) => RequestError::MalformedHeaderName,
-        (_, [method, target, version])
-            if ![method, target, version].iter().any(|part| part.is_empty()) =>
-        {
-            match *version {
-                _ if !is_token(method) => RequestError::MalformedMethod,
-                b"HTTP/1.1" | b"HTTP/1.0" => RequestError::TargetCharacter,
-                [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
-                    RequestError::VersionNotSupported
-                }
-                _ => RequestError::MalformedVersion,
-            }
-        }
-        _ => RequestError::MalformedRequestLine,
+/// The name of a fault of a request's shape; `None` for what is judged afterwards.
+fn request_fault(fault: &Fault) -> Option<RequestError> {
+    match fault {
+        Fault::Cut => Some(RequestError::IncompleteHead),
+        Fault::FirstLine => Some(RequestError::MalformedRequestLine),
+        Fault::Method => Some(RequestError::MalformedMethod),
+        Fault::Target => Some(RequestError::TargetCharacter),
+        Fault::UnknownVersion => Some(RequestError::VersionNotSupported),
+        Fault::NoVersion => Some(RequestError::MalformedVersion),
+        Fault::Folded => Some(RequestError::FoldedHeader),
+        Fault::Name => Some(RequestError::MalformedHeaderName),
+        Fault::TooMany => Some(RequestError::TooManyHeaders),
+        Fault::Meaning => None,
     }
 }
 
-/// What only somebody finds fault with who has found the form right.
-fn is_about_the_meaning(refusal: RequestError) -> bool {
+/// Whether an error can be found only once the shape of a head is right.
+fn is_about_the_meaning(error: RequestError) -> bool {
     use RequestError::*;
-    let of_the_form = [
+    let of_the_shape = [
         BareCarriageReturn,
         BareLineFeed,
         ControlCharacter,
@@ -248,150 +225,147 @@ fn is_about_the_meaning(refusal: RequestError) -> bool {
         HeadTooLarge,
         VersionNotSupported,
     ];
-    !of_the_form.contains(&refusal)
+    !of_the_shape.contains(&error)
 }
 
-fn response_fault(head: &[u8], error: Error) -> ResponseError {
-    match error {
-        Error::TooManyHeaders => ResponseError::TooManyHeaders,
-        Error::HeaderName if head.windows(3).any(|at| at == b"\r\n " || at == b"\r\n\t") => {
-            ResponseError::FoldedHeader
-        }
-        Error::HeaderName => ResponseError::MalformedHeaderName,
-        Error::Version => ResponseError::NotHttp,
-        _ => ResponseError::MalformedStatusLine,
+/// The name of a fault of a response.
+fn response_fault(fault: &Fault) -> Option<ResponseError> {
+    match fault {
+        Fault::Cut => Some(ResponseError::IncompleteHead),
+        Fault::FirstLine => Some(ResponseError::MalformedStatusLine),
+        Fault::NoVersion => Some(ResponseError::NotHttp),
+        Fault::Folded => Some(ResponseError::FoldedHeader),
+        Fault::Name => Some(ResponseError::MalformedHeaderName),
+        Fault::TooMany => Some(ResponseError::TooManyHeaders),
+        Fault::Method | Fault::Target | Fault::UnknownVersion | Fault::Meaning => None,
     }
 }
 
 /// Names and values must be the same.
 fn same<'a>(
     ours: impl Iterator<Item = (&'a str, &'a [u8])>,
-    theirs: &[httparse::Header<'_>],
+    theirs: &[(String, Vec<u8>)],
 ) -> Result<(), TestCaseError> {
     let ours: Vec<_> = ours.collect();
-    let theirs: Vec<_> = theirs.iter().map(|line| (line.name, line.value)).collect();
+    let theirs: Vec<_> = theirs.iter().map(|(name, value)| (&**name, &**value)).collect();
     prop_assert_eq!(ours, theirs);
     Ok(())
+}
+
+fn same_request(request: &Request<'_>, theirs: &Reading) -> Result<(), TestCaseError> {
+    prop_assert_eq!(request.head().len(), theirs.len);
+    prop_assert_eq!([request.method().as_str(), request.target()], theirs.start.each_ref());
+    prop_assert_eq!(request.version(), version(theirs.minor));
+    same(request.headers(), &theirs.headers)?;
+    for (name, _) in &theirs.headers {
+        let alike = theirs.headers.iter().filter(|line| line.0.eq_ignore_ascii_case(name));
+        let values: Vec<&[u8]> = alike.map(|(_, value)| &**value).collect();
+        prop_assert_eq!(request.header_bytes(&name.to_uppercase()), values.first().copied());
+        prop_assert_eq!(request.header_values(&name.to_lowercase()).collect::<Vec<_>>(), values);
+    }
+    let body = match request.body_length() {
+        BodyLength::None => Body::None,
+        BodyLength::Known(len) => Body::Known(len),
+        BodyLength::Chunked => Body::Chunked,
+    };
+    prop_assert_eq!(&body, &theirs.body);
+    Ok(())
+}
+
+/// Compares the readings of a request in input that may hold anything, before its end and after it.
+fn requests_agree(input: &[u8]) -> Result<(), TestCaseError> {
+    let theirs = naive::request(input, LIMITS.headers, LIMITS.target);
+    let mut slots = HeaderSlots::new();
+    let at_once = Request::parse(input, &mut slots, &LIMITS);
+    prop_assert_eq!(at_once.is_ok(), theirs.is_ok(), "{}", input.escape_ascii());
+    let scanned = scan(input, 0, &LIMITS);
+    if let Ok(reading) = &theirs
+        && reading.len <= LIMITS.head
+    {
+        prop_assert_eq!(scanned, Scan::Complete(reading.len));
+    }
+    // Where the scanner finds a fault, another name would do.
+    let Scan::Complete(len) = scanned else { return Ok(()) };
+    let mut slots = HeaderSlots::new();
+    match (Request::parse(&input[..len], &mut slots, &LIMITS), theirs) {
+        (Ok(request), Ok(theirs)) => {
+            same_request(&request, &theirs)?;
+            for cut in 0..len {
+                let mut slots = HeaderSlots::new();
+                let cut = Request::parse(&input[..cut], &mut slots, &LIMITS).map(drop);
+                prop_assert_eq!(cut, Err(RequestError::IncompleteHead));
+            }
+            same_request(&at_once.expect("a head with bytes after it"), &theirs)
+        }
+        (parsed, Err(fault)) => {
+            let error = parsed.map(drop).expect_err("what a naive reader refuses");
+            match request_fault(&fault) {
+                Some(name) => prop_assert_eq!(error, name, "{}", input.escape_ascii()),
+                None => prop_assert!(is_about_the_meaning(error), "{:?}", error),
+            }
+            Ok(())
+        }
+        (Err(error), Ok(_)) => Err(TestCaseError::fail(format!("{error:?}"))),
+    }
+}
+
+fn responses_agree(input: &[u8]) -> Result<(), TestCaseError> {
+    let theirs = naive::response(input, LIMITS.headers);
+    let mut slots = HeaderSlots::new();
+    let at_once = ResponseHead::parse(input, &mut slots, &LIMITS);
+    prop_assert_eq!(at_once.is_ok(), theirs.is_ok(), "{}", input.escape_ascii());
+    let scanned = scan_response(input, 0, &LIMITS);
+    if let Ok(reading) = &theirs
+        && reading.len <= LIMITS.head
+    {
+        prop_assert_eq!(scanned, Scan::Complete(reading.len));
+    }
+    let Scan::Complete(len) = scanned else { return Ok(()) };
+    let mut slots = HeaderSlots::new();
+    match (ResponseHead::parse(&input[..len], &mut slots, &LIMITS), theirs) {
+        (Ok(response), Ok(theirs)) => {
+            prop_assert_eq!(response.head().len(), theirs.len);
+            prop_assert_eq!(response.status().as_u16().to_string(), &*theirs.start[0]);
+            prop_assert_eq!(response.version(), version(theirs.minor));
+            same(response.headers(), &theirs.headers)?;
+            for cut in 0..len {
+                let mut slots = HeaderSlots::new();
+                let cut = ResponseHead::parse(&input[..cut], &mut slots, &LIMITS).map(drop);
+                prop_assert_eq!(cut, Err(ResponseError::IncompleteHead));
+            }
+            Ok(())
+        }
+        (parsed, Err(fault)) => {
+            prop_assert_eq!(parsed.map(drop).err(), response_fault(&fault));
+            Ok(())
+        }
+        (Err(error), Ok(_)) => Err(TestCaseError::fail(format!("{error:?}"))),
+    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn parser_reads_requests_as_httparse_does(input in spoiled(request())) {
-        let mut slots = HeaderSlots::new();
-        let at_once = Request::parse(&input, &mut slots, &LIMITS);
-        let Scan::Complete(len) = scan(&input, 0, &LIMITS) else {
-            // Only the limit of the whole head is none of the parser's business.
-            let limitless = scan(&input, 0, &HeadLimits { head: usize::MAX, ..LIMITS });
-            prop_assert!(at_once.is_err() || matches!(limitless, Scan::Complete(_)));
-            return Ok(());
-        };
-        let head = &input[..len];
-        let mut slots = HeaderSlots::new();
-        let parsed = Request::parse(head, &mut slots, &LIMITS);
-        prop_assert_eq!(at_once.is_ok(), parsed.is_ok(), "bytes after the end of a head change nothing");
-        let mut lines = [httparse::EMPTY_HEADER; LIMITS.headers];
-        let mut oracle = httparse::Request::new(&mut lines);
-        match (parsed, oracle.parse(head)) {
-            (Err(refusal), Ok(_)) => prop_assert!(is_about_the_meaning(refusal), "{:?}", refusal),
-            (parsed, Err(error)) => prop_assert_eq!(parsed.map(drop), Err(request_fault(head, error))),
-            (Ok(request), Ok(end)) => {
-                prop_assert_eq!(end, Status::Complete(len));
-                prop_assert_eq!((request.head(), request.target()), (head, oracle.path.unwrap()));
-                prop_assert_eq!(request.method().as_str(), oracle.method.unwrap());
-                prop_assert_eq!(Some(minor(request.version())), oracle.version);
-                same(request.headers(), oracle.headers)?;
-                for (name, _) in request.headers() {
-                    let theirs: Vec<&[u8]> = oracle
-                        .headers
-                        .iter()
-                        .filter(|line| line.name.eq_ignore_ascii_case(name))
-                        .map(|line| line.value)
-                        .collect();
-                    prop_assert_eq!(request.header_bytes(&name.to_uppercase()), theirs.first().copied());
-                    prop_assert_eq!(request.header_values(&name.to_lowercase()).collect::<Vec<_>>(), theirs);
-                }
-                for cut in 0..len {
-                    let mut slots = HeaderSlots::new();
-                    prop_assert!(Request::parse(&head[..cut], &mut slots, &LIMITS).is_err(), "cut at {}", cut);
-                }
-            }
-        }
+    fn parser_reads_requests_as_a_naive_reader_does(input in spoiled(request())) {
+        requests_agree(&input)?;
     }
 
     #[test]
-    fn client_reads_responses_as_httparse_does(input in spoiled(response())) {
-        let mut slots = HeaderSlots::new();
-        let at_once = ResponseHead::parse(&input, &mut slots, &LIMITS);
-        let Scan::Complete(len) = scan_response(&input, 0, &LIMITS) else {
-            let limitless = scan_response(&input, 0, &HeadLimits { head: usize::MAX, ..LIMITS });
-            prop_assert!(at_once.is_err() || matches!(limitless, Scan::Complete(_)));
-            return Ok(());
-        };
-        let head = &input[..len];
-        let mut slots = HeaderSlots::new();
-        let parsed = ResponseHead::parse(head, &mut slots, &LIMITS);
-        prop_assert_eq!(at_once.is_ok(), parsed.is_ok(), "bytes after the end of a head change nothing");
-        let mut lines = [httparse::EMPTY_HEADER; LIMITS.headers];
-        let mut oracle = httparse::Response::new(&mut lines);
-        match (parsed, oracle.parse(head)) {
-            (parsed, Err(error)) => prop_assert_eq!(parsed.map(drop), Err(response_fault(head, error))),
-            // It takes a status below 100, and a line that ends with the status.
-            (Err(rejection), Ok(_)) => {
-                prop_assert_eq!(rejection, ResponseError::MalformedStatusLine);
-                prop_assert!(oracle.code.is_some_and(|code| code < 100) || head[12] != b' ');
-            }
-            (Ok(response), Ok(end)) => {
-                prop_assert_eq!((response.head(), end), (head, Status::Complete(len)));
-                prop_assert_eq!(Some(response.status().as_u16()), oracle.code);
-                prop_assert_eq!(Some(minor(response.version())), oracle.version);
-                same(response.headers(), oracle.headers)?;
-                for cut in 0..len {
-                    let mut slots = HeaderSlots::new();
-                    let cut = ResponseHead::parse(&head[..cut], &mut slots, &LIMITS).map(drop);
-                    prop_assert_eq!(cut, Err(ResponseError::IncompleteHead));
-                }
-            }
-        }
+    fn client_reads_responses_as_a_naive_reader_does(input in spoiled(response())) {
+        responses_agree(&input)?;
     }
 }
 
 /// Every byte in every place of a head that has one of everything, and no byte there.
 #[test]
-fn parser_reads_every_spoiled_byte_as_httparse_does() {
+fn parser_reads_every_spoiled_byte_as_a_naive_reader_does() {
     let good =
         b"\r\nGET /a?b HTTP/1.1\r\nHost: a\r\nX-Y_0:\t b c\t\r\nEmpty:\r\nCookie: \xe9\r\n\r\n";
     for at in 0..good.len() {
         for byte in 0..=0x100_u16 {
             let byte: Vec<u8> = u8::try_from(byte).into_iter().collect();
-            let input = [&good[..at], &byte, &good[at + 1..]].concat();
-            let Scan::Complete(len) = scan(&input, 0, &LIMITS) else {
-                assert!(
-                    Request::parse(&input, &mut HeaderSlots::new(), &LIMITS).is_err(),
-                    "{}",
-                    input.escape_ascii()
-                );
-                continue;
-            };
-            let head = &input[..len];
-            let mut lines = [httparse::EMPTY_HEADER; MAX_HEADERS];
-            let mut oracle = httparse::Request::new(&mut lines);
-            let mut slots = HeaderSlots::new();
-            match (Request::parse(head, &mut slots, &LIMITS), oracle.parse(head)) {
-                (Err(refusal), Ok(_)) => {
-                    assert!(is_about_the_meaning(refusal), "{refusal:?}: {}", head.escape_ascii())
-                }
-                (parsed, Err(error)) => {
-                    assert_eq!(
-                        parsed.map(drop),
-                        Err(request_fault(head, error)),
-                        "{}",
-                        head.escape_ascii()
-                    );
-                }
-                (Ok(request), Ok(_)) => same(request.headers(), oracle.headers).unwrap(),
-            }
+            requests_agree(&[&good[..at], &byte, &good[at + 1..]].concat()).unwrap();
         }
     }
 }

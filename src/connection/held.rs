@@ -37,6 +37,8 @@ pub(crate) struct CloseRecord {
 impl Held {
     pub(crate) fn is_empty(&self) -> bool {
         self.spill.is_empty()
+            // Without its mark, a head would be scanned from its beginning with each further byte.
+            && self.scanned == 0
             && self.assembly.is_none()
             && self.outbox.is_empty()
             && !self.outbox.is_fragmented()

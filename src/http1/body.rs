@@ -1,48 +1,56 @@
-//! The chunked transfer coding, both ways (RFC 9112 section 7.1): sizes, extensions, trailers and their limits.
-//! Knows bytes only; a body of known length needs no decoding and is counted by whoever reads it.
+//! The chunked transfer coding, both ways (RFC 9112 section 7.1): sizes, extensions and trailers.
+//! Knows bytes only; a body of known length needs no decoding.
 
 use std::io::Write;
 
-use super::RequestError;
-use super::header_lines::is_token_byte;
+use super::characters::{is_token_byte, is_value_byte};
+use super::request_error::RequestError;
 
-/// What ends a chunked body that has no trailers.
+/// The end of a chunked body without trailers: a chunk of size 0 and an empty line.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// Hexadecimal digits of a chunk size: as many as 64 bits can need.
-const MAX_SIZE_DIGITS: u8 = 16;
+/// Hexadecimal digits of a chunk size: 16 hold 64 bits.
+const MAX_SIZE_DIGITS: u16 = 16;
 /// Bytes of extensions on one chunk line.
 const MAX_EXTENSION: u16 = 256;
-/// Bytes of extensions in one body: so many small chunks cannot be mostly extension.
+/// Bytes of extensions in one body, so that small chunks cannot be mostly extension.
 const MAX_EXTENSIONS: u16 = 16 << 10;
 /// Bytes of all trailers of one body.
 const MAX_TRAILERS: u16 = 8 << 10;
 
 /// How far a call of [`Chunked::decode`] came.
+///
+/// ```
+/// use switchboard::proto::http1::{Chunked, Progress};
+///
+/// let progress = Chunked::new().decode(b"2\r\nhi\r\n", &mut Vec::new(), 100).unwrap();
+/// assert_eq!(progress, Progress { consumed: 7, done: false });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes of the input that were used; all of them unless `done`.
+    /// Bytes of the input that were used: all of them unless `done`.
     pub consumed: usize,
-    /// The body and its trailers are over; what follows is the next request.
+    /// Whether the body and its trailers are over. The next request begins after them.
     pub done: bool,
 }
 
-/// A decoder of the chunked transfer coding that takes its input in any pieces.
+/// A decoder of the chunked transfer coding that takes its input in pieces of any size.
 ///
-/// Extensions and trailers are checked, bounded (256 bytes a line and 16 KiB a body; 8 KiB) and ignored. Nothing but
-/// payload is ever kept, and a declared size allocates nothing.
+/// Checks and ignores extensions (256 bytes a line, 16 KiB a body) and trailers (8 KiB a body).
+/// Keeps nothing but its place, and allocates nothing for a size that is only declared.
 ///
 /// ```
 /// use switchboard::proto::http1::Chunked;
 ///
 /// let mut body = Vec::new();
-/// let progress = Chunked::new().decode(b"5\r\nhello\r\n0\r\n\r\nGET", &mut body, 1 << 20).unwrap();
+/// let input = b"5\r\nhello\r\n0\r\n\r\nGET";
+/// let progress = Chunked::new().decode(input, &mut body, 1 << 20).unwrap();
 /// assert_eq!((progress.consumed, progress.done, &body[..]), (15, true, &b"hello"[..]));
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Chunked {
     state: State,
-    /// Bytes that the current chunk still has to bring; while its size is read, the digits so far.
+    /// Bytes that the current chunk still has to bring; its size so far while that is read.
     remaining: u64,
     /// Payload bytes announced so far.
     total: u64,
@@ -54,6 +62,7 @@ pub struct Chunked {
     trailers: u16,
 }
 
+/// The part of the coding that the next byte belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     #[default]
@@ -72,52 +81,31 @@ enum State {
 }
 
 impl Chunked {
-    /// At the beginning of a body.
+    /// Creates a decoder at the beginning of a body.
+    #[must_use]
     pub fn new() -> Chunked {
         Chunked::default()
     }
 
-    /// Takes from `input` what belongs to the body and appends its payload to `out`.
+    /// Takes from `input` what belongs to the body and appends the payload to `out`.
     ///
     /// # Errors
     ///
-    /// [`RequestError::BodyTooLarge`] as soon as the sizes announced add up to more than `limit` bytes, before any of
-    /// them is taken; otherwise the fault of the coding. After an error the decoder is of no further use.
+    /// Returns [`RequestError::BodyTooLarge`] as soon as the announced sizes exceed `limit` bytes
+    /// in all, before any byte of the last chunk is taken. Otherwise returns the fault of the
+    /// coding. After an error the decoder is of no further use.
     pub fn decode(
         &mut self,
         input: &[u8],
         out: &mut Vec<u8>,
         limit: usize,
     ) -> Result<Progress, RequestError> {
-        self.run(input, limit, |payload| out.extend_from_slice(payload))
-    }
-
-    /// The same for a body that nobody wants: its payload is counted and dropped.
-    ///
-    /// # Errors
-    ///
-    /// As [`decode`](Chunked::decode).
-    pub fn discard(&mut self, input: &[u8], limit: usize) -> Result<Progress, RequestError> {
-        self.run(input, limit, |_| {})
-    }
-
-    /// Whether the body and its trailers are over.
-    pub fn is_done(&self) -> bool {
-        self.state == State::Done
-    }
-
-    fn run(
-        &mut self,
-        input: &[u8],
-        limit: usize,
-        mut keep: impl FnMut(&[u8]),
-    ) -> Result<Progress, RequestError> {
         let mut rest = input;
         while self.state != State::Done {
             if self.state == State::Data {
                 let len = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(rest.len());
                 let (payload, after) = rest.split_at(len);
-                keep(payload);
+                out.extend_from_slice(payload);
                 rest = after;
                 self.remaining -= len as u64;
                 if self.remaining == 0 {
@@ -130,10 +118,16 @@ impl Chunked {
             rest = after;
             self.state = self.step(byte, limit as u64)?;
         }
-        Ok(Progress { consumed: input.len() - rest.len(), done: self.state == State::Done })
+        Ok(Progress { consumed: input.len() - rest.len(), done: self.is_done() })
     }
 
-    /// One byte of everything that is not payload.
+    /// Whether the body and its trailers are over.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// Takes one byte of everything that is not payload.
     fn step(&mut self, byte: u8, limit: u64) -> Result<State, RequestError> {
         match (self.state, byte) {
             (State::Size, _) => self.size(byte),
@@ -156,10 +150,10 @@ impl Chunked {
         }
     }
 
-    /// Section 7.1: hexadecimal digits and nothing else; no sign, no prefix, no white space.
+    /// RFC 9112 section 7.1: hexadecimal digits, without sign, prefix and white space.
     fn size(&mut self, byte: u8) -> Result<State, RequestError> {
         match (char::from(byte).to_digit(16), byte) {
-            (Some(digit), _) if self.line < u16::from(MAX_SIZE_DIGITS) => {
+            (Some(digit), _) if self.line < MAX_SIZE_DIGITS => {
                 self.line += 1;
                 self.remaining = self.remaining << 4 | u64::from(digit);
                 Ok(State::Size)
@@ -173,9 +167,10 @@ impl Chunked {
         }
     }
 
-    /// Section 7.1.1. Ignored, but a control character could end the line in somebody else's reading.
+    /// RFC 9112 section 7.1.1. Ignored, but a control character could end the line in another
+    /// program's reading.
     fn extension(&mut self, byte: u8) -> Result<State, RequestError> {
-        if byte.is_ascii_control() && byte != b'\t' {
+        if !is_value_byte(byte) {
             return Err(RequestError::MalformedChunkExtension);
         }
         self.line += 1;
@@ -186,6 +181,7 @@ impl Chunked {
         }
     }
 
+    /// Judges a size whose line has ended.
     fn begin_chunk(&mut self, limit: u64) -> Result<State, RequestError> {
         self.line = 0;
         if self.remaining == 0 {
@@ -200,7 +196,7 @@ impl Chunked {
         }
     }
 
-    /// Section 7.1.2: header lines, by the rules of the head.
+    /// RFC 9112 section 7.1.2: header lines, by the rules of the head.
     fn trailer(&mut self, byte: u8) -> Result<State, RequestError> {
         self.trailers += 1;
         if self.trailers > MAX_TRAILERS {
@@ -212,15 +208,23 @@ impl Chunked {
                 Ok(State::TrailerName)
             }
             State::TrailerValue if byte == b'\r' => Ok(State::TrailerLf),
-            State::TrailerValue if byte == b'\t' || !byte.is_ascii_control() => {
-                Ok(State::TrailerValue)
-            }
+            State::TrailerValue if is_value_byte(byte) => Ok(State::TrailerValue),
             _ => Err(RequestError::MalformedTrailer),
         }
     }
 }
 
-/// Appends one chunk; nothing for no bytes, since an empty chunk would end the body.
+/// Appends one chunk. Appends nothing for no bytes, since an empty chunk would end the body.
+///
+/// ```
+/// use switchboard::proto::http1::{LAST_CHUNK, encode_chunk};
+///
+/// let mut out = Vec::new();
+/// encode_chunk(&mut out, b"hello");
+/// encode_chunk(&mut out, b"");
+/// out.extend_from_slice(LAST_CHUNK);
+/// assert_eq!(out, b"5\r\nhello\r\n0\r\n\r\n");
+/// ```
 pub fn encode_chunk(out: &mut Vec<u8>, bytes: &[u8]) {
     if bytes.is_empty() {
         return;

@@ -1,15 +1,15 @@
-//! The `Date` header's 29 bytes, formatted once a second (RFC 9110 section 5.6.7).
+//! The 29 bytes of a `Date` header, formatted once a second (RFC 9110 section 5.6.7).
 //! Knows no clock: the seconds are an argument.
 
-use std::fmt::Write;
+use std::io::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
 use httpdate::HttpDate;
 
-/// The last second that has a four-digit year: 9999-12-31 23:59:59.
+/// The last second of the year 9999, beyond which httpdate panics.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// A formatted date that is kept for as long as its second lasts.
+/// A formatted date, kept for as long as its second lasts.
 ///
 /// ```
 /// use switchboard::proto::http1::Date;
@@ -24,22 +24,21 @@ pub struct Date {
 }
 
 impl Date {
-    /// The date at the beginning of 1970.
+    /// Creates the date of the first second of 1970.
+    #[must_use]
     pub const fn new() -> Date {
         Date { second: 0, text: *b"Thu, 01 Jan 1970 00:00:00 GMT" }
     }
 
-    /// The date at a number of seconds since the beginning of 1970; formatted anew only when that changed.
+    /// Returns the date that lies `unix_seconds` after the beginning of 1970, and formats it if the
+    /// second has changed. A time after the year 9999 is its last second.
     pub fn at(&mut self, unix_seconds: u64) -> &[u8; 29] {
         if unix_seconds != self.second {
             self.second = unix_seconds;
-            self.text = format(unix_seconds);
+            let date = UNIX_EPOCH + Duration::from_secs(unix_seconds.min(LAST_SECOND));
+            // Every date fills the 29 bytes exactly, so the write cannot fail.
+            let _ = write!(&mut self.text[..], "{}", HttpDate::from(date));
         }
-        &self.text
-    }
-
-    /// The date that was asked for last.
-    pub fn last(&self) -> &[u8; 29] {
         &self.text
     }
 }
@@ -47,31 +46,5 @@ impl Date {
 impl Default for Date {
     fn default() -> Date {
         Date::new()
-    }
-}
-
-fn format(unix_seconds: u64) -> [u8; 29] {
-    // httpdate panics beyond the last four-digit year.
-    let since = Duration::from_secs(unix_seconds.min(LAST_SECOND));
-    let mut text = Fixed { bytes: [0; 29], len: 0 };
-    match write!(text, "{}", HttpDate::from(UNIX_EPOCH + since)) {
-        Ok(()) => text.bytes,
-        Err(_) => Date::new().text,
-    }
-}
-
-/// Twenty-nine bytes to be formatted into.
-struct Fixed {
-    bytes: [u8; 29],
-    len: usize,
-}
-
-impl Write for Fixed {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        let end = self.len + text.len();
-        let room = self.bytes.get_mut(self.len..end).ok_or(std::fmt::Error)?;
-        room.copy_from_slice(text.as_bytes());
-        self.len = end;
-        Ok(())
     }
 }

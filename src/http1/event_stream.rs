@@ -1,21 +1,17 @@
-//! `text/event-stream` as the HTML standard defines it: events, comments and the id a client comes back with.
-//! Knows no connections and no topics; a response's head is [`Response`](super::Response)'s.
+//! Events of a `text/event-stream`, as the HTML standard defines them (section 9.2).
+//! Knows no connections and no topics; the head of the response is [`Response`](super::Response)'s.
 
 use std::io::Write;
 use std::time::Duration;
 
-use super::Request;
-
-/// The media type of an event stream; always UTF-8.
-pub const CONTENT_TYPE: &str = "text/event-stream";
-
-/// A comment: keeps proxies from closing a silent stream, and no client shows it.
+/// A comment that no client shows. It keeps proxies from closing a silent stream.
 pub const KEEP_ALIVE: &[u8] = b":\n\n";
 
 /// Appends one event.
 ///
-/// `data` becomes a line for each of its lines, whether they end with CRLF, CR or LF; the client joins them with LF.
-/// An `event` or `id` with a CR, LF or NUL would be another field or be ignored by the client, so it is left out.
+/// Each line of `data`, ended by CRLF, CR or LF, becomes a line of its own. The client joins the
+/// lines with LF. An `event` or `id` with a CR, LF or NUL is left out: it would be another field,
+/// or the client would ignore it.
 ///
 /// ```
 /// use switchboard::proto::http1::event_stream;
@@ -42,18 +38,22 @@ pub fn encode(out: &mut Vec<u8>, event: Option<&str>, id: Option<&str>, data: &s
     out.push(b'\n');
 }
 
-/// Appends the advice to come back after this long, in whole milliseconds, once the stream breaks.
+/// Appends the time that a client is to wait before it reconnects, in whole milliseconds.
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard::proto::http1::event_stream;
+///
+/// let mut out = Vec::new();
+/// event_stream::encode_retry(&mut out, Duration::from_secs(3));
+/// assert_eq!(out, b"retry: 3000\n\n");
+/// ```
 pub fn encode_retry(out: &mut Vec<u8>, after: Duration) {
     // Writing to a Vec cannot fail.
     let _ = write!(out, "retry: {}\n\n", after.as_millis());
 }
 
-/// The id of the last event that a returning client has seen; `None` for a new one.
-pub fn last_event_id<'h>(request: &Request<'h>) -> Option<&'h str> {
-    request.header("last-event-id")
-}
-
-/// The space is not optional: without it a value that begins with one would lose it.
+/// Appends one line. Without its space, a value that begins with a space would lose that.
 fn field(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");

@@ -1,13 +1,13 @@
-//! What one zone found out about a request and hands to the zones after it: a map with one value per type.
-//! Costs a null pointer while unused, and knows nothing of requests, zones or connections.
+//! A map with one value per type, by which one zone hands its findings about a request to later
+//! zones. Costs a null pointer while unused; knows nothing of requests, zones and connections.
 
 use std::any::{Any, TypeId};
 use std::fmt;
 
-/// Values of any type, at most one of each.
+/// A map that holds at most one value of each type.
 ///
-/// An authentication zone puts a user in; every later zone, and `open` of a WebSocket, finds it again. Values
-/// stay on their reactor's thread, so they need not be `Send`.
+/// An authentication zone inserts a user; every later zone gets that user, and so does `open` of a
+/// WebSocket. Values stay on the thread of their reactor, so they need not be `Send`.
 ///
 /// ```
 /// use switchboard::proto::http1::Extensions;
@@ -21,21 +21,22 @@ use std::fmt;
 /// ```
 #[derive(Default)]
 pub struct Extensions {
-    // Boxed, so that the common case of none costs 8 bytes.
+    // Boxed, so that an empty map costs 8 bytes.
     entries: Option<Box<Entries>>,
 }
 
-/// A list: so few values travel with a request that comparing each type is quicker than hashing one.
+/// A list, because few values travel with a request: comparing their types is quicker than hashing.
 #[derive(Default)]
 struct Entries(Vec<(TypeId, Box<dyn Any>)>);
 
 impl Extensions {
-    /// An empty map; allocates nothing.
+    /// Creates an empty map; allocates nothing.
+    #[must_use]
     pub const fn new() -> Extensions {
         Extensions { entries: None }
     }
 
-    /// Puts a value in and gives back the one of the same type that it replaces.
+    /// Inserts a value and returns the value of this type that it replaces.
     pub fn insert<T: Any>(&mut self, value: T) -> Option<T> {
         let entries = &mut self.entries.get_or_insert_default().0;
         let value: Box<dyn Any> = Box::new(value);
@@ -48,21 +49,22 @@ impl Extensions {
         }
     }
 
-    /// The value of type `T`, if there is one.
+    /// Returns the value of type `T`.
+    #[must_use]
     pub fn get<T: Any>(&self) -> Option<&T> {
         let entries = self.entries.as_deref()?;
         let (_, value) = entries.0.iter().find(|(id, _)| *id == TypeId::of::<T>())?;
         value.downcast_ref()
     }
 
-    /// The value of type `T`, to be changed in place.
+    /// Returns the value of type `T`, to be changed in place.
     pub fn get_mut<T: Any>(&mut self) -> Option<&mut T> {
         let entries = self.entries.as_deref_mut()?;
         let (_, value) = entries.0.iter_mut().find(|(id, _)| *id == TypeId::of::<T>())?;
         value.downcast_mut()
     }
 
-    /// Takes the value of type `T` out.
+    /// Removes and returns the value of type `T`.
     pub fn remove<T: Any>(&mut self) -> Option<T> {
         let entries = &mut self.entries.as_deref_mut()?.0;
         let place = entries.iter().position(|(id, _)| *id == TypeId::of::<T>())?;
@@ -73,7 +75,8 @@ impl Extensions {
         unboxed(value)
     }
 
-    /// Whether nothing is in.
+    /// Whether the map holds no value.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_none()
     }

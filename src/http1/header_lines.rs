@@ -1,82 +1,38 @@
-//! What a head is made of: the classes of its bytes, and header lines (RFC 9110 section 5.6.2, RFC 9112 section 5).
-//! Knows how a line looks and where the lines of a head are, not what any of them means.
+//! The two calls of httparse, and the header lines that it finds (RFC 9112 sections 3 to 5).
+//! Knows what httparse tolerates and this crate does not; names no fault and knows no header.
 
-use super::MAX_HEADERS;
-use super::request_headers::KNOWN;
+use std::mem::MaybeUninit;
 
-/// A byte of a token: any visible character that is no delimiter (RFC 9110 section 5.6.2).
-pub(super) const TOKEN: u8 = 1 << 0;
-/// No byte of a word in a request line: space, and every control character.
-pub(super) const GAP: u8 = 1 << 1;
-/// Something that is not ASCII, or `"`, `<`, `>`, which neither the grammar nor any browser puts into a target.
-pub(super) const FOREIGN: u8 = 1 << 2;
-/// `#`: a fragment is the client's own (RFC 9110 section 4.2.5).
-pub(super) const FRAGMENT: u8 = 1 << 3;
-/// `%`.
-pub(super) const ESCAPE: u8 = 1 << 4;
-/// `\`, which some take for `/`.
-pub(super) const BACKSLASH: u8 = 1 << 5;
-/// `?`.
-pub(super) const QUERY: u8 = 1 << 6;
+use httparse::{Header, ParserConfig, Status};
 
-const CLASSES: [u8; 256] = {
-    let mut classes = [FOREIGN; 256];
-    let mut byte = 0_u8;
-    while byte < 0x80 {
-        classes[byte as usize] = match byte {
-            0x00..=0x20 | 0x7F => GAP,
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => TOKEN,
-            b'!' | b'$' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|'
-            | b'~' => TOKEN,
-            b'#' => TOKEN | FRAGMENT,
-            b'%' => TOKEN | ESCAPE,
-            b'"' | b'<' | b'>' => FOREIGN,
-            b'\\' => BACKSLASH,
-            b'?' => QUERY,
-            _ => 0,
-        };
-        byte += 1;
-    }
-    classes
-};
+use super::known_headers::KNOWN;
+use super::scan::MAX_HEADERS;
+use super::version::Version;
 
-/// The classes that a byte is in.
-#[inline]
-pub(super) fn class(byte: u8) -> u8 {
-    CLASSES[usize::from(byte)]
-}
-
-pub(super) fn is_token_byte(byte: u8) -> bool {
-    class(byte) & TOKEN != 0
-}
-
-pub(super) fn is_token(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|&byte| is_token_byte(byte))
-}
-
-/// How many bytes of a token some input begins with.
-#[inline]
-pub(super) fn token_len(input: &[u8]) -> usize {
-    let mut len = 0;
-    while input.get(len).is_some_and(|&byte| is_token_byte(byte)) {
-        len += 1;
-    }
-    len
-}
-
-/// Room for what is noted of the header lines of one head: 720 bytes on the stack.
+/// Room for the header lines of one head: 4,304 bytes on the stack, of which 208 are written.
+///
+/// A parsed head borrows its slots, so a head that is parsed again takes new ones.
+///
+/// ```
+/// use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request};
+///
+/// let head = b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n";
+/// let mut slots = HeaderSlots::new();
+/// let request = Request::parse(head, &mut slots, &HeadLimits::default()).unwrap();
+/// assert_eq!(request.headers().count(), 1);
+/// ```
 pub struct HeaderSlots<'h> {
-    /// Where each line begins.
-    pub(super) starts: [u32; MAX_HEADERS],
+    pub(super) lines: [MaybeUninit<Header<'h>>; MAX_HEADERS],
     /// The value of the first line of each known name.
     pub(super) known: [Option<&'h [u8]>; KNOWN],
 }
 
 impl HeaderSlots<'_> {
-    /// Empty room.
+    /// Creates empty slots.
     #[inline]
+    #[must_use]
     pub const fn new() -> Self {
-        HeaderSlots { starts: [0; MAX_HEADERS], known: [None; KNOWN] }
+        HeaderSlots { lines: [const { MaybeUninit::uninit() }; MAX_HEADERS], known: [None; KNOWN] }
     }
 }
 
@@ -86,63 +42,24 @@ impl Default for HeaderSlots<'_> {
     }
 }
 
-/// Why header lines cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LineFault {
-    /// The empty line that ends them is not there.
-    Incomplete,
-    /// A name that is not a token directly before its colon.
-    Name,
-    /// A value with a control character, or one that does not end with CR LF.
-    Value,
-    /// More lines than the limit.
-    TooMany,
-}
-
 /// The header lines of a head, each known to be well-formed.
 #[derive(Clone, Copy)]
-pub(super) struct Lines<'h> {
-    /// All bytes up to the empty line and with it.
+pub(super) struct HeaderLines<'h> {
+    /// All bytes of the head with its first and its empty line.
     head: &'h [u8],
-    starts: &'h [u32],
+    lines: &'h [Header<'h>],
 }
 
-impl<'h> Lines<'h> {
-    pub(super) const NONE: Lines<'static> = Lines { head: &[], starts: &[] };
+impl<'h> HeaderLines<'h> {
+    pub(super) const NONE: HeaderLines<'static> = HeaderLines { head: &[], lines: &[] };
 
-    /// Reads the lines that begin at `at`, up to the empty one. Each is shown to `note`, its name and its value.
-    /// What lies beyond 4 GiB is out of reach.
+    /// The lines that httparse found in a head of `len` bytes; `None` if one ends with a bare LF.
     #[inline]
-    pub(super) fn read(
-        head: &'h [u8],
-        at: usize,
-        starts: &'h mut [u32; MAX_HEADERS],
-        limit: usize,
-        mut note: impl FnMut(&'h [u8], &'h [u8]),
-    ) -> Result<Lines<'h>, LineFault> {
-        let starts = &mut starts[..limit.min(MAX_HEADERS)];
-        let mut count = 0;
-        let head = head.get(..u32::MAX as usize).unwrap_or(head);
-        let mut rest = head.get(at..).unwrap_or_default();
-        loop {
-            if let [b'\r', b'\n', after @ ..] = rest {
-                return Ok(Lines {
-                    head: &head[..head.len() - after.len()],
-                    starts: &starts[..count],
-                });
-            }
-            let (name, after) = rest.split_at(token_len(rest));
-            let (value, next) = match after {
-                [b':', after @ ..] if !name.is_empty() => value(after)?,
-                [] => return Err(LineFault::Incomplete),
-                [b'\r'] if name.is_empty() => return Err(LineFault::Incomplete),
-                _ => return Err(LineFault::Name),
-            };
-            *starts.get_mut(count).ok_or(LineFault::TooMany)? = (head.len() - rest.len()) as u32;
-            count += 1;
-            note(name, value);
-            rest = next;
-        }
+    fn checked(input: &'h [u8], len: usize, lines: &'h [Header<'h>]) -> Option<HeaderLines<'h>> {
+        let head = input.get(..len)?;
+        let strict = lines.iter().all(|line| ends_with_crlf(head, line.value));
+        // The last LF is the empty line's, and what stands before it is its CR or another LF.
+        (strict && head.ends_with(b"\r\n")).then_some(HeaderLines { head, lines })
     }
 
     /// All bytes of the head, its first line included.
@@ -151,74 +68,128 @@ impl<'h> Lines<'h> {
     }
 
     /// Names and values in order.
+    #[inline]
     pub(super) fn iter(self) -> impl Iterator<Item = (&'h str, &'h [u8])> + use<'h> {
-        self.starts.iter().filter_map(move |&start| {
-            let line = self.head.get(start as usize..)?;
-            let (name, after) = line.split_at(line.iter().position(|&byte| byte == b':')?);
-            Some((std::str::from_utf8(name).ok()?, value(&after[1..]).ok()?.0))
-        })
+        self.lines.iter().map(|line| (line.name, line.value))
     }
 
-    /// The values of all lines of this name, in order.
+    /// The values of all lines of a name, in order.
     pub(super) fn named<'n>(self, name: &'n str) -> impl Iterator<Item = &'h [u8]> + use<'h, 'n> {
-        self.starts.iter().filter_map(move |&start| {
-            let (sent, after) = self.head.get(start as usize..)?.split_at_checked(name.len())?;
-            match after {
-                [b':', after @ ..] if sent.eq_ignore_ascii_case(name.as_bytes()) => {
-                    Some(value(after).ok()?.0)
-                }
-                _ => None,
-            }
+        let lines = self.lines.iter().filter(|line| line.name.eq_ignore_ascii_case(name));
+        lines.map(|line| line.value)
+    }
+}
+
+/// Whether CR LF ends the line of a value (RFC 9112 section 2.2).
+///
+/// httparse trims white space, takes a bare LF, and lets nothing but LF follow a CR.
+#[inline]
+fn ends_with_crlf(head: &[u8], value: &[u8]) -> bool {
+    let end = value.as_ptr().addr().wrapping_sub(head.as_ptr().addr()).wrapping_add(value.len());
+    head.get(end) == Some(&b'\r') || ends_after_white_space(head, end)
+}
+
+#[cold]
+fn ends_after_white_space(head: &[u8], end: usize) -> bool {
+    let mut after = head.iter().skip(end);
+    after.find(|byte| !matches!(byte, b' ' | b'\t')) == Some(&b'\r')
+}
+
+/// A request head whose shape is right; method, target and headers are still to be judged.
+pub(super) struct RequestParts<'h> {
+    pub(super) method: &'h str,
+    /// Not empty, without white space and control characters.
+    pub(super) target: &'h str,
+    pub(super) version: Version,
+    pub(super) lines: HeaderLines<'h>,
+}
+
+impl<'h> RequestParts<'h> {
+    /// Reads a request head; `None` if its end is missing or its shape is wrong.
+    ///
+    /// Input too short for a head never reaches httparse, so a head that arrives byte by byte costs
+    /// no call before it is whole.
+    #[inline]
+    pub(super) fn read(
+        input: &'h [u8],
+        slots: &'h mut [MaybeUninit<Header<'h>>],
+    ) -> Option<RequestParts<'h>> {
+        const SHORTEST: usize = b"G / HTTP/1.1\r\n\r\n".len();
+        // RFC 9112 section 2.2: one empty line is skipped. httparse skips any number.
+        let line = input.strip_prefix(b"\r\n").unwrap_or(input);
+        if line.len() < SHORTEST || matches!(line[0], b'\r' | b'\n') {
+            return None;
+        }
+        let mut request = httparse::Request::new(&mut []);
+        let parsed = counted(|| request.parse_with_uninit_headers(line, slots));
+        let Ok(Status::Complete(len)) = parsed else { return None };
+        let (method, target) = (request.method?, request.path?);
+        let version = version_of(request.version?);
+        // One space each stands before target and version (section 3): httparse takes no more.
+        let line_end = method.len() + " ".len() + target.len() + " HTTP/1.1".len();
+        if line.get(line_end) != Some(&b'\r') {
+            return None;
+        }
+        let len = input.len() - line.len() + len;
+        let lines = HeaderLines::checked(input, len, request.headers)?;
+        Some(RequestParts { method, target, version, lines })
+    }
+}
+
+/// A response head whose shape is right.
+pub(super) struct ResponseParts<'h> {
+    pub(super) version: Version,
+    /// From 0 to 999.
+    pub(super) status: u16,
+    pub(super) lines: HeaderLines<'h>,
+}
+
+impl<'h> ResponseParts<'h> {
+    /// Reads a response head; `None` if its end is missing or its shape is wrong.
+    pub(super) fn read(
+        input: &'h [u8],
+        slots: &'h mut [MaybeUninit<Header<'h>>],
+    ) -> Option<ResponseParts<'h>> {
+        // RFC 9112 section 2.2 lets servers alone skip an empty line. httparse skips any number.
+        if !input.starts_with(b"HTTP/1.") {
+            return None;
+        }
+        let mut response = httparse::Response::new(&mut []);
+        let config = ParserConfig::default();
+        let parsed =
+            counted(|| config.parse_response_with_uninit_headers(&mut response, input, slots));
+        let Ok(Status::Complete(len)) = parsed else { return None };
+        let line_end = input.iter().position(|&byte| byte == b'\n')?;
+        if !input[..line_end].ends_with(b"\r") {
+            return None;
+        }
+        let lines = HeaderLines::checked(input, len, response.headers)?;
+        Some(ResponseParts {
+            version: version_of(response.version?),
+            status: response.code?,
+            lines,
         })
     }
 }
 
-/// Whether any line of a head begins with white space.
-pub(super) fn has_folded_line(head: &[u8]) -> bool {
-    head.windows(3).any(|bytes| matches!(bytes, b"\r\n " | b"\r\n\t"))
+fn version_of(minor: u8) -> Version {
+    if minor == 0 { Version::Http10 } else { Version::Http11 }
 }
 
-/// The value at the beginning of what follows a colon, without the white space around it, and what comes after its line.
-#[inline(always)] // a fifth of what a head costs, and not for its size
-pub(super) fn value(after: &[u8]) -> Result<(&[u8], &[u8]), LineFault> {
-    let mut end = 0;
-    loop {
-        end = next_control(after, end);
-        if after.get(end) != Some(&b'\t') {
-            break;
-        }
-        end += 1;
-    }
-    let (mut value, line_end) = after.split_at(end);
-    let next = match line_end {
-        [b'\r', b'\n', next @ ..] => next,
-        [] | [b'\r'] => return Err(LineFault::Incomplete),
-        _ => return Err(LineFault::Value),
-    };
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
-        value = rest;
-    }
-    Ok((value, next))
-}
-
-/// The place of the next control character at or after `from`, or the end of the input: eight bytes at a time.
+#[cfg(not(test))]
 #[inline]
-pub(super) fn next_control(input: &[u8], from: usize) -> usize {
-    const LOW: u64 = u64::from_ne_bytes([0x7F; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    const TO_SPACE: u64 = u64::from_ne_bytes([0x80 - 0x20; 8]);
-    const TO_DEL: u64 = u64::from_ne_bytes([0x80 - 0x7F; 8]);
-    let mut rest = input.get(from..).unwrap_or_default();
-    while let Some((word, after)) = rest.split_first_chunk() {
-        let word = u64::from_le_bytes(*word);
-        // Without its high bit no byte can carry into the next, so both sums are exact for each byte.
-        let low = word & LOW;
-        let controls = (!(low + TO_SPACE) | (low + TO_DEL)) & !word & HIGH;
-        if controls != 0 {
-            return input.len() - rest.len() + controls.trailing_zeros() as usize / 8;
-        }
-        rest = after;
-    }
-    let place = rest.iter().position(u8::is_ascii_control);
-    input.len() - rest.len() + place.unwrap_or(rest.len())
+fn counted<R>(call: impl FnOnce() -> R) -> R {
+    call()
+}
+
+#[cfg(test)]
+fn counted<R>(call: impl FnOnce() -> R) -> R {
+    HTTPARSE_CALLS.set(HTTPARSE_CALLS.get() + 1);
+    call()
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Number of calls of httparse on this thread.
+    pub(crate) static HTTPARSE_CALLS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
 }

@@ -1,12 +1,12 @@
-//! What `Host` and the authority of an absolute target may look like: a host and an optional port.
-//! Knows the grammar only; whom a name belongs to is the zones' business.
+//! The form of `Host` and of the authority of an absolute target: a host and an optional port.
+//! Knows the grammar only; whether a name is served is decided elsewhere.
 
 use std::net::Ipv6Addr;
 
-/// Whether this is `host[:port]` (RFC 9110 section 7.2, RFC 3986 section 3.2).
+/// Whether text is `host[:port]` (RFC 9110 section 7.2, RFC 3986 section 3.2).
 ///
-/// Stricter than the grammar, so that there is one reading: no user information, no percent-encoding, none of the
-/// delimiters `!$&'()*+,;=`, which no name on a network has; no zone identifier in an IPv6 literal.
+/// Stricter than the grammar, so that there is one reading. Refuses user information, escapes, zone
+/// identifiers of IPv6 literals, and the delimiters `!$&'()*+,;=`, which no name on a network has.
 pub(crate) fn is_authority(authority: &[u8]) -> bool {
     if let Some(rest) = authority.strip_prefix(b"[") {
         let Some(end) = rest.iter().position(|&byte| byte == b']') else {
@@ -25,6 +25,35 @@ pub(crate) fn is_authority(authority: &[u8]) -> bool {
     !name.is_empty() && is_port_part(port)
 }
 
+/// Splits an authority at the colon before its port. The colons of an IPv6 literal do not count.
+pub(crate) fn split_port(authority: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match authority.iter().rposition(|&byte| byte == b':') {
+        Some(colon) if !authority.ends_with(b"]") => {
+            (&authority[..colon], Some(&authority[colon + 1..]))
+        }
+        _ => (authority, None),
+    }
+}
+
+/// Parses one digit or more, and nothing else, as a port up to 65535.
+pub(crate) fn parse_port(digits: &[u8]) -> Option<u16> {
+    let number = digits.iter().try_fold(0_u16, |number, &byte| {
+        let digit = byte.is_ascii_digit().then(|| u16::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    });
+    number.filter(|_| !digits.is_empty())
+}
+
+/// Whether a port part is absent, or a colon and at most five digits. None is allowed, too (RFC
+/// 3986 section 3.2.3).
+fn is_port_part(part: &[u8]) -> bool {
+    match part {
+        [] | [b':'] => true,
+        [b':', port @ ..] => port.len() <= 5 && parse_port(port).is_some(),
+        _ => false,
+    }
+}
+
 fn is_name_byte(byte: u8) -> bool {
     const NAME: [bool; 256] = {
         let mut name = [false; 256];
@@ -37,18 +66,4 @@ fn is_name_byte(byte: u8) -> bool {
         name
     };
     NAME[usize::from(byte)]
-}
-
-/// Nothing, or a colon and a port; the port may be empty (RFC 3986 section 3.2.3).
-fn is_port_part(part: &[u8]) -> bool {
-    let [b':', port @ ..] = part else {
-        return part.is_empty();
-    };
-    if port.len() > 5 {
-        return false;
-    }
-    let number = port.iter().try_fold(0, |number, &byte| {
-        byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0')) // five digits fit
-    });
-    number.is_some_and(|number| number <= 0xFFFF)
 }

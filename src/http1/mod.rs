@@ -1,18 +1,23 @@
-//! HTTP/1.1 (RFC 9110, RFC 9112) as functions over bytes: what a head means, how long a body is, what an answer
-//! looks like on the wire. Knows no socket, no clock and no zone; time and bytes are arguments.
+//! HTTP/1.1 (RFC 9110, RFC 9112) as functions over bytes: heads, bodies and responses.
+//! Knows no socket, no clock and no zone; time and bytes are arguments.
 //!
-//! The reading side is [`Request::parse`], which judges a head that is whole, and [`scan`], which finds the end of one
-//! however its bytes arrive; then [`Chunked`] where the body is chunked. The writing side is [`Response`], [`encode_chunk`]
-//! and [`event_stream`]. A fault is a [`RequestError`], which converts to the `Response` that the peer has earned.
+//! A server reads with [`scan`], which finds the end of a head however its bytes arrive, and
+//! [`Request::parse`], which judges a whole head. [`Chunked`] decodes a chunked body. A server
+//! writes with [`Response`], [`encode_chunk`] and [`event_stream`]. A fault is a [`RequestError`],
+//! which converts to the [`Response`] that the peer gets.
 //!
-//! A client reads heads of responses alone: [`scan_response`], then [`ResponseHead::parse`]. A fault is a [`ResponseError`].
+//! A client reads heads with [`scan_response`] and [`ResponseHead::parse`]. A fault is a
+//! [`ResponseError`].
 
 mod body;
+mod characters;
 mod date;
 pub mod event_stream;
 mod extensions;
+mod head_fault;
 mod header_lines;
 mod host;
+mod known_headers;
 mod parse;
 mod percent;
 mod query;
@@ -24,20 +29,25 @@ mod response_error;
 mod response_head;
 mod scan;
 mod target;
+mod version;
 
 pub use body::{Chunked, LAST_CHUNK, Progress, encode_chunk};
+pub(crate) use characters::{elements, is_token, is_value_byte};
 pub use date::Date;
 pub use extensions::Extensions;
+#[cfg(test)]
+pub(crate) use header_lines::HTTPARSE_CALLS;
 pub use header_lines::HeaderSlots;
-pub(crate) use host::is_authority;
+pub(crate) use host::{is_authority, parse_port, split_port};
+pub(crate) use known_headers::Known;
 pub(crate) use percent::is_well_formed;
 pub use query::QueryPairs;
-pub use request::{Request, Version};
+pub use request::Request;
 pub use request_error::RequestError;
 pub use request_headers::BodyLength;
-pub(crate) use request_headers::{Known, Repeated};
-pub(crate) use response::is_value_byte;
+pub(crate) use request_headers::Repeated;
 pub use response::{Encoding, Framing, Response};
 pub use response_error::ResponseError;
 pub use response_head::{ResponseHead, scan_response};
 pub use scan::{HeadLimits, MAX_HEADERS, Scan, scan};
+pub use version::Version;

@@ -1,24 +1,18 @@
-//! Percent-encoding (RFC 3986 section 2.1): is it well-formed, and what does one escape stand for.
-//! Knows nothing of paths and queries, which differ in what they allow.
+//! Escapes of percent-encoding (RFC 3986 section 2.1): are they well-formed, and what do they stand
+//! for.
+//! Knows nothing of paths and queries. percent-encoding decodes; it passes malformed escapes on,
+//! which this crate refuses, so the check is here.
 
 /// Whether two hexadecimal digits follow every `%`.
-pub(crate) fn is_well_formed(text: &[u8]) -> bool {
-    text.split(|&byte| byte == b'%').skip(1).all(|rest| unescape(rest).is_some())
+pub(crate) fn is_well_formed(text: &str) -> bool {
+    escapes(text).all(|escape| escape.is_some())
 }
 
-/// The byte that the two digits at the beginning stand for.
-pub(super) fn unescape(digits: &[u8]) -> Option<u8> {
-    let [high, low, ..] = *digits else {
-        return None;
-    };
-    Some(digit(high)? << 4 | digit(low)?)
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    }
+/// The byte that each escape stands for; `None` for a malformed one.
+pub(super) fn escapes(text: &str) -> impl Iterator<Item = Option<u8>> {
+    text.split('%').skip(1).map(|rest| {
+        let [high, low] = *rest.as_bytes().first_chunk()?;
+        let digit = |byte| char::from(byte).to_digit(16);
+        Some((digit(high)? << 4 | digit(low)?) as u8)
+    })
 }

@@ -1,42 +1,29 @@
-//! The pairs inside a query and inside a cookie line, taken apart on demand.
-//! Knows text only; a query's escapes are known to be well-formed since the target was judged.
+//! The pairs of a query and of a `Cookie` line, taken apart on demand.
+//! Knows text only; form_urlencoded decodes, and the target's escapes are known to be well-formed.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::iter::FusedIterator;
 
-use super::percent;
-
-/// The decoded pairs of a query, in order: [`Request::query_pairs`](super::Request::query_pairs).
-#[derive(Clone, Debug)]
-pub struct QueryPairs<'h> {
-    rest: Option<&'h str>,
-}
+/// The decoded pairs of a query in order: see
+/// [`Request::query_pairs`](super::Request::query_pairs).
+///
+/// ```
+/// use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request};
+///
+/// let head = b"GET /?name=Ada+L.&tag=%23x&debug HTTP/1.1\r\nHost: a\r\n\r\n";
+/// let mut slots = HeaderSlots::new();
+/// let request = Request::parse(head, &mut slots, &HeadLimits::default()).unwrap();
+/// let pairs: Vec<_> = request.query_pairs().collect();
+/// assert_eq!(pairs[0], ("name".into(), "Ada L.".into()));
+/// assert_eq!(pairs[1..], [("tag".into(), "#x".into()), ("debug".into(), "".into())]);
+/// ```
+#[derive(Clone)]
+pub struct QueryPairs<'h>(form_urlencoded::Parse<'h>);
 
 impl<'h> QueryPairs<'h> {
     pub(super) fn new(query: Option<&'h str>) -> QueryPairs<'h> {
-        QueryPairs { rest: query }
-    }
-
-    /// The value of the first pair with this name; no other value is decoded.
-    pub(super) fn value(mut self, name: &str) -> Option<Cow<'h, str>> {
-        std::iter::from_fn(|| self.next_raw())
-            .find(|(key, _)| decode(key) == name)
-            .map(|(_, value)| decode(value))
-    }
-
-    /// The next pair as sent; nothing between two `&` is no pair.
-    fn next_raw(&mut self) -> Option<(&'h str, &'h str)> {
-        loop {
-            let rest = self.rest?;
-            let (pair, rest) = match rest.split_once('&') {
-                Some((pair, rest)) => (pair, Some(rest)),
-                None => (rest, None),
-            };
-            self.rest = rest;
-            if !pair.is_empty() {
-                return Some(pair.split_once('=').unwrap_or((pair, "")));
-            }
-        }
+        QueryPairs(form_urlencoded::parse(query.unwrap_or_default().as_bytes()))
     }
 }
 
@@ -44,34 +31,28 @@ impl<'h> Iterator for QueryPairs<'h> {
     type Item = (Cow<'h, str>, Cow<'h, str>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_raw().map(|(name, value)| (decode(name), decode(value)))
+        self.0.next()
     }
 }
 
 impl FusedIterator for QueryPairs<'_> {}
 
-/// The form encoding of the URL standard: `+` is a space, an escape a byte.
-fn decode(text: &str) -> Cow<'_, str> {
-    if !text.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
-        return Cow::Borrowed(text);
+impl fmt::Debug for QueryPairs<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
     }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match (byte, percent::unescape(after)) {
-            (b'%', Some(escaped)) => {
-                decoded.push(escaped);
-                rest = &after[2..];
-            }
-            (b'+', _) => decoded.push(b' '),
-            _ => decoded.push(byte),
-        }
-    }
-    match String::from_utf8(decoded) {
-        Ok(text) => Cow::Owned(text),
-        Err(error) => Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()),
-    }
+}
+
+/// The decoded value of the first pair with a name. Decodes no other value, so that a lookup in
+/// vain allocates nothing for values with escapes.
+pub(super) fn value<'h>(query: &'h str, name: &str) -> Option<Cow<'h, str>> {
+    let first = |pair: &'h str| form_urlencoded::parse(pair.as_bytes()).next();
+    let named = |pair: &&'h str| {
+        let raw = pair.split('=').next().unwrap_or_default();
+        first(raw).map_or("".into(), |(name, _)| name) == name
+    };
+    let pair = query.split('&').filter(|pair| !pair.is_empty()).find(named)?;
+    first(pair).map(|(_, value)| value)
 }
 
 /// The value of a cookie in one `Cookie` line (RFC 6265 section 4.2.1), without its quotes.

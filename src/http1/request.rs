@@ -1,33 +1,29 @@
-//! A request as a handler sees it: the judged head, its target split and decoded, its headers looked up.
-//! Knows nothing of how a head is parsed, of sockets or of the body's bytes.
+//! A request as a handler sees it: target, headers, cookies, and what they mean together.
+//! Knows nothing of how a head is parsed, of sockets, or of the bytes of the body.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use http::Method;
 
+use super::extensions::Extensions;
+use super::known_headers::Known;
+use super::query::{self, QueryPairs};
 use super::request_headers::{
-    CLOSE, CONNECTION_UPGRADES, EXPECTS_CONTINUE, Fields, KEEP_ALIVE, Known, Repeated,
+    BodyLength, CLOSE, CONNECTION_UPGRADES, EXPECTS_CONTINUE, KEEP_ALIVE, Repeated, RequestHeaders,
     UPGRADES_TO_WEBSOCKET, WEBSOCKET,
 };
 use super::target::Target;
-use super::{BodyLength, Extensions, QueryPairs, query};
+use super::version::Version;
 
-/// The HTTP versions that are served; others are refused with 505 (RFC 9110 section 15.6.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Version {
-    /// HTTP/1.0: no chunked coding, no `100 Continue`, and the connection closes unless both ask for more.
-    Http10,
-    /// HTTP/1.1.
-    Http11,
-}
-
-/// A request head that passed every check of RFC 9112, lent to a handler for one call.
+/// A request head that passed every check of RFC 9112. A handler borrows it for one call.
 ///
 /// ```
 /// use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request};
 ///
-/// let head = b"GET /rooms/caf%C3%A9?since=7 HTTP/1.1\r\nHost: example.com\r\nCookie: id=42\r\n\r\n";
+/// let head = b"GET /rooms/caf%C3%A9?since=7 HTTP/1.1\r\n\
+///     Host: example.com\r\n\
+///     Cookie: id=42\r\n\r\n";
 /// let mut slots = HeaderSlots::new();
 /// let request = Request::parse(head, &mut slots, &HeadLimits::default()).unwrap();
 /// assert_eq!(request.path(), "/rooms/café");
@@ -38,103 +34,118 @@ pub enum Version {
 pub struct Request<'h> {
     pub(super) method: Method,
     pub(super) target: Target<'h>,
-    pub(super) fields: Fields<'h>,
+    pub(super) headers: RequestHeaders<'h>,
     pub(super) zone_len: usize,
     pub(super) extensions: Extensions,
 }
 
 impl<'h> Request<'h> {
-    /// The method; unknown ones are passed on, they are the zone's to answer.
+    /// Returns the method. Unknown methods are passed on: the zone answers them.
+    #[must_use]
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The version of HTTP that the client speaks.
+    /// Returns the version of HTTP that the client speaks.
+    #[must_use]
     pub fn version(&self) -> Version {
-        self.fields.version()
+        self.headers.version()
     }
 
-    /// The request target exactly as sent: visible ASCII, no fragment.
+    /// Returns the request target as sent: visible ASCII without a fragment.
+    #[must_use]
     pub fn target(&self) -> &'h str {
         self.target.raw
     }
 
-    /// The path, percent-decoded, with `.`, `..` and empty segments resolved; `*` for `OPTIONS *`.
+    /// Returns the path, percent-decoded, with `.`, `..` and empty segments resolved; `*` for
+    /// `OPTIONS *`.
     ///
-    /// It has one reading only: an encoded `/` or `\`, a raw `\`, an encoded control character and a path that
-    /// leads above the root are refused with 400 before any handler runs, so nothing in here can be taken for a
-    /// separator twice. A trailing slash is kept. Borrowed from the head when nothing had to change.
+    /// A path has one reading. These are answered 400 before any handler runs: an encoded `/` or
+    /// `\`, a raw `\`, an encoded control character, and a path that leads above the root. A
+    /// trailing slash is kept. The path is borrowed from the head where nothing had to change.
+    #[must_use]
     pub fn path(&self) -> &str {
         &self.target.path
     }
 
-    /// The query as sent, without its `?`; `None` where the target has no `?`.
+    /// Returns the query as sent, without its `?`; `None` if the target has no `?`.
+    #[must_use]
     pub fn query(&self) -> Option<&'h str> {
         self.target.query
     }
 
-    /// The query's pairs in order, decoded as forms encode them: `&` between pairs, `+` for a space.
+    /// Returns the pairs of the query in order, decoded as forms encode them: `+` is a space.
     ///
-    /// A pair without `=` has an empty value; what does not decode to UTF-8 becomes U+FFFD.
+    /// A pair without `=` has an empty value. Bytes that are not UTF-8 become U+FFFD.
+    #[must_use]
     pub fn query_pairs(&self) -> QueryPairs<'h> {
         QueryPairs::new(self.target.query)
     }
 
-    /// The value of the first pair of the query with this name, decoded.
+    /// Returns the decoded value of the first pair of the query with this name.
+    #[must_use]
     pub fn query_value(&self, name: &str) -> Option<Cow<'h, str>> {
-        self.query_pairs().value(name)
+        query::value(self.target.query?, name)
     }
 
-    /// Whom the client means to talk to: `host[:port]` of an absolute target, else of the `Host` header
-    /// (RFC 9112 section 3.3). Well-formed; empty only for an HTTP/1.0 request that names none.
+    /// Returns `host[:port]` of an absolute target, or else of the `Host` header (RFC 9112 section
+    /// 3.3).
+    ///
+    /// Well-formed. Empty only for an HTTP/1.0 request without `Host`.
+    #[must_use]
     pub fn host(&self) -> &'h str {
         std::str::from_utf8(self.host_bytes()).unwrap_or_default()
     }
 
-    /// The same as bytes, which are ASCII.
+    /// Returns [`host`](Request::host) as bytes, which are ASCII.
     pub(crate) fn host_bytes(&self) -> &'h [u8] {
-        // RFC 9112 section 3.2.2: an absolute target's authority replaces the Host that must be there too.
+        // RFC 9112 section 3.2.2: the authority of an absolute target replaces Host.
         match self.target.authority {
             Some(authority) => authority.as_bytes(),
-            None => self.fields.known(Known::Host).unwrap_or_default(),
+            None => self.headers.known(Known::Host).unwrap_or_default(),
         }
     }
 
-    /// The value of a known header that stands once; `None` if it is absent.
+    /// Returns the value of a known header that stands on one line; `None` if it is absent.
     pub(crate) fn only(&self, known: Known) -> Result<Option<&'h [u8]>, Repeated> {
-        self.fields.only(known)
+        self.headers.only(known)
     }
 
-    /// The first header of this name, without white space around it; `None` if absent or not UTF-8.
+    /// Returns the value of the first header of this name; `None` if it is absent or not UTF-8.
     ///
-    /// Names compare without regard to case.
+    /// Names compare without regard to case. White space around the value does not belong to it.
+    #[must_use]
     pub fn header(&self, name: &str) -> Option<&'h str> {
         self.header_bytes(name).and_then(|value| std::str::from_utf8(value).ok())
     }
 
-    /// The first header of this name as bytes, without white space around it.
+    /// Returns the value of the first header of this name as bytes.
+    #[must_use]
     pub fn header_bytes(&self, name: &str) -> Option<&'h [u8]> {
-        self.fields.first(name)
+        self.headers.first(name)
     }
 
-    /// The value of every header line of this name, in order.
+    /// Returns the value of every header line of this name, in order.
     pub fn header_values<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'h [u8]> + 'r {
-        self.fields.values(name)
+        self.headers.values(name)
     }
 
-    /// Every header line as sent, in order.
+    /// Returns the name, as sent, and the value of every header line, in order.
     pub fn headers(&self) -> impl Iterator<Item = (&'h str, &'h [u8])> {
-        self.fields.lines().iter()
+        self.headers.lines().iter()
     }
 
-    /// The value of a cookie, without the quotes it may have (RFC 6265 section 4.2.1).
+    /// Returns the value of a cookie without its quotes (RFC 6265 section 4.2.1).
     ///
-    /// Of several with one name the first counts, which is the one with the longest path.
+    /// The first cookie of this name counts, which is the one with the longest path.
+    #[must_use]
     pub fn cookie(&self, name: &str) -> Option<&'h str> {
         self.header_values("cookie").find_map(|line| query::cookie(line, name))
     }
 
-    /// The value of `Content-Length`, in bytes.
+    /// Returns the value of `Content-Length`, in bytes.
+    #[must_use]
     pub fn content_length(&self) -> Option<u64> {
         match self.body_length() {
             BodyLength::Known(len) => Some(len),
@@ -142,66 +153,76 @@ impl<'h> Request<'h> {
         }
     }
 
-    /// How the end of the body is found (RFC 9112 section 6.3).
+    /// Says how the end of the body is found (RFC 9112 section 6.3).
+    #[must_use]
     pub fn body_length(&self) -> BodyLength {
-        self.fields.body
+        self.headers.body
     }
 
-    /// Whether the client waits for `100 Continue` before it sends its body (RFC 9110 section 10.1.1).
+    /// Whether the client waits for `100 Continue` before it sends its body (RFC 9110 section
+    /// 10.1.1).
     ///
-    /// Never true in HTTP/1.0 nor for a request without a body.
+    /// Never true in HTTP/1.0, nor for a request without a body.
+    #[must_use]
     pub fn expects_continue(&self) -> bool {
-        self.fields.says(EXPECTS_CONTINUE)
+        self.headers.says(EXPECTS_CONTINUE)
     }
 
-    /// Whether the client wants to send another request on this connection (RFC 9112 section 9.3).
+    /// Whether the client may send another request on this connection (RFC 9112 section 9.3).
+    #[must_use]
     pub fn keep_alive(&self) -> bool {
         match self.version() {
-            Version::Http10 => self.fields.says(KEEP_ALIVE) && !self.fields.says(CLOSE),
-            Version::Http11 => !self.fields.says(CLOSE),
+            Version::Http10 => self.headers.says(KEEP_ALIVE) && !self.headers.says(CLOSE),
+            Version::Http11 => !self.headers.says(CLOSE),
         }
     }
 
-    /// Whether this is, or tries to be, a WebSocket handshake.
+    /// Whether this is a WebSocket handshake, or a part of one.
     ///
-    /// Half a handshake counts too: `Upgrade: websocket`, a `Sec-WebSocket-Key` or a `Sec-WebSocket-Version`
-    /// alone is enough, so that it is told what is missing instead of being served a page.
+    /// `Upgrade: websocket`, a `Sec-WebSocket-Key` or a `Sec-WebSocket-Version` alone is enough. So
+    /// the answer names what is missing, where a page would not.
+    #[must_use]
     pub fn is_websocket(&self) -> bool {
-        self.fields.says(WEBSOCKET)
+        self.headers.says(WEBSOCKET)
     }
 
     /// Whether `Upgrade` names `websocket` (RFC 6455 section 4.2.1).
     pub(crate) fn upgrades_to_websocket(&self) -> bool {
-        self.fields.says(UPGRADES_TO_WEBSOCKET)
+        self.headers.says(UPGRADES_TO_WEBSOCKET)
     }
 
     /// Whether `Connection` names `upgrade`.
     pub(crate) fn connection_upgrades(&self) -> bool {
-        self.fields.says(CONNECTION_UPGRADES)
+        self.headers.says(CONNECTION_UPGRADES)
     }
 
-    /// What earlier zones left for later ones.
+    /// Returns what earlier zones left for later zones.
+    #[must_use]
     pub fn extensions(&self) -> &Extensions {
         &self.extensions
     }
 
-    /// The same, to put something in or take it out.
+    /// Returns what earlier zones left, to be changed.
+    #[must_use]
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         &mut self.extensions
     }
 
-    /// Ends the request and keeps what the zones left in it.
+    /// Consumes the request and returns what the zones left in it.
+    #[must_use]
     pub fn into_extensions(self) -> Extensions {
         self.extensions
     }
 
-    /// The request with these extensions instead of its own: for a head that is parsed again.
+    /// Replaces the extensions: for a head that is parsed again.
+    #[must_use]
     pub fn with_extensions(mut self, extensions: Extensions) -> Request<'h> {
         self.extensions = extensions;
         self
     }
 
-    /// The prefix under which the zone that is asked stands: `/` or for instance `/chat`.
+    /// Returns the prefix of the zone that is asked, such as `/` or `/chat`.
+    #[must_use]
     pub fn zone(&self) -> &str {
         match self.zone_len {
             0 | 1 => "/",
@@ -209,9 +230,11 @@ impl<'h> Request<'h> {
         }
     }
 
-    /// What of the path follows [`zone`](Request::zone): empty or beginning with `/`.
+    /// Returns the part of the path that follows [`zone`](Request::zone). It is empty or begins
+    /// with `/`.
     ///
     /// For the zone `/` it is the whole path.
+    #[must_use]
     pub fn suffix(&self) -> &str {
         match self.zone_len {
             0 | 1 => self.path(),
@@ -219,14 +242,16 @@ impl<'h> Request<'h> {
         }
     }
 
-    /// Notes that the first `prefix_len` bytes of the path matched a zone; 0 and 1 both mean `/`.
+    /// Notes that the first `prefix_len` bytes of the path matched a zone; 0 and 1 mean `/`.
     pub(crate) fn set_zone(&mut self, prefix_len: usize) {
         self.zone_len = prefix_len;
     }
 
-    /// The bytes of the head, so that they can be kept and parsed again when an answer comes later.
+    /// Returns the bytes of the head. A program that answers later keeps them and parses them
+    /// again.
+    #[must_use]
     pub fn head(&self) -> &'h [u8] {
-        self.fields.lines().head()
+        self.headers.lines().head()
     }
 }
 
@@ -237,7 +262,7 @@ impl fmt::Debug for Request<'_> {
             .field("target", &self.target.raw)
             .field("version", &self.version())
             .field("host", &self.host())
-            .field("body_length", &self.fields.body)
+            .field("body_length", &self.headers.body)
             .finish_non_exhaustive()
     }
 }
@@ -252,7 +277,7 @@ mod tests {
         let mut slots = HeaderSlots::new();
         let mut request = Request::parse(head, &mut slots, &HeadLimits::default()).unwrap();
         let whole = "/chat/rooms/é";
-        // The last but one would cut a character, the last lies beyond the path.
+        // 13 would cut a character, and 99 lies beyond the path.
         let rows = [
             (0, "/", whole),
             (1, "/", whole),

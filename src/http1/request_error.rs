@@ -1,22 +1,28 @@
-//! Why a request was refused: one fieldless name for each fault, the status it earns and the words for it.
-//! Knows no bytes and no sockets; whoever finds a fault names it, and [`Response`](super::Response) turns it into an answer.
+//! The faults of a request: a name for each, the status of the answer, and a text.
+//! Knows no bytes and no sockets; [`Response`](super::Response) turns a fault into an answer.
+
+use std::fmt;
 
 use http::StatusCode;
 
-/// One row per fault: its name, the status the peer hears and what was wrong.
+/// One row for each fault: its name, the status of the answer, and what is wrong.
 macro_rules! request_errors {
     ($($name:ident $status:ident $text:literal)*) => {
         /// A fault of a request, found while its head, its body or its upgrade was judged.
         ///
-        /// `Response::from(refusal)` is the answer the peer gets; it always closes the connection, because what
-        /// follows a refused message has no certain meaning (RFC 9112 section 9.6).
+        /// `Response::from(error)` is the answer that the peer gets. It closes the connection,
+        /// because what follows a refused message has no certain meaning (RFC 9112 section 9.6).
         ///
         /// ```
-        /// use switchboard::proto::http1::RequestError;
+        /// use std::error::Error;
+        /// use switchboard::proto::http1::{RequestError, Response};
         ///
-        /// assert_eq!(RequestError::DoubledHost.status(), 400);
-        /// assert_eq!(RequestError::UnsupportedWebSocketVersion.status(), 426);
-        /// assert_eq!(RequestError::DoubledHost.as_str(), "more than one Host header");
+        /// let error = RequestError::DoubledHost;
+        /// assert_eq!(error.status(), 400);
+        /// assert_eq!(error.as_str(), "more than one Host header");
+        /// assert_eq!(Response::from(error).body_bytes(), error.as_str().as_bytes());
+        /// let error: Box<dyn Error> = error.into();
+        /// assert_eq!(error.to_string(), "more than one Host header");
         /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -25,18 +31,20 @@ macro_rules! request_errors {
         }
 
         impl RequestError {
-            /// Every refusal there is, for tables and tests.
+            /// Every fault, for tables and tests.
             pub const ALL: &[RequestError] = &[$(RequestError::$name),*];
 
-            /// The status code that this fault earns.
-            pub fn status(self) -> StatusCode {
+            /// Returns the status of the answer: 4xx or 5xx.
+            #[must_use]
+            pub const fn status(self) -> StatusCode {
                 match self {
                     $(RequestError::$name => StatusCode::$status,)*
                 }
             }
 
-            /// What was wrong, in lower case and without a full stop.
-            pub fn as_str(self) -> &'static str {
+            /// Says what is wrong, in lower case and without a full stop.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
                 match self {
                     $(RequestError::$name => $text,)*
                 }
@@ -52,7 +60,8 @@ request_errors! {
     ControlCharacter BAD_REQUEST "a NUL or another control character in the head"
     IncompleteHead BAD_REQUEST "a head without its end"
     MissingRequestLine BAD_REQUEST "an empty line where the request line belongs"
-    MalformedRequestLine BAD_REQUEST "a request line that is not method, target and version with one space between"
+    MalformedRequestLine BAD_REQUEST
+        "a request line that is not method, target and version with one space between"
     MalformedMethod BAD_REQUEST "a method that is not a token"
     MalformedVersion BAD_REQUEST "a malformed HTTP version"
     MalformedHeaderName BAD_REQUEST "a header name that is not a token directly before its colon"
@@ -87,7 +96,6 @@ request_errors! {
     ChunkExtensionTooLong BAD_REQUEST "chunk extensions beyond the limit"
     MalformedTrailer BAD_REQUEST "a malformed trailer"
     TrailersTooLarge REQUEST_HEADER_FIELDS_TOO_LARGE "trailers beyond the limit"
-    IncompleteBody BAD_REQUEST "a body that ended before its length"
     // The WebSocket handshake: RFC 6455 sections 4.2.1 and 4.4.
     UpgradeMethod BAD_REQUEST "a WebSocket handshake with a method other than GET"
     UpgradeVersion BAD_REQUEST "a WebSocket handshake in HTTP/1.0"
@@ -97,7 +105,8 @@ request_errors! {
     MissingKey BAD_REQUEST "a WebSocket handshake without Sec-WebSocket-Key"
     DoubledKey BAD_REQUEST "more than one Sec-WebSocket-Key"
     MalformedKey BAD_REQUEST "a Sec-WebSocket-Key that is not 16 bytes in base64"
-    MissingWebSocketVersion BAD_REQUEST "a WebSocket handshake without exactly one Sec-WebSocket-Version"
+    MissingWebSocketVersion BAD_REQUEST
+        "a WebSocket handshake without exactly one Sec-WebSocket-Version"
     UnsupportedWebSocketVersion UPGRADE_REQUIRED "a Sec-WebSocket-Version other than 13"
     MalformedSubprotocol BAD_REQUEST "a malformed Sec-WebSocket-Protocol"
     OriginRefused FORBIDDEN "an Origin that may not open a WebSocket here"
@@ -113,5 +122,12 @@ request_errors! {
     MethodNotImplemented NOT_IMPLEMENTED "a method that is not implemented"
     UnknownTransferCoding NOT_IMPLEMENTED "a transfer coding other than chunked"
     VersionNotSupported HTTP_VERSION_NOT_SUPPORTED "an HTTP version other than 1.0 and 1.1"
-    Overloaded SERVICE_UNAVAILABLE "too many connections"
 }
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::error::Error for RequestError {}

@@ -1,84 +1,31 @@
-//! The header lines of one request and what those that frame and route it say, noted in a single pass.
-//! Knows names and values; not the request line, and not the body's bytes.
+//! The header lines of one request, and what the known ones say, noted in one pass.
+//! Knows names and values; neither the request line nor the bytes of the body.
 
-use super::header_lines::{Lines, is_token};
-use super::{RequestError, Version, host};
+use super::characters::{elements, is_token};
+use super::header_lines::HeaderLines;
+use super::is_authority;
+use super::known_headers::{KNOWN, Known, is};
+use super::request_error::RequestError;
+use super::version::Version;
 
 /// How the end of a request's body is found (RFC 9112 section 6.3).
+///
+/// ```
+/// use switchboard::proto::http1::{BodyLength, HeadLimits, HeaderSlots, Request};
+///
+/// let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+/// let mut slots = HeaderSlots::new();
+/// let request = Request::parse(head, &mut slots, &HeadLimits::default()).unwrap();
+/// assert_eq!(request.body_length(), BodyLength::Known(5));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLength {
     /// There is no body.
     None,
-    /// `Content-Length`, in bytes; `Known(0)` was said, `None` was not.
+    /// `Content-Length`, in bytes. `Known(0)` means that the header is there.
     Known(u64),
-    /// `Transfer-Encoding: chunked`: decode it with [`Chunked`](super::Chunked).
+    /// `Transfer-Encoding: chunked`, which [`Chunked`](super::Chunked) decodes.
     Chunked,
-}
-
-/// The headers whose values are noted, so that looking one of them up costs nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Known {
-    Host,
-    Cookie,
-    Expect,
-    Origin,
-    Upgrade,
-    Connection,
-    ContentLength,
-    TransferEncoding,
-    SecWebSocketKey,
-    SecWebSocketOrigin,
-    SecWebSocketVersion,
-    SecWebSocketProtocol,
-    SecWebSocketExtensions,
-}
-
-/// How many there are.
-pub(super) const KNOWN: usize = Known::SecWebSocketExtensions as usize + 1;
-
-impl Known {
-    /// By length first: most names are done after that, and none is compared with more than three.
-    #[inline]
-    fn named(name: &[u8]) -> Option<Known> {
-        match name.len() {
-            4 if folds_to(name, b"host") => Some(Known::Host),
-            6 if folds_to(name, b"cookie") => Some(Known::Cookie),
-            6 if folds_to(name, b"expect") => Some(Known::Expect),
-            6 if folds_to(name, b"origin") => Some(Known::Origin),
-            7 if folds_to(name, b"upgrade") => Some(Known::Upgrade),
-            10 if folds_to(name, b"connection") => Some(Known::Connection),
-            14 if folds_to(name, b"content-length") => Some(Known::ContentLength),
-            17 if folds_to(name, b"sec-websocket-key") => Some(Known::SecWebSocketKey),
-            17 if folds_to(name, b"transfer-encoding") => Some(Known::TransferEncoding),
-            20 if folds_to(name, b"sec-websocket-origin") => Some(Known::SecWebSocketOrigin),
-            21 if folds_to(name, b"sec-websocket-version") => Some(Known::SecWebSocketVersion),
-            22 if folds_to(name, b"sec-websocket-protocol") => Some(Known::SecWebSocketProtocol),
-            24 if folds_to(name, b"sec-websocket-extensions") => {
-                Some(Known::SecWebSocketExtensions)
-            }
-            _ => None,
-        }
-    }
-}
-
-/// Whether this is that lower-case name of letters and `-`, without regard to case.
-///
-/// Of what a name is made of, letters alone have the bit 0x40, and differ from capitals by the bit 0x20: so all bytes
-/// compare at once.
-#[inline]
-fn folds_to<const LEN: usize>(name: &[u8], known: &[u8; LEN]) -> bool {
-    let differs = |name: &[u8; LEN]| {
-        name.iter()
-            .zip(known)
-            .fold(0, |bits, (byte, known)| bits | ((byte | (known & 0x40) >> 1) ^ known))
-    };
-    name.first_chunk().is_some_and(|name| differs(name) == 0)
-}
-
-/// Whether a token is this one, in letters of either case.
-#[inline]
-fn is<const LEN: usize>(token: &[u8], known: &[u8; LEN]) -> bool {
-    token.len() == LEN && folds_to(token, known)
 }
 
 /// `Expect: 100-continue`, and there is a body.
@@ -91,45 +38,54 @@ pub(super) const KEEP_ALIVE: u8 = 1 << 2;
 pub(super) const CONNECTION_UPGRADES: u8 = 1 << 3;
 /// `Upgrade` names `websocket`.
 pub(super) const UPGRADES_TO_WEBSOCKET: u8 = 1 << 4;
-/// Anything of a WebSocket handshake.
+/// A header of a WebSocket handshake is there.
 pub(super) const WEBSOCKET: u8 = 1 << 5;
 
-/// A header that may stand once stands more than once.
+/// A header that may stand once stands on two lines or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Repeated;
 
-/// The header lines and what was noted of them.
-pub(super) struct Fields<'h> {
-    lines: Lines<'h>,
+/// The header lines, and what was noted of them.
+pub(super) struct RequestHeaders<'h> {
+    lines: HeaderLines<'h>,
     version: Version,
     /// The value of the first line of each known name.
     values: &'h mut [Option<&'h [u8]>; KNOWN],
-    /// A bit for each known name that has further lines.
+    /// A bit for each known name with two lines or more.
     repeated: u16,
-    /// The first that was found in a line whose form is right.
+    /// The first fault of a value.
     fault: Option<RequestError>,
     pub(super) body: BodyLength,
-    /// What was said, a bit each.
-    said: u8,
+    /// One bit for each constant above.
+    facts: u8,
 }
 
-impl<'h> Fields<'h> {
-    /// Of a request before its first header line.
-    pub(super) fn new(version: Version, values: &'h mut [Option<&'h [u8]>; KNOWN]) -> Fields<'h> {
-        Fields {
-            lines: Lines::NONE,
+impl<'h> RequestHeaders<'h> {
+    /// Notes and judges all lines. `values` must be empty.
+    #[inline]
+    pub(super) fn new(
+        version: Version,
+        lines: HeaderLines<'h>,
+        values: &'h mut [Option<&'h [u8]>; KNOWN],
+    ) -> RequestHeaders<'h> {
+        let mut headers = RequestHeaders {
+            lines,
             version,
             values,
             repeated: 0,
             fault: None,
             body: BodyLength::None,
-            said: 0,
+            facts: 0,
+        };
+        for (name, value) in lines.iter() {
+            headers.note(name.as_bytes(), value);
         }
+        headers
     }
 
-    /// Notes and judges a line, if it is one of those that frame and route the request.
+    /// Notes and judges a line if its name is known.
     #[inline]
-    pub(super) fn note(&mut self, name: &[u8], value: &'h [u8]) {
+    fn note(&mut self, name: &[u8], value: &'h [u8]) {
         let Some(known) = Known::named(name) else { return };
         let first = &mut self.values[known as usize];
         let again = first.is_some();
@@ -137,41 +93,42 @@ impl<'h> Fields<'h> {
             true => self.repeated |= 1 << known as u8,
             false => *first = Some(value),
         }
-        if let Err(refusal) = self.judge(known, value, again) {
-            self.fault.get_or_insert(refusal);
+        if let Err(fault) = self.judge(known, value, again) {
+            self.fault.get_or_insert(fault);
         }
     }
 
+    /// Judges the value of a line of a known name, of which `again` says that it is not the first.
     fn judge(&mut self, known: Known, value: &'h [u8], again: bool) -> Result<(), RequestError> {
         match known {
-            // RFC 9112 section 3.2: exactly one, and well-formed.
+            // RFC 9112 section 3.2: exactly one line, and well-formed.
             Known::Host if again => return Err(RequestError::DoubledHost),
-            Known::Host if !host::is_authority(value) => return Err(RequestError::MalformedHost),
+            Known::Host if !is_authority(value) => return Err(RequestError::MalformedHost),
             Known::Host => {}
-            // Section 6.3 lets equal lengths pass for one. Here they do not: a proxy may have taken another.
+            // RFC 9112 section 6.3 lets equal lengths pass for one. A proxy may have read another.
             Known::ContentLength if again => return Err(RequestError::DoubledContentLength),
             Known::ContentLength => match content_length(value) {
                 Some(len) => self.body = BodyLength::Known(len),
                 None => return Err(RequestError::MalformedContentLength),
             },
-            // A handshake nearly always names these two alone.
-            Known::Connection if is(value, b"upgrade") => self.said |= CONNECTION_UPGRADES,
+            // Most handshakes name nothing else here and in Upgrade.
+            Known::Connection if is(value, b"upgrade") => self.facts |= CONNECTION_UPGRADES,
             Known::Connection => self.connection_options(value),
-            // RFC 9110 section 10.1.1: nothing else can be expected, and HTTP/1.0 cannot expect at all.
+            // RFC 9110 section 10.1.1: there is no other expectation, and none in HTTP/1.0.
             Known::Expect if self.version == Version::Http10 => {}
             Known::Expect if again || !value.eq_ignore_ascii_case(b"100-continue") => {
                 return Err(RequestError::ExpectationFailed);
             }
-            Known::Expect => self.said |= EXPECTS_CONTINUE,
+            Known::Expect => self.facts |= EXPECTS_CONTINUE,
             Known::Upgrade
                 if is(value, b"websocket")
                     || elements(value).any(|protocol| is(protocol, b"websocket")) =>
             {
-                self.said |= UPGRADES_TO_WEBSOCKET | WEBSOCKET;
+                self.facts |= UPGRADES_TO_WEBSOCKET | WEBSOCKET;
             }
             Known::Upgrade => {}
-            Known::SecWebSocketKey | Known::SecWebSocketVersion => self.said |= WEBSOCKET,
-            // Judged by `conclude`, when Content-Length is known too.
+            Known::SecWebSocketKey | Known::SecWebSocketVersion => self.facts |= WEBSOCKET,
+            // `conclude` judges it, when Content-Length is known, too.
             Known::TransferEncoding => {}
             Known::Cookie
             | Known::Origin
@@ -182,10 +139,10 @@ impl<'h> Fields<'h> {
         Ok(())
     }
 
-    /// RFC 9110 section 7.6.1. `Upgrade` is the handshake's to judge.
+    /// RFC 9110 section 7.6.1.
     fn connection_options(&mut self, value: &[u8]) {
         for option in elements(value) {
-            self.said |= match option {
+            self.facts |= match option {
                 _ if is(option, b"upgrade") => CONNECTION_UPGRADES,
                 _ if is(option, b"close") => CLOSE,
                 _ if is(option, b"keep-alive") => KEEP_ALIVE,
@@ -194,11 +151,10 @@ impl<'h> Fields<'h> {
         }
     }
 
-    /// What only the whole of the lines can tell; and what was found in one of them.
-    pub(super) fn conclude(&mut self, lines: Lines<'h>) -> Result<(), RequestError> {
-        self.lines = lines;
-        if let Some(refusal) = self.fault {
-            return Err(refusal);
+    /// Returns the first fault of a line, then judges what depends on several lines.
+    pub(super) fn conclude(&mut self) -> Result<(), RequestError> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
         }
         if self.has(Known::TransferEncoding) {
             self.body = self.transfer_coding()?;
@@ -207,12 +163,13 @@ impl<'h> Fields<'h> {
             return Err(RequestError::MissingHost);
         }
         if matches!(self.body, BodyLength::None | BodyLength::Known(0)) {
-            self.said &= !EXPECTS_CONTINUE;
+            self.facts &= !EXPECTS_CONTINUE;
         }
         Ok(())
     }
 
-    /// RFC 9112 section 6.1: `chunked`, once, is the only coding, and two lengths would be two readings.
+    /// RFC 9112 section 6.1: `chunked` is the only coding, and stands once. Content-Length beside
+    /// it would be a second reading.
     #[cold]
     fn transfer_coding(&self) -> Result<BodyLength, RequestError> {
         if self.has(Known::ContentLength) {
@@ -239,14 +196,13 @@ impl<'h> Fields<'h> {
         self.values[known as usize].is_some()
     }
 
-    /// All lines in order.
-    pub(super) fn lines(&self) -> Lines<'h> {
+    pub(super) fn lines(&self) -> HeaderLines<'h> {
         self.lines
     }
 
-    /// Whether this was said.
-    pub(super) fn says(&self, what: u8) -> bool {
-        self.said & what != 0
+    /// Whether a fact was noted.
+    pub(super) fn says(&self, fact: u8) -> bool {
+        self.facts & fact != 0
     }
 
     pub(super) fn version(&self) -> Version {
@@ -258,7 +214,7 @@ impl<'h> Fields<'h> {
         self.values[known as usize]
     }
 
-    /// The value of the only line of a known name.
+    /// The value of a known name that stands on one line; `None` if there is no line.
     pub(super) fn only(&self, known: Known) -> Result<Option<&'h [u8]>, Repeated> {
         match self.repeated & (1 << known as u8) {
             0 => Ok(self.values[known as usize]),
@@ -266,7 +222,7 @@ impl<'h> Fields<'h> {
         }
     }
 
-    /// The value of the first line of this name.
+    /// The value of the first line of a name.
     pub(super) fn first(&self, name: &str) -> Option<&'h [u8]> {
         match Known::named(name.as_bytes()) {
             Some(known) => self.known(known),
@@ -274,22 +230,17 @@ impl<'h> Fields<'h> {
         }
     }
 
-    /// The values of all lines of this name, in order.
+    /// The values of all lines of a name, in order.
     pub(super) fn values<'f>(&self, name: &'f str) -> impl Iterator<Item = &'h [u8]> + use<'h, 'f> {
         let (only, lines) = match Known::named(name.as_bytes()).map(|known| self.only(known)) {
-            Some(Ok(only)) => (only, Lines::NONE),
+            Some(Ok(only)) => (only, HeaderLines::NONE),
             Some(Err(Repeated)) | None => (None, self.lines),
         };
         only.into_iter().chain(lines.named(name))
     }
 }
 
-/// The elements of a comma-separated list without the white space around them; empty ones are kept.
-fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
-}
-
-/// RFC 9110 section 8.6: digits and nothing else; leading zeros have been read as octal elsewhere.
+/// RFC 9110 section 8.6: digits alone, without leading zeros, which other programs read as octal.
 fn content_length(value: &[u8]) -> Option<u64> {
     if value.is_empty() || value.len() > 1 && value[0] == b'0' {
         return None;

@@ -1,23 +1,27 @@
-//! An answer and its bytes on the wire: status line, `Date`, the framing and connection headers, body.
-//! Knows no socket and no clock; framing and connection headers are written here alone, so a handler cannot contradict them.
+//! A response, and its bytes on the wire: status line, `Date`, framing, `Connection`, and body.
+//! Knows no socket and no clock. Framing and `Connection` are written here alone, so no handler
+//! contradicts them.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io::Write;
 
 use http::{Method, StatusCode};
 
-use super::header_lines::is_token;
-use super::{RequestError, Version};
+use super::characters::{is_token, is_value_byte};
+use super::request_error::RequestError;
+use super::version::Version;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 
-/// A complete answer: a status, headers and a body in memory.
+/// A complete response: a status, headers, and a body in memory.
 ///
-/// Building one never fails and never panics. A header that may not be sent (a name that is no token, a CR, LF or
-/// NUL in the value, or one of `Content-Length`, `Transfer-Encoding` and `Connection`, which belong to the server)
-/// turns the whole response into a 500 whose text names the header, so nothing can be injected and the mistake shows.
+/// Setters neither fail nor panic. A header that may not be sent turns the whole response into a
+/// 500 whose text names the header. So nothing can be injected, and the mistake shows. Such a
+/// header has a name that is no token, a control character in its value, or belongs to the server:
+/// `Content-Length`, `Transfer-Encoding` and `Connection`.
 ///
 /// ```
 /// use switchboard::proto::http1::Response;
@@ -26,11 +30,12 @@ const JSON: &str = "application/json";
 /// assert_eq!(response.status(), 200);
 /// assert_eq!(Response::text("nothing here").with_status(404).body_bytes(), b"nothing here");
 /// assert_eq!(Response::text("hello").header("X-Name", "a\r\nb: c").status(), 500);
+/// assert!(format!("{response:?}").contains("body_len: 11"), "and not the bytes of the body");
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Response {
     status: StatusCode,
-    /// The media type of text, pages and JSON, apart from `lines` so that those allocate nothing.
+    /// The media type of text, pages and JSON; apart from `lines`, so that these allocate nothing.
     media_type: Option<&'static str>,
     /// Header lines as they go out, each with its CRLF.
     lines: Vec<u8>,
@@ -38,50 +43,72 @@ pub struct Response {
     close: bool,
     /// A `Date` was set, so none is added.
     dated: bool,
-    /// An `Upgrade` was set, so `Connection` has to name it (RFC 9110 section 7.8).
+    /// An `Upgrade` was set, so `Connection` names it (RFC 9110 section 7.8).
     upgrade: bool,
-    /// It became a 500 through a bad header; later setters change nothing.
+    /// A bad header made the response a 500; later setters change nothing.
     spoiled: bool,
 }
 
-/// What a response's encoding depends on beside the response: the request it answers and the time.
+/// What the bytes of a response depend on besides the response: the request, and the time.
+///
+/// ```
+/// use switchboard::proto::http1::{Date, Encoding, Response, Version};
+///
+/// let mut date = Date::new();
+/// let encoding = Encoding {
+///     date: date.at(784_111_777),
+///     version: Version::Http11,
+///     keep_alive: false,
+///     head_only: false,
+/// };
+/// let mut out = Vec::new();
+/// Response::new(404).encode(&mut out, &encoding);
+/// assert_eq!(
+///     out,
+///     b"HTTP/1.1 404 Not Found\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+///     Content-Length: 0\r\nConnection: close\r\n\r\n"
+/// );
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Encoding<'a> {
     /// The value of `Date`; see [`Date`](super::Date).
     pub date: &'a [u8; 29],
     /// The version that the client speaks.
     pub version: Version,
-    /// Whether the connection stays open, as far as client and server are concerned; the response may still close it.
+    /// Whether client and server keep the connection open. The response may still close it.
     pub keep_alive: bool,
-    /// The request was a `HEAD`: headers as for `GET`, no body (RFC 9110 section 9.3.2).
+    /// Whether the request was a `HEAD`: headers as for `GET`, no body (RFC 9110 section 9.3.2).
     pub head_only: bool,
 }
 
-/// How the end of a streamed body is told (RFC 9112 section 6.3).
+/// How the end of a body that follows piece by piece is found (RFC 9112 section 6.3).
+///
+/// ```
+/// use switchboard::proto::http1::{Date, Encoding, Framing, Response, Version};
+///
+/// let date = *Date::new().at(0);
+/// let version = Version::Http11;
+/// let encoding = Encoding { date: &date, version, keep_alive: true, head_only: false };
+/// let mut out = Vec::new();
+/// Response::new(200).encode_head(&mut out, &encoding, Framing::Chunked);
+/// assert!(out.ends_with(b"\r\nTransfer-Encoding: chunked\r\n\r\n"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// `Content-Length`, in bytes.
     Length(u64),
-    /// `Transfer-Encoding: chunked`; for HTTP/1.1 clients only.
+    /// `Transfer-Encoding: chunked`; HTTP/1.0 clients do not know it.
     Chunked,
     /// The body ends when the connection does.
     UntilClose,
-    /// No body follows and nothing is said about one: 101 and what it leads to.
+    /// No body follows, and no header names a length: 101 and the protocol behind it.
     None,
 }
 
-impl Framing {
-    /// The framing of a body of unknown length: chunked where the client knows that.
-    pub fn streamed(version: Version) -> Framing {
-        match version {
-            Version::Http10 => Framing::UntilClose,
-            Version::Http11 => Framing::Chunked,
-        }
-    }
-}
-
 impl Response {
-    /// An empty response with this status: a number or a [`StatusCode`]. What is no status becomes 500.
+    /// Creates an empty response with a status: a number or a [`StatusCode`]. A number that is no
+    /// status becomes 500.
+    #[must_use]
     pub fn new<S: TryInto<StatusCode>>(status: S) -> Response {
         Response {
             status: status.try_into().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
@@ -95,27 +122,32 @@ impl Response {
         }
     }
 
-    /// An empty response with this status, as [`Response::new`]; reads better as a whole answer.
+    /// Creates an empty response as [`Response::new`] does, where nothing is added to it.
+    #[must_use]
     pub fn empty<S: TryInto<StatusCode>>(status: S) -> Response {
         Response::new(status)
     }
 
-    /// 200 with plain text in UTF-8.
+    /// Creates a 200 with plain text in UTF-8.
+    #[must_use]
     pub fn text(text: impl Into<Cow<'static, str>>) -> Response {
         Response::of(TEXT, text.into())
     }
 
-    /// 200 with a page in UTF-8.
+    /// Creates a 200 with a page in UTF-8.
+    #[must_use]
     pub fn html(page: impl Into<Cow<'static, str>>) -> Response {
         Response::of(HTML, page.into())
     }
 
-    /// 200 with a JSON text that is already encoded.
+    /// Creates a 200 with a JSON text that is already encoded.
+    #[must_use]
     pub fn json(json: impl Into<Cow<'static, str>>) -> Response {
         Response::of(JSON, json.into())
     }
 
-    /// 200 with bytes of the named media type.
+    /// Creates a 200 with bytes of a media type.
+    #[must_use]
     pub fn bytes(content_type: &str, body: impl Into<Cow<'static, [u8]>>) -> Response {
         Response::new(StatusCode::OK).header("Content-Type", content_type).body(body)
     }
@@ -128,12 +160,14 @@ impl Response {
         Response { media_type: Some(media_type), body, ..Response::new(StatusCode::OK) }
     }
 
-    /// A redirection: 301, 302, 303, 307 or 308 with `Location`.
+    /// Creates a redirection: 301, 302, 303, 307 or 308 with `Location`.
+    #[must_use]
     pub fn redirect<S: TryInto<StatusCode>>(status: S, location: &str) -> Response {
         Response::new(status).header("Location", location)
     }
 
-    /// 405 with the methods that are allowed (RFC 9110 section 15.5.6).
+    /// Creates a 405 with the allowed methods (RFC 9110 section 15.5.6).
+    #[must_use]
     pub fn method_not_allowed(allowed: &[Method]) -> Response {
         let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
         Response::text("method not allowed")
@@ -141,7 +175,8 @@ impl Response {
             .header("Allow", names.join(", "))
     }
 
-    /// The same response with another status; what is no status becomes 500.
+    /// Replaces the status. A number that is no status becomes 500.
+    #[must_use]
     pub fn with_status<S: TryInto<StatusCode>>(mut self, status: S) -> Response {
         if !self.spoiled {
             self.status = status.try_into().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -149,9 +184,11 @@ impl Response {
         self
     }
 
-    /// Adds a header line; a name may be added more than once, but `Content-Type`, `Date` and `Location` are replaced.
+    /// Adds a header line. `Content-Type`, `Date` and `Location` replace a line of their name.
     ///
-    /// White space around the value is dropped. What may not be sent makes the response a 500: see [`Response`].
+    /// White space around the value is dropped. A header that may not be sent makes the response a
+    /// 500: see [`Response`].
+    #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<str>) -> Response {
         if self.spoiled {
             return self;
@@ -184,7 +221,8 @@ impl Response {
         self.lines = kept;
     }
 
-    /// Sets the body.
+    /// Replaces the body.
+    #[must_use]
     pub fn body(mut self, body: impl Into<Cow<'static, [u8]>>) -> Response {
         if !self.spoiled {
             self.body = body.into();
@@ -193,27 +231,31 @@ impl Response {
     }
 
     /// Closes the connection after this response.
+    #[must_use]
     pub fn close(mut self) -> Response {
         self.close = true;
         self
     }
 
-    /// The status.
+    /// Returns the status.
+    #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The body.
+    /// Returns the body.
+    #[must_use]
     pub fn body_bytes(&self) -> &[u8] {
         &self.body
     }
 
-    /// The header lines that were added, as they go on the wire.
+    /// Returns the header lines that were added, as they go on the wire.
     pub(crate) fn lines(&self) -> &[u8] {
         &self.lines
     }
 
     /// Whether the connection closes after this response.
+    #[must_use]
     pub fn is_close(&self) -> bool {
         self.close
     }
@@ -230,9 +272,10 @@ impl Response {
         }
     }
 
-    /// Appends status line and headers to `out`, for a body that follows piece by piece or for another protocol.
+    /// Appends status line and headers to `out`, for a body that follows piece by piece or for
+    /// another protocol.
     ///
-    /// The response's own body is not sent. 1xx, 204 and 304 say nothing about a length, whatever `framing` is.
+    /// The response's own body is left out. 1xx, 204 and 304 name no length, for any `framing`.
     pub fn encode_head(&self, out: &mut Vec<u8>, encoding: &Encoding<'_>, framing: Framing) {
         self.status_line(out);
         if !self.dated {
@@ -267,10 +310,11 @@ impl Response {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// RFC 9112 section 9.3: HTTP/1.1 stays open unless told, HTTP/1.0 closes unless told.
+    /// RFC 9112 section 9.3: HTTP/1.1 stays open and HTTP/1.0 closes, unless `Connection` says
+    /// otherwise.
     fn connection_line(&self, encoding: &Encoding<'_>, framing: Framing) -> &'static [u8] {
         let keep_alive = encoding.keep_alive && !self.close && framing != Framing::UntilClose;
-        // What 1xx leads to is no longer ours to keep or close.
+        // After 1xx another response or another protocol decides.
         let interim = self.status.is_informational();
         match (keep_alive, encoding.version, self.upgrade) {
             (_, _, true) if interim => b"Connection: upgrade\r\n",
@@ -284,7 +328,8 @@ impl Response {
         }
     }
 
-    /// The 500 that a header which may not be sent leads to. The name is the program's own, not the peer's.
+    /// Creates the 500 for a header that may not be sent. The name comes from the program, not from
+    /// the peer.
     fn spoiled(name: &str) -> Response {
         let shown: String = name.chars().take(64).flat_map(char::escape_default).collect();
         let text = format!("the response has a header that may not be sent: {shown}");
@@ -295,10 +340,22 @@ impl Response {
     }
 }
 
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("media_type", &self.media_type)
+            .field("lines", &format_args!("\"{}\"", self.lines.escape_ascii()))
+            .field("body_len", &self.body.len())
+            .field("close", &self.close)
+            .finish_non_exhaustive()
+    }
+}
+
 impl From<RequestError> for Response {
-    fn from(refusal: RequestError) -> Response {
-        let response = Response::text(refusal.as_str()).with_status(refusal.status()).close();
-        match refusal {
+    fn from(error: RequestError) -> Response {
+        let response = Response::text(error.as_str()).with_status(error.status()).close();
+        match error {
             // RFC 6455 section 4.4, RFC 9110 section 15.5.22.
             RequestError::UnsupportedWebSocketVersion => {
                 response.header("Upgrade", "websocket").header("Sec-WebSocket-Version", "13")
@@ -333,20 +390,15 @@ fn has_content(status: StatusCode) -> bool {
     has_length(status) && status != StatusCode::RESET_CONTENT
 }
 
-/// RFC 9110 section 8.6: what has no body by its nature says nothing of a length. 205 says 0.
+/// RFC 9110 section 8.6: a status that never has a body names no length. 205 names 0.
 fn has_length(status: StatusCode) -> bool {
     !status.is_informational()
         && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// What is the encoder's to say (RFC 9112 sections 6 and 9).
+/// Whether a header is the encoder's own (RFC 9112 sections 6 and 9).
 fn is_framing(name: &str) -> bool {
     ["content-length", "transfer-encoding", "connection"]
         .iter()
         .any(|framing| name.eq_ignore_ascii_case(framing))
-}
-
-/// RFC 9110 section 5.5.
-pub(crate) fn is_value_byte(byte: u8) -> bool {
-    byte == b'\t' || !byte.is_ascii_control()
 }

@@ -1,18 +1,24 @@
-//! Why a client rejects a response: one fieldless name for each fault, and the words for it.
-//! Knows no bytes and no sockets; the mirror of [`RequestError`](super::RequestError), but a server that answers wrongly is told nothing.
+//! The faults of a response to a client's handshake: a name and a text for each.
+//! Knows no bytes and no sockets; a server that answers wrongly gets no answer.
 
-/// One row per fault: its name and what was wrong.
+use std::fmt;
+
+/// One row for each fault: its name and what is wrong.
 macro_rules! response_errors {
     ($($name:ident $text:literal)*) => {
-        /// A fault of a server's answer to a WebSocket handshake, found while its head was read and judged.
+        /// A fault of a response to a WebSocket handshake, found while its head was judged.
         ///
-        /// The client is to fail the connection: to close the socket and send nothing (RFC 6455 section 7.1.7).
-        /// What the server said instead of 101 is in [`ResponseHead::status`](super::ResponseHead::status).
+        /// The client closes the socket and sends nothing (RFC 6455 section 7.1.7). The status that
+        /// came instead of 101 is [`ResponseHead::status`](super::ResponseHead::status).
         ///
         /// ```
+        /// use std::error::Error;
         /// use switchboard::proto::http1::ResponseError;
         ///
-        /// assert_eq!(ResponseError::WrongAccept.as_str(), "a Sec-WebSocket-Accept that does not belong to the key");
+        /// let error = ResponseError::DoubledAccept;
+        /// assert_eq!(error.as_str(), "more than one Sec-WebSocket-Accept");
+        /// let error: Box<dyn Error> = error.into();
+        /// assert_eq!(error.to_string(), "more than one Sec-WebSocket-Accept");
         /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -21,10 +27,11 @@ macro_rules! response_errors {
         }
 
         impl ResponseError {
-            /// Every rejection there is, for tables and tests.
+            /// Every fault, for tables and tests.
             pub const ALL: &[ResponseError] = &[$(ResponseError::$name),*];
 
-            /// What was wrong, in lower case (but for names) and without a full stop.
+            /// Says what is wrong, in lower case but for names, and without a full stop.
+            #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(ResponseError::$name => $text,)*
@@ -41,7 +48,8 @@ response_errors! {
     BareLineFeed "a LF that no CR precedes"
     ControlCharacter "a NUL or another control character in the head"
     IncompleteHead "a head without its end"
-    MalformedStatusLine "a status line that is not version, status and reason with one space between"
+    MalformedStatusLine
+        "a status line that is not version, status and reason with one space between"
     MalformedHeaderName "a header name that is not a token directly before its colon"
     MalformedHeaderValue "a malformed header value"
     FoldedHeader "a folded header line"
@@ -69,8 +77,10 @@ response_errors! {
     ExtensionParameters "parameters of an extension that do not answer the offer"
 }
 
-impl std::fmt::Display for ResponseError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for ResponseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
+
+impl std::error::Error for ResponseError {}

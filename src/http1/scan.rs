@@ -1,23 +1,34 @@
-//! Where a request head ends, however its bytes arrive, and the limits it has to keep.
-//! Knows lines and forbidden bytes, not what any line means: that is [`Request::parse`](super::Request::parse).
+//! Where a head ends, however its bytes arrive, and the limits that it keeps.
+//! Knows lines and forbidden bytes; what a line means, [`Request::parse`](super::Request::parse)
+//! knows.
 
-use super::RequestError;
-use super::header_lines::next_control;
+use super::request_error::RequestError;
 
-/// The most headers that any limit can allow.
+/// The most header lines that a limit can allow.
 pub const MAX_HEADERS: usize = 128;
 
-/// What a request line may need beside its target: a skipped CRLF, the method, two spaces, the version, its CRLF.
+/// Bytes of a request line beside its target: a skipped CRLF, method, two spaces, version and CRLF.
 const REQUEST_LINE_SLACK: usize = 64;
 
-/// How large a request head may be.
+/// The largest head that is accepted.
+///
+/// ```
+/// use switchboard::proto::http1::{HeadLimits, RequestError, Scan, scan};
+///
+/// let limits = HeadLimits { head: 20, ..HeadLimits::default() };
+/// let verdict = scan(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0, &limits);
+/// assert_eq!(verdict, Scan::Refused(RequestError::HeadTooLarge));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {
-    /// Bytes of the whole head with its final CRLF; more is [`RequestError::HeadTooLarge`] (431). Default 16 KiB.
+    /// Bytes of the whole head with its empty line; 16 KiB by default. Beyond, a request is
+    /// answered 431 ([`RequestError::HeadTooLarge`]).
     pub head: usize,
-    /// Header lines; more is [`RequestError::TooManyHeaders`] (431). Default 100, never beyond [`MAX_HEADERS`].
+    /// Header lines; 100 by default, [`MAX_HEADERS`] at most. Beyond, a request is answered 431
+    /// ([`RequestError::TooManyHeaders`]).
     pub headers: usize,
-    /// Bytes of the request target; more is [`RequestError::TargetTooLong`] (414). Default 8 KiB.
+    /// Bytes of the request target; 8 KiB by default. Beyond, a request is answered 414
+    /// ([`RequestError::TargetTooLong`]).
     pub target: usize,
 }
 
@@ -27,23 +38,30 @@ impl Default for HeadLimits {
     }
 }
 
-/// What [`scan`] found, or [`scan_response`](super::scan_response), whose faults are other ones.
+/// The verdict of [`scan`], or of [`scan_response`](super::scan_response) with other faults.
+///
+/// ```
+/// use switchboard::proto::http1::{HeadLimits, Scan, scan};
+///
+/// let head = b"GET / HTTP/1.1\r\n\r\n";
+/// assert_eq!(scan(head, 0, &HeadLimits::default()), Scan::Complete(head.len()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scan<Fault = RequestError> {
-    /// The head is whole and is this many bytes long, a skipped leading CRLF included.
+    /// The head is whole and has this many bytes, a skipped CRLF before it included.
     Complete(usize),
-    /// More bytes are needed; pass the number back as `resume`.
+    /// More bytes are needed. The next call takes the number as `resume`.
     Partial(usize),
     /// No continuation of these bytes can be a head of this kind.
     Refused(Fault),
 }
 
-/// Looks for the end of a request head in everything that has arrived of it so far.
+/// Looks for the end of a request head in all bytes that have arrived of it.
 ///
-/// `resume` is 0 at first and then what the last [`Scan::Partial`] said. No byte before it is looked at again (but
-/// once, when the request line outgrows its limit), so the work is linear however the bytes arrive. A forbidden
-/// byte is refused when it arrives, not when the head is whole. One CRLF before the request line is skipped
-/// (RFC 9112 section 2.2).
+/// `resume` is 0 at first, and then what the last [`Scan::Partial`] holds. No byte before `resume`
+/// is looked at again, so the work is linear however the bytes arrive. A request line that outgrows
+/// its limit is looked at once more. A forbidden byte is refused when it arrives, not when the head
+/// is whole. One CRLF before the request line is skipped (RFC 9112 section 2.2).
 ///
 /// ```
 /// use switchboard::proto::http1::{HeadLimits, RequestError, Scan, scan};
@@ -73,16 +91,16 @@ pub fn scan(input: &[u8], resume: usize, limits: &HeadLimits) -> Scan {
     }
 }
 
-/// Goes from line end to line end.
+/// Walks from line end to line end.
 ///
-/// A `Partial` names the first byte whose meaning is open: the first CR of what may become the end of the head, or
-/// the end of the input. So wherever a later call resumes, the byte before is inside a line, and the position alone
-/// says all there is to know.
+/// A `Partial` holds the place of the first byte whose meaning is open: the first CR of what may
+/// become the end of the head, or the end of the input. The byte before that place is inside a
+/// line, so the place alone is enough to resume.
 pub(super) fn walk(input: &[u8], resume: usize) -> Scan {
     let mut position = resume;
-    // Where the current line begins; after a resumption all that counts is that it holds a byte already.
+    // Where the current line begins. After a resumption it counts only that the line holds a byte.
     let mut line_start = resume.saturating_sub(1);
-    // The CR of the line before, unless that is the skipped CRLF.
+    // The CR of the previous line, but not that of a skipped CRLF.
     let mut line_end = 0;
     loop {
         position = next_control(input, position);
@@ -107,4 +125,28 @@ pub(super) fn walk(input: &[u8], resume: usize) -> Scan {
         position += 2;
         line_start = position;
     }
+}
+
+/// Finds the next control character at or after `from`; the length of the input if there is none.
+///
+/// Eight bytes are compared at a time.
+#[inline]
+fn next_control(input: &[u8], from: usize) -> usize {
+    const LOW: u64 = u64::from_ne_bytes([0x7F; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    const TO_SPACE: u64 = u64::from_ne_bytes([0x80 - 0x20; 8]);
+    const TO_DEL: u64 = u64::from_ne_bytes([0x80 - 0x7F; 8]);
+    let mut rest = input.get(from..).unwrap_or_default();
+    while let Some((word, after)) = rest.split_first_chunk() {
+        let word = u64::from_le_bytes(*word);
+        // A byte without its high bit cannot carry into the next, so both sums are exact.
+        let low = word & LOW;
+        let controls = (!(low + TO_SPACE) | (low + TO_DEL)) & !word & HIGH;
+        if controls != 0 {
+            return input.len() - rest.len() + controls.trailing_zeros() as usize / 8;
+        }
+        rest = after;
+    }
+    let place = rest.iter().position(u8::is_ascii_control);
+    input.len() - rest.len() + place.unwrap_or(rest.len())
 }

@@ -1,40 +1,44 @@
 //! The request target (RFC 9112 section 3.2): its form, and the one reading of its path.
-//! Knows no zones and no headers; a target that two parties could read differently is refused, not repaired.
+//! Knows no zones and no headers; refuses, and does not repair, what two programs could read
+//! differently.
 
 use std::borrow::Cow;
 
 use http::Method;
+use percent_encoding::percent_decode_str;
 
-use super::header_lines::{BACKSLASH, ESCAPE, FOREIGN, FRAGMENT, QUERY};
-use super::{RequestError, host, percent};
+use super::characters::{BACKSLASH, ESCAPE, FOREIGN, FRAGMENT, QUERY, classes_in};
+use super::is_authority;
+use super::percent::{escapes, is_well_formed};
+use super::request_error::RequestError;
 
 /// A judged request target.
 pub(super) struct Target<'h> {
     pub(super) raw: &'h str,
-    /// Decoded and resolved; borrowed when nothing had to change.
+    /// Decoded and resolved; borrowed where nothing had to change.
     pub(super) path: Cow<'h, str>,
     pub(super) query: Option<&'h str>,
-    /// Of an absolute target only.
+    /// `Some` for an absolute target only.
     pub(super) authority: Option<&'h str>,
 }
 
 impl<'h> Target<'h> {
-    /// Judges a target that is not empty and without white space, by the classes that its bytes are in.
-    pub(super) fn parse(
-        raw: &'h str,
-        seen: u8,
-        method: &Method,
-    ) -> Result<Target<'h>, RequestError> {
-        if seen & FRAGMENT != 0 {
+    /// Judges a target that holds neither white space nor control characters and is not empty.
+    ///
+    /// The classes of its bytes are found first, so that an ordinary target passes most checks
+    /// unread.
+    pub(super) fn parse(raw: &'h str, method: &Method) -> Result<Target<'h>, RequestError> {
+        let classes = classes_in(raw);
+        if classes & FRAGMENT != 0 {
             return Err(RequestError::TargetFragment);
         }
-        if seen & FOREIGN != 0 {
+        if classes & FOREIGN != 0 {
             return Err(RequestError::TargetCharacter);
         }
-        if seen & ESCAPE != 0 && !percent::is_well_formed(raw.as_bytes()) {
+        if classes & ESCAPE != 0 && !is_well_formed(raw) {
             return Err(RequestError::TargetEscape);
         }
-        // Section 3.2.4.
+        // RFC 9112 section 3.2.4: the server as a whole.
         if raw == "*" {
             return match *method {
                 Method::OPTIONS => {
@@ -47,17 +51,17 @@ impl<'h> Target<'h> {
             true => (None, raw),
             false => split_absolute(raw).map(|(authority, rest)| (Some(authority), rest))?,
         };
-        let (path, query) = match seen & QUERY {
+        let (path, query) = match classes & QUERY {
             0 => (rest, None),
             _ => rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query))),
         };
         // RFC 9110 section 4.2.3: an empty path after an authority is the root.
         let path = if path.is_empty() { "/" } else { path };
-        Ok(Target { raw, path: normalise(path, seen)?, query, authority })
+        Ok(Target { raw, path: normalise(path, classes)?, query, authority })
     }
 }
 
-/// The authority of an absolute target, and what follows it (RFC 9112 section 3.2.2).
+/// Splits an absolute target behind its authority (RFC 9112 section 3.2.2).
 #[cold]
 fn split_absolute(raw: &str) -> Result<(&str, &str), RequestError> {
     let (scheme, rest) = raw.split_once("://").ok_or(RequestError::MalformedTarget)?;
@@ -66,18 +70,18 @@ fn split_absolute(raw: &str) -> Result<(&str, &str), RequestError> {
     }
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
-    match host::is_authority(authority.as_bytes()) {
+    match is_authority(authority.as_bytes()) {
         true => Ok((authority, rest)),
         false => Err(RequestError::TargetAuthority),
     }
 }
 
-/// Decodes a path, then resolves its dots and empty segments, so that an encoded dot is a dot.
-fn normalise(path: &str, seen: u8) -> Result<Cow<'_, str>, RequestError> {
-    if seen & BACKSLASH != 0 && path.contains('\\') {
+/// Decodes a path, then resolves its dots and empty segments: an encoded dot is a dot.
+fn normalise(path: &str, classes: u8) -> Result<Cow<'_, str>, RequestError> {
+    if classes & BACKSLASH != 0 && path.contains('\\') {
         return Err(RequestError::TargetSeparator);
     }
-    let path = match seen & ESCAPE != 0 && path.contains('%') {
+    let path = match classes & ESCAPE != 0 && path.contains('%') {
         true => Cow::Owned(decode(path)?),
         false => Cow::Borrowed(path),
     };
@@ -90,26 +94,19 @@ fn normalise(path: &str, seen: u8) -> Result<Cow<'_, str>, RequestError> {
 /// Decodes a path whose escapes are well-formed.
 #[cold]
 fn decode(path: &str) -> Result<String, RequestError> {
-    let mut decoded = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        if byte != b'%' {
-            decoded.push(byte);
-            rest = after;
-            continue;
-        }
-        match percent::unescape(after).ok_or(RequestError::TargetEscape)? {
+    for byte in escapes(path).flatten() {
+        match byte {
             0x00..=0x1F | 0x7F => return Err(RequestError::TargetControl),
-            // Decoded, it would be a separator that whoever looked at the raw path did not see.
+            // Decoded, it would be a separator that a reader of the raw path did not see.
             b'/' | b'\\' => return Err(RequestError::TargetSeparator),
-            byte => decoded.push(byte),
+            _ => {}
         }
-        rest = &after[2..];
     }
+    let decoded: Vec<u8> = percent_decode_str(path).collect();
     String::from_utf8(decoded).map_err(|_| RequestError::TargetNotUtf8)
 }
 
-/// Whether a path has neither dot segments nor empty ones, the last excepted, which is a trailing slash.
+/// Whether a path has neither dot segments nor empty ones. A trailing slash is no empty segment.
 fn is_resolved(path: &str) -> bool {
     let suspicious = |pair: &[u8]| pair[0] == b'/' && matches!(pair[1], b'/' | b'.');
     if !path.as_bytes().windows(2).any(suspicious) {
@@ -121,7 +118,8 @@ fn is_resolved(path: &str) -> bool {
         && !inner.split('/').any(|segment| matches!(segment, "." | ".."))
 }
 
-/// RFC 3986 section 5.2.4, but empty segments vanish and nothing leads above the root.
+/// Resolves dot segments (RFC 3986 section 5.2.4). Empty segments vanish, and no path leads above
+/// the root.
 #[cold]
 fn resolve(path: &str) -> Result<String, RequestError> {
     let mut resolved = String::with_capacity(path.len());

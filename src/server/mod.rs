@@ -10,6 +10,8 @@ mod fast_path;
 mod flush;
 mod frames;
 mod handler;
+#[cfg(test)]
+mod head_calls;
 mod input;
 mod listen;
 mod reply;

@@ -70,7 +70,10 @@ impl Server {
                 });
                 return Consumed::Stuck(0);
             }
-            Scan::Refused(error) => error,
+            Scan::Refused(error) => {
+                self.set_scanned(slot, 0);
+                error
+            }
         };
         self.refuse(slot, error);
         Consumed::More(input.len())

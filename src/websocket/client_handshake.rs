@@ -5,9 +5,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::client_response::extension_names;
-use super::server_handshake::is_token;
 use super::{AcceptKey, Url, base64};
-use crate::http1::is_value_byte;
+use crate::http1::{is_token, is_value_byte};
 
 /// The value of `Sec-WebSocket-Key`: the nonce of one handshake, in base64.
 ///

@@ -3,9 +3,8 @@
 
 use http::StatusCode;
 
-use super::server_handshake::{elements, is_token};
 use super::{ClientHandshake, Key};
-use crate::http1::{ResponseError, ResponseHead, Version};
+use crate::http1::{ResponseError, ResponseHead, Version, elements, is_token};
 
 impl ClientHandshake {
     /// Judges the response to the request that [`encode`](ClientHandshake::encode) made with this key, and says which of the

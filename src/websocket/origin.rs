@@ -2,7 +2,7 @@
 //! Browsers do not ask before they open one, so this is the only guard against pages of strangers. Knows nothing of
 //! the rest of the handshake, and does not know who is behind a client that is no browser.
 
-use crate::http1::{Known, Request, RequestError};
+use crate::http1::{Known, Request, RequestError, parse_port, split_port};
 
 /// Which pages may open a WebSocket. A client that names no origin is no browser and is always accepted.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -97,27 +97,6 @@ impl<'a> Origin<'a> {
 fn is_scheme(scheme: &[u8]) -> bool {
     scheme.first().is_some_and(u8::is_ascii_alphabetic)
         && scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
-}
-
-/// The host and the port of an authority; the colons of an IPv6 literal separate nothing.
-fn split_port(authority: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match authority.iter().rposition(|&byte| byte == b':') {
-        Some(colon) if !authority.ends_with(b"]") => {
-            (&authority[..colon], Some(&authority[colon + 1..]))
-        }
-        _ => (authority, None),
-    }
-}
-
-/// One digit or more and nothing else, of a number that a port can be.
-fn parse_port(digits: &[u8]) -> Option<u16> {
-    let number = |digits: &[u8]| {
-        digits.iter().try_fold(0_u16, |number, &byte| {
-            let digit = byte.is_ascii_digit().then(|| u16::from(byte - b'0'))?;
-            number.checked_mul(10)?.checked_add(digit)
-        })
-    };
-    if digits.is_empty() { None } else { number(digits) }
 }
 
 fn default_port(scheme: &[u8]) -> Option<u16> {

@@ -7,7 +7,9 @@ use sha1::block_api::compress;
 use sha1::{Digest, Sha1};
 
 use super::base64;
-use crate::http1::{BodyLength, Known, Repeated, Request, RequestError, Version};
+use crate::http1::{
+    BodyLength, Known, Repeated, Request, RequestError, Version, elements, is_token,
+};
 
 /// Section 1.3: what no server adds to a key that does not know the protocol.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -139,17 +141,6 @@ pub fn subprotocols<'r, 'h>(
 
 fn offers_of<'r, 'h>(request: &'r Request<'h>) -> impl Iterator<Item = &'h [u8]> + 'r {
     request.header_values("sec-websocket-protocol").flat_map(elements)
-}
-
-/// The elements of a comma-separated list, without the white space around them.
-pub(super) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
-}
-
-/// RFC 9110 section 5.6.2.
-pub(super) fn is_token(name: &[u8]) -> bool {
-    !name.is_empty()
-        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
 /// Appends the answer that makes the connection a WebSocket (section 4.2.2).

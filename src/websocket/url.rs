@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use crate::http1::{is_authority, is_well_formed};
+use crate::http1::{is_authority, is_well_formed, parse_port, split_port};
 
 /// A `ws:` or `wss:` URL, judged.
 ///
@@ -87,15 +87,12 @@ fn judge_authority(authority: &str, default_port: u16) -> Result<(String, u16), 
     if !is_authority(authority.as_bytes()) {
         return Err(MalformedUrl::Authority);
     }
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (authority, ""),
-    };
+    let (host, port) = split_port(authority.as_bytes());
     let port = match port {
-        "" => default_port, // RFC 3986 section 3.2.3
-        digits => digits.parse().map_err(|_| MalformedUrl::Authority)?,
+        None | Some(b"") => default_port, // RFC 3986 section 3.2.3
+        Some(digits) => parse_port(digits).ok_or(MalformedUrl::Authority)?,
     };
-    let mut host = judge_host(host)?;
+    let mut host = judge_host(&authority[..host.len()])?;
     if port == 0 {
         return Err(MalformedUrl::Authority); // nobody can listen there
     }
@@ -127,7 +124,7 @@ fn judge_resource(resource: &str) -> Result<String, MalformedUrl> {
     if !resource.bytes().all(is_resource_byte) {
         return Err(MalformedUrl::Character);
     }
-    if !is_well_formed(resource.as_bytes()) {
+    if !is_well_formed(resource) {
         return Err(MalformedUrl::Escape);
     }
     Ok(match resource.starts_with('/') {
