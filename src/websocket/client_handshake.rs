@@ -6,38 +6,9 @@ use std::fmt;
 
 use super::client_response::extension_names;
 use super::server_handshake::is_token;
-use super::{AcceptKey, Url, base64};
+use super::handshake_key::Key;
+use super::url::Url;
 use crate::http1::is_value_byte;
-
-/// The value of `Sec-WebSocket-Key`: the nonce of one handshake, in base64.
-///
-/// ```
-/// use switchboard::proto::websocket::Key;
-///
-/// let key = Key::from_nonce(*b"the sample nonce");
-/// assert_eq!(key.as_bytes(), b"dGhlIHNhbXBsZSBub25jZQ==");
-/// assert_eq!(key.accept().as_bytes(), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Key([u8; 24]);
-
-impl Key {
-    /// The key of a nonce, which is to be random and new for each handshake: see
-    /// [`MaskingKeys::nonce`](super::MaskingKeys::nonce).
-    pub fn from_nonce(nonce: [u8; 16]) -> Key {
-        Key(base64::encode(&nonce))
-    }
-
-    /// The characters of the value.
-    pub const fn as_bytes(&self) -> &[u8; 24] {
-        &self.0
-    }
-
-    /// What only a server that has read this key, and speaks the protocol, will answer.
-    pub fn accept(&self) -> AcceptKey {
-        AcceptKey::from_key(&self.0)
-    }
-}
 
 /// What a client asks for when it opens a WebSocket, and by which it judges the answer.
 ///

@@ -9,7 +9,6 @@
 //! sent from then on.
 
 mod assembly;
-mod base64;
 mod batch;
 mod client_handshake;
 mod client_response;
@@ -19,6 +18,7 @@ mod decode;
 mod deflate;
 mod encode;
 mod frame;
+mod handshake_key;
 mod mask;
 mod masking_keys;
 mod message;
@@ -31,7 +31,7 @@ mod violation;
 
 pub use assembly::{Assembled, Assembly};
 pub(crate) use batch::{Batch, Messages};
-pub use client_handshake::{ClientHandshake, Key, Unsendable};
+pub use client_handshake::{ClientHandshake, Unsendable};
 pub use close_code::{CloseCode, close_payload, parse_close};
 pub use decode::{Event, decode};
 pub(crate) use decode::{decode_with, only_message, whole_frame, whole_message};
@@ -42,11 +42,12 @@ pub use deflate::{
 };
 pub use encode::{encode, encode_close, encode_frame, encode_masked, encode_message};
 pub use frame::{Decoded, Header, Opcode};
+pub use handshake_key::{AcceptKey, Key};
 pub use mask::{apply, rotate};
 pub use masking_keys::MaskingKeys;
 pub use message::Message;
 pub use origin::{Origins, check_origin};
-pub use server_handshake::{AcceptKey, check, encode_response, subprotocols};
+pub use server_handshake::{check, encode_response, subprotocols};
 pub use state::{Action, Input, Role, Rules, State};
 pub use url::{MalformedUrl, Url};
 pub use utf8::{Invalid, Utf8, Valid};

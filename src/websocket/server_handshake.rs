@@ -3,63 +3,8 @@
 
 use std::collections::HashSet;
 
-use sha1::block_api::compress;
-use sha1::{Digest, Sha1};
-
-use super::base64;
+use super::handshake_key::{AcceptKey, is_key};
 use crate::http1::{BodyLength, Known, Repeated, Request, RequestError, Version};
-
-/// Section 1.3: what no server adds to a key that does not know the protocol.
-const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-
-/// The value of `Sec-WebSocket-Accept`, which proves that the key was read (section 4.2.2).
-///
-/// ```
-/// use switchboard::proto::websocket::AcceptKey;
-///
-/// let accept = AcceptKey::from_key(b"dGhlIHNhbXBsZSBub25jZQ==");
-/// assert_eq!(accept.as_bytes(), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AcceptKey([u8; 28]);
-
-impl AcceptKey {
-    /// The answer to a `Sec-WebSocket-Key`, taken as the characters it was sent as.
-    pub fn from_key(key: &[u8]) -> AcceptKey {
-        AcceptKey(base64::encode(&match key.try_into() {
-            Ok(key) => digest_of(key),
-            Err(_) => Sha1::new().chain_update(key).chain_update(GUID).finalize().into(),
-        }))
-    }
-
-    /// The characters of the value.
-    pub const fn as_bytes(&self) -> &[u8; 28] {
-        &self.0
-    }
-}
-
-/// The SHA-1 of a key as they are, 24 characters, and the GUID: two blocks whose padding never changes (RFC 3174 section 4).
-fn digest_of(key: &[u8; 24]) -> [u8; 20] {
-    const BLOCKS: [u8; 128] = {
-        let mut blocks = [0; 128];
-        let (_, message) = blocks.split_at_mut(24);
-        let (guid, padding) = message.split_at_mut(GUID.len());
-        guid.copy_from_slice(GUID);
-        padding[0] = 0x80;
-        let [.., high, low] = &mut blocks;
-        [*high, *low] = (8 * (24 + GUID.len() as u16)).to_be_bytes();
-        blocks
-    };
-    let mut blocks = BLOCKS;
-    blocks[..24].copy_from_slice(key);
-    let mut state = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0];
-    compress(&mut state, blocks.as_chunks().0);
-    let mut digest = [0; 20];
-    for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(state) {
-        *bytes = word.to_be_bytes();
-    }
-    digest
-}
 
 /// Judges a request that wants to become a WebSocket; [`check_origin`](super::check_origin) is the other half.
 ///
@@ -106,7 +51,7 @@ fn check_version(request: &Request<'_>, legacy_versions: bool) -> Result<(), Req
 /// The one key of the request: 16 bytes in canonical base64, which are 24 characters.
 fn key<'h>(request: &Request<'h>) -> Result<&'h [u8], RequestError> {
     match request.only(Known::SecWebSocketKey) {
-        Ok(Some(key)) if base64::is_nonce(key) => Ok(key),
+        Ok(Some(key)) if is_key(key) => Ok(key),
         Ok(Some(_)) => Err(RequestError::MalformedKey),
         Ok(None) => Err(RequestError::MissingKey),
         Err(Repeated) => Err(RequestError::DoubledKey), // 11.3.1
