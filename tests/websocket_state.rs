@@ -1,5 +1,7 @@
 //! The receiving side and the state machine as tables: what each role makes of frames, whole and in pieces.
 
+use std::collections::HashSet;
+
 use switchboard::proto::websocket::{
     Action, Assembly, CloseCode, Event, Input, Message, Opcode, Role, Rules, State, Violation,
     decode, encode_frame, encode_masked,
@@ -375,25 +377,40 @@ fn field_row_25_lengths_beyond_the_address_space_never_wrap() {
     }
 }
 
+/// The transitions of RFC 6455 section 7 from Open and from Closing. A new input does not compile here.
+fn transitions(input: Input) -> [(State, Action); 2] {
+    use Action::{AnswerPong, Deliver, EchoClose, Fail, Finish, Ignore, SendClose};
+    use State::{Closed, Closing, Open};
+    match input {
+        Input::Message => [(Open, Deliver), (Closing, Ignore)],
+        Input::Ping => [(Open, AnswerPong), (Closing, Ignore)],
+        Input::Pong => [(Open, Deliver), (Closing, Ignore)],
+        Input::Close => [(Closed, EchoClose), (Closed, Finish)],
+        Input::Violation => [(Closed, Fail), (Closed, Finish)],
+        Input::SendClose => [(Closing, SendClose), (Closing, Ignore)],
+    }
+}
+
 #[test]
 fn state_table_is_the_one_of_the_rfc() {
-    use Action::*;
     use State::{Closed, Closing, Open};
-    let table = [
-        (Input::Message, [(Open, Deliver), (Closing, Ignore)]),
-        (Input::Ping, [(Open, AnswerPong), (Closing, Ignore)]),
-        (Input::Pong, [(Open, Deliver), (Closing, Ignore)]),
-        (Input::Close, [(Closed, EchoClose), (Closed, Finish)]),
-        (Input::Violation, [(Closed, Fail), (Closed, Finish)]),
-        (Input::Send, [(Open, Send), (Closing, Ignore)]),
-        (Input::SendClose, [(Closing, SendClose), (Closing, Ignore)]),
-        (Input::Lost, [(Closed, Finish), (Closed, Finish)]),
+    let inputs = [
+        Input::Message,
+        Input::Ping,
+        Input::Pong,
+        Input::Close,
+        Input::Violation,
+        Input::SendClose,
     ];
-    for (input, [open, closing]) in table {
+    let mut actions = HashSet::new();
+    for input in inputs {
+        let [open, closing] = transitions(input);
         assert_eq!(Open.on(input), open, "{input:?}");
         assert_eq!(Closing.on(input), closing, "{input:?}");
-        assert_eq!(Closed.on(input), (Closed, Ignore), "{input:?}");
+        assert_eq!(Closed.on(input), (Closed, Action::Ignore), "{input:?}");
+        actions.extend([open.1, closing.1]);
     }
+    assert_eq!(actions.len(), 7, "every action is due somewhere");
     assert_eq!(size_of::<State>(), 1);
 }
 

@@ -1,17 +1,32 @@
-//! The opening handshake of the server role: what a request must say and what answers it (RFC 6455 section 4.2).
-//! Knows requests by their headers; not which zone wants them, and not whether their origin is welcome.
+//! The opening handshake of a server: the check of the request, and the response (RFC 6455 section
+//! 4.2). This file knows neither zones nor origins.
 
 use std::collections::HashSet;
 
 use super::handshake_key::{AcceptKey, is_key};
 use crate::http1::{BodyLength, Known, Repeated, Request, RequestError, Version};
 
-/// Judges a request that wants to become a WebSocket; [`check_origin`](super::check_origin) is the other half.
+/// Checks a request for a WebSocket. The caller also checks the origin, by
+/// [`check_origin`](super::check_origin).
 ///
-/// With `legacy_versions` the last drafts, 7 and 8, which have the frames of the RFC, are served too.
+/// `legacy_versions` accepts versions 7 and 8 too, drafts with the frames of the RFC.
 ///
 /// # Errors
-/// What section 4.2.1 demands and the request lacks: 426 where another version would do, else 400.
+/// The first demand of section 4.2.1 that the request does not meet: 426 for another version of the
+/// protocol, else 400.
+///
+/// ```
+/// use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request};
+/// use switchboard::proto::websocket::check;
+///
+/// let head = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+///     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+/// let mut slots = HeaderSlots::new();
+/// let request = Request::parse(head, &mut slots, &HeadLimits::default()).unwrap();
+/// let accept = check(&request, false).unwrap();
+/// assert_eq!(accept.as_bytes(), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+/// ```
 pub fn check(request: &Request<'_>, legacy_versions: bool) -> Result<AcceptKey, RequestError> {
     if *request.method() != http::Method::GET {
         return Err(RequestError::UpgradeMethod); // 4.1: "The method of the request MUST be GET"
@@ -29,7 +44,7 @@ pub fn check(request: &Request<'_>, legacy_versions: bool) -> Result<AcceptKey, 
     let key = key(request)?;
     match request.body_length() {
         BodyLength::None | BodyLength::Known(0) => Ok(AcceptKey::from_key(key)),
-        // Its bytes would be taken for frames.
+        // The bytes of a body would be read as frames.
         BodyLength::Known(_) | BodyLength::Chunked => Err(RequestError::UpgradeWithBody),
     }
 }
@@ -48,7 +63,7 @@ fn check_version(request: &Request<'_>, legacy_versions: bool) -> Result<(), Req
     }
 }
 
-/// The one key of the request: 16 bytes in canonical base64, which are 24 characters.
+/// The one key of the request: 24 characters, the canonical base64 of 16 bytes.
 fn key<'h>(request: &Request<'h>) -> Result<&'h [u8], RequestError> {
     match request.only(Known::SecWebSocketKey) {
         Ok(Some(key)) if is_key(key) => Ok(key),
@@ -58,10 +73,20 @@ fn key<'h>(request: &Request<'h>) -> Result<&'h [u8], RequestError> {
     }
 }
 
-/// The subprotocols that the client offers, in the order of its preference (section 4.1, item 10).
+/// The subprotocols that the client offers, best first (section 4.1, item 10).
 ///
 /// # Errors
-/// An offer that is not a token, or one made twice.
+/// [`RequestError::MalformedSubprotocol`] for an offer that is not a token, or that is there twice.
+///
+/// ```
+/// use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request};
+/// use switchboard::proto::websocket::subprotocols;
+///
+/// let head = b"GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Protocol: chat, superchat\r\n\r\n";
+/// let mut slots = HeaderSlots::new();
+/// let request = Request::parse(head, &mut slots, &HeadLimits::default()).unwrap();
+/// assert!(subprotocols(&request).unwrap().eq(["chat", "superchat"]));
+/// ```
 pub fn subprotocols<'r, 'h>(
     request: &'r Request<'h>,
 ) -> Result<impl Iterator<Item = &'h str> + 'r, RequestError> {
@@ -72,7 +97,7 @@ pub fn subprotocols<'r, 'h>(
         }
         offers += 1;
     }
-    // Almost always there is none or one; for the others a set, as comparing all with all would not be linear.
+    // Most requests offer none or one. A set keeps the work for more linear.
     if offers > 1 {
         let mut seen = HashSet::with_capacity(offers);
         if !offers_of(request).all(|offer| seen.insert(offer)) {
@@ -86,21 +111,21 @@ fn offers_of<'r, 'h>(request: &'r Request<'h>) -> impl Iterator<Item = &'h [u8]>
     request.header_values("sec-websocket-protocol").flat_map(elements)
 }
 
-/// The elements of a comma-separated list, without the white space around them.
+/// Splits a comma-separated list and trims its elements.
 pub(super) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
 }
 
-/// RFC 9110 section 5.6.2.
+/// Whether the bytes are a token (RFC 9110 section 5.6.2).
 pub(super) fn is_token(name: &[u8]) -> bool {
     !name.is_empty()
         && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
-/// Appends the answer that makes the connection a WebSocket (section 4.2.2).
+/// Appends the response that makes the connection a WebSocket (section 4.2.2).
 ///
-/// `subprotocol` is one of those offered; one that is not a token is left out. `extra_header_lines` stand as they are,
-/// each with its CR LF at the end.
+/// `subprotocol` is one of the offers; a name that is not a token is left out. `extra_header_lines`
+/// are appended unchanged, each with its CR LF.
 ///
 /// ```
 /// use switchboard::proto::websocket::{AcceptKey, encode_response};
@@ -117,12 +142,12 @@ pub fn encode_response(
     extra_header_lines: &[u8],
 ) {
     debug_assert!(extra_header_lines.is_empty() || extra_header_lines.ends_with(b"\r\n"));
-    let mut answer = *ANSWER;
-    answer[ACCEPT_AT..ACCEPT_AT + 28].copy_from_slice(accept.as_bytes());
+    let mut response = *RESPONSE;
+    response[ACCEPT_AT..ACCEPT_AT + 28].copy_from_slice(accept.as_bytes());
     if subprotocol.is_none() && extra_header_lines.is_empty() {
-        return out.extend_from_slice(&answer);
+        return out.extend_from_slice(&response);
     }
-    let (lines, end) = answer.split_at(answer.len() - 2);
+    let (lines, end) = response.split_at(response.len() - 2);
     out.extend_from_slice(lines);
     if let Some(subprotocol) = subprotocol.filter(|name| is_token(name.as_bytes())) {
         out.extend_from_slice(b"Sec-WebSocket-Protocol: ");
@@ -133,10 +158,10 @@ pub fn encode_response(
     out.extend_from_slice(end);
 }
 
-/// What answers most handshakes, whole but for the accepted key.
-const ANSWER: &[u8; 129] = b"HTTP/1.1 101 Switching Protocols\r\n\
+/// The whole response to most handshakes, with room for the accept key.
+const RESPONSE: &[u8; 129] = b"HTTP/1.1 101 Switching Protocols\r\n\
     Upgrade: websocket\r\n\
     Connection: Upgrade\r\n\
     Sec-WebSocket-Accept: ............................\r\n\
     \r\n";
-const ACCEPT_AT: usize = ANSWER.len() - 4 - 28;
+const ACCEPT_AT: usize = RESPONSE.len() - 4 - 28;
