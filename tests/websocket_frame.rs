@@ -1,4 +1,4 @@
-//! Headers, masks, close payloads and UTF-8 as tables: one row for both directions, cut everywhere.
+//! Headers, masks, close payloads and UTF-8 as tables: one row for both directions, with every cut.
 
 use switchboard::proto::websocket::{
     CloseCode, Decoded, Header, Message, Opcode, Utf8, Violation, apply, close_payload,
@@ -254,7 +254,7 @@ fn close_payload_is_judged() {
     assert_eq!(Violation::InvalidCloseCode.code(), CloseCode::PROTOCOL);
 }
 
-/// The payload holds the reason and nothing else, whatever stood in the buffer.
+/// The payload holds the reason and nothing else of the buffer.
 #[test]
 fn field_row_05_close_reason_of_every_length_is_written_exactly() {
     for filler in ["a", "é", "€", "𝄞"] {

@@ -1,4 +1,5 @@
-//! The opening handshake as tables: what is accepted, what each fault earns, whose pages may connect.
+//! The opening handshake as tables: accepted requests, the error of each fault, the origins of
+//! pages.
 
 use std::fmt::Write;
 
@@ -21,7 +22,7 @@ const GOOD: [&str; 5] = [
     KEY,
 ];
 
-/// Parses a request of these lines and lends it.
+/// Parses a request of these lines and lends the request.
 fn with_request<R>(request_line: &str, lines: &[&str], then: impl FnOnce(&Request<'_>) -> R) -> R {
     let mut head = format!("{request_line}\r\n");
     for line in lines {
@@ -36,7 +37,8 @@ fn with_request<R>(request_line: &str, lines: &[&str], then: impl FnOnce(&Reques
     )
 }
 
-/// The verdict on the good request without the lines that begin with `without` and with those of `with`.
+/// The verdict on the good request without the lines that begin with `without`, with the lines of
+/// `with`.
 fn verdict(without: &str, with: &[&str], legacy_versions: bool) -> Result<AcceptKey, RequestError> {
     let kept = GOOD.into_iter().filter(|line| without.is_empty() || !line.starts_with(without));
     let lines: Vec<&str> = kept.chain(with.iter().copied()).collect();
@@ -122,7 +124,8 @@ const ROWS: &[Row] = &[
     ("Sec-WebSocket-Key", &[], Some(RequestError::MissingKey)),
     ("", &[KEY], Some(RequestError::DoubledKey)),
     ("Sec-WebSocket-Key", &["Sec-WebSocket-Key:"], Some(RequestError::MalformedKey)),
-    // 15 and 17 bytes, no padding, padding doubled, bits beyond the last byte, a foreign character, white space.
+    // 15 and 17 bytes, no padding, padding doubled, bits beyond the last byte, a foreign character,
+    // white space.
     (
         "Sec-WebSocket-Key",
         &["Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAA"],
@@ -399,8 +402,7 @@ fn server_reads_the_subprotocols_in_their_order() {
     assert_eq!(twice, Err(RequestError::MalformedSubprotocol));
 }
 
-/// Every length is read some times as often as it has bytes: with work that grows by the square the longer would take
-/// not 16 but 256 times as long.
+/// The longer input takes 16 times as long. With quadratic work that would be 256 times.
 #[test]
 fn field_row_03_subprotocols_are_read_in_linear_time() {
     let spaces = format!("Sec-WebSocket-Protocol: b{}x", " ".repeat(7000));

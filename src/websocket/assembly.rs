@@ -53,8 +53,16 @@ pub struct Assembly {
     taken: usize,
 }
 
-/// A message that came in pieces: in fragments, or in a frame cut by the end of the input. See
-/// [`Assembly`] for an example.
+/// A message that came in pieces: in fragments, or in a frame cut by the end of the input.
+///
+/// ```
+/// use switchboard::proto::websocket::{Event, Message, Role, Rules, decode};
+///
+/// let rules = Rules { role: Role::Client, max_message: 16 << 20, compression: false };
+/// let mut input = *b"\x02\x01a\x80\x01b";
+/// let (_, Event::Assembled(assembled)) = decode(&rules, &mut None, &mut input) else { panic!() };
+/// assert_eq!(assembled.message(), Ok(Message::Binary(b"ab")));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Assembled {
     is_text: bool,
@@ -66,7 +74,7 @@ impl Assembled {
     ///
     /// # Errors
     /// [`Violation::InvalidUtf8`] for text that is not UTF-8 (section 8.1). Only the last piece can
-    /// be at fault, because earlier ones were validated as they arrived.
+    /// be at fault, because earlier pieces were validated on arrival.
     pub fn message(&self) -> Result<Message<'_>, Violation> {
         match self.is_text {
             true => simdutf8::basic::from_utf8(&self.bytes)
@@ -259,8 +267,8 @@ impl Assembly {
     }
 }
 
-/// The bytes to reserve so that `new` ones fit: none while there is room, else room for as many
-/// again as will have arrived, but not beyond the `rest` that is still to come.
+/// The bytes to reserve so that `new` ones fit: none while there is room. Else the room doubles,
+/// but not beyond the `rest` that is still to come.
 fn growth(len: usize, capacity: usize, new: usize, rest: usize) -> usize {
     match capacity - len >= new {
         true => 0,
@@ -272,8 +280,8 @@ fn growth(len: usize, capacity: usize, new: usize, rest: usize) -> usize {
 mod tests {
     use super::*;
 
-    /// Receives pieces of one frame of text, with a key of zeros, and validates after those marked
-    /// so: returns the first refused piece.
+    /// Receives pieces of one frame of text with a key of zeros, and validates after marked pieces:
+    /// returns the index of the first refused piece.
     fn refused(pieces: &[(&[u8], bool)]) -> Option<usize> {
         let len = pieces.iter().map(|(piece, _)| piece.len() as u64).sum();
         let header =

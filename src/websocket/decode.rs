@@ -99,8 +99,8 @@ pub(crate) fn decode_with<'i>(
     (consumed, event)
 }
 
-/// Finds a message of at most `longest` bytes that is whole in one frame and in the input: returns
-/// its header and the offset of the payload.
+/// Finds a message of at most `longest` bytes, whole in one frame and in the input: returns the
+/// header and the offset of the payload.
 #[inline]
 pub(crate) fn whole_frame(role: Role, longest: usize, input: &[u8]) -> Option<(Header, usize)> {
     let Decoded::Header(header, at) = Header::decode(input) else { return None };
@@ -237,8 +237,8 @@ fn control<'i>(header: Header, payload: &'i mut [u8]) -> Event<'i> {
 /// Reads and checks the next header: returns the header and its length in bytes, or `None` while
 /// bytes are missing.
 ///
-/// The check goes byte by byte: of several faults the first on the wire is reported, however the
-/// bytes were cut, and before the rest of the header arrives.
+/// The check goes byte by byte, so that of several faults the first on the wire is reported, before
+/// the rest of the header arrives.
 fn next_header(
     rules: &Rules,
     open: Option<&Assembly>,

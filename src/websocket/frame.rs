@@ -30,7 +30,7 @@ pub enum Opcode {
 }
 
 impl Opcode {
-    /// Makes an opcode of four bits; `None` if they are reserved.
+    /// Makes an opcode of four bits; `None` for reserved bits.
     #[must_use]
     pub const fn new(bits: u8) -> Option<Opcode> {
         match bits {
@@ -156,8 +156,8 @@ impl Header {
         }
     }
 
-    /// Reads a header as [`decode`](Header::decode) does, and accepts RSV1 on the first frame of a
-    /// message if an extension allows the bit (RFC 7692 section 6).
+    /// Reads a header as [`decode`](Header::decode) does. If an extension allows RSV1, the first
+    /// frame of a message may have the bit (RFC 7692 section 6).
     ///
     /// A function of its own keeps the check of the extension off the path of `decode`.
     #[must_use]
@@ -260,7 +260,7 @@ fn long_len(short: u8, extended: &[u8]) -> Result<Option<(u64, usize)>, Violatio
         return Err(Violation::LengthOverflow); // 5.2: "the most significant bit MUST be 0"
     }
     if extended.starts_with(&[0; 6]) {
-        // 5.2: the length fits 16 bits, whatever the last two bytes are.
+        // 5.2: six zeros mean that the length fits 16 bits.
         return Err(Violation::NonMinimalLength);
     }
     Ok(extended.first_chunk().map(|bytes| (u64::from_be_bytes(*bytes), 10)))

@@ -68,9 +68,9 @@ impl MaskingKeys {
     }
 }
 
-/// Fills the bytes from a keyed hash, whose key the standard library drew. No supported system
-/// fails to give random bytes once it is up. Masks protect caches on the way, so neither a panic
-/// nor an unmasked frame would be better.
+/// Fills the bytes from a keyed hash, whose key the standard library drew. A supported system
+/// always gives random bytes once started. Masks protect caches on the way, so neither a panic nor
+/// an unmasked frame would be better.
 fn stretch(bytes: &mut [u8]) {
     let hash = RandomState::new();
     for (count, chunk) in bytes.chunks_mut(8).enumerate() {

@@ -11,7 +11,15 @@
 ///                                           Finish
 /// ```
 ///
-/// A transport that ends makes no transition: whichever the state, nothing more can be sent.
+/// The end of the transport makes no transition: in any state, nothing more can be sent.
+///
+/// ```
+/// use switchboard::proto::websocket::{Input, State};
+///
+/// let (state, _) = State::Open.on(Input::SendClose);
+/// assert_eq!(state, State::Closing);
+/// assert_eq!(state.on(Input::Close).0, State::Closed);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[repr(u8)]
 pub enum State {
@@ -23,8 +31,20 @@ pub enum State {
     Closed,
 }
 
-/// An event in the life of a WebSocket: [`SendClose`](Input::SendClose) is ours, all others are the
-/// peer's. Each of the peer's is one [`Event`](super::Event) of [`decode`](super::decode()).
+/// An event that may change the state: [`SendClose`](Input::SendClose) is ours, all others come
+/// from the peer, by an [`Event`](super::Event) of [`decode`](super::decode()).
+///
+/// ```
+/// use switchboard::proto::websocket::{Event, Input, Role, Rules, decode};
+///
+/// let rules = Rules { role: Role::Client, max_message: 16 << 20, compression: false };
+/// let input = match decode(&rules, &mut None, &mut [0x89, 0x00]).1 {
+///     Event::Ping(_) => Some(Input::Ping),
+///     Event::Fail(_) => Some(Input::Violation),
+///     _ => None,
+/// };
+/// assert_eq!(input, Some(Input::Ping));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Input {
     /// A whole message arrived.
@@ -42,6 +62,13 @@ pub enum Input {
 }
 
 /// The reaction to an [`Input`].
+///
+/// ```
+/// use switchboard::proto::websocket::{Action, Input, State};
+///
+/// assert_eq!(State::Open.on(Input::Ping).1, Action::AnswerPong);
+/// assert_eq!(State::Closing.on(Input::Violation).1, Action::Finish);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Action {
     /// Hand the message or the pong to the application.

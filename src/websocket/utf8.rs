@@ -106,7 +106,7 @@ impl Utf8 {
         Ok(Valid { joined, text })
     }
 
-    /// Adds bytes to the carried ones until they are a character. Returns the character, if it is
+    /// Adds bytes to the carried ones until a character is complete. Returns the character, if
     /// complete, and the bytes behind.
     fn join<'i>(&mut self, mut bytes: &'i [u8]) -> Result<(Option<char>, &'i [u8]), Invalid> {
         let mut buf = [0; 4];
@@ -148,8 +148,7 @@ fn unfinished(bytes: &[u8]) -> usize {
     0
 }
 
-/// Whether more bytes can complete the character: it is not overlong, no surrogate, and not beyond
-/// U+10FFFF.
+/// Whether more bytes can complete the character: not overlong, no surrogate, not beyond U+10FFFF.
 fn may_become_valid(begun: &[u8]) -> bool {
     std::str::from_utf8(begun)
         .is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())

@@ -108,8 +108,18 @@ impl std::fmt::Debug for Deflater {
 /// The decompressor of one direction.
 ///
 /// All memory, 47,552 bytes on a 64-bit machine, is allocated by [`new`](Inflater::new). The window
-/// is the largest, which fits every window of the peer, 8 bits too. See [`Deflater`] for an
-/// example.
+/// is the largest, which fits every window of the peer, 8 bits too.
+///
+/// ```
+/// use switchboard::proto::websocket::{Inflater, Violation};
+///
+/// // RFC 7692 section 7.2.3.1
+/// let payload = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
+/// let (mut inflater, mut message) = (Inflater::new(), Vec::new());
+/// inflater.inflate(&payload, &mut message, 5, false).unwrap();
+/// assert_eq!(message, b"Hello");
+/// assert_eq!(inflater.inflate(&payload, &mut message, 4, false), Err(Violation::TooBig));
+/// ```
 pub struct Inflater {
     stream: Inflate,
 }

@@ -30,7 +30,7 @@ pub enum DeflateMode {
     Dedicated,
 }
 
-/// The configuration of compression. The negotiation with a peer makes it [`Agreed`].
+/// The configuration of compression. The negotiation with a peer gives [`Agreed`].
 ///
 /// ```
 /// use switchboard::proto::websocket::DeflateConfig;

@@ -1,5 +1,5 @@
-//! A compressed message on the wire, in both directions: RSV1 on its first frame marks it (RFC 7692
-//! section 6). This file knows neither the compressed data nor the agreed parameters.
+//! A compressed message on the wire, in both directions, marked by RSV1 on its first frame (RFC
+//! 7692 section 6). This file knows neither the compressed data nor the agreed parameters.
 
 use crate::websocket::assembly::Assembly;
 use crate::websocket::frame::{Header, Opcode};
@@ -30,7 +30,7 @@ pub struct Compressed<'i> {
 #[derive(PartialEq, Eq, Debug)]
 enum Payload<'i> {
     Whole(&'i [u8]),
-    /// The assembly in its box: without it, every event would be larger by a word or more.
+    /// The assembly in its box: without the box every event would be larger.
     Assembled(Box<Assembly>),
 }
 

@@ -8,7 +8,19 @@ use crate::websocket::extensions_header::{Extension, Param, Value, extensions};
 
 const NAME: &[u8] = b"permessage-deflate";
 
-/// An accepted offer with the server's answer. See [`negotiate`] for an example.
+/// An accepted offer with the server's answer.
+///
+/// ```
+/// use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request};
+/// use switchboard::proto::websocket::{DeflateConfig, negotiate};
+///
+/// let head = b"GET / HTTP/1.1\r\nHost: a\r\n\
+///     Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+/// let mut slots = HeaderSlots::new();
+/// let request = Request::parse(head, &mut slots, &HeadLimits::default()).unwrap();
+/// let accepted = negotiate(&request, &DeflateConfig::dedicated()).unwrap();
+/// assert_eq!(accepted.agreed().window_bits(), Some(15));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Negotiated {
     agreed: Agreed,
@@ -176,8 +188,8 @@ impl std::fmt::Display for Disagreement {
 impl std::error::Error for Disagreement {}
 
 /// Checks the server's answer to the offer that [`encode_offer`] made of the same `config`.
-/// `values` are those of all `Sec-WebSocket-Extensions` lines of the response. `None` means that
-/// the server declined.
+/// `values` are the values of all `Sec-WebSocket-Extensions` lines of the response. `None` means
+/// that the server declined.
 ///
 /// # Errors
 /// The first fault of the answer. The client then fails the handshake.
@@ -211,7 +223,7 @@ fn conclude(answer: &Params, config: &DeflateConfig) -> Result<Agreed, Disagreem
     if !config.is_dedicated() && !answer.server_no_context_takeover {
         return Err(Disagreement::OfferNotMet); // 7.1.1.1
     }
-    // 7.1.2.1: accepted "by including" it "with the same or smaller value".
+    // 7.1.2.1: a server accepts "by including" the parameter "with the same or smaller value".
     match answer.server_max_window_bits {
         Some(bits) if bits > config.server_bits => return Err(Disagreement::InvalidValue),
         None if config.server_bits < MAX_BITS => return Err(Disagreement::OfferNotMet),
