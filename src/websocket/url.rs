@@ -2,8 +2,9 @@
 //! This file knows the grammar; neither names nor connections.
 //!
 //! `http::Uri` accepts 30 of the 55 faulty URLs of our tests, such as user information, ports that
-//! are no numbers, `127.1` for a host, and malformed escapes. `http::Uri` normalizes neither letters,
-//! nor default ports, nor IPv6 literals: 7 of 25 good URLs would give another `Host` or target.
+//! are no numbers, `127.1` for a host, and malformed escapes. `http::Uri` normalizes neither
+//! letters, nor default ports, nor IPv6 literals: 7 of 25 good URLs would give another `Host` or
+//! target.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
