@@ -1,4 +1,5 @@
-//! The client's opening handshake as tables: what it asks, what answers are taken, what each fault is called.
+//! The client's opening handshake as tables: the request, the accepted responses, the error of each
+//! fault.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -172,7 +173,7 @@ const UPGRADE: &str = "Upgrade: websocket";
 const CONNECTION: &str = "Connection: Upgrade";
 const ACCEPT: &str = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// The good response without the lines that begin with `without` and with those of `with`.
+/// The good response without the lines that begin with `without`, and with the lines of `with`.
 fn response(without: &str, with: &[&str]) -> String {
     let kept = [UPGRADE, CONNECTION, ACCEPT]
         .into_iter()
@@ -314,7 +315,7 @@ fn client_judges_every_header_of_the_answer() {
             rejection,
             "without {without:?}, with {with:?}"
         );
-        // What follows the head is frames, whatever it looks like.
+        // All bytes behind the head are frames, however they look.
         assert_eq!(
             verdict(&opening, &format!("{response}\r\n\0HTTP/1.1 200 \r\n\r\n")).err(),
             rejection
@@ -398,7 +399,7 @@ fn client_skips_interim_responses() {
     assert_eq!(verdict(&demanding(), hints), Err(ResponseError::IncompleteHead));
 }
 
-/// What the parameters mean is for whoever knows the extension: they are passed on as they are.
+/// The client passes an extension's parameters on unchanged.
 #[test]
 fn field_row_08_client_passes_extension_parameters_on() {
     for value in ["7", "16", "99999", "\"15\"", "0", "-1"] {
@@ -416,8 +417,7 @@ fn field_row_08_client_passes_extension_parameters_on() {
     assert_eq!(verdict(&demanding(), &empty), Err(ResponseError::MalformedExtensions));
 }
 
-/// Every length is judged some times as often as it has bytes: with work that grows by the square the longer would take
-/// not 16 but 256 times as long.
+/// The longer input takes 16 times as long. With quadratic work that would be 256 times.
 #[test]
 fn field_row_03_client_reads_extensions_in_linear_time() {
     let time = |parameters: usize| {
@@ -448,7 +448,8 @@ fn lines() -> impl Strategy<Value = Vec<&'static str>> {
     vec(select(all), 0..6)
 }
 
-/// Section 4.1 in the words of the table: what each line does to a verdict, without an order of checks.
+/// Section 4.1 in the words of the table: the effect of each line on a verdict, in no order of
+/// checks.
 fn is_good(lines: &[&str]) -> bool {
     let values = |name: &str| -> Vec<String> {
         let lines = lines.iter().filter_map(|line| line.split_once(':'));

@@ -1,4 +1,5 @@
-//! permessage-deflate's payloads: RFC 7692's own examples, a naive inflater beside ours, and what a peer can do wrong.
+//! The payloads of permessage-deflate: the examples of RFC 7692, a naive inflater beside ours, and
+//! the faults of a peer.
 #![cfg(feature = "deflate")]
 
 use proptest::collection::vec;
@@ -98,9 +99,11 @@ fn inflater_starts_anew_after_a_final_block() {
     let (mut inflater, mut out) = (Inflater::new(), Vec::new());
     inflater.inflate(&[&last[..], &[0x00]].concat(), &mut out, LIMIT, true).unwrap();
     let reference = inflater.inflate(&[0xF2, 0x00, 0x11, 0x00, 0x00], &mut out, LIMIT, true);
-    assert_eq!(reference, Err(Violation::CorruptDeflate)); // what went before the final block is gone
+    // The final block reset the context.
+    assert_eq!(reference, Err(Violation::CorruptDeflate));
     out.clear();
-    inflater.inflate(&last, &mut out, LIMIT, true).unwrap(); // and after a fault the next message stands for itself
+    // A fault reset the context.
+    inflater.inflate(&last, &mut out, LIMIT, true).unwrap();
     assert_eq!(out, b"Hello");
     // 7.2.1: the empty block at the end may itself be a final one.
     inflater.inflate(&[0x01], &mut out, LIMIT, true).unwrap();
@@ -123,7 +126,7 @@ fn inflater_remembers_nothing_unless_told() {
 #[test]
 fn inflater_refuses_every_message_that_is_cut_short() {
     for (level, first) in [(0, 2), (1, 1), (6, 1)] {
-        // The first byte of a stored block says by itself that the message is empty.
+        // The first byte of a stored block alone means an empty message.
         let payload = deflate(level, 15, &json(700));
         assert_eq!(inflate(&payload).unwrap(), json(700));
         for cut in first..payload.len() {
@@ -176,7 +179,8 @@ fn inflater_stops_at_the_limit() {
     }
 }
 
-/// What makes a compressor use every distance it has: short repeats of what lies far back, literals between.
+/// Text with short repeats from far back and literals between, so that a compressor uses all its
+/// distances.
 fn many_distances(len: usize) -> Vec<u8> {
     let (mut bytes, mut state) = (Vec::with_capacity(len), 1_u64);
     while bytes.len() < len {
@@ -236,7 +240,8 @@ fn fragments(role: Role, text: bool, payload: &[u8], cuts: &[usize]) -> Vec<u8> 
     out
 }
 
-/// The compressed messages in `bytes`, which arrive in pieces of `step` bytes, or the violation that ends them.
+/// Decodes `bytes` in pieces of `step` bytes: the compressed messages, or the violation at their
+/// end.
 fn compressed(rules: &Rules, bytes: &[u8], step: usize) -> Result<Vec<(bool, Vec<u8>)>, Violation> {
     let (mut assembly, mut kept, mut seen): (Option<Box<Assembly>>, _, _) =
         (None, Vec::new(), Vec::new());
@@ -294,7 +299,8 @@ fn receiver_accepts_rsv1_where_it_has_a_meaning_alone() {
         (true, &[0xC9, 0x80], Violation::ReservedBits), // a ping
         (true, &[0xC8, 0x80], Violation::ReservedBits), // a close
         (true, &[0xC0, 0x80], Violation::ReservedBits), // a continuation
-        (true, &[0x41, 0x80, 0, 0, 0, 0, 0xC0, 0x80], Violation::ReservedBits), // a continuation of a compressed message
+        // A continuation of a compressed message.
+        (true, &[0x41, 0x80, 0, 0, 0, 0, 0xC0, 0x80], Violation::ReservedBits),
         (true, &[0x41, 0x80, 0, 0, 0, 0, 0xC1, 0x80], Violation::InterruptedMessage),
         (true, &[0xE1, 0x80], Violation::ReservedBits), // RSV2 beside it
         (true, &[0xC1, 0x00], Violation::Unmasked),
@@ -365,7 +371,8 @@ proptest! {
         }
     }
 
-    /// Arbitrary bytes, and good payloads with a byte changed: the same judgement as the oracle's, and never a panic.
+    /// Arbitrary bytes, and good payloads with a changed byte, get the oracle's verdict, and never
+    /// a panic.
     #[test]
     fn inflater_judges_as_the_naive_one_does(
         noise in vec(any::<u8>(), 1..200),
@@ -386,7 +393,7 @@ proptest! {
     }
 }
 
-/// Every two bytes a stream of its own: far more work than they weigh, so not for ever.
+/// Every two bytes are a stream of their own, which costs far more than two bytes of input.
 #[test]
 fn inflater_refuses_a_flood_of_final_blocks() {
     assert_eq!(inflate(&[0x03, 0x00].repeat(1000)), Ok(Vec::new()));

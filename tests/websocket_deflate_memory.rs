@@ -1,4 +1,5 @@
-//! What compression costs in memory, bombs included. The counts are of the whole process, so this file holds one test.
+//! The memory of compression, bombs included. The counts are of the whole process, so this file
+//! holds one test.
 #![cfg(feature = "deflate")]
 
 use std::alloc::System;
@@ -13,7 +14,7 @@ use switchboard::proto::websocket::{
 static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const RULES: Rules = Rules { role: Role::Client, max_message: 4 << 20, compression: true };
-/// What the documentation says.
+/// The documented bytes by window.
 const DEFLATERS: [(u8, usize); 7] = [
     (9, 143_488),
     (10, 145_536),
@@ -27,7 +28,8 @@ const INFLATER: usize = 47_552;
 
 #[test]
 fn compression_costs_what_its_documentation_says() {
-    // First what takes long: the test runner's own thread may still be busy with having started this one, and the next counts to the last.
+    // The long part comes first: the test runner may still allocate for the start of this thread,
+    // and the next part counts exactly.
     field_row_09_bombs_stop_at_the_limit();
     contexts_cost_what_is_documented_and_are_never_allocated_again();
 }
@@ -65,7 +67,7 @@ fn contexts_cost_what_is_documented_and_are_never_allocated_again() {
     }
 }
 
-/// A gibibyte of zeros in about a mebibyte: the same mebibyte again and again, with reference to the one before.
+/// A gibibyte of zeros in about a mebibyte, by references to the zeros before.
 fn bomb(after: &[u8]) -> (Vec<u8>, Vec<u8>) {
     const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
     let mut deflater = Deflater::new(&DeflateConfig::dedicated().level(6), 15);
@@ -107,7 +109,8 @@ fn field_row_09_bombs_stop_at_the_limit() {
             let done =
                 inflater.inflate(message.payload(), &mut out, RULES.max_message, keep_context);
             let change = region.change();
-            let grown = change.bytes_allocated - before.bytes_allocated; // all that was ever asked for, growth included
+            // All bytes requested, growth included.
+            let grown = change.bytes_allocated - before.bytes_allocated;
             assert!(greeted.is_ok());
             assert_eq!(done, Err(Violation::TooBig));
             assert_eq!(out.len(), RULES.max_message);

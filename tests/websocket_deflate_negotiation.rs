@@ -1,4 +1,4 @@
-//! What server and client make of `Sec-WebSocket-Extensions` (RFC 7692 section 7.1), as tables.
+//! The negotiation by `Sec-WebSocket-Extensions` in both roles (RFC 7692 section 7.1), as tables.
 #![cfg(feature = "deflate")]
 
 use std::time::{Duration, Instant};
@@ -229,7 +229,7 @@ fn client_offers_what_it_is_configured_to() {
         let mut offer = Vec::new();
         encode_offer(&mut offer, &config);
         assert_eq!(String::from_utf8_lossy(&offer), expected);
-        // Our own server accepts it, and our client what that answers.
+        // Our own server accepts the offer, and our client the answer.
         let answered = answer(&[expected], &DEDICATED);
         let values = answered.iter().map(|(_, value)| value.as_bytes());
         let agreed = check_answer(values, &config).unwrap();
@@ -251,7 +251,7 @@ fn client_judges_the_answer_by_its_offer() {
         (&DEDICATED, &[""], Ok(None)),
         (&DEDICATED, &["permessage-deflate"], ok(Some(15), true, true)),
         (&DEDICATED, &["permessage-deflate; client_max_window_bits=9"], ok(Some(9), true, true)),
-        // Told 8, it sends messages as they are.
+        // A client limited to 8 sends uncompressed messages.
         (&DEDICATED, &["permessage-deflate; client_max_window_bits=8"], ok(None, true, true)),
         (&DEDICATED, &["permessage-deflate; server_max_window_bits=8"], ok(Some(15), true, true)),
         (
@@ -284,7 +284,7 @@ fn client_judges_the_answer_by_its_offer() {
         let seen = check_answer(values.iter().map(|value| value.as_bytes()), config);
         assert_eq!(seen.map(|agreed| agreed.map(facts)), expected, "{values:?}");
     }
-    // FIELD 8 among them: no number that a server says brings us down.
+    // Values of a server, those of FIELD 8 among them, never cause a panic.
     for parameter in MALFORMED {
         let value = format!("permessage-deflate; {parameter}");
         assert!(check_answer([value.as_bytes()], &DEDICATED).is_err(), "{value}");

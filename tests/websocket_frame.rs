@@ -1,8 +1,8 @@
-//! Headers, masks, close payloads and UTF-8 as tables: one row for both directions, cut everywhere.
+//! Headers, masks, close payloads and UTF-8 as tables: one row for both directions, with every cut.
 
 use switchboard::proto::websocket::{
     CloseCode, Decoded, Header, Message, Opcode, Utf8, Violation, apply, close_payload,
-    encode_close, encode_frame, encode_masked, encode_message, parse_close, rotate,
+    encode_frame, encode_masked, encode_message, parse_close, rotate,
 };
 
 const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
@@ -169,9 +169,15 @@ fn sender_writes_the_frames_of_the_rfc() {
     let long = written(&|out| encode_message(out, Message::Binary(&[7; 65536])));
     assert_eq!((long.len(), &long[..11]), (65546, &[0x82, 0x7F, 0, 0, 0, 0, 0, 1, 0, 0, 7][..]));
     assert_eq!(
-        written(&|out| encode_close(out, CloseCode::GOING_AWAY, "bye")),
+        written(&|out| close_frame(out, CloseCode::GOING_AWAY, "bye")),
         b"\x88\x05\x03\xE9bye"
     );
+}
+
+fn close_frame(out: &mut Vec<u8>, code: CloseCode, reason: &str) {
+    let mut buf = [0; 125];
+    let n = close_payload(code, reason, &mut buf);
+    encode_frame(out, true, Opcode::Close, &buf[..n]);
 }
 
 #[test]
@@ -248,7 +254,7 @@ fn close_payload_is_judged() {
     assert_eq!(Violation::InvalidCloseCode.code(), CloseCode::PROTOCOL);
 }
 
-/// The payload holds the reason and nothing else, whatever stood in the buffer.
+/// The payload holds the reason and nothing else of the buffer.
 #[test]
 fn field_row_05_close_reason_of_every_length_is_written_exactly() {
     for filler in ["a", "é", "€", "𝄞"] {
@@ -262,13 +268,13 @@ fn field_row_05_close_reason_of_every_length_is_written_exactly() {
             assert_eq!(buf[2..n], reason.as_bytes()[..longest]);
             assert_eq!(parse_close(&buf[..n]), Ok((Some(CloseCode::POLICY), &reason[..longest])));
             let mut frame = Vec::new();
-            encode_close(&mut frame, CloseCode::POLICY, &reason);
+            close_frame(&mut frame, CloseCode::POLICY, &reason);
             assert_eq!(frame, [&[0x88, n as u8], &buf[..n]].concat());
         }
     }
     for silent in [CloseCode::NO_STATUS, CloseCode::ABNORMAL] {
         let mut frame = Vec::new();
-        encode_close(&mut frame, silent, "not said");
+        close_frame(&mut frame, silent, "not said");
         assert_eq!(frame, [0x88, 0x00]);
     }
 }

@@ -1,5 +1,5 @@
-//! What receiving costs in memory: it follows the bytes that arrived, whatever headers declare. The counts are of the
-//! whole process, so this file holds one test.
+//! The memory of the decoder follows the bytes that arrived, not the declared lengths. The counts
+//! are of the whole process, so this file holds one test.
 
 use std::alloc::System;
 
@@ -22,7 +22,8 @@ fn frame(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
 
 #[test]
 fn receiver_pays_for_what_arrived_and_nothing_else() {
-    // First what takes long: the test runner's own thread may still be busy with having started this one, and the next counts to the last.
+    // The long part comes first: the test runner may still allocate for the start of this thread,
+    // and the next part counts exactly.
     field_row_04_a_million_fragments_cost_at_most_twice_their_payload();
     server_allocates_nothing_for_a_whole_message();
     field_row_06_a_declared_length_allocates_nothing();

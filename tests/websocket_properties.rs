@@ -1,4 +1,4 @@
-//! Properties of the WebSocket layer against naive oracles: however the bytes are cut, the same comes out.
+//! Properties of the WebSocket layer against naive oracles: the cut of the bytes changes no event.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use switchboard::proto::websocket::{
     decode, encode_frame, encode_masked, rotate,
 };
 
-/// An event without what it borrows.
+/// An event that borrows nothing.
 #[derive(Clone, PartialEq, Debug)]
 enum Seen {
     Text(String),
@@ -18,7 +18,8 @@ enum Seen {
     Fail(Violation),
 }
 
-/// Feeds `bytes` in pieces that end at `cuts`, keeping what is not consumed; all events up to the first failure.
+/// Feeds `bytes` in pieces that end at `cuts`, and keeps unconsumed bytes: all events up to the
+/// first failure.
 fn read(rules: &Rules, bytes: &[u8], cuts: &[usize]) -> Vec<Seen> {
     let mut cuts: Vec<usize> =
         cuts.iter().map(|cut| cut % (bytes.len() + 1)).chain([bytes.len()]).collect();
@@ -211,7 +212,7 @@ proptest! {
         let mut bytes = text.into_bytes();
         let place = place % (bytes.len() + 1);
         bytes.splice(place..place, junk);
-        // The first byte that std can say is wrong, whatever follows it.
+        // The first byte at which the standard library sees a fault.
         let first_bad = (1..=bytes.len()).find(|&n| std::str::from_utf8(&bytes[..n]).is_err_and(|error| error.error_len().is_some()));
         let byte_by_byte = bytes.iter().scan(Utf8::new(), |utf8, byte| Some(utf8.push(&[*byte]).is_err())).position(|bad| bad);
         prop_assert_eq!(byte_by_byte.map(|at| at + 1), first_bad);

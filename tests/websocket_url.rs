@@ -1,4 +1,4 @@
-//! `ws:` and `wss:` URLs as tables: what each part becomes, and what each fault is called.
+//! `ws:` and `wss:` URLs as tables: the parts of each, and the error of each fault.
 
 use proptest::prelude::*;
 use switchboard::proto::websocket::{MalformedUrl, Url};
@@ -116,7 +116,7 @@ fn client_names_what_is_wrong_with_a_url() {
 }
 
 proptest! {
-    /// Whatever passes can stand in a request line and a Host, and means the same when it is read again.
+    /// A parsed URL fits a request line and a `Host`, and parses to itself again.
     #[test]
     fn client_sends_nothing_but_what_a_request_may_hold(text in "(ws|wss|WS)://[a-z0-9.:\\[\\]@%x#-]{0,12}[/?]?\\PC{0,12}") {
         if let Ok(url) = Url::parse(&text) {

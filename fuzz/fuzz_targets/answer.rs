@@ -1,4 +1,5 @@
-//! A server's answer to a client's handshake, however its bytes arrive: none passes that lacks what section 4.1 demands.
+//! Fuzzes a server's response to a client's handshake. No response passes that does not meet
+//! section 4.1, and the cut of its bytes changes nothing.
 
 #![no_main]
 
@@ -12,11 +13,11 @@ use switchboard::proto::websocket::{
 
 const CONFIG: DeflateConfig = DeflateConfig::dedicated();
 
-static OPENING: LazyLock<ClientHandshake> = LazyLock::new(|| {
+static HANDSHAKE: LazyLock<ClientHandshake> = LazyLock::new(|| {
     let mut offer = Vec::new();
     encode_offer(&mut offer, &CONFIG);
     let url = "ws://example.com/chat".parse().expect("a URL");
-    Opening::new(url)
+    ClientHandshake::new(url)
         .subprotocols(["chat", "superchat"])
         .extensions(String::from_utf8(offer).expect("ASCII"))
 });
@@ -36,7 +37,7 @@ fuzz_target!(|input: &[u8]| {
     let Ok(response) = ResponseHead::parse(&input[..len], &mut slots, &limits) else { return };
     let key = Key::from_nonce(*b"the sample nonce");
     let agreed = check_answer(response.header_values("sec-websocket-extensions"), &CONFIG);
-    let Ok(subprotocol) = OPENING.check(&key, &response) else { return };
+    let Ok(subprotocol) = HANDSHAKE.check(&key, &response) else { return };
     assert_eq!(response.status(), 101);
     assert_eq!(response.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     assert_eq!(response.header("sec-websocket-protocol"), subprotocol);

@@ -1,5 +1,5 @@
-//! Compressed payloads and offers of a stranger: no more comes out than the limit, what went in comes out, and nothing from the
-//! wire is a window that a compressor does not have.
+//! Fuzzes compressed payloads and offers. No more than the limit is inflated, messages make the
+//! round trip, and no offer leads to a window that our compressor lacks.
 
 #![no_main]
 
@@ -7,10 +7,11 @@ use libfuzzer_sys::fuzz_target;
 use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request, Scan, scan};
 use switchboard::proto::websocket::{DeflateConfig, Deflater, Inflater, Violation, negotiate};
 
-/// Low, so that it is soon passed.
+/// The limit in bytes, low so that inputs pass it soon.
 const LIMIT: usize = 200;
 
-/// Strange messages of one connection: corrupt or too big, but bounded; without context, each by itself.
+/// Inflates messages of one connection: each is whole, corrupt or too big, and bounded. Without a
+/// context each stands for itself.
 fn inflate(payload: &[u8], cut: usize, keep_context: bool) {
     let mut inflater = Inflater::new();
     let (first, second) = payload.split_at(cut.min(payload.len()));

@@ -1,4 +1,5 @@
-//! A frame header: decided once, by the byte that proves it, and written as it was read.
+//! Fuzzes a frame header. The byte that proves the result decides once, and a decoded header
+//! encodes to its bytes.
 
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! The header lines of a handshake: none is upgraded that lacks what section 4.2.1 demands, and no origin deceives.
+//! Fuzzes the header lines of a handshake. No request passes that does not meet section 4.2.1, and
+//! no origin deceives.
 
 #![no_main]
 

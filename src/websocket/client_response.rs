@@ -1,22 +1,25 @@
-//! The server's answer to a client's handshake: all that must be true before the first frame (RFC 6455 section 4.1).
-//! Knows what was asked and what was answered; not what the parameters of an extension mean.
+//! The check of the server's response to a client's handshake (RFC 6455 section 4.1).
+//! This file knows the request and the response; not the meaning of an extension's parameters.
 
 use http::StatusCode;
 
-use super::{ClientHandshake, Key};
-use crate::http1::{ResponseError, ResponseHead, Version, elements, is_token};
+use super::client_handshake::ClientHandshake;
+use super::extensions_header::{Extension, extensions};
+use super::handshake_key::Key;
+use crate::http1::{ResponseError, ResponseHead, Version, elements};
 
 impl ClientHandshake {
-    /// Judges the response to the request that [`encode`](ClientHandshake::encode) made with this key, and says which of the
-    /// subprotocols the server selected, if any.
+    /// Checks the response to the request that [`encode`](ClientHandshake::encode) made with this
+    /// key. Returns the subprotocol that the server selected, if any.
     ///
-    /// Everything after the head is frames then. The extensions that the server uses, with their parameters, are the
-    /// values of its `Sec-WebSocket-Extensions`; if there is none, none is used. Interim responses come before the answer:
-    /// see [`ResponseHead::is_interim`].
+    /// All bytes after the head are frames then. The server uses the extensions in its
+    /// `Sec-WebSocket-Extensions`, and no others. Interim responses come before the answer: see
+    /// [`ResponseHead::is_interim`].
     ///
     /// # Errors
-    /// The first thing that section 4.1 demands and the response lacks. The client then fails the connection; where the
-    /// status is not 101, [`ResponseHead::status`] and the headers say more, such as the `Location` of a redirection.
+    /// The first demand of section 4.1 that the response does not meet. The client then fails the
+    /// connection. If the status is not 101, [`ResponseHead::status`] and the headers tell more,
+    /// such as the `Location` of a redirection.
     pub fn check(
         &self,
         key: &Key,
@@ -32,25 +35,27 @@ impl ClientHandshake {
         Ok(selected)
     }
 
-    /// Item 5: "an extension that was not present in the client's handshake" fails the connection. Nor may one be there
-    /// twice, as both would claim the same bits and the same bytes (section 9.1).
+    /// Item 5: "an extension that was not present in the client's handshake" fails the connection.
+    /// An extension must not come twice, as both would claim the same bits and bytes (section 9.1).
     fn check_extensions(&self, response: &ResponseHead<'_>) -> Result<(), ResponseError> {
-        let used = || response.header_values("sec-websocket-extensions").flat_map(extension_names);
-        let offered = || extension_names(self.extensions.as_bytes()).flatten();
-        for name in used() {
-            let name = name.ok_or(ResponseError::MalformedExtensions)?;
+        let used = || response.header_values("sec-websocket-extensions").flat_map(extensions);
+        let offers = || extensions(self.extensions.as_bytes());
+        let offered = || offers().filter_map(|offer| offer.well_formed_name());
+        for extension in used() {
+            let name = extension.well_formed_name().ok_or(ResponseError::MalformedExtensions)?;
             if !offered().any(|offer| offer == name) {
                 return Err(ResponseError::UnofferedExtension);
             }
         }
-        // For each offer, of which there are few, so that the work stays linear in what the server sends.
-        match offered().any(|offer| used().flatten().filter(|&name| name == offer).count() > 1) {
+        // The loop runs over offers, which are few: the work stays linear in what the server sends.
+        let is_used = |offer| move |extension: &Extension<'_>| extension.name == offer;
+        match offered().any(|offer| used().filter(is_used(offer)).count() > 1) {
             true => Err(ResponseError::DoubledExtension),
             false => Ok(()),
         }
     }
 
-    /// Item 6: one of those asked for, to the letter and its case, or none.
+    /// Item 6: the server selects a subprotocol of the request, equal in every byte, or none.
     fn check_subprotocol(
         &self,
         response: &ResponseHead<'_>,
@@ -67,7 +72,7 @@ impl ClientHandshake {
     }
 }
 
-/// Item 1; a redirection may be followed and credentials may be given, but neither happens unasked.
+/// Item 1: the status is 101. Redirections and demands for credentials are left to the caller.
 fn check_status(response: &ResponseHead<'_>) -> Result<(), ResponseError> {
     match response.status() {
         StatusCode::SWITCHING_PROTOCOLS if response.version() == Version::Http11 => Ok(()),
@@ -82,7 +87,7 @@ fn check_status(response: &ResponseHead<'_>) -> Result<(), ResponseError> {
     }
 }
 
-/// Item 2: the value is to be `websocket`, not to contain it.
+/// Item 2: the one value of `Upgrade` is `websocket`, in any case of letters.
 fn check_upgrade(response: &ResponseHead<'_>) -> Result<(), ResponseError> {
     let mut values = response.header_values("upgrade");
     match (values.next(), values.next()) {
@@ -92,7 +97,7 @@ fn check_upgrade(response: &ResponseHead<'_>) -> Result<(), ResponseError> {
     }
 }
 
-/// Item 3: `Connection` is a list, on one line or more, and one of its tokens is to be `upgrade`.
+/// Item 3: the list `Connection`, on one line or more, has the token `upgrade`.
 fn check_connection(response: &ResponseHead<'_>) -> Result<(), ResponseError> {
     let mut options = response.header_values("connection").flat_map(elements);
     match options.any(|option| option.eq_ignore_ascii_case(b"upgrade")) {
@@ -101,7 +106,7 @@ fn check_connection(response: &ResponseHead<'_>) -> Result<(), ResponseError> {
     }
 }
 
-/// Item 4.
+/// Item 4: the one value of `Sec-WebSocket-Accept` is the digest of our key.
 fn check_accept(key: &Key, response: &ResponseHead<'_>) -> Result<(), ResponseError> {
     let mut values = response.header_values("sec-websocket-accept");
     match (values.next(), values.next()) {
@@ -112,46 +117,12 @@ fn check_accept(key: &Key, response: &ResponseHead<'_>) -> Result<(), ResponseEr
     }
 }
 
-/// RFC 9110 section 8.6, RFC 9112 section 6.1: neither header has a place here. Who goes by them would take the first
-/// frames for a body.
+/// RFC 9110 section 8.6, RFC 9112 section 6.1: a 101 has neither length nor coding of a body. A
+/// reader that obeys either header takes the first frames for a body.
 fn check_body(response: &ResponseHead<'_>) -> Result<(), ResponseError> {
     let empty = response.header_values("content-length").all(|len| len == b"0");
     match empty && response.header_values("transfer-encoding").next().is_none() {
         true => Ok(()),
         false => Err(ResponseError::SwitchedWithBody),
     }
-}
-
-/// The name of each extension of a `Sec-WebSocket-Extensions` (section 9.1), `None` for what is malformed.
-///
-/// Quotes need no care when the value is cut at its commas: what they hold must be a token too, and so has none.
-pub(super) fn extension_names(value: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
-    elements(value).map(|extension| {
-        let mut parts = extension.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-        let name = parts.next().filter(|name| is_token(name));
-        name.filter(|_| parts.all(is_parameter))
-    })
-}
-
-/// `token [ "=" ( token / quoted-string ) ]`
-fn is_parameter(parameter: &[u8]) -> bool {
-    let Some(equals) = parameter.iter().position(|&byte| byte == b'=') else {
-        return is_token(parameter);
-    };
-    let (name, value) = (&parameter[..equals], &parameter[equals + 1..]);
-    is_token(name.trim_ascii_end()) && is_parameter_value(value.trim_ascii_start())
-}
-
-fn is_parameter_value(value: &[u8]) -> bool {
-    let Some(quoted) = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) else {
-        return is_token(value);
-    };
-    // Of a quoted pair only the second byte counts (RFC 9110 section 5.6.4), and it must be a token's here too.
-    let mut bytes = quoted.iter();
-    !quoted.is_empty()
-        && std::iter::from_fn(|| match bytes.next()? {
-            b'\\' => Some(bytes.next().copied().unwrap_or(b'\\')),
-            &byte => Some(byte),
-        })
-        .all(|byte| is_token(&[byte]))
 }

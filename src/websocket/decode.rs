@@ -1,42 +1,60 @@
-//! From bytes to events: one step of the receiving side, for both roles (RFC 6455 sections 5 and 6.2).
-//! Knows the frames of one connection in their order; not its state, and nothing of answers.
+//! The decoder: from bytes to events, one step at a time, for both roles (RFC 6455 sections 5 and
+//! 6.2). This file knows the order of a connection's frames; neither its state nor any answer.
 
 use std::mem;
 
-use super::{
-    Assembled, Assembly, CloseCode, Decoded, Header, Message, Opcode, Role, Rules, Violation,
-    apply, parse_close,
-};
+use super::assembly::{Assembled, Assembly};
+use super::close_code::CloseCode;
+use super::close_payload::parse_close;
+#[cfg(feature = "deflate")]
+use super::deflate::Compressed;
+use super::frame::{Decoded, Header, Opcode};
+use super::mask::apply;
+use super::message::Message;
+use super::rules::{Role, Rules};
+use super::violation::Violation;
 
-/// What [`decode`] found.
+/// The result of [`decode`].
+///
+/// ```
+/// use switchboard::proto::websocket::{CloseCode, Event, Role, Rules, decode};
+///
+/// let rules = Rules { role: Role::Client, max_message: 16 << 20, compression: false };
+/// let mut input = *b"\x89\x01p\x88\x05\x03\xE8bye";
+/// assert_eq!(decode(&rules, &mut None, &mut input), (3, Event::Ping(b"p")));
+/// let close = Event::Close(Some(CloseCode::NORMAL), "bye");
+/// assert_eq!(decode(&rules, &mut None, &mut input[3..]), (7, close));
+/// ```
 #[derive(PartialEq, Debug)]
 pub enum Event<'i> {
-    /// Nothing whole. What was not consumed, always less than a header and a control frame's payload (139 bytes),
-    /// is to be kept until more arrives.
+    /// Nothing is whole yet. The caller keeps what was not consumed until more arrives: always less
+    /// than a header and a control frame's payload (139 bytes).
     More,
-    /// A message, whole in one frame and in the input: unmasked in place and borrowed.
+    /// A message that is whole in one frame and in the input: unmasked in place, borrowed, and
+    /// valid UTF-8 if text.
     Message(Message<'i>),
-    /// A message that came in pieces.
+    /// A message that came in pieces; [`Assembled::message`] validates the text.
     Assembled(Assembled),
-    /// A compressed message, whole, for `Inflater::inflate` (RFC 7692 section 6).
+    /// A whole compressed message, for [`Inflater::inflate`](super::Inflater::inflate) (RFC 7692
+    /// section 6).
     #[cfg(feature = "deflate")]
-    Compressed(super::Compressed<'i>),
+    Compressed(Compressed<'i>),
     /// A ping and its payload.
     Ping(&'i [u8]),
     /// A pong and its payload.
     Pong(&'i [u8]),
-    /// A Close frame: its code, if it has one, and its reason.
+    /// A Close frame: its code, if present, and its reason.
     Close(Option<CloseCode>, &'i str),
-    /// The peer violated the protocol: nothing after this may be read.
+    /// A violation of the protocol. No further input may be decoded.
     Fail(Violation),
 }
 
-/// Looks at `input` and says how many bytes of it were consumed and what they were.
+/// Decodes the next event of `input`: returns the number of consumed bytes and the event.
 ///
-/// `assembly` is `None` before the first call and is kept by the caller between calls. A message that is whole in the
-/// input is never copied and allocates nothing; one that is not goes into the assembly as it arrives. Fragments are
-/// taken until something is whole, so after [`Event::More`] there is no use in calling again without more bytes.
-/// What the bytes mean does not depend on how they were cut.
+/// `assembly` is `None` before the first call, and the caller keeps the value between calls. A
+/// message that is whole in the input is never copied and allocates nothing; any other is copied
+/// into the assembly. Fragments are consumed until an event is complete, so that after
+/// [`Event::More`] only more bytes lead on. The events do not depend on how the bytes were cut.
 ///
 /// ```
 /// use switchboard::proto::websocket::{Event, Message, Role, Rules, decode};
@@ -56,7 +74,8 @@ pub fn decode<'i>(
     decode_with(rules, assembly, input, |_| Vec::new())
 }
 
-/// The same with `memory` for a message that comes in pieces, which is told how long the first of them is: empty, or initialised.
+/// Decodes as [`decode`] does, with memory from the caller for a message that comes in pieces.
+/// `memory` gets the length of the first frame and returns a vector, whose bytes are overwritten.
 #[inline]
 pub(crate) fn decode_with<'i>(
     rules: &Rules,
@@ -75,13 +94,13 @@ pub(crate) fn decode_with<'i>(
     }
     let (consumed, event) = decode_pieces(rules, assembly, input, memory);
     if let Event::Fail(_) | Event::Close(..) = event {
-        *assembly = None; // what was begun will not be ended
+        *assembly = None; // an unfinished message will never end
     }
     (consumed, event)
 }
 
-/// The header of a message of at most `longest` bytes that is whole in one frame and in the input, where one begins there, and where
-/// its payload does.
+/// Finds a message of at most `longest` bytes, whole in one frame and in the input: returns the
+/// header and the offset of the payload.
 #[inline]
 pub(crate) fn whole_frame(role: Role, longest: usize, input: &[u8]) -> Option<(Header, usize)> {
     let Decoded::Header(header, at) = Header::decode(input) else { return None };
@@ -91,7 +110,8 @@ pub(crate) fn whole_frame(role: Role, longest: usize, input: &[u8]) -> Option<(H
         .then_some((header, at))
 }
 
-/// What the input says if it is one short message from a client, of at most `longest` bytes, and nothing else.
+/// Decodes an input that is exactly one short message of a client, of at most `longest` bytes;
+/// `None` for any other input.
 #[inline(always)]
 pub(crate) fn only_message(
     longest: usize,
@@ -113,7 +133,8 @@ pub(crate) fn only_message(
     ))
 }
 
-/// What such a frame says. Always a part of its caller: a result that is returned in words and copied whole stalls the processor.
+/// Unmasks and validates the payload of a whole message. The function must be inlined: a result
+/// that is written in words and then copied whole stalls the processor.
 #[inline(always)]
 pub(crate) fn whole_message(header: Header, payload: &mut [u8]) -> Result<Message<'_>, Violation> {
     if let Some(key) = header.key {
@@ -127,7 +148,8 @@ pub(crate) fn whole_message(header: Header, payload: &mut [u8]) -> Result<Messag
     }
 }
 
-/// Everything but a whole message: fragments, frames cut by the end of the input, control frames, violations.
+/// Decodes all but whole messages: fragments, frames cut by the end of the input, control frames,
+/// violations.
 fn decode_pieces<'i>(
     rules: &Rules,
     slot: &mut Option<Box<Assembly>>,
@@ -143,9 +165,9 @@ fn decode_pieces<'i>(
             let (payload, rest) = mem::take(&mut input).split_at_mut(n);
             (input, consumed) = (rest, consumed + n);
             assembly.append(payload);
-            // The whole is judged at the end.
+            // The last piece is validated with the whole.
             if !assembly.is_whole()
-                && let Err(violation) = assembly.judge()
+                && let Err(violation) = assembly.validate()
             {
                 return (consumed, Event::Fail(violation));
             }
@@ -154,14 +176,7 @@ fn decode_pieces<'i>(
             }
         }
         if let Some(assembly) = slot.take_if(|assembly| assembly.is_whole()) {
-            #[cfg(feature = "deflate")]
-            if let Some(opcode) = assembly.compressed() {
-                return (
-                    consumed,
-                    Event::Compressed(super::Compressed::assembled(opcode, assembly)),
-                );
-            }
-            return (consumed, Event::Assembled(assembly.finish()));
+            return (consumed, whole_assembly(assembly));
         }
         let (header, at) = match next_header(rules, slot.as_deref(), input) {
             Ok(Some(parts)) => parts,
@@ -179,7 +194,7 @@ fn decode_pieces<'i>(
             let end = at + header.len as usize;
             return (
                 consumed + end,
-                Event::Compressed(super::Compressed::whole(&header, &mut input[at..end])),
+                Event::Compressed(Compressed::whole(&header, &mut input[at..end])),
             );
         }
         let assembly = slot.get_or_insert_with(|| {
@@ -191,7 +206,20 @@ fn decode_pieces<'i>(
     }
 }
 
-/// A control frame, whole in the input (5.5).
+/// Makes the event of an assembly that is whole.
+#[cfg_attr(
+    not(feature = "deflate"),
+    expect(clippy::boxed_local, reason = "only deflate keeps the box")
+)]
+fn whole_assembly<'i>(assembly: Box<Assembly>) -> Event<'i> {
+    #[cfg(feature = "deflate")]
+    if let Some(opcode) = assembly.compressed() {
+        return Event::Compressed(Compressed::assembled(opcode, assembly));
+    }
+    Event::Assembled(assembly.finish())
+}
+
+/// Decodes a control frame that is whole in the input (section 5.5).
 fn control<'i>(header: Header, payload: &'i mut [u8]) -> Event<'i> {
     if let Some(key) = header.key {
         apply(payload, key);
@@ -206,10 +234,11 @@ fn control<'i>(header: Header, payload: &'i mut [u8]) -> Event<'i> {
     }
 }
 
-/// The next frame's header and how many bytes it takes, once it is there and nothing is wrong with it.
+/// Reads and checks the next header: returns the header and its length in bytes, or `None` while
+/// bytes are missing.
 ///
-/// It is judged byte by byte, so that of several faults the first on the wire is reported, however the bytes arrived,
-/// and before the rest of the header has come.
+/// The check goes byte by byte, so that of several faults the first on the wire is reported, before
+/// the rest of the header arrives.
 fn next_header(
     rules: &Rules,
     open: Option<&Assembly>,
@@ -222,20 +251,21 @@ fn next_header(
             return Err(violation);
         }
         match seen {
-            1 => in_sequence(open.is_some(), input[0])?,
-            2 => masked_as_it_must(rules.role, input[1])?,
+            1 => check_sequence(open.is_some(), input[0])?,
+            2 => check_mask(rules.role, input[1])?,
             _ => {}
         }
         if let Decoded::Header(header, at) = decoded {
-            within_limit(rules, open, &header)?;
+            check_limit(rules, open, &header)?;
             return Ok(Some((header, at)));
         }
     }
     Ok(None)
 }
 
-/// 5.4: a continuation needs a message that has begun, a new message needs that there is none.
-fn in_sequence(begun: bool, first_byte: u8) -> Result<(), Violation> {
+/// Checks the sequence: a continuation needs an unfinished message, a new message none (section
+/// 5.4).
+fn check_sequence(begun: bool, first_byte: u8) -> Result<(), Violation> {
     match (Opcode::new(first_byte & 0x0F), begun) {
         (Some(Opcode::Continuation), false) => Err(Violation::UnexpectedContinuation),
         (Some(Opcode::Text | Opcode::Binary), true) => Err(Violation::InterruptedMessage),
@@ -243,8 +273,8 @@ fn in_sequence(begun: bool, first_byte: u8) -> Result<(), Violation> {
     }
 }
 
-/// 5.1: frames to a server are masked, frames to a client are not.
-fn masked_as_it_must(role: Role, second_byte: u8) -> Result<(), Violation> {
+/// Checks the mask: frames to a server are masked, frames to a client are not (section 5.1).
+fn check_mask(role: Role, second_byte: u8) -> Result<(), Violation> {
     match (role, second_byte & 0x80 != 0) {
         (Role::Server, false) => Err(Violation::Unmasked),
         (Role::Client, true) => Err(Violation::Masked),
@@ -252,8 +282,8 @@ fn masked_as_it_must(role: Role, second_byte: u8) -> Result<(), Violation> {
     }
 }
 
-/// A frame is refused by its header when its message would pass the limit, so that no byte of it is kept.
-fn within_limit(rules: &Rules, open: Option<&Assembly>, header: &Header) -> Result<(), Violation> {
+/// Checks the limit by the header, so that no payload byte of a message above the limit is kept.
+fn check_limit(rules: &Rules, open: Option<&Assembly>, header: &Header) -> Result<(), Violation> {
     let so_far = open.map_or(0, Assembly::len) as u64;
     let limit = match header.rsv1 || open.and_then(Assembly::compressed).is_some() {
         true => max_compressed(rules.max_message as u64),
@@ -266,7 +296,8 @@ fn within_limit(rules: &Rules, open: Option<&Assembly>, header: &Header) -> Resu
     }
 }
 
-/// What a message may grow to that does not compress: with the smallest of blocks by an eighth and a little more.
+/// The longest compressed form, in bytes, of a message within the limit. Incompressible data grows
+/// by an eighth and a little more with the smallest blocks.
 fn max_compressed(max_message: u64) -> u64 {
     max_message.saturating_add(max_message / 8).saturating_add(max_message / 64).saturating_add(64)
 }
@@ -277,7 +308,7 @@ mod tests {
 
     use super::*;
 
-    /// Inputs that are, or nearly are, one short message.
+    /// Makes inputs that are one short message, or nearly so.
     fn input() -> impl Strategy<Value = Vec<u8>> {
         let first = prop_oneof![6 => Just(0x81), 3 => Just(0x82), 1 => any::<u8>()];
         let rest = prop_oneof![
@@ -298,17 +329,27 @@ mod tests {
     }
 
     proptest! {
-        /// What is taken for one short message is one, and none is missed.
+        /// The short way takes every short message that is alone, and nothing else.
         #[test]
-        fn only_message_reads_as_any_other(input in input(), longest in prop_oneof![0..140_usize, Just(1_000)]) {
+        fn only_message_decodes_as_decode_does(
+            input in input(),
+            longest in prop_oneof![0..140_usize, Just(1_000)],
+        ) {
             let rules = Rules { role: Role::Server, max_message: longest, compression: false };
             let (mut once, mut again) = (input.clone(), input);
             let (n, event) = decode(&rules, &mut None, &mut once);
-            let short = again.len() <= 6 + Header::SHORT && again.get(1).is_some_and(|second| second & 0x7F < 0x7E);
+            let short = again.len() <= 6 + Header::SHORT
+                && again.get(1).is_some_and(|second| second & 0x7F < 0x7E);
             match only_message(longest, &mut again) {
-                Some(Ok(message)) => prop_assert_eq!((n, event), (n.max(6 + message.len()), Event::Message(message))),
+                Some(Ok(message)) => {
+                    prop_assert!(n >= 6 + message.len());
+                    prop_assert_eq!(event, Event::Message(message));
+                }
                 Some(Err(violation)) => prop_assert_eq!(event, Event::Fail(violation)),
-                None => prop_assert!(!(short && n == again.len() && matches!(event, Event::Message(_))), "{:?}", event),
+                None => {
+                    let alone = short && n == again.len();
+                    prop_assert!(!(alone && matches!(event, Event::Message(_))), "{:?}", event);
+                }
             }
         }
     }

@@ -1,9 +1,17 @@
-//! The frame header: what its two to fourteen bytes say and how they are written (RFC 6455 section 5.2).
-//! Does not know what came before a frame, who may send it, or what its payload means.
+//! The frame header of two to fourteen bytes, read and written (RFC 6455 section 5.2).
+//! This file knows neither the frames before, nor which role may send what, nor payloads.
 
-use super::Violation;
+use super::violation::Violation;
 
-/// What a frame is: the six legal opcodes (section 5.2). The reserved ones never get past [`Header::decode`].
+/// The kind of a frame: one of six opcodes (section 5.2). [`Header::decode`] refuses all others.
+///
+/// ```
+/// use switchboard::proto::websocket::Opcode;
+///
+/// assert_eq!(Opcode::new(0x9), Some(Opcode::Ping));
+/// assert_eq!(Opcode::new(0x3), None);
+/// assert!(Opcode::Ping.is_control() && Opcode::Text.is_start());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[repr(u8)]
 pub enum Opcode {
@@ -13,16 +21,17 @@ pub enum Opcode {
     Text = 0x1,
     /// A binary message, or its first fragment.
     Binary = 0x2,
-    /// The closing handshake.
+    /// A Close frame: one half of the closing handshake (section 5.5.1).
     Close = 0x8,
-    /// A ping, to be answered by a pong with the same payload.
+    /// A ping. Its answer is a pong with the payload of the ping (section 5.5.2).
     Ping = 0x9,
-    /// A pong.
+    /// A pong: the answer to a ping, or unsolicited (section 5.5.3).
     Pong = 0xA,
 }
 
 impl Opcode {
-    /// The opcode of these four bits; `None` where they are reserved.
+    /// Makes an opcode of four bits; `None` for reserved bits.
+    #[must_use]
     pub const fn new(bits: u8) -> Option<Opcode> {
         match bits {
             0x0 => Some(Opcode::Continuation),
@@ -35,12 +44,15 @@ impl Opcode {
         }
     }
 
-    /// Close, Ping and Pong: whole in one frame, at most 125 bytes, allowed between fragments (section 5.5).
+    /// Whether the frame is Close, Ping or Pong: whole in one frame, at most 125 bytes, allowed
+    /// between fragments (section 5.5).
+    #[must_use]
     pub const fn is_control(self) -> bool {
         self as u8 & 0x8 != 0
     }
 
-    /// Whether a message begins with such a frame (section 5.4).
+    /// Whether the frame begins a message (section 5.4).
+    #[must_use]
     #[inline]
     pub const fn is_start(self) -> bool {
         matches!(self, Opcode::Text | Opcode::Binary)
@@ -64,7 +76,7 @@ pub struct Header {
     pub fin: bool,
     /// The message is compressed (RFC 7692 section 6).
     pub rsv1: bool,
-    /// What the frame is.
+    /// The kind of the frame.
     pub opcode: Opcode,
     /// The masking key, if the payload is masked.
     pub key: Option<[u8; 4]>,
@@ -72,36 +84,45 @@ pub struct Header {
     pub len: u64,
 }
 
-/// What [`Header::decode`] found.
+/// The result of [`Header::decode`].
+///
+/// ```
+/// use switchboard::proto::websocket::{Decoded, Header, Violation};
+///
+/// assert_eq!(Header::decode(&[0x81]), Decoded::Partial);
+/// assert_eq!(Header::decode(&[0x83]), Decoded::Violation(Violation::UnknownOpcode));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Decoded {
-    /// A header, and how many bytes it takes.
+    /// A header, and its length in bytes.
     Header(Header, usize),
-    /// Good so far; more bytes are needed.
+    /// The beginning of a header; more bytes are needed.
     Partial,
-    /// No continuation of these bytes is a header.
+    /// No header begins with these bytes.
     Violation(Violation),
 }
 
 const RSV1: u8 = 0x40;
 const RSV2_RSV3: u8 = 0x30;
 const MASKED: u8 = 0x80;
-/// The longest payload of a control frame, and the longest that the second byte itself can tell.
+/// The longest payload in bytes of a control frame, and the longest whose length fits the second
+/// byte.
 const MAX_SHORT: u8 = 125;
 const LEN_16: u8 = 126;
 const LEN_64: u8 = 127;
 
 impl Header {
-    /// The longest header in bytes: two, eight of length, four of masking key.
+    /// The longest header in bytes: two, then eight of length and four of masking key.
     pub const MAX_LEN: usize = 14;
     /// FIN in the first byte.
     pub(crate) const FIN: u8 = 0x80;
-    /// The longest payload that the second byte itself tells.
+    /// The longest payload in bytes whose length fits the second byte.
     pub(crate) const SHORT: usize = MAX_SHORT as usize;
 
-    /// Reads the header at the beginning of `input`; no reserved bit may be set.
+    /// Reads the header at the beginning of `input`. A reserved bit is a violation.
     ///
-    /// A violation is reported with the byte that proves it, though the header is incomplete.
+    /// A violation is reported with the byte that proves it, even if the header is incomplete.
+    #[must_use]
     #[inline]
     pub fn decode(input: &[u8]) -> Decoded {
         let (first, second) = match *input {
@@ -135,9 +156,11 @@ impl Header {
         }
     }
 
-    /// The same where an extension may allow RSV1 on the first frame of a message (RFC 7692 section 6).
+    /// Reads a header as [`decode`](Header::decode) does. If an extension allows RSV1, the first
+    /// frame of a message may have the bit (RFC 7692 section 6).
     ///
-    /// It goes a way of its own, so that [`decode`](Header::decode) pays nothing for it.
+    /// A function of its own keeps the check of the extension off the path of `decode`.
+    #[must_use]
     pub fn decode_with(input: &[u8], rsv1_allowed: bool) -> Decoded {
         let mut buf = [0; Header::MAX_LEN];
         match input {
@@ -147,7 +170,8 @@ impl Header {
         if let Some(Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong) =
             Opcode::new(buf[0] & 0x0F)
         {
-            return Decoded::Violation(Violation::ReservedBits); // RFC 7692 6.1: only a message's first frame says it
+            // RFC 7692 6.1: only the first frame of a message has the bit.
+            return Decoded::Violation(Violation::ReservedBits);
         }
         let n = input.len().min(Header::MAX_LEN);
         buf[1..n].copy_from_slice(&input[1..n]);
@@ -157,10 +181,10 @@ impl Header {
         }
     }
 
-    /// Appends the header, its length in the fewest bytes.
+    /// Appends the header, with the length in the fewest bytes.
     #[inline]
     pub fn encode(&self, out: &mut Vec<u8>) {
-        // The server's own path: two bytes, no buffer between.
+        // A server's short frame has two bytes of header, which need no buffer in between.
         if self.key.is_none() && self.len <= u64::from(MAX_SHORT) {
             out.extend_from_slice(&[self.first_byte(), self.len as u8]);
         } else {
@@ -170,7 +194,8 @@ impl Header {
         }
     }
 
-    /// Writes the header and says how many bytes it took: 2 to 14.
+    /// Writes the header and returns its length: 2 to 14 bytes.
+    #[must_use]
     pub fn encode_into(&self, buf: &mut [u8; Header::MAX_LEN]) -> usize {
         let masked = if self.key.is_some() { MASKED } else { 0 };
         buf[0] = self.first_byte();
@@ -205,7 +230,7 @@ impl Header {
     }
 }
 
-/// FIN and opcode of a header's first byte, if it can begin a frame.
+/// Reads FIN and the opcode of a header's first byte.
 #[inline]
 fn first_byte(byte: u8) -> Result<(bool, Opcode), Violation> {
     let fin = byte & Header::FIN != 0;
@@ -221,7 +246,8 @@ fn first_byte(byte: u8) -> Result<(bool, Opcode), Violation> {
     Ok((fin, opcode))
 }
 
-/// A length of 16 or 64 bits and the offset after it; `None` while bytes are missing and none is wrong.
+/// Reads a length of 16 or 64 bits: returns the length and the offset behind it. `None` if bytes
+/// are missing and none is wrong.
 fn long_len(short: u8, extended: &[u8]) -> Result<Option<(u64, usize)>, Violation> {
     if short == LEN_16 {
         return match extended.first_chunk().map(|bytes| u16::from_be_bytes(*bytes)) {
@@ -234,7 +260,8 @@ fn long_len(short: u8, extended: &[u8]) -> Result<Option<(u64, usize)>, Violatio
         return Err(Violation::LengthOverflow); // 5.2: "the most significant bit MUST be 0"
     }
     if extended.starts_with(&[0; 6]) {
-        return Err(Violation::NonMinimalLength); // 5.2: it would have fitted 16 bits, whatever the last two are
+        // 5.2: six zeros mean that the length fits 16 bits.
+        return Err(Violation::NonMinimalLength);
     }
     Ok(extended.first_chunk().map(|bytes| (u64::from_be_bytes(*bytes), 10)))
 }

@@ -1,5 +1,7 @@
-//! A message as an application sees it: one of two kinds (RFC 6455 section 5.6), its bytes borrowed.
-//! Knows nothing of frames; how a message was cut or compressed on the wire does not show.
+//! A message of the application: text or binary (RFC 6455 section 5.6), its bytes borrowed.
+//! This file knows no frame: fragments and compression on the wire leave no trace in a message.
+
+use super::frame::Opcode;
 
 /// A text or a binary message.
 ///
@@ -19,16 +21,18 @@ pub enum Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// The opcode of a frame that begins it (RFC 6455 section 5.6).
+    /// The opcode of the first frame of the message (section 5.6).
+    #[must_use]
     #[inline]
-    pub const fn opcode(self) -> super::Opcode {
+    pub const fn opcode(self) -> Opcode {
         match self {
-            Message::Text(_) => super::Opcode::Text,
-            Message::Binary(_) => super::Opcode::Binary,
+            Message::Text(_) => Opcode::Text,
+            Message::Binary(_) => Opcode::Binary,
         }
     }
 
     /// The payload of either kind.
+    #[must_use]
     pub const fn as_bytes(self) -> &'a [u8] {
         match self {
             Message::Text(text) => text.as_bytes(),
@@ -37,11 +41,13 @@ impl<'a> Message<'a> {
     }
 
     /// The length of the payload in bytes.
+    #[must_use]
     pub const fn len(self) -> usize {
         self.as_bytes().len()
     }
 
-    /// Whether the payload is empty; a message without payload is a message.
+    /// Whether the payload is empty. An empty message is still a message.
+    #[must_use]
     pub const fn is_empty(self) -> bool {
         self.as_bytes().is_empty()
     }

@@ -1,74 +1,34 @@
-//! The opening handshake of the server role: what a request must say and what answers it (RFC 6455 section 4.2).
-//! Knows requests by their headers; not which zone wants them, and not whether their origin is welcome.
+//! The opening handshake of a server: the check of the request, and the response (RFC 6455 section
+//! 4.2). This file knows neither zones nor origins.
 
 use std::collections::HashSet;
 
-use sha1::block_api::compress;
-use sha1::{Digest, Sha1};
-
-use super::base64;
+use super::handshake_key::{AcceptKey, is_key};
 use crate::http1::{
     BodyLength, Known, Repeated, Request, RequestError, Version, elements, is_token,
 };
 
-/// Section 1.3: what no server adds to a key that does not know the protocol.
-const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-
-/// The value of `Sec-WebSocket-Accept`, which proves that the key was read (section 4.2.2).
+/// Checks a request for a WebSocket. The caller also checks the origin, by
+/// [`check_origin`](super::check_origin).
 ///
-/// ```
-/// use switchboard::proto::websocket::AcceptKey;
-///
-/// let accept = AcceptKey::from_key(b"dGhlIHNhbXBsZSBub25jZQ==");
-/// assert_eq!(accept.as_bytes(), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AcceptKey([u8; 28]);
-
-impl AcceptKey {
-    /// The answer to a `Sec-WebSocket-Key`, taken as the characters it was sent as.
-    pub fn from_key(key: &[u8]) -> AcceptKey {
-        AcceptKey(base64::encode(&match key.try_into() {
-            Ok(key) => digest_of(key),
-            Err(_) => Sha1::new().chain_update(key).chain_update(GUID).finalize().into(),
-        }))
-    }
-
-    /// The characters of the value.
-    pub const fn as_bytes(&self) -> &[u8; 28] {
-        &self.0
-    }
-}
-
-/// The SHA-1 of a key as they are, 24 characters, and the GUID: two blocks whose padding never changes (RFC 3174 section 4).
-fn digest_of(key: &[u8; 24]) -> [u8; 20] {
-    const BLOCKS: [u8; 128] = {
-        let mut blocks = [0; 128];
-        let (_, message) = blocks.split_at_mut(24);
-        let (guid, padding) = message.split_at_mut(GUID.len());
-        guid.copy_from_slice(GUID);
-        padding[0] = 0x80;
-        let [.., high, low] = &mut blocks;
-        [*high, *low] = (8 * (24 + GUID.len() as u16)).to_be_bytes();
-        blocks
-    };
-    let mut blocks = BLOCKS;
-    blocks[..24].copy_from_slice(key);
-    let mut state = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0];
-    compress(&mut state, blocks.as_chunks().0);
-    let mut digest = [0; 20];
-    for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(state) {
-        *bytes = word.to_be_bytes();
-    }
-    digest
-}
-
-/// Judges a request that wants to become a WebSocket; [`check_origin`](super::check_origin) is the other half.
-///
-/// With `legacy_versions` the last drafts, 7 and 8, which have the frames of the RFC, are served too.
+/// `legacy_versions` accepts versions 7 and 8 too, drafts with the frames of the RFC.
 ///
 /// # Errors
-/// What section 4.2.1 demands and the request lacks: 426 where another version would do, else 400.
+/// The first demand of section 4.2.1 that the request does not meet: 426 for another version of the
+/// protocol, else 400.
+///
+/// ```
+/// use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request};
+/// use switchboard::proto::websocket::check;
+///
+/// let head = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+///     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+/// let mut slots = HeaderSlots::new();
+/// let request = Request::parse(head, &mut slots, &HeadLimits::default()).unwrap();
+/// let accept = check(&request, false).unwrap();
+/// assert_eq!(accept.as_bytes(), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+/// ```
 pub fn check(request: &Request<'_>, legacy_versions: bool) -> Result<AcceptKey, RequestError> {
     if *request.method() != http::Method::GET {
         return Err(RequestError::UpgradeMethod); // 4.1: "The method of the request MUST be GET"
@@ -86,7 +46,7 @@ pub fn check(request: &Request<'_>, legacy_versions: bool) -> Result<AcceptKey, 
     let key = key(request)?;
     match request.body_length() {
         BodyLength::None | BodyLength::Known(0) => Ok(AcceptKey::from_key(key)),
-        // Its bytes would be taken for frames.
+        // The bytes of a body would be read as frames.
         BodyLength::Known(_) | BodyLength::Chunked => Err(RequestError::UpgradeWithBody),
     }
 }
@@ -105,20 +65,30 @@ fn check_version(request: &Request<'_>, legacy_versions: bool) -> Result<(), Req
     }
 }
 
-/// The one key of the request: 16 bytes in canonical base64, which are 24 characters.
+/// The one key of the request: 24 characters, the canonical base64 of 16 bytes.
 fn key<'h>(request: &Request<'h>) -> Result<&'h [u8], RequestError> {
     match request.only(Known::SecWebSocketKey) {
-        Ok(Some(key)) if base64::is_nonce(key) => Ok(key),
+        Ok(Some(key)) if is_key(key) => Ok(key),
         Ok(Some(_)) => Err(RequestError::MalformedKey),
         Ok(None) => Err(RequestError::MissingKey),
         Err(Repeated) => Err(RequestError::DoubledKey), // 11.3.1
     }
 }
 
-/// The subprotocols that the client offers, in the order of its preference (section 4.1, item 10).
+/// The subprotocols that the client offers, best first (section 4.1, item 10).
 ///
 /// # Errors
-/// An offer that is not a token, or one made twice.
+/// [`RequestError::MalformedSubprotocol`] for an offer that is not a token, or that is there twice.
+///
+/// ```
+/// use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request};
+/// use switchboard::proto::websocket::subprotocols;
+///
+/// let head = b"GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Protocol: chat, superchat\r\n\r\n";
+/// let mut slots = HeaderSlots::new();
+/// let request = Request::parse(head, &mut slots, &HeadLimits::default()).unwrap();
+/// assert!(subprotocols(&request).unwrap().eq(["chat", "superchat"]));
+/// ```
 pub fn subprotocols<'r, 'h>(
     request: &'r Request<'h>,
 ) -> Result<impl Iterator<Item = &'h str> + 'r, RequestError> {
@@ -129,7 +99,7 @@ pub fn subprotocols<'r, 'h>(
         }
         offers += 1;
     }
-    // Almost always there is none or one; for the others a set, as comparing all with all would not be linear.
+    // Most requests offer none or one. A set keeps the work for more linear.
     if offers > 1 {
         let mut seen = HashSet::with_capacity(offers);
         if !offers_of(request).all(|offer| seen.insert(offer)) {
@@ -143,10 +113,10 @@ fn offers_of<'r, 'h>(request: &'r Request<'h>) -> impl Iterator<Item = &'h [u8]>
     request.header_values("sec-websocket-protocol").flat_map(elements)
 }
 
-/// Appends the answer that makes the connection a WebSocket (section 4.2.2).
+/// Appends the response that makes the connection a WebSocket (section 4.2.2).
 ///
-/// `subprotocol` is one of those offered; one that is not a token is left out. `extra_header_lines` stand as they are,
-/// each with its CR LF at the end.
+/// `subprotocol` is one of the offers; a name that is not a token is left out. `extra_header_lines`
+/// are appended unchanged, each with its CR LF.
 ///
 /// ```
 /// use switchboard::proto::websocket::{AcceptKey, encode_response};
@@ -163,12 +133,12 @@ pub fn encode_response(
     extra_header_lines: &[u8],
 ) {
     debug_assert!(extra_header_lines.is_empty() || extra_header_lines.ends_with(b"\r\n"));
-    let mut answer = *ANSWER;
-    answer[ACCEPT_AT..ACCEPT_AT + 28].copy_from_slice(accept.as_bytes());
+    let mut response = *RESPONSE;
+    response[ACCEPT_AT..ACCEPT_AT + 28].copy_from_slice(accept.as_bytes());
     if subprotocol.is_none() && extra_header_lines.is_empty() {
-        return out.extend_from_slice(&answer);
+        return out.extend_from_slice(&response);
     }
-    let (lines, end) = answer.split_at(answer.len() - 2);
+    let (lines, end) = response.split_at(response.len() - 2);
     out.extend_from_slice(lines);
     if let Some(subprotocol) = subprotocol.filter(|name| is_token(name.as_bytes())) {
         out.extend_from_slice(b"Sec-WebSocket-Protocol: ");
@@ -179,10 +149,10 @@ pub fn encode_response(
     out.extend_from_slice(end);
 }
 
-/// What answers most handshakes, whole but for the accepted key.
-const ANSWER: &[u8; 129] = b"HTTP/1.1 101 Switching Protocols\r\n\
+/// The whole response to most handshakes, with room for the accept key.
+const RESPONSE: &[u8; 129] = b"HTTP/1.1 101 Switching Protocols\r\n\
     Upgrade: websocket\r\n\
     Connection: Upgrade\r\n\
     Sec-WebSocket-Accept: ............................\r\n\
     \r\n";
-const ACCEPT_AT: usize = ANSWER.len() - 4 - 28;
+const ACCEPT_AT: usize = RESPONSE.len() - 4 - 28;

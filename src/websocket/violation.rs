@@ -1,19 +1,25 @@
-//! What a peer can do wrong after the handshake, each fault with the close code it earns.
-//! Does not know where a fault is found, nor how the connection ends.
+//! The faults of a peer after the handshake, each with the close code that answers it.
+//! This file knows neither where a fault is found nor how the connection ends.
 
-use super::CloseCode;
+use std::fmt;
 
-/// A fault of the peer. The connection fails (RFC 6455 section 7.1.7) with [`code`](Violation::code).
+use super::close_code::CloseCode;
+
+/// A fault of the peer. The connection fails (RFC 6455 section 7.1.7) with
+/// [`code`](Violation::code).
 ///
 /// ```
 /// use switchboard::proto::websocket::{CloseCode, Violation};
 ///
 /// assert_eq!(Violation::TooBig.code(), CloseCode::TOO_BIG);
+/// let error: Box<dyn std::error::Error> = Violation::Unmasked.into();
+/// assert_eq!(error.to_string(), "frame from a client is not masked");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[non_exhaustive]
 pub enum Violation {
-    /// RSV1, RSV2 or RSV3 is set and no extension gives it a meaning (section 5.2).
+    /// RSV1, RSV2 or RSV3 is set, and no negotiated extension gives the bit a meaning (section
+    /// 5.2).
     ReservedBits,
     /// An opcode that is not one of the six (section 5.2).
     UnknownOpcode,
@@ -29,7 +35,7 @@ pub enum Violation {
     Unmasked,
     /// A frame to a client with a masking key (section 5.1).
     Masked,
-    /// A continuation frame where no message was begun (section 5.4).
+    /// A continuation frame before any message has begun (section 5.4).
     UnexpectedContinuation,
     /// A new message before the fragmented one has ended (section 5.4).
     InterruptedMessage,
@@ -43,12 +49,14 @@ pub enum Violation {
     InvalidCloseCode,
     /// A close reason that is not UTF-8; the code is 1007 (section 5.5.1).
     InvalidCloseReason,
-    /// A compressed message that does not decompress, or not to its end; the code is 1007 (RFC 7692 section 7.2.2).
+    /// A compressed message that does not decompress, or not to its end; the code is 1007 (RFC 7692
+    /// section 7.2.2).
     CorruptDeflate,
 }
 
 impl Violation {
-    /// The close code that tells the peer (section 7.4.1): 1002, 1007 or 1009.
+    /// The close code to send (section 7.4.1): 1002, 1007 or 1009.
+    #[must_use]
     pub const fn code(self) -> CloseCode {
         match self {
             Violation::TooBig => CloseCode::TOO_BIG,
@@ -59,7 +67,8 @@ impl Violation {
         }
     }
 
-    /// What was wrong: short ASCII, fit for the reason of the Close frame.
+    /// Describes the fault in at most 123 bytes of ASCII, which fit the reason of a Close frame.
+    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Violation::ReservedBits => "reserved bits are set",
@@ -82,8 +91,10 @@ impl Violation {
     }
 }
 
-impl std::fmt::Display for Violation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
+
+impl std::error::Error for Violation {}

@@ -1,7 +1,8 @@
 //! An inflater that takes one bit at a time, as RFC 1951 reads: the oracle for ours.
 
-/// The message of a payload after earlier ones, and the farthest distance that it reached back. `None` if it does not
-/// inflate, or its end is not the beginning of the empty stored block whose rest was stripped.
+/// Inflates a payload after earlier messages: the message, and the farthest distance of a
+/// reference. `None` for invalid data, or if the payload does not end in the empty stored block
+/// whose rest was stripped.
 pub fn naive_inflate(payload: &[u8], history: &[u8]) -> Option<(Vec<u8>, usize)> {
     let bytes = [payload, &[0x00, 0x00, 0xFF, 0xFF]].concat();
     let mut bits = Bits { bytes: &bytes, at: 0 };
@@ -49,7 +50,7 @@ pub fn naive_inflate(payload: &[u8], history: &[u8]) -> Option<(Vec<u8>, usize)>
     }
 }
 
-/// One compressed block; the farthest distance in it.
+/// Inflates one compressed block and returns its farthest distance.
 fn block(
     bits: &mut Bits<'_>,
     literals: &Code,
@@ -153,7 +154,8 @@ struct Code {
 }
 
 impl Code {
-    /// `None` if the lengths are no code: too many, or too few, but that a single one of one bit may stand alone.
+    /// `None` if the lengths are no code: too many, or too few, but that a single one of one bit
+    /// may stand alone.
     fn new(lengths: &[u8], one_may_do: bool) -> Option<Code> {
         let mut counts = [0; 16];
         let mut symbols: Vec<usize> =

@@ -1,20 +1,22 @@
-//! Messages through DEFLATE and back (RFC 7692 section 7.2), each direction with what it remembers of earlier messages.
-//! Knows payloads and a limit; neither what was agreed on nor whether a message is text.
+//! The codec: messages into DEFLATE and back, each direction with its context (RFC 7692 section
+//! 7.2). This file knows payloads and a limit; neither the agreed parameters nor text.
 
 use zlib_rs::{Deflate, DeflateConfig as Tuning, DeflateFlush, Inflate, InflateFlush, Status};
 
 use super::config::{DeflateConfig, MAX_BITS, MIN_BITS};
-use crate::websocket::Violation;
+use crate::websocket::violation::Violation;
 
-/// What a sender strips from the end of each message, the length fields of an empty stored block (section 7.2.1).
+/// The bytes that a sender strips from the end of each message: the lengths of an empty stored
+/// block (section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
-/// Final blocks in one message, each of which begins a stream anew; RFC 7692 section 7.2.3.4 has one.
+/// The final blocks at which a message is refused. Each begins a new stream; RFC 7692 section
+/// 7.2.3.4 has one.
 const MAX_STREAMS: usize = 1 << 10;
 
-/// The sending direction.
+/// The compressor of one direction.
 ///
-/// Its memory is allocated when it is made, and never again, in bytes on a 64-bit machine:
+/// All memory is allocated by [`new`](Deflater::new), in bytes on a 64-bit machine:
 ///
 /// | window bits | 9 | 10 | 11 | 12 | 13 | 14 | 15 |
 /// | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -23,10 +25,11 @@ const MAX_STREAMS: usize = 1 << 10;
 /// ```
 /// use switchboard::proto::websocket::{DeflateConfig, Deflater, Inflater};
 ///
-/// let (mut deflater, mut inflater) = (Deflater::new(&DeflateConfig::dedicated().level(6), 15), Inflater::new());
+/// let mut deflater = Deflater::new(&DeflateConfig::dedicated().level(6), 15);
+/// let mut inflater = Inflater::new();
 /// let (mut payload, mut message) = (Vec::new(), Vec::new());
 /// for expected_len in [7, 5] {
-///     // RFC 7692 section 7.2.3.2: the second time it is a reference to the first.
+///     // RFC 7692 section 7.2.3.2: the second message refers to the first.
 ///     payload.clear();
 ///     deflater.deflate(b"Hello", &mut payload, true);
 ///     assert_eq!(payload.len(), expected_len);
@@ -40,26 +43,28 @@ pub struct Deflater {
 }
 
 impl Deflater {
-    /// A compressor with a window of 9 to 15 bits (others are brought into that range): what was
-    /// [agreed](super::Agreed::window_bits). Of the configuration only the level counts.
+    /// Makes a compressor with the [agreed](super::Agreed::window_bits) window of 9 to 15 bits;
+    /// other values are clamped. Only the level of the configuration is used.
+    #[must_use]
     pub fn new(config: &DeflateConfig, window_bits: u8) -> Deflater {
         let window_bits = window_bits.clamp(MIN_BITS, MAX_BITS);
         let tuning = Tuning {
             level: i32::from(config.level),
             window_bits: -i32::from(window_bits), // negative: no header, no checksum
-            // Room for the symbols of one block: at most as much memory as the window and its chains.
+            // The symbols of one block take at most as much memory as the window and its chains.
             mem_level: i32::from(window_bits).saturating_sub(8).max(4),
             ..Tuning::default()
         };
         Deflater { stream: Deflate::new_with_config(tuning) }
     }
 
-    /// Appends the compressed payload as it goes into frames: without the tail that every message would end with.
+    /// Appends the compressed payload for the frames of a message, without the tail (section
+    /// 7.2.1).
     ///
-    /// With `keep_context` the next message may refer to this one; without it the next one stands for itself.
+    /// With `keep_context` the next message may refer to this one. Otherwise the context is reset.
     pub fn deflate(&mut self, payload: &[u8], out: &mut Vec<u8>, keep_context: bool) {
         if payload.is_empty() {
-            out.push(0x00); // 7.2.3.6; the compressor would say nothing where it has just been flushed
+            out.push(0x00); // 7.2.3.6: a compressor that was just flushed would write nothing
             return;
         }
         let begin = out.len();
@@ -73,7 +78,7 @@ impl Deflater {
         }
     }
 
-    /// Compresses all of `input` up to a byte boundary: a "sync flush".
+    /// Compresses all of `input` up to a byte boundary, by a "sync flush".
     fn flush(&mut self, mut input: &[u8], out: &mut Vec<u8>) {
         let mut room = input.len() / 2 + 64;
         loop {
@@ -85,7 +90,7 @@ impl Deflater {
             let written = (self.stream.total_out() - before_out) as usize;
             out.truncate(at + written);
             input = &input[read..];
-            // With room left, all of it is out. Nothing else can happen to a compressor whose parameters are in range.
+            // With room left, all output is written. No other status comes of valid parameters.
             if written < room || status != Ok(Status::Ok) {
                 return;
             }
@@ -100,10 +105,21 @@ impl std::fmt::Debug for Deflater {
     }
 }
 
-/// The receiving direction.
+/// The decompressor of one direction.
 ///
-/// Its memory, 47,552 bytes on a 64-bit machine, is allocated when it is made, and never again. The window is always the
-/// largest, so that it fits whatever the peer compresses with, 8 bits too.
+/// All memory, 47,552 bytes on a 64-bit machine, is allocated by [`new`](Inflater::new). The window
+/// is the largest, which fits every window of the peer, 8 bits too.
+///
+/// ```
+/// use switchboard::proto::websocket::{Inflater, Violation};
+///
+/// // RFC 7692 section 7.2.3.1
+/// let payload = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
+/// let (mut inflater, mut message) = (Inflater::new(), Vec::new());
+/// inflater.inflate(&payload, &mut message, 5, false).unwrap();
+/// assert_eq!(message, b"Hello");
+/// assert_eq!(inflater.inflate(&payload, &mut message, 4, false), Err(Violation::TooBig));
+/// ```
 pub struct Inflater {
     stream: Inflate,
 }
@@ -115,23 +131,26 @@ impl Default for Inflater {
 }
 
 impl Inflater {
-    /// A decompressor that remembers nothing.
+    /// Makes a decompressor with an empty context.
+    #[must_use]
     pub fn new() -> Inflater {
         Inflater { stream: Inflate::new(false, MAX_BITS) }
     }
 
-    /// Appends the message whose compressed payload this is, as it came in its frames.
+    /// Appends the inflated message of a compressed payload.
     ///
-    /// With `keep_context` the next message may refer to this one; without it the next one stands for itself. `out`
-    /// grows with what is really there, at most by twice as much and never by more than `limit`.
+    /// With `keep_context` the next message may refer to this one. Otherwise the context is reset.
+    /// `out` grows with the inflated bytes, at most by twice as many and never by more than
+    /// `limit`.
     ///
-    /// A payload without a byte is an empty message: so says a compressor that was asked to flush twice. One may end with
-    /// a final block instead of the byte that is to follow it (section 7.2.3.4).
+    /// A payload of no bytes is an empty message, as a compressor that flushes twice makes one. A
+    /// payload may end with a final block (section 7.2.3.4).
     ///
     /// # Errors
-    /// [`Violation::TooBig`] as soon as the message passes `limit` bytes; [`Violation::CorruptDeflate`] if it has 1,024 final blocks or more, does not
-    /// decompress or does not end where the payload does. `out` then ends with a part of the message, and the next
-    /// message stands for itself.
+    /// [`Violation::TooBig`] as soon as the message passes `limit` bytes.
+    /// [`Violation::CorruptDeflate`] for 1,024 or more final blocks, for invalid data, and for a
+    /// payload that ends within a block. `out` then ends with a part of the message, and the
+    /// context is reset.
     pub fn inflate(
         &mut self,
         payload: &[u8],
@@ -149,7 +168,7 @@ impl Inflater {
         done
     }
 
-    /// All blocks of the payload, then the tail that was stripped from it.
+    /// Inflates all blocks of the payload, then the stripped tail.
     fn blocks(
         &mut self,
         mut payload: &[u8],
@@ -159,7 +178,7 @@ impl Inflater {
         let begin = out.len();
         let mut filled = begin;
         let done = self.fill(&mut payload, out, begin, &mut filled, limit);
-        // Of the room only what was counted is the message: a decompressor scribbles on the rest.
+        // The decompressor may write into the room behind the counted bytes.
         out.truncate(filled);
         done
     }
@@ -181,13 +200,13 @@ impl Inflater {
             };
             *payload = &payload[read..];
             match progress {
-                // What follows a final block is a stream of its own, with nothing remembered.
+                // A new stream, with an empty context, follows a final block.
                 Progress::Ended => {
                     self.stream.reset(false);
                     ends += 1;
                     match payload.is_empty() {
                         true => return Ok(()),
-                        // Two bytes may be a stream: they would cost far more than they weigh.
+                        // Two bytes can be a stream, which costs far more than two bytes of input.
                         false if ends == MAX_STREAMS => return Err(Violation::CorruptDeflate),
                         false => {}
                     }
@@ -200,7 +219,8 @@ impl Inflater {
         }
     }
 
-    /// Appends up to `room` bytes; says how many of the input it took for that. Room that was not needed is there for the next time.
+    /// Appends up to `room` bytes and returns the number of consumed bytes. Unused room stays for
+    /// the next call.
     fn some_more(
         &mut self,
         input: &[u8],
@@ -223,7 +243,7 @@ impl Inflater {
         }
     }
 
-    /// The same where the limit is reached: one byte more is too many.
+    /// Inflates with the limit reached, where one more byte is too many.
     fn nothing_more(&mut self, input: &[u8]) -> Result<(usize, Progress), Violation> {
         match self.decompress(input, &mut [0], InflateFlush::NoFlush)? {
             (_, 1.., _) => Err(Violation::TooBig), // RFC 6455 7.4.1: 1009
@@ -232,9 +252,11 @@ impl Inflater {
         }
     }
 
-    /// 7.2.2: the tail goes back on. It is to be the rest of an empty stored block, and nothing else: told to stop between
-    /// blocks, the decompressor then takes exactly the tail and leaves the byte behind it. In a message that was cut short
-    /// the tail is taken for something else, and a block ends before it or goes on.
+    /// Inflates the stripped tail (section 7.2.2), which must be the end of an empty stored block.
+    ///
+    /// The decompressor is told to stop between blocks. After a whole message it consumes exactly
+    /// the tail and leaves the byte behind. After a message that was cut short, the tail is read as
+    /// other data: a block ends earlier or goes on.
     fn tail(&mut self) -> Result<(), Violation> {
         let [a, b, c, d] = TAIL;
         match self.decompress(&[a, b, c, d, 0x00], &mut [0], InflateFlush::Block)? {
@@ -243,7 +265,7 @@ impl Inflater {
         }
     }
 
-    /// How much was read and written.
+    /// Decompresses once: returns the numbers of bytes read and written.
     fn decompress(
         &mut self,
         input: &[u8],
@@ -266,12 +288,12 @@ impl std::fmt::Debug for Inflater {
     }
 }
 
-/// Why the decompressor stopped.
+/// The reason for which the decompressor stopped.
 enum Progress {
     /// A final block ended.
     Ended,
-    /// It wants more input.
+    /// More input is needed.
     Hungry,
-    /// The room is used up.
+    /// The room is full.
     Full,
 }

@@ -1,29 +1,36 @@
-//! How messages are to be compressed (RFC 7692), as we want it and as a connection agreed on it.
-//! Knows neither how peers come to agree nor a bit of compressed data.
+//! The parameters of compression (RFC 7692): those that we configure, and those of one connection.
+//! This file knows neither the negotiation nor the compressed data.
 
 use std::num::NonZeroU8;
 
-/// The largest window there is (RFC 7692 section 7.1.2).
+/// The largest window, as a power of two (RFC 7692 section 7.1.2).
 pub(super) const MAX_BITS: u8 = 15;
-/// The smallest window that a compressor has; the RFC begins at 8.
+/// The smallest window of the compressor, as a power of two. The RFC allows 8.
 pub(super) const MIN_BITS: u8 = 9;
 
-/// Who holds the memory that compression needs.
+/// The owner of the memory for compression.
+///
+/// ```
+/// use switchboard::proto::websocket::{DeflateConfig, DeflateMode};
+///
+/// assert_eq!(DeflateMode::default(), DeflateMode::Off);
+/// assert_eq!(DeflateConfig::shared().mode(), DeflateMode::Shared);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub enum DeflateMode {
-    /// Nobody: nothing is offered or accepted.
+    /// No compression: nothing is offered or accepted.
     #[default]
     Off,
-    /// One compressor and one decompressor for all connections: nothing is remembered between messages, in neither
-    /// direction, and a connection costs no byte more.
+    /// One compressor and one decompressor for all connections. Each message is compressed by
+    /// itself, and a connection costs no additional byte.
     Shared,
-    /// A compressor and a decompressor of its own for each connection, as far as the peer allows: messages compress
-    /// better after others like them. A connection costs what [`Deflater`](super::Deflater) and
-    /// [`Inflater`](super::Inflater) say, at 15 bits 370,240 bytes together.
+    /// One compressor and one decompressor for each connection, if the peer allows. A message
+    /// compresses better after similar ones. At 15 bits a connection costs 370,240 bytes: see
+    /// [`Deflater`](super::Deflater) and [`Inflater`](super::Inflater).
     Dedicated,
 }
 
-/// How messages are to be compressed; what the peer says to it makes it [`Agreed`].
+/// The configuration of compression. The negotiation with a peer gives [`Agreed`].
 ///
 /// ```
 /// use switchboard::proto::websocket::DeflateConfig;
@@ -42,14 +49,15 @@ pub struct DeflateConfig {
 }
 
 impl Default for DeflateConfig {
-    /// [`off`](DeflateConfig::off).
+    /// Returns [`off`](DeflateConfig::off).
     fn default() -> DeflateConfig {
         DeflateConfig::new(DeflateMode::Off)
     }
 }
 
 impl DeflateConfig {
-    /// Level 1, windows of 15 bits, a threshold of 256 bytes.
+    /// Makes a configuration with level 1, windows of 15 bits and a threshold of 256 bytes.
+    #[must_use]
     pub const fn new(mode: DeflateMode) -> DeflateConfig {
         DeflateConfig {
             mode,
@@ -60,56 +68,63 @@ impl DeflateConfig {
         }
     }
 
-    /// No compression.
+    /// Makes a configuration without compression.
+    #[must_use]
     pub const fn off() -> DeflateConfig {
         DeflateConfig::new(DeflateMode::Off)
     }
 
-    /// [`DeflateMode::Shared`].
+    /// Makes a configuration with [`DeflateMode::Shared`].
+    #[must_use]
     pub const fn shared() -> DeflateConfig {
         DeflateConfig::new(DeflateMode::Shared)
     }
 
-    /// [`DeflateMode::Dedicated`].
+    /// Makes a configuration with [`DeflateMode::Dedicated`].
+    #[must_use]
     pub const fn dedicated() -> DeflateConfig {
         DeflateConfig::new(DeflateMode::Dedicated)
     }
 
-    /// How hard the compressor tries: 0 not at all, 1 quickly, 9 (and above) as hard as it can.
+    /// Sets the effort of the compressor: 0 stores, 1 is the fastest, 9 the best. Levels above 9
+    /// mean 9.
     #[must_use]
     pub const fn level(mut self, level: u8) -> DeflateConfig {
         self.level = if level < 9 { level } else { 9 };
         self
     }
 
-    /// The largest window that the server compresses with, as a power of two: 9 to 15, others are brought into that range.
+    /// Sets the largest window of the server's compressor, as a power of two. The range is 9 to 15;
+    /// other values are clamped.
     #[must_use]
     pub const fn server_bits(mut self, bits: u8) -> DeflateConfig {
         self.server_bits = in_range(bits);
         self
     }
 
-    /// The largest window that the client compresses with, as a power of two: 9 to 15, others are brought into that
-    /// range. A server can ask this only of a client that offers it.
+    /// Sets the largest window of the client's compressor, as a power of two. The range is 9 to 15;
+    /// other values are clamped. A server can demand a window only of a client that offers one.
     #[must_use]
     pub const fn client_bits(mut self, bits: u8) -> DeflateConfig {
         self.client_bits = in_range(bits);
         self
     }
 
-    /// The shortest message in bytes that is worth compressing.
+    /// Sets the length in bytes of the shortest message to compress.
     #[must_use]
     pub const fn threshold(mut self, len: usize) -> DeflateConfig {
         self.threshold = len;
         self
     }
 
-    /// Who holds the memory.
+    /// The owner of the memory.
+    #[must_use]
     pub const fn mode(&self) -> DeflateMode {
         self.mode
     }
 
-    /// Whether a message of this many bytes is worth compressing.
+    /// Whether a message of `len` bytes is compressed.
+    #[must_use]
     pub const fn compresses(&self, len: usize) -> bool {
         !matches!(self.mode, DeflateMode::Off) && len >= self.threshold
     }
@@ -119,7 +134,17 @@ impl DeflateConfig {
     }
 }
 
-/// What holds for a connection after its handshake, in a byte that is never zero.
+/// The agreed parameters of one connection, in one byte that is never zero.
+///
+/// ```
+/// use switchboard::proto::websocket::{Agreed, DeflateConfig, check_answer};
+///
+/// let answer: &[u8] = b"permessage-deflate; client_max_window_bits=12";
+/// let agreed = check_answer([answer], &DeflateConfig::dedicated()).unwrap().unwrap();
+/// assert_eq!(agreed.window_bits(), Some(12));
+/// assert!(agreed.our_takeover() && agreed.peer_takeover());
+/// assert_eq!(size_of::<Option<Agreed>>(), 1);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Agreed(NonZeroU8);
 
@@ -127,7 +152,7 @@ const OUR_TAKEOVER: u8 = 0x10;
 const PEER_TAKEOVER: u8 = 0x20;
 
 impl Agreed {
-    /// `window_bits` from 8 to 15.
+    /// Packs the parameters; `window_bits` is 8 to 15.
     pub(super) fn new(window_bits: u8, our_takeover: bool, peer_takeover: bool) -> Agreed {
         let window = (window_bits.clamp(8, MAX_BITS) - 8) << 1;
         let ours = if our_takeover { OUR_TAKEOVER } else { 0 };
@@ -135,8 +160,10 @@ impl Agreed {
         Agreed(NonZeroU8::MIN | window | ours | peers)
     }
 
-    /// The window to compress with, as a power of two from 9 to 15. `None` for a client that was told 8: no compressor
-    /// has so small a window, and an endpoint may always send a message as it is (RFC 7692 section 6).
+    /// The window of our compressor, as a power of two from 9 to 15. `None` for a client that must
+    /// not exceed 8, which no compressor has: such a client sends uncompressed messages (RFC 7692
+    /// section 6).
+    #[must_use]
     pub const fn window_bits(self) -> Option<u8> {
         match (self.0.get() >> 1) & 0x07 {
             0 => None,
@@ -144,12 +171,14 @@ impl Agreed {
         }
     }
 
-    /// Whether what we send may refer to messages that we sent before.
+    /// Whether our messages may refer to earlier ones of ours.
+    #[must_use]
     pub const fn our_takeover(self) -> bool {
         self.0.get() & OUR_TAKEOVER != 0
     }
 
-    /// Whether what the peer sends may refer to messages that it sent before.
+    /// Whether the peer's messages may refer to earlier ones of the peer.
+    #[must_use]
     pub const fn peer_takeover(self) -> bool {
         self.0.get() & PEER_TAKEOVER != 0
     }

@@ -1,9 +1,11 @@
-//! A compressed message on the wire, as it came and as it goes: RSV1 on its first frame says what it is (RFC 7692 section 6).
-//! Does not look into the payload, and does not know what was agreed on.
+//! A compressed message on the wire, in both directions, marked by RSV1 on its first frame (RFC
+//! 7692 section 6). This file knows neither the compressed data nor the agreed parameters.
 
-use crate::websocket::{Assembly, Header, Opcode, apply};
+use crate::websocket::assembly::Assembly;
+use crate::websocket::frame::{Header, Opcode};
+use crate::websocket::mask::apply;
 
-/// A compressed message that arrived whole: unmasked, not decompressed.
+/// A whole compressed message, unmasked and not yet inflated.
 ///
 /// ```
 /// use switchboard::proto::websocket::{Event, Inflater, Role, Rules, decode};
@@ -11,9 +13,11 @@ use crate::websocket::{Assembly, Header, Opcode, apply};
 /// let rules = Rules { role: Role::Client, max_message: 16 << 20, compression: true };
 /// // RFC 7692 section 7.2.3.1
 /// let mut input = [0xC1, 0x07, 0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
-/// let (_, Event::Compressed(compressed)) = decode(&rules, &mut None, &mut input) else { panic!() };
+/// let event = decode(&rules, &mut None, &mut input).1;
+/// let Event::Compressed(compressed) = event else { panic!() };
 /// let mut message = Vec::new();
-/// Inflater::new().inflate(compressed.payload(), &mut message, rules.max_message, false).unwrap();
+/// let mut inflater = Inflater::new();
+/// inflater.inflate(compressed.payload(), &mut message, rules.max_message, false).unwrap();
 /// assert!(compressed.is_text());
 /// assert_eq!(message, b"Hello");
 /// ```
@@ -26,12 +30,12 @@ pub struct Compressed<'i> {
 #[derive(PartialEq, Eq, Debug)]
 enum Payload<'i> {
     Whole(&'i [u8]),
-    /// In the box that it came in: a word more would make every event bigger, those of other messages too.
+    /// The assembly in its box: without the box every event would be larger.
     Assembled(Box<Assembly>),
 }
 
 impl<'i> Compressed<'i> {
-    /// The one frame of a message, whole in the input.
+    /// Takes the only frame of a message, which is whole in the input.
     pub(in crate::websocket) fn whole(header: &Header, payload: &'i mut [u8]) -> Compressed<'i> {
         if let Some(key) = header.key {
             apply(payload, key);
@@ -39,7 +43,7 @@ impl<'i> Compressed<'i> {
         Compressed { text: header.opcode == Opcode::Text, payload: Payload::Whole(payload) }
     }
 
-    /// A message that came in pieces, its first frame with this opcode.
+    /// Takes a message that came in pieces, with the opcode of its first frame.
     pub(in crate::websocket) fn assembled(
         opcode: Opcode,
         assembly: Box<Assembly>,
@@ -47,12 +51,15 @@ impl<'i> Compressed<'i> {
         Compressed { text: opcode == Opcode::Text, payload: Payload::Assembled(assembly) }
     }
 
-    /// Whether the message is text. Whether it is UTF-8 (RFC 6455 section 8.1) only its decompression can tell.
+    /// Whether the message is text. The caller validates the UTF-8 of the inflated message (RFC
+    /// 6455 section 8.1).
+    #[must_use]
     pub const fn is_text(&self) -> bool {
         self.text
     }
 
-    /// What is to be decompressed.
+    /// The compressed bytes.
+    #[must_use]
     pub fn payload(&self) -> &[u8] {
         match &self.payload {
             Payload::Whole(bytes) => bytes,
@@ -61,8 +68,9 @@ impl<'i> Compressed<'i> {
     }
 }
 
-/// Appends a whole message as one frame whose payload [`Deflater::deflate`](super::Deflater::deflate) made: RSV1 says so (section 6.1). A client gives a
-/// masking key, unpredictable and new for each frame, a server none.
+/// Appends a whole compressed message as one frame with RSV1 (section 6.1).
+/// [`Deflater::deflate`](super::Deflater::deflate) makes the payload. A client gives a masking key,
+/// unpredictable and new for each frame; a server gives none.
 ///
 /// ```
 /// use switchboard::proto::websocket::{DeflateConfig, Deflater, encode_compressed};

@@ -1,9 +1,8 @@
-//! permessage-deflate (RFC 7692): its configuration, the codec, compressed messages, the header
-//! `Sec-WebSocket-Extensions` and the negotiation. Knows no connection and keeps no context.
+//! permessage-deflate (RFC 7692): its configuration, the negotiation, the codec and compressed
+//! messages. This folder knows no connection and keeps no context.
 
 mod codec;
 mod config;
-mod header;
 mod message;
 mod negotiation;
 

@@ -1,13 +1,26 @@
-//! How two peers come to agree on permessage-deflate (RFC 7692 section 7.1): offers, answers and their judgement, in both
-//! roles. Knows the four parameters; neither the rest of the handshake nor a bit of compressed data.
+//! The negotiation of permessage-deflate in both roles: offers, answers and their checks (RFC 7692
+//! section 7.1). This file knows the four parameters; neither the rest of the handshake nor
+//! compressed data.
 
 use super::config::{Agreed, DeflateConfig, DeflateMode, MAX_BITS, MIN_BITS};
-use super::header::{Extension, Param, Value, extensions};
 use crate::http1::Request;
+use crate::websocket::extensions_header::{Extension, Param, Value, extensions};
 
 const NAME: &[u8] = b"permessage-deflate";
 
-/// An offer that the server accepted, as it has to be answered.
+/// An accepted offer with the server's answer.
+///
+/// ```
+/// use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request};
+/// use switchboard::proto::websocket::{DeflateConfig, negotiate};
+///
+/// let head = b"GET / HTTP/1.1\r\nHost: a\r\n\
+///     Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+/// let mut slots = HeaderSlots::new();
+/// let request = Request::parse(head, &mut slots, &HeadLimits::default()).unwrap();
+/// let accepted = negotiate(&request, &DeflateConfig::dedicated()).unwrap();
+/// assert_eq!(accepted.agreed().window_bits(), Some(15));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Negotiated {
     agreed: Agreed,
@@ -16,7 +29,8 @@ pub struct Negotiated {
 }
 
 impl Negotiated {
-    /// What holds for the connection from now on.
+    /// The parameters of the connection.
+    #[must_use]
     pub const fn agreed(&self) -> Agreed {
         self.agreed
     }
@@ -39,17 +53,19 @@ impl Negotiated {
     }
 }
 
-/// The server's choice: the first offer that it can keep to; `None` if there is none, or nothing is wanted.
+/// Accepts the client's first offer that the server can meet; `None` without such an offer, or if
+/// compression is off.
 ///
-/// An offer with a parameter that is unknown, malformed or said twice is declined, and the next one looked at (RFC 7692
-/// section 7.1), as is one with `server_max_window_bits=8`.
+/// An offer with an unknown, malformed or repeated parameter is declined, and the next one
+/// considered (RFC 7692 section 7.1). The same holds for `server_max_window_bits=8`.
 ///
 /// ```
 /// use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request};
 /// use switchboard::proto::websocket::{DeflateConfig, negotiate};
 ///
-/// let head = b"GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Extensions: \
-///     permessage-deflate; server_max_window_bits=8, permessage-deflate; client_max_window_bits\r\n\r\n";
+/// let head = b"GET / HTTP/1.1\r\nHost: a\r\n\
+///     Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=8\r\n\
+///     Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
 /// let mut slots = HeaderSlots::new();
 /// let request = Request::parse(head, &mut slots, &HeadLimits::default()).unwrap();
 /// let accepted = negotiate(&request, &DeflateConfig::dedicated().client_bits(12)).unwrap();
@@ -58,6 +74,7 @@ impl Negotiated {
 /// assert_eq!(value, b"permessage-deflate; client_max_window_bits=12");
 /// assert!(accepted.agreed().our_takeover());
 /// ```
+#[must_use]
 pub fn negotiate(request: &Request<'_>, config: &DeflateConfig) -> Option<Negotiated> {
     if config.mode == DeflateMode::Off {
         return None;
@@ -66,23 +83,24 @@ pub fn negotiate(request: &Request<'_>, config: &DeflateConfig) -> Option<Negoti
         .header_values("sec-websocket-extensions")
         .flat_map(extensions)
         .filter(|offer| offer.name == NAME)
-        .find_map(|offer| accept(&Params::read(&offer, Said::InOffer).ok()?, config))
+        .find_map(|offer| accept(&Params::read(&offer, Source::Offer).ok()?, config))
 }
 
-/// The answer to one well-formed offer.
+/// Answers one well-formed offer; `None` declines.
 fn accept(offer: &Params, config: &DeflateConfig) -> Option<Negotiated> {
     let window = offer.server_max_window_bits.unwrap_or(MAX_BITS).min(config.server_bits);
     if window < MIN_BITS {
-        return None; // we would have to compress with a window that the compressor has not
+        return None; // our compressor has no such window
     }
     let our_takeover = config.is_dedicated() && !offer.server_no_context_takeover;
     let peer_takeover = config.is_dedicated() && !offer.client_no_context_takeover;
     Some(Negotiated {
         agreed: Agreed::new(window, our_takeover, peer_takeover),
-        // 7.1.2.1: to be said where it was asked for; otherwise it spares the client memory.
+        // 7.1.2.1: required if the client asked; otherwise a smaller window saves the client
+        // memory.
         server_bits: (offer.server_max_window_bits.is_some() || window < MAX_BITS)
             .then_some(window),
-        // 7.1.2.2: only a client that offers it can be asked, and for nothing more than it offers.
+        // 7.1.2.2: the server may ask only a client that offers, and for no larger window.
         client_bits: offer
             .client_max_window_bits
             .filter(|&bits| config.client_bits < bits)
@@ -90,7 +108,8 @@ fn accept(offer: &Params, config: &DeflateConfig) -> Option<Negotiated> {
     })
 }
 
-/// Appends the client's one offer, the value of the request's `Sec-WebSocket-Extensions`: nothing where none is wanted.
+/// Appends the client's one offer, as the value of the request's `Sec-WebSocket-Extensions`;
+/// nothing if compression is off.
 ///
 /// ```
 /// use switchboard::proto::websocket::{DeflateConfig, encode_offer};
@@ -117,7 +136,16 @@ pub fn encode_offer(out: &mut Vec<u8>, config: &DeflateConfig) {
     }
 }
 
-/// Why the server's answer to our offer fails the handshake (RFC 6455 section 4.1, RFC 7692 section 7.1).
+/// The error of a server's answer that fails the handshake (RFC 6455 section 4.1, RFC 7692 section
+/// 7.1).
+///
+/// ```
+/// use switchboard::proto::websocket::{DeflateConfig, Disagreement, check_answer};
+///
+/// let error = check_answer([&b"x-other"[..]], &DeflateConfig::shared()).unwrap_err();
+/// assert_eq!(error, Disagreement::NotOffered);
+/// assert_eq!(error.to_string(), "extension was not offered");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[non_exhaustive]
 pub enum Disagreement {
@@ -127,16 +155,18 @@ pub enum Disagreement {
     Repeated,
     /// A parameter that is malformed or unknown.
     MalformedParameter,
-    /// A parameter said twice.
+    /// A parameter that is there twice.
     RepeatedParameter,
-    /// A window that is not 8 to 15, missing, or above what was offered; a value where none belongs.
+    /// A window that is missing, outside 8 to 15 or above the offered one, or a value where none
+    /// belongs.
     InvalidValue,
-    /// A limit of our offer that the answer does not keep to.
+    /// An answer that does not meet a limit of our offer.
     OfferNotMet,
 }
 
 impl Disagreement {
-    /// What was wrong: short ASCII.
+    /// Describes the fault in short ASCII.
+    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Disagreement::NotOffered => "extension was not offered",
@@ -155,41 +185,53 @@ impl std::fmt::Display for Disagreement {
     }
 }
 
-/// The client's judgement of the answer to what [`encode_offer`] made of the same `config`. `values` are those of all
-/// `Sec-WebSocket-Extensions` lines of the response. `None`: the server declined, messages go as they are.
+impl std::error::Error for Disagreement {}
+
+/// Checks the server's answer to the offer that [`encode_offer`] made of the same `config`.
+/// `values` are the values of all `Sec-WebSocket-Extensions` lines of the response. `None` means
+/// that the server declined.
 ///
 /// # Errors
-/// A [`Disagreement`], with which the handshake fails.
+/// The first fault of the answer. The client then fails the handshake.
+///
+/// ```
+/// use switchboard::proto::websocket::{DeflateConfig, check_answer};
+///
+/// let config = DeflateConfig::dedicated();
+/// assert!(check_answer([&b"permessage-deflate"[..]], &config).unwrap().is_some());
+/// assert_eq!(check_answer([], &config), Ok(None));
+/// ```
 pub fn check_answer<'v>(
     values: impl IntoIterator<Item = &'v [u8]>,
     config: &DeflateConfig,
 ) -> Result<Option<Agreed>, Disagreement> {
     let mut agreed = None;
-    for answer in values.into_iter().flat_map(extensions) {
+    for answer in values.into_iter().flat_map(extensions).filter(|answer| !answer.is_empty()) {
         if answer.name != NAME || config.mode == DeflateMode::Off {
             return Err(Disagreement::NotOffered); // RFC 6455 4.1
         }
         if agreed.is_some() {
             return Err(Disagreement::Repeated);
         }
-        agreed = Some(conclude(&Params::read(&answer, Said::InAnswer)?, config)?);
+        agreed = Some(conclude(&Params::read(&answer, Source::Answer)?, config)?);
     }
     Ok(agreed)
 }
 
-/// What a well-formed answer means, if it keeps to the offer.
+/// Concludes the parameters from a well-formed answer that meets the offer.
 fn conclude(answer: &Params, config: &DeflateConfig) -> Result<Agreed, Disagreement> {
     if !config.is_dedicated() && !answer.server_no_context_takeover {
         return Err(Disagreement::OfferNotMet); // 7.1.1.1
     }
-    // 7.1.2.1: accepted "by including" it "with the same or smaller value".
+    // 7.1.2.1: a server accepts "by including" the parameter "with the same or smaller value".
     match answer.server_max_window_bits {
         Some(bits) if bits > config.server_bits => return Err(Disagreement::InvalidValue),
         None if config.server_bits < MAX_BITS => return Err(Disagreement::OfferNotMet),
         _ => {}
     }
     let window = match answer.client_max_window_bits {
-        Some(bits) if bits > config.client_bits => return Err(Disagreement::InvalidValue), // 7.1.2.2
+        // 7.1.2.2
+        Some(bits) if bits > config.client_bits => return Err(Disagreement::InvalidValue),
         Some(bits) => bits,
         None => config.client_bits,
     };
@@ -198,11 +240,12 @@ fn conclude(answer: &Params, config: &DeflateConfig) -> Result<Agreed, Disagreem
     Ok(Agreed::new(window, our_takeover, peer_takeover))
 }
 
-/// Where a parameter stands: only in an offer `client_max_window_bits` goes without a value (section 7.1.2.2).
+/// The header in which a parameter stands. Only an offer has `client_max_window_bits` without a
+/// value (section 7.1.2.2).
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Said {
-    InOffer,
-    InAnswer,
+enum Source {
+    Offer,
+    Answer,
 }
 
 /// The parameters of one extension, each at most once and within its range.
@@ -215,7 +258,7 @@ struct Params {
 }
 
 impl Params {
-    fn read(extension: &Extension<'_>, said: Said) -> Result<Params, Disagreement> {
+    fn read(extension: &Extension<'_>, source: Source) -> Result<Params, Disagreement> {
         let mut params = Params::default();
         for param in extension.params() {
             let Some(Param { name, value }) = param else {
@@ -231,7 +274,7 @@ impl Params {
                 (b"server_max_window_bits", value) => {
                     once(&mut params.server_max_window_bits, window_bits(value))?
                 }
-                (b"client_max_window_bits", None) if said == Said::InOffer => {
+                (b"client_max_window_bits", None) if source == Source::Offer => {
                     once(&mut params.client_max_window_bits, Some(MAX_BITS))?;
                 }
                 (b"client_max_window_bits", value) => {
@@ -244,7 +287,7 @@ impl Params {
     }
 }
 
-/// 7.1.1: neither of the two has a value.
+/// Reads a parameter that has no value and comes once (section 7.1.1).
 fn flag(seen: &mut bool, value: Option<Value<'_>>) -> Result<(), Disagreement> {
     match value {
         Some(_) => Err(Disagreement::InvalidValue),
@@ -256,6 +299,7 @@ fn flag(seen: &mut bool, value: Option<Value<'_>>) -> Result<(), Disagreement> {
     }
 }
 
+/// Reads a window that comes once.
 fn once(seen: &mut Option<u8>, bits: Option<u8>) -> Result<(), Disagreement> {
     match bits {
         None => Err(Disagreement::InvalidValue),
@@ -267,7 +311,8 @@ fn once(seen: &mut Option<u8>, bits: Option<u8>) -> Result<(), Disagreement> {
     }
 }
 
-/// 7.1.2: "a decimal integer value without leading zeroes between 8 to 15 inclusive".
+/// Parses "a decimal integer value without leading zeroes between 8 to 15 inclusive" (section
+/// 7.1.2).
 fn window_bits(value: Option<Value<'_>>) -> Option<u8> {
     let mut digits = value?.chars();
     match (digits.next()?, digits.next(), digits.next()) {
@@ -277,7 +322,7 @@ fn window_bits(value: Option<Value<'_>>) -> Option<u8> {
     }
 }
 
-/// `bits` has two digits at most, being 15 at most.
+/// Appends a parameter with a window of at most 15 bits, which has one or two digits.
 fn encode_bits(out: &mut Vec<u8>, name: &[u8], bits: u8) {
     out.extend_from_slice(name);
     out.push(b'=');

@@ -1,38 +1,57 @@
-//! The value of `Sec-WebSocket-Extensions`: extensions in order, each with its parameters (RFC 6455 section 9.1).
-//! Knows the grammar; not what any extension or parameter means, nor what to do about a malformed one.
+//! The parser of `Sec-WebSocket-Extensions`: extensions in order, each with its parameters (RFC
+//! 6455 section 9.1). This file knows the grammar; neither the meaning of an extension nor the
+//! reaction to a malformed one.
 
-/// One extension, its parameters not looked at yet.
+use crate::http1::is_token;
+
+/// An extension, whose parameters are parsed on demand.
 #[derive(Clone, Copy)]
 pub(super) struct Extension<'v> {
     pub(super) name: &'v [u8],
     params: Option<&'v [u8]>,
 }
 
-/// A parameter.
+/// A parameter of an extension.
 pub(super) struct Param<'v> {
     pub(super) name: &'v [u8],
     pub(super) value: Option<Value<'v>>,
 }
 
-/// The value of a parameter: of a quoted string what is between the quotes, its escapes well-formed.
+/// The value of a parameter. A quoted string is kept without its quotes, its escapes well-formed.
 pub(super) struct Value<'v> {
     bytes: &'v [u8],
     quoted: bool,
 }
 
-/// The extensions of one header line, in order. One that is malformed reaches to the next comma outside of quotes.
+/// Splits a header value into extensions, in order. An extension ends at the next comma outside
+/// quotes, even if malformed.
 pub(super) fn extensions(value: &[u8]) -> impl Iterator<Item = Extension<'_>> {
-    // RFC 9110 5.6.1: empty elements of a list are passed over.
-    pieces(value, b',').filter(|element| !element.is_empty()).map(|element| {
+    split_outside_quotes(value, b',').map(|element| {
         let (name, params) = cut(element, b';');
         Extension { name, params }
     })
 }
 
 impl<'v> Extension<'v> {
+    /// Whether the list element is empty, which a recipient skips (RFC 9110 section 5.6.1).
+    #[cfg(feature = "deflate")]
+    pub(super) fn is_empty(&self) -> bool {
+        self.name.is_empty() && self.params.is_none()
+    }
+
+    /// The name, if the name and all parameters follow the grammar by the letter.
+    pub(super) fn well_formed_name(&self) -> Option<&'v [u8]> {
+        let param_follows = |param: Option<Param<'_>>| {
+            param.is_some_and(|Param { name, value }| {
+                is_token(name) && value.is_none_or(|value| value.means_token())
+            })
+        };
+        (is_token(self.name) && self.params().all(param_follows)).then_some(self.name)
+    }
+
     /// The parameters in order, `None` in the place of a malformed one.
     pub(super) fn params(&self) -> impl Iterator<Item = Option<Param<'v>>> + use<'v> {
-        self.params.into_iter().flat_map(|params| pieces(params, b';')).map(|param| {
+        self.params.into_iter().flat_map(|params| split_outside_quotes(params, b';')).map(|param| {
             match cut(param, b'=') {
                 (b"", _) => None,
                 (name, None) => Some(Param { name, value: None }),
@@ -54,7 +73,8 @@ impl<'v> Value<'v> {
         }
     }
 
-    /// The characters that are meant: those of a token, or of a quoted string without its escapes.
+    /// The characters of the token, or of the quoted string without its escapes (RFC 9110 section
+    /// 5.6.4).
     pub(super) fn chars(&self) -> impl Iterator<Item = u8> + use<'v> {
         let (mut bytes, quoted) = (self.bytes.iter().copied(), self.quoted);
         std::iter::from_fn(move || match bytes.next() {
@@ -62,9 +82,14 @@ impl<'v> Value<'v> {
             other => other,
         })
     }
+
+    /// Whether the characters are a token, as section 9.1 demands of a quoted string too.
+    fn means_token(&self) -> bool {
+        !self.bytes.is_empty() && self.chars().all(|byte| is_token(&[byte]))
+    }
 }
 
-/// Whether quotes stand only behind a backslash, and behind every backslash something.
+/// Whether every quote stands behind a backslash, and every backslash before a character.
 fn is_quotable(bytes: &[u8]) -> bool {
     let mut bytes = bytes.iter();
     while let Some(byte) = bytes.next() {
@@ -77,8 +102,8 @@ fn is_quotable(bytes: &[u8]) -> bool {
     true
 }
 
-/// What stands between separators, those within quotes not counted, without the white space around it.
-fn pieces(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+/// Splits at separators outside quotes, and trims each piece.
+fn split_outside_quotes(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(value);
     std::iter::from_fn(move || {
         let (piece, after) = cut(rest?, separator);
@@ -87,7 +112,8 @@ fn pieces(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// What stands before the first separator outside of quotes, trimmed, and what follows it.
+/// Cuts at the first separator outside quotes: returns the trimmed piece before, and the rest
+/// behind.
 fn cut(value: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
     let (mut quoted, mut escaped) = (false, false);
     for (at, &byte) in value.iter().enumerate() {
