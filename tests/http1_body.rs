@@ -111,17 +111,17 @@ fn decoder_accepts_every_good_body_at_every_split() {
 
 #[test]
 fn decoder_refuses_every_malformed_body_at_every_split() {
-    for (name, input, refusal) in REFUSED {
-        assert_eq!(decode(&[input]), Err(*refusal), "{name}");
+    for (name, input, error) in REFUSED {
+        assert_eq!(decode(&[input]), Err(*error), "{name}");
         for cut in 0..=input.len() {
             assert_eq!(
                 decode(&[&input[..cut], &input[cut..]]),
-                Err(*refusal),
+                Err(*error),
                 "{name}, cut at {cut}"
             );
         }
-        assert_eq!(decode(&byte_by_byte(input)), Err(*refusal), "{name}, byte by byte");
-        assert!([400, 413].contains(&refusal.status().as_u16()), "{name}");
+        assert_eq!(decode(&byte_by_byte(input)), Err(*error), "{name}, byte by byte");
+        assert!([400, 413].contains(&error.status().as_u16()), "{name}");
     }
 }
 
@@ -208,7 +208,7 @@ fn field_row_16_a_chunked_body_has_one_reading() {
     ];
     for input in rows {
         assert_eq!(
-            decode(&[input]).map_err(|refusal| refusal.status().as_u16()),
+            decode(&[input]).map_err(|error| error.status().as_u16()),
             Err(400),
             "{}",
             input.escape_ascii()

@@ -21,7 +21,7 @@ fn judge_within(input: &[u8], limits: &HeadLimits) -> Result<(), RequestError> {
             Request::parse(&input[..len], &mut HeaderSlots::new(), limits).map(drop)
         }
         Scan::Partial(_) => panic!("{} is not a whole head", input.escape_ascii()),
-        Scan::Refused(refusal) => Err(refusal),
+        Scan::Refused(error) => Err(error),
     }
 }
 
@@ -47,16 +47,16 @@ fn assert_scans_alike(name: &str, input: &[u8], limits: &HeadLimits) {
 #[test]
 fn scanner_refuses_a_forbidden_byte_when_it_arrives() {
     let limits = HeadLimits::default();
-    for (last, refusal) in [(b'\n', BareLineFeed), (0, ControlCharacter), (0x7F, ControlCharacter)]
+    for (last, error) in [(b'\n', BareLineFeed), (0, ControlCharacter), (0x7F, ControlCharacter)]
     {
         // At every offset within a word, and in the tail after the last word.
         for len in 0..40 {
             let mut input = vec![b'a'; len];
             assert!(matches!(scan(&input, 0, &limits), Scan::Partial(_)));
             input.push(last);
-            assert_eq!(scan(&input, 0, &limits), Scan::Refused(refusal));
+            assert_eq!(scan(&input, 0, &limits), Scan::Refused(error));
             input.extend_from_slice(b"more and more");
-            assert_eq!(scan(&input, 0, &limits), Scan::Refused(refusal));
+            assert_eq!(scan(&input, 0, &limits), Scan::Refused(error));
         }
     }
     assert_eq!(scan(b"GET / HTTP/1.1\r\nA: b\rc", 0, &limits), Scan::Refused(BareCarriageReturn));
@@ -204,9 +204,9 @@ fn field_row_16_no_ambiguous_message_has_a_reading() {
         b"GET http://a@b/ HTTP/1.1\r\nHost: a\r\n\r\n",
     ];
     for input in ambiguous {
-        let refusal = judge(input).expect_err("two readings");
-        assert!(matches!(refusal.status().as_u16(), 400 | 501), "{}", input.escape_ascii());
-        let answer = Response::from(refusal);
-        assert!(answer.is_close() && answer.status() == refusal.status());
+        let error = judge(input).expect_err("two readings");
+        assert!(matches!(error.status().as_u16(), 400 | 501), "{}", input.escape_ascii());
+        let answer = Response::from(error);
+        assert!(answer.is_close() && answer.status() == error.status());
     }
 }

@@ -87,7 +87,7 @@ fn known(verdict: Scan) -> Result<Option<usize>, RequestError> {
     match verdict {
         Scan::Complete(len) => Ok(Some(len)),
         Scan::Partial(_) => Ok(None),
-        Scan::Refused(refusal) => Err(refusal),
+        Scan::Refused(error) => Err(error),
     }
 }
 

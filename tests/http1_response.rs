@@ -213,12 +213,12 @@ fn response_names_the_allowed_methods() {
 
 #[test]
 fn refusal_becomes_an_answer_that_closes() {
-    for &refusal in RequestError::ALL {
-        let response = Response::from(refusal);
-        assert_eq!(response.status(), refusal.status());
-        assert_eq!(response.body_bytes(), refusal.as_str().as_bytes());
-        assert!(encoded(&response, &OPEN).contains("\r\nConnection: close"), "{refusal:?}");
-        assert!(refusal.status().is_client_error() || refusal.status().is_server_error());
+    for &error in RequestError::ALL {
+        let response = Response::from(error);
+        assert_eq!(response.status(), error.status());
+        assert_eq!(response.body_bytes(), error.as_str().as_bytes());
+        assert!(encoded(&response, &OPEN).contains("\r\nConnection: close"), "{error:?}");
+        assert!(error.status().is_client_error() || error.status().is_server_error());
     }
 }
 
@@ -240,12 +240,12 @@ fn refusal_has_the_status_of_its_fault() {
         (OriginRefused, 403),
         (UnsupportedWebSocketVersion, 426),
     ];
-    for &refusal in RequestError::ALL {
+    for &error in RequestError::ALL {
         let expected =
-            rows.iter().find(|(named, _)| *named == refusal).map_or(400, |(_, status)| *status);
-        assert_eq!(refusal.status().as_u16(), expected, "{refusal:?}");
-        let same = RequestError::ALL.iter().filter(|other| other.as_str() == refusal.as_str());
-        assert_eq!(same.count(), 1, "{refusal:?}: words of its own");
+            rows.iter().find(|(named, _)| *named == error).map_or(400, |(_, status)| *status);
+        assert_eq!(error.status().as_u16(), expected, "{error:?}");
+        let same = RequestError::ALL.iter().filter(|other| other.as_str() == error.as_str());
+        assert_eq!(same.count(), 1, "{error:?}: words of its own");
     }
 }
 
@@ -256,12 +256,12 @@ fn field_row_17_an_unsupported_version_is_told_the_right_one() {
     assert!(bytes.starts_with("HTTP/1.1 426 Upgrade Required\r\n"));
     assert!(bytes.contains("\r\nConnection: close, upgrade\r\n"));
     assert!(bytes.contains("\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"));
-    for refusal in [
+    for error in [
         RequestError::UpgradeMethod,
         RequestError::UpgradeVersion,
         RequestError::MissingConnectionUpgrade,
     ] {
-        let bytes = encoded(&Response::from(refusal), &OPEN);
+        let bytes = encoded(&Response::from(error), &OPEN);
         assert!(bytes.starts_with("HTTP/1.1 400 ") && !bytes.contains("Upgrade"));
     }
 }

@@ -19,7 +19,7 @@ fn read(input: &[u8], cuts: impl IntoIterator<Item = usize>, limits: &HeadLimits
                 assert!(seen <= end, "{seen} of {end}");
                 resume = seen;
             }
-            Scan::Refused(rejection) => return Some(Err(rejection)),
+            Scan::Refused(error) => return Some(Err(error)),
             Scan::Complete(len) => {
                 let mut slots = HeaderSlots::new();
                 let head = ResponseHead::parse(&input[..len], &mut slots, limits);
@@ -115,10 +115,10 @@ const BAD: &[(&[u8], ResponseError)] = &[
 
 #[test]
 fn client_names_what_is_wrong_with_a_head_at_every_cut() {
-    for &(input, rejection) in BAD {
+    for &(input, error) in BAD {
         assert_eq!(
             verdict(input, &HeadLimits::default()),
-            Some(Err(rejection)),
+            Some(Err(error)),
             "{}",
             input.escape_ascii()
         );
@@ -267,7 +267,7 @@ proptest! {
         let scanned = match scan_response(&input, 0, &limits) {
             Scan::Complete(len) => Some(Ok(len)),
             Scan::Partial(_) => None,
-            Scan::Refused(rejection) => Some(Err(rejection)),
+            Scan::Refused(error) => Some(Err(error)),
         };
         prop_assert_eq!(scanned, read_naively(&input, &limits));
         verdict(&input, &limits);

@@ -1,4 +1,4 @@
-//! A request head, however its bytes arrive: one end or one refusal, and a request that can be asked anything.
+//! A request head, however its bytes arrive: one end or one error, and a request that can be asked anything.
 
 #![no_main]
 
