@@ -1,4 +1,4 @@
-//! Request heads: which are refused with which fault, and how the others read, wherever they are cut.
+//! Request heads: the fault of each refused one and the reading of each accepted one, cut anywhere.
 
 use switchboard::proto::http1::{
     BodyLength, HeadLimits, HeaderSlots, Request, RequestError, Scan, Version, scan,
@@ -6,7 +6,9 @@ use switchboard::proto::http1::{
 
 /// A head that is good but for the part that a row puts in.
 macro_rules! lines {
-    ($($line:literal)*) => { concat!("GET / HTTP/1.1\r\nHost: example.com\r\n", $($line, "\r\n",)* "\r\n").as_bytes() };
+    ($($line:literal)*) => {
+        concat!("GET / HTTP/1.1\r\nHost: example.com\r\n", $($line, "\r\n",)* "\r\n").as_bytes()
+    };
 }
 macro_rules! line {
     ($line:literal) => {
@@ -24,7 +26,9 @@ macro_rules! host {
     };
 }
 macro_rules! post {
-    ($($line:literal)*) => { concat!("POST / HTTP/1.1\r\nHost: example.com\r\n", $($line, "\r\n",)* "\r\n").as_bytes() };
+    ($($line:literal)*) => {
+        concat!("POST / HTTP/1.1\r\nHost: example.com\r\n", $($line, "\r\n",)* "\r\n").as_bytes()
+    };
 }
 
 #[path = "http1_request/accepted.rs"]
@@ -50,7 +54,7 @@ fn judge_within(input: &[u8], limits: &HeadLimits) -> Result<String, RequestErro
     }
 }
 
-/// All that decides how a request is routed and framed, in one line.
+/// Writes down in one line how a request is routed and framed.
 fn reading(request: &Request<'_>) -> String {
     let mut words = vec![request.method().to_string(), request.path().to_string()];
     words.extend(request.query().map(|query| format!("query={query}")));
@@ -67,7 +71,7 @@ fn reading(request: &Request<'_>) -> String {
     words.join(" ")
 }
 
-/// The same verdict in two pieces, cut anywhere, and byte by byte.
+/// Asserts one verdict for the whole input, for two pieces cut anywhere, and byte by byte.
 fn assert_scans_alike(name: &str, input: &[u8], limits: &HeadLimits) {
     let whole = scan(input, 0, limits);
     for cut in 0..=input.len() {

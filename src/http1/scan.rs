@@ -1,6 +1,9 @@
 //! Where a head ends, however its bytes arrive, and the limits that it keeps.
 //! Knows lines and forbidden bytes; what a line means, [`Request::parse`](super::Request::parse)
 //! knows.
+//!
+//! httparse begins anew at every call. A head of 16 KiB that arrives byte by byte would be read
+//! 16,384 times, 134 MB in all; here each byte is read once.
 
 use super::request_error::RequestError;
 

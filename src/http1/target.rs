@@ -1,6 +1,5 @@
 //! The request target (RFC 9112 section 3.2): its form, and the one reading of its path.
-//! Knows no zones and no headers; refuses, and does not repair, what two programs could read
-//! differently.
+//! Knows no zones and no headers. Refuses, and does not repair, a target with two readings.
 
 use std::borrow::Cow;
 

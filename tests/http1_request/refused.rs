@@ -1,7 +1,8 @@
-//! Heads that are refused, with status and fault: the shape of the head, `Host`, targets and lengths.
+//! Heads that are refused, with status and fault: the shape of the head, `Host`, targets and
+//! lengths.
 
-use switchboard::proto::http1::RequestError;
 use RequestError::*;
+use switchboard::proto::http1::RequestError;
 
 /// A name, the bytes of the head, the status, and the fault.
 pub const REFUSED: &[(&str, &[u8], u16, RequestError)] = &[
