@@ -16,7 +16,7 @@ static OPENING: LazyLock<ClientHandshake> = LazyLock::new(|| {
     let mut offer = Vec::new();
     encode_offer(&mut offer, &CONFIG);
     let url = "ws://example.com/chat".parse().expect("a URL");
-    Opening::new(url)
+    ClientHandshake::new(url)
         .subprotocols(["chat", "superchat"])
         .extensions(String::from_utf8(offer).expect("ASCII"))
 });
