@@ -96,8 +96,8 @@ pub fn scan(input: &[u8], resume: usize, limits: &HeadLimits) -> Scan {
 
 /// Walks from line end to line end.
 ///
-/// A `Partial` holds the place of the first byte whose meaning is open: the first CR of what may
-/// become the end of the head, or the end of the input. The byte before that place is inside a
+/// A `Partial` holds the place of the first byte whose meaning is open: the end of the input, or
+/// the first CR of what may become the end of the head. The byte before that place is inside a
 /// line, so the place alone is enough to resume.
 pub(super) fn walk(input: &[u8], resume: usize) -> Scan {
     let mut position = resume;

@@ -7,7 +7,7 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 
 use super::characters::{BACKSLASH, ESCAPE, FOREIGN, FRAGMENT, QUERY, classes_in};
-use super::is_authority;
+use super::host::is_authority;
 use super::percent::{escapes, is_well_formed};
 use super::request_error::RequestError;
 

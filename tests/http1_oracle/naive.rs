@@ -1,4 +1,4 @@
-//! A naive reader of heads, written from RFC 9110 and RFC 9112: it splits and copies, and looks at
+//! A naive reader of heads, written from RFC 9110 and RFC 9112. It splits and copies, and looks at
 //! every byte as often as it likes. Knows the shape of a head; `meaning` knows the rest.
 
 use super::meaning::{self, Body};
