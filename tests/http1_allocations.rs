@@ -1,5 +1,5 @@
-//! What a request costs in memory: nothing, unless its path has to be decoded. Alone in its file, since it counts
-//! every allocation of the process.
+//! A request and its response allocate nothing, unless the path has to be decoded. The test stands
+//! alone in its file, because it counts every allocation of the process.
 
 use std::alloc::System;
 
@@ -11,11 +11,12 @@ use switchboard::proto::http1::{
 #[global_allocator]
 static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-const PLAIN: &[u8] =
-    b"GET /chat/room?user=a+b HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nCookie: a=b\r\n\r\n";
+const PLAIN: &[u8] = b"GET /chat/room?user=a+b HTTP/1.1\r\nHost: example.com\r\n\
+    Upgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+    Cookie: a=b\r\n\r\n";
 
-/// Allocations while a request is scanned, parsed, looked up and answered.
+/// Counts allocations while a request is scanned, parsed, looked up and answered.
 fn allocations(head: &[u8], out: &mut Vec<u8>, date: &mut Date) -> usize {
     let region = Region::new(COUNTED);
     let limits = HeadLimits::default();
@@ -38,13 +39,13 @@ fn allocations(head: &[u8], out: &mut Vec<u8>, date: &mut Date) -> usize {
 fn request_and_answer_allocate_nothing() {
     let mut out = Vec::with_capacity(1 << 10);
     let mut date = Date::new();
-    // The test runner's own thread may allocate beside it, but not every time.
+    // The thread of the test runner may allocate at the same time, but not at all times.
     let fewest = (0..20).map(|_| {
         out.clear();
         allocations(PLAIN, &mut out, &mut date)
     });
     assert_eq!(fewest.min(), Some(0));
-    // The count counts: an escape in the path has to be decoded somewhere.
+    // The counter works: an escape in the path has to be decoded into memory.
     let escaped =
         PLAIN.escape_ascii().to_string().replace("\\r\\n", "\r\n").replace("room", "ro%6Fm");
     out.clear();

@@ -1,4 +1,4 @@
-//! The chunked coding: what is refused, what is accepted, wherever it is cut, and what it costs.
+//! The chunked coding: bodies that are refused or accepted, cut anywhere, and the limits.
 
 use switchboard::proto::http1::{Chunked, LAST_CHUNK, Progress, RequestError, encode_chunk};
 
@@ -6,7 +6,7 @@ use RequestError::*;
 
 const LIMIT: usize = 1 << 10;
 
-/// What it is, its bytes, the payload; every byte belongs to the body.
+/// A name, the bytes, and the payload. Every byte belongs to the body.
 const ACCEPTED: &[(&str, &[u8], &[u8])] = &[
     ("no payload", b"0\r\n\r\n", b""),
     ("one chunk", b"5\r\nhello\r\n0\r\n\r\n", b"hello"),
@@ -28,7 +28,7 @@ const ACCEPTED: &[(&str, &[u8], &[u8])] = &[
     ),
 ];
 
-/// What it is, its bytes, the fault.
+/// A name, the bytes, and the fault.
 const REFUSED: &[(&str, &[u8], RequestError)] = &[
     ("no size", b"\r\nhello\r\n0\r\n\r\n", MalformedChunkSize),
     ("a size with a sign", b"+5\r\nhello\r\n", MalformedChunkSize),
@@ -72,7 +72,7 @@ const REFUSED: &[(&str, &[u8], RequestError)] = &[
     ("sizes that overflow", b"1\r\na\r\nffffffffffffffff\r\n", BodyTooLarge),
 ];
 
-/// The payload, the bytes used and whether that was all, decoded in the given pieces.
+/// Decodes pieces: the payload, the number of bytes used, and whether the body is over.
 fn decode(pieces: &[&[u8]]) -> Result<(Vec<u8>, usize, bool), RequestError> {
     let mut decoder = Chunked::new();
     let (mut out, mut used) = (Vec::new(), 0);
@@ -111,17 +111,17 @@ fn decoder_accepts_every_good_body_at_every_split() {
 
 #[test]
 fn decoder_refuses_every_malformed_body_at_every_split() {
-    for (name, input, refusal) in REFUSED {
-        assert_eq!(decode(&[input]), Err(*refusal), "{name}");
+    for (name, input, error) in REFUSED {
+        assert_eq!(decode(&[input]), Err(*error), "{name}");
         for cut in 0..=input.len() {
             assert_eq!(
                 decode(&[&input[..cut], &input[cut..]]),
-                Err(*refusal),
+                Err(*error),
                 "{name}, cut at {cut}"
             );
         }
-        assert_eq!(decode(&byte_by_byte(input)), Err(*refusal), "{name}, byte by byte");
-        assert!([400, 413].contains(&refusal.status().as_u16()), "{name}");
+        assert_eq!(decode(&byte_by_byte(input)), Err(*error), "{name}, byte by byte");
+        assert!([400, 413].contains(&error.status().as_u16()), "{name}");
     }
 }
 
@@ -195,7 +195,7 @@ fn encoder_writes_chunks_and_never_an_empty_one() {
 
 #[test]
 fn field_row_16_a_chunked_body_has_one_reading() {
-    // What a lenient peer takes for a shorter or a longer body, or for a second request.
+    // A lenient peer reads these as a shorter or longer body, or as a second request.
     let rows: &[&[u8]] = &[
         b"5\nhello\n0\n\n",
         b"5;\nhello\r\n0\r\n\r\n",
@@ -208,7 +208,7 @@ fn field_row_16_a_chunked_body_has_one_reading() {
     ];
     for input in rows {
         assert_eq!(
-            decode(&[input]).map_err(|refusal| refusal.status().as_u16()),
+            decode(&[input]).map_err(|error| error.status().as_u16()),
             Err(400),
             "{}",
             input.escape_ascii()

@@ -1,4 +1,5 @@
-//! Where a head ends and how large it may be, by the byte and as it arrives; advisories about heads.
+//! The end of a head and its limits, to the byte and however it arrives; published advisories about
+//! heads.
 
 use switchboard::proto::http1::RequestError::*;
 use switchboard::proto::http1::{
@@ -21,11 +22,11 @@ fn judge_within(input: &[u8], limits: &HeadLimits) -> Result<(), RequestError> {
             Request::parse(&input[..len], &mut HeaderSlots::new(), limits).map(drop)
         }
         Scan::Partial(_) => panic!("{} is not a whole head", input.escape_ascii()),
-        Scan::Refused(refusal) => Err(refusal),
+        Scan::Refused(error) => Err(error),
     }
 }
 
-/// The same verdict in two pieces, cut anywhere, and byte by byte.
+/// Asserts one verdict for the whole input, for two pieces cut anywhere, and byte by byte.
 fn assert_scans_alike(name: &str, input: &[u8], limits: &HeadLimits) {
     let whole = scan(input, 0, limits);
     for cut in 0..=input.len() {
@@ -47,16 +48,15 @@ fn assert_scans_alike(name: &str, input: &[u8], limits: &HeadLimits) {
 #[test]
 fn scanner_refuses_a_forbidden_byte_when_it_arrives() {
     let limits = HeadLimits::default();
-    for (last, refusal) in [(b'\n', BareLineFeed), (0, ControlCharacter), (0x7F, ControlCharacter)]
-    {
+    for (last, error) in [(b'\n', BareLineFeed), (0, ControlCharacter), (0x7F, ControlCharacter)] {
         // At every offset within a word, and in the tail after the last word.
         for len in 0..40 {
             let mut input = vec![b'a'; len];
             assert!(matches!(scan(&input, 0, &limits), Scan::Partial(_)));
             input.push(last);
-            assert_eq!(scan(&input, 0, &limits), Scan::Refused(refusal));
+            assert_eq!(scan(&input, 0, &limits), Scan::Refused(error));
             input.extend_from_slice(b"more and more");
-            assert_eq!(scan(&input, 0, &limits), Scan::Refused(refusal));
+            assert_eq!(scan(&input, 0, &limits), Scan::Refused(error));
         }
     }
     assert_eq!(scan(b"GET / HTTP/1.1\r\nA: b\rc", 0, &limits), Scan::Refused(BareCarriageReturn));
@@ -111,7 +111,7 @@ fn scanner_refuses_an_endless_target_before_its_end() {
         scan(&[b"\r\n", &endless[..163]].concat(), 0, &limits),
         Scan::Refused(TargetTooLong)
     );
-    // A head as long as that, but in lines, is none.
+    // Header lines of the same length are no target.
     let lines = [b"GET / HTTP/1.1\r\nHost: a\r\nA: ", &[b'a'; 300][..], b"\r\n\r\n"].concat();
     assert!(judge_within(&lines, &limits).is_ok());
     assert_scans_alike("a long line", &lines, &limits);
@@ -155,8 +155,8 @@ fn field_row_01_a_head_costs_linear_work_however_it_arrives() {
     assert_eq!((verdict, len), (Scan::Refused(HeadTooLarge), limits.head));
     assert_eq!(HeadTooLarge.status(), 431);
 
-    // A 7 KiB header byte by byte: what lies before `resume` is destroyed, so nobody can be looking at it, and only
-    // the last four bytes may lie behind it.
+    // A 7 KiB header byte by byte. The bytes before `resume` are destroyed, so the scanner cannot
+    // look at them. At most four bytes may lie behind `resume`.
     let mut input =
         [b"GET / HTTP/1.1\r\nHost: a\r\nA: ", &vec![b'a'; 7 << 10][..], b"\r\n\r\n"].concat();
     let mut resume = 0;
@@ -186,8 +186,10 @@ fn field_row_02_two_thousand_headers_are_431() {
 #[test]
 fn field_row_16_no_ambiguous_message_has_a_reading() {
     let ambiguous: Vec<&[u8]> = vec![
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n5c\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n\
+        0\r\n\r\nG",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n\
+        5c\r\n",
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding\t: chunked\r\n\r\n",
@@ -204,9 +206,9 @@ fn field_row_16_no_ambiguous_message_has_a_reading() {
         b"GET http://a@b/ HTTP/1.1\r\nHost: a\r\n\r\n",
     ];
     for input in ambiguous {
-        let refusal = judge(input).expect_err("two readings");
-        assert!(matches!(refusal.status().as_u16(), 400 | 501), "{}", input.escape_ascii());
-        let answer = Response::from(refusal);
-        assert!(answer.is_close() && answer.status() == refusal.status());
+        let error = judge(input).expect_err("two readings");
+        assert!(matches!(error.status().as_u16(), 400 | 501), "{}", input.escape_ascii());
+        let answer = Response::from(error);
+        assert!(answer.is_close() && answer.status() == error.status());
     }
 }

@@ -1,9 +1,11 @@
-//! What a request tells a handler: headers, query, cookies, path, extensions.
+//! Lookups in a request: headers, query, cookies, path and extensions.
 
 use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request};
 
 macro_rules! lines {
-    ($($line:literal)*) => { concat!("GET / HTTP/1.1\r\nHost: example.com\r\n", $($line, "\r\n",)* "\r\n").as_bytes() };
+    ($($line:literal)*) => {
+        concat!("GET / HTTP/1.1\r\nHost: example.com\r\n", $($line, "\r\n",)* "\r\n").as_bytes()
+    };
 }
 macro_rules! get {
     ($target:literal) => {
@@ -11,7 +13,9 @@ macro_rules! get {
     };
 }
 macro_rules! post {
-    ($($line:literal)*) => { concat!("POST / HTTP/1.1\r\nHost: example.com\r\n", $($line, "\r\n",)* "\r\n").as_bytes() };
+    ($($line:literal)*) => {
+        concat!("POST / HTTP/1.1\r\nHost: example.com\r\n", $($line, "\r\n",)* "\r\n").as_bytes()
+    };
 }
 
 fn with_request(head: &[u8], look: impl FnOnce(Request<'_>)) {
@@ -21,11 +25,13 @@ fn with_request(head: &[u8], look: impl FnOnce(Request<'_>)) {
 
 #[test]
 fn request_finds_headers_in_any_case() {
-    let head = lines!("X-A: 1" "Origin: http://a" "x-a: 2" "ORIGIN: http://b" "X-B: \u{e9}" "Upgrade: h2c");
+    let head = lines!(
+        "X-A: 1" "Origin: http://a" "x-a: 2" "ORIGIN: http://b" "X-B: \u{e9}" "Upgrade: h2c"
+    );
     with_request(head, |request| {
         assert_eq!(request.header("x-A"), Some("1"));
         assert_eq!(request.header_values("X-a").collect::<Vec<_>>(), [b"1", b"2"]);
-        // Known names have their places noted; one that stands once, more than once, or not at all.
+        // Known names, whose values are noted: on one line, on several, and absent.
         assert_eq!(request.header("origin"), Some("http://a"));
         assert_eq!(request.header_values("Origin").collect::<Vec<_>>(), [b"http://a", b"http://b"]);
         assert_eq!(request.header("UPGRADE"), Some("h2c"));
@@ -36,7 +42,7 @@ fn request_finds_headers_in_any_case() {
         assert_eq!(request.headers().count(), 7);
         assert_eq!(request.headers().next(), Some(("Host", &b"example.com"[..])));
         assert_eq!(request.header(""), None);
-        // Folding names must not make others of them.
+        // Folding the case must not turn another name into a known one.
         assert_eq!(request.header("\u{f}rigin"), None);
         assert_eq!(request.header("hos\u{54}"), Some("example.com"));
     });

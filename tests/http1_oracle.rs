@@ -1,5 +1,5 @@
-//! Heads as a naive reader reads them: what is accepted here it accepts, with the same parts, and it
-//! names the place of every fault. Heads are made of good parts, then spoiled in a few places.
+//! Compares the parsers with a naive reader: they accept the same heads, with the same parts, and
+//! agree on the place of every fault. Heads are made of good parts, then spoiled in a few places.
 
 #[path = "http1_oracle/meaning.rs"]
 mod meaning;
@@ -59,7 +59,7 @@ const SPOILERS: &[&str] = &[
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 ];
 
-/// A header line that says how long a body is, or how a request is to be handled.
+/// A header line that frames or routes a request.
 fn framing() -> impl Strategy<Value = (&'static str, &'static str)> {
     let lengths = vec!["0", "5", "05", "+5", "5, 5", "", "18446744073709551615", "5 ", "0x5"];
     let codings = vec!["chunked", "Chunked", "gzip, chunked", "chunked,", "chunked, chunked", ""];
@@ -108,7 +108,7 @@ fn lines() -> impl Strategy<Value = String> {
     })
 }
 
-/// Mostly what stands first, and else one of the others.
+/// The first choice in six of seven cases, and else one of the others.
 fn mostly(first: &'static str, others: &[&'static str]) -> impl Strategy<Value = &'static str> {
     prop_oneof![6 => Just(first), 1 => select(others.to_vec())]
 }
@@ -190,7 +190,7 @@ fn version(minor: u8) -> Version {
     if minor == 0 { Version::Http10 } else { Version::Http11 }
 }
 
-/// The name of a fault of a request's shape; `None` for what is judged afterwards.
+/// The name of a fault of a request's shape; `None` for a fault of its meaning.
 fn request_fault(fault: &Fault) -> Option<RequestError> {
     match fault {
         Fault::Cut => Some(RequestError::IncompleteHead),
@@ -241,7 +241,7 @@ fn response_fault(fault: &Fault) -> Option<ResponseError> {
     }
 }
 
-/// Names and values must be the same.
+/// Asserts that names and values are the same.
 fn same<'a>(
     ours: impl Iterator<Item = (&'a str, &'a [u8])>,
     theirs: &[(String, Vec<u8>)],
@@ -272,7 +272,7 @@ fn same_request(request: &Request<'_>, theirs: &Reading) -> Result<(), TestCaseE
     Ok(())
 }
 
-/// Compares the readings of a request in input that may hold anything, before its end and after it.
+/// Compares the readings of a request head that the input may begin with.
 fn requests_agree(input: &[u8]) -> Result<(), TestCaseError> {
     let theirs = naive::request(input, LIMITS.headers, LIMITS.target);
     let mut slots = HeaderSlots::new();
@@ -284,7 +284,7 @@ fn requests_agree(input: &[u8]) -> Result<(), TestCaseError> {
     {
         prop_assert_eq!(scanned, Scan::Complete(reading.len));
     }
-    // Where the scanner finds a fault, another name would do.
+    // Where the scanner finds a fault, its name counts.
     let Scan::Complete(len) = scanned else { return Ok(()) };
     let mut slots = HeaderSlots::new();
     match (Request::parse(&input[..len], &mut slots, &LIMITS), theirs) {
@@ -344,7 +344,11 @@ fn responses_agree(input: &[u8]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 4096,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn parser_reads_requests_as_a_naive_reader_does(input in spoiled(request())) {
@@ -357,7 +361,7 @@ proptest! {
     }
 }
 
-/// Every byte in every place of a head that has one of everything, and no byte there.
+/// Puts every byte, and none, in every place of a head that has one of everything.
 #[test]
 fn parser_reads_every_spoiled_byte_as_a_naive_reader_does() {
     let good =

@@ -1,4 +1,4 @@
-//! HTTP/1.1 against naive oracles, on bytes nobody thought of and cut where nobody would.
+//! Compares HTTP/1.1 with naive oracles, on random input that is cut in random places.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use switchboard::proto::http1::{
     encode_chunk, event_stream, scan,
 };
 
-/// Bytes that mean something to a head, strung together at random.
+/// A random string of words that have a meaning in a head.
 fn head_like() -> impl Strategy<Value = Vec<u8>> {
     let word = select(vec![
         "\r\n",
@@ -51,7 +51,7 @@ fn pieces<'i>(input: &'i [u8], cuts: &[Index]) -> Vec<&'i [u8]> {
     cuts.windows(2).map(|ends| &input[ends[0]..ends[1]]).collect()
 }
 
-/// One byte at a time, keeping all that was seen: what [`scan`] has to do without looking back.
+/// Scans one byte at a time and keeps all bytes, where [`scan`] does not look back.
 fn scan_naively(input: &[u8], limits: &HeadLimits) -> Result<Option<usize>, RequestError> {
     let line_limit = limits.target + 64;
     for len in 1..=input.len() {
@@ -87,11 +87,11 @@ fn known(verdict: Scan) -> Result<Option<usize>, RequestError> {
     match verdict {
         Scan::Complete(len) => Ok(Some(len)),
         Scan::Partial(_) => Ok(None),
-        Scan::Refused(refusal) => Err(refusal),
+        Scan::Refused(error) => Err(error),
     }
 }
 
-/// A path's reading by the letter: decode all of it, then walk its segments.
+/// Reads a path by the letter: decodes all of it, then walks its segments.
 fn normalise_naively(path: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = path.as_bytes();
@@ -140,7 +140,11 @@ fn read_event(stream: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 512,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn scanner_agrees_with_a_naive_one_at_any_splits(
@@ -159,7 +163,7 @@ proptest! {
             prop_assert!(resume <= len && len - resume < 4);
             len += piece.len();
             seen.extend_from_slice(piece);
-            // Nothing before `resume` matters but whether the request line has ended.
+            // Before `resume` it matters only whether the request line has ended.
             seen[..resume].iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = 0);
             verdict = scan(&seen, resume, &limits);
         }
@@ -173,29 +177,37 @@ proptest! {
         if let Ok(request) = Request::parse(&input, &mut slots, &limits) {
             prop_assert!(request.path() == "*" || request.path().starts_with('/'));
             prop_assert!(!request.path().chars().any(|c| c.is_ascii_control()));
-            prop_assert_eq!(request.query_pairs().count() > 0, request.query().is_some_and(|query| query.contains(|c| c != '&')));
+            let has_pairs = request.query().is_some_and(|query| query.contains(|c| c != '&'));
+            prop_assert_eq!(request.query_pairs().count() > 0, has_pairs);
             let _ = (request.cookie("a"), request.header("host"), request.headers().count());
         }
     }
 
     #[test]
-    fn parser_survives_arbitrary_lines(target in "[ -~]{1,40}", name in "[!-9;-~]{1,24}", value in vec(any::<u8>(), 0..40)) {
-        let head = [b"GET /", target.as_bytes(), b" HTTP/1.1\r\nHost: a\r\n", name.as_bytes(), b": ", &value, b"\r\n\r\n"].concat();
+    fn parser_survives_arbitrary_lines(
+        target in "[ -~]{1,40}",
+        name in "[!-9;-~]{1,24}",
+        value in vec(any::<u8>(), 0..40),
+    ) {
+        let lines = [b" HTTP/1.1\r\nHost: a\r\n", name.as_bytes(), b": ", &value].concat();
+        let head = [b"GET /", target.as_bytes(), &lines, b"\r\n\r\n"].concat();
         let limits = HeadLimits::default();
         if let Scan::Complete(len) = scan(&head, 0, &limits) {
             let mut slots = HeaderSlots::new();
             if let Ok(request) = Request::parse(&head[..len], &mut slots, &limits) {
                 prop_assert_eq!(request.target().as_bytes(), &head[4..5 + target.len()]);
                 let found = request.header_values(&name).any(|found| found == value.trim_ascii());
-                prop_assert!(found || value.windows(4).any(|end| end == b"\r\n\r\n") || value.contains(&b'\r'));
+                prop_assert!(found || value.contains(&b'\r'));
             }
         }
     }
 
     #[test]
     fn path_reads_as_the_naive_one(parts in vec(
-        select(vec!["/", "/", "/", ".", "..", "/..", "a", "b~", "%2e", "%2E", "%41", "%C3%A9", "%c3", "%a9", "%2F", "%5c", "%25", "%ff", "%0a",
-            "%7f", "\\", "%", "%4", "%zz", "+", ";", "/."]),
+        select(vec![
+            "/", "/", "/", ".", "..", "/..", "a", "b~", "%2e", "%2E", "%41", "%C3%A9", "%c3", "%a9",
+            "%2F", "%5c", "%25", "%ff", "%0a", "%7f", "\\", "%", "%4", "%zz", "+", ";", "/.",
+        ]),
         0..12,
     )) {
         let path = format!("/{}", parts.concat());
@@ -218,11 +230,13 @@ proptest! {
                 byte => format!("%{byte:02X}"),
             }).collect()
         };
-        let query: Vec<String> = pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let encoded = |(name, value): &(String, String)| encode(name) + "=" + &encode(value);
+        let query: Vec<String> = pairs.iter().map(encoded).collect();
         let head = format!("GET /?{} HTTP/1.1\r\nHost: a\r\n\r\n", query.join("&"));
         let mut slots = HeaderSlots::new();
         let request = Request::parse(head.as_bytes(), &mut slots, &HeadLimits::default()).unwrap();
-        let read: Vec<(String, String)> = request.query_pairs().map(|(name, value)| (name.into(), value.into())).collect();
+        let owned = request.query_pairs().map(|(name, value)| (name.into(), value.into()));
+        let read: Vec<(String, String)> = owned.collect();
         prop_assert_eq!(read, pairs);
     }
 
@@ -248,7 +262,10 @@ proptest! {
 
     #[test]
     fn decoder_gives_one_verdict_at_any_splits(
-        words in vec(select(vec!["0", "1", "5", "a", "\r\n", "\r\n", "\r", "\n", "hello", ";", "x", ": ", " ", "ffff", "0\r\n\r\n"]), 0..20),
+        words in vec(select(vec![
+            "0", "1", "5", "a", "\r\n", "\r\n", "\r", "\n", "hello", ";", "x", ": ", " ", "ffff",
+            "0\r\n\r\n",
+        ]), 0..20),
         cuts in vec(any::<Index>(), 0..8),
     ) {
         let input = words.concat().into_bytes();

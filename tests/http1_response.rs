@@ -1,4 +1,4 @@
-//! Responses and event streams: the bytes that leave, and that nothing can be injected into them.
+//! Responses and event streams: their bytes on the wire, into which nothing can be injected.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const HEAD: Encoding<'static> = Encoding { head_only: true, ..OPEN };
 const OLD: Encoding<'static> = Encoding { version: Version::Http10, ..OPEN };
 const OLD_CLOSING: Encoding<'static> = Encoding { keep_alive: false, ..OLD };
 
-/// The encoded response with its `Date`, which is the same in all, taken out.
+/// Encodes a response and removes its `Date`, which is the same in all.
 fn encoded(response: &Response, encoding: &Encoding<'_>) -> String {
     let mut out = Vec::new();
     response.encode(&mut out, encoding);
@@ -40,20 +40,26 @@ fn without_date(out: Vec<u8>) -> String {
 #[test]
 fn response_encodes_to_the_byte() {
     let text = || Response::text("hi");
+    let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n";
+    let close = "Connection: close\r\n";
     let typed = "Content-Type: text/plain; charset=utf-8\r\n";
     let rows: &[(Response, Encoding<'_>, String)] = &[
-        (text(), OPEN, format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n{typed}\r\nhi")),
-        (text(), CLOSING, format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n{typed}\r\nhi")),
-        (text().close(), OPEN, format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n{typed}\r\nhi")),
-        (text(), HEAD, format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n{typed}\r\n")),
-        (text(), OLD, format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n{typed}\r\nhi")),
-        (text(), OLD_CLOSING, format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n{typed}\r\nhi")),
+        (text(), OPEN, format!("{ok}{typed}\r\nhi")),
+        (text(), CLOSING, format!("{ok}{close}{typed}\r\nhi")),
+        (text().close(), OPEN, format!("{ok}{close}{typed}\r\nhi")),
+        (text(), HEAD, format!("{ok}{typed}\r\n")),
+        (text(), OLD, format!("{ok}Connection: keep-alive\r\n{typed}\r\nhi")),
+        (text(), OLD_CLOSING, format!("{ok}{close}{typed}\r\nhi")),
         (Response::new(404), OPEN, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".into()),
         (Response::new(599), OPEN, "HTTP/1.1 599 \r\nContent-Length: 0\r\n\r\n".into()),
-        // RFC 9110 section 8.6 and 6.4.1: neither a length nor a body, whatever the handler set.
+        // RFC 9110 section 8.6 and 6.4.1: neither a length nor a body, even if a handler set one.
         (text().with_status(204), OPEN, format!("HTTP/1.1 204 No Content\r\n{typed}\r\n")),
         (text().with_status(304), OPEN, format!("HTTP/1.1 304 Not Modified\r\n{typed}\r\n")),
-        (text().with_status(205), OPEN, format!("HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n{typed}\r\n")),
+        (
+            text().with_status(205),
+            OPEN,
+            format!("HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n{typed}\r\n"),
+        ),
         (Response::new(100).body(&b"x"[..]), CLOSING, "HTTP/1.1 100 Continue\r\n\r\n".into()),
         (
             Response::redirect(303, "/there"),
@@ -61,9 +67,13 @@ fn response_encodes_to_the_byte() {
             "HTTP/1.1 303 See Other\r\nContent-Length: 0\r\nLocation: /there\r\n\r\n".into(),
         ),
         (
-            Response::bytes("image/png", vec![b'x']).header("ETag", "\"1\"").header("Vary", "a").header("Vary", "b"),
+            Response::bytes("image/png", vec![b'x'])
+                .header("ETag", "\"1\"")
+                .header("Vary", "a")
+                .header("Vary", "b"),
             OPEN,
-            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Type: image/png\r\nETag: \"1\"\r\nVary: a\r\nVary: b\r\n\r\nx"
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Type: image/png\r\n\
+            ETag: \"1\"\r\nVary: a\r\nVary: b\r\n\r\nx"
                 .into(),
         ),
     ];
@@ -138,7 +148,7 @@ fn response_turns_what_may_not_be_sent_into_500() {
         let shown: String = name.escape_default().collect();
         let body = String::from_utf8(response.body_bytes().to_vec()).unwrap();
         assert!(body.contains(&shown) && body.is_ascii(), "{body}");
-        // Nothing that follows hides the mistake.
+        // Later setters do not hide the mistake.
         let response = response.header("B", "later").body(&b"fine"[..]).with_status(200);
         assert_eq!((response.status().as_u16(), response.body_bytes()), (500, body.as_bytes()));
         let bytes = encoded(&response, &OPEN);
@@ -213,12 +223,12 @@ fn response_names_the_allowed_methods() {
 
 #[test]
 fn refusal_becomes_an_answer_that_closes() {
-    for &refusal in RequestError::ALL {
-        let response = Response::from(refusal);
-        assert_eq!(response.status(), refusal.status());
-        assert_eq!(response.body_bytes(), refusal.as_str().as_bytes());
-        assert!(encoded(&response, &OPEN).contains("\r\nConnection: close"), "{refusal:?}");
-        assert!(refusal.status().is_client_error() || refusal.status().is_server_error());
+    for &error in RequestError::ALL {
+        let response = Response::from(error);
+        assert_eq!(response.status(), error.status());
+        assert_eq!(response.body_bytes(), error.as_str().as_bytes());
+        assert!(encoded(&response, &OPEN).contains("\r\nConnection: close"), "{error:?}");
+        assert!(error.status().is_client_error() || error.status().is_server_error());
     }
 }
 
@@ -240,12 +250,12 @@ fn refusal_has_the_status_of_its_fault() {
         (OriginRefused, 403),
         (UnsupportedWebSocketVersion, 426),
     ];
-    for &refusal in RequestError::ALL {
+    for &error in RequestError::ALL {
         let expected =
-            rows.iter().find(|(named, _)| *named == refusal).map_or(400, |(_, status)| *status);
-        assert_eq!(refusal.status().as_u16(), expected, "{refusal:?}");
-        let same = RequestError::ALL.iter().filter(|other| other.as_str() == refusal.as_str());
-        assert_eq!(same.count(), 1, "{refusal:?}: words of its own");
+            rows.iter().find(|(named, _)| *named == error).map_or(400, |(_, status)| *status);
+        assert_eq!(error.status().as_u16(), expected, "{error:?}");
+        let same = RequestError::ALL.iter().filter(|other| other.as_str() == error.as_str());
+        assert_eq!(same.count(), 1, "{error:?}: words of its own");
     }
 }
 
@@ -256,12 +266,12 @@ fn field_row_17_an_unsupported_version_is_told_the_right_one() {
     assert!(bytes.starts_with("HTTP/1.1 426 Upgrade Required\r\n"));
     assert!(bytes.contains("\r\nConnection: close, upgrade\r\n"));
     assert!(bytes.contains("\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"));
-    for refusal in [
+    for error in [
         RequestError::UpgradeMethod,
         RequestError::UpgradeVersion,
         RequestError::MissingConnectionUpgrade,
     ] {
-        let bytes = encoded(&Response::from(refusal), &OPEN);
+        let bytes = encoded(&Response::from(error), &OPEN);
         assert!(bytes.starts_with("HTTP/1.1 400 ") && !bytes.contains("Upgrade"));
     }
 }

@@ -1,4 +1,4 @@
-//! Heads of responses: where they end at every cut, what they say, and what each fault is called.
+//! Response heads: their end at every cut, their parts, and the name of each fault.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -7,7 +7,8 @@ use switchboard::proto::http1::{
     HeadLimits, HeaderSlots, ResponseError, ResponseHead, Scan, Version, scan_response,
 };
 
-/// What a client makes of everything that has arrived: the whole head's status and length, a fault, or that more is needed.
+/// A client's reading of all bytes that have arrived: status and length of a whole head, a fault,
+/// or `None` if more bytes are needed.
 type Verdict = Option<Result<(u16, usize), ResponseError>>;
 
 /// Feeds the input in pieces that end at the cuts, and stops at the first verdict.
@@ -19,7 +20,7 @@ fn read(input: &[u8], cuts: impl IntoIterator<Item = usize>, limits: &HeadLimits
                 assert!(seen <= end, "{seen} of {end}");
                 resume = seen;
             }
-            Scan::Refused(rejection) => return Some(Err(rejection)),
+            Scan::Refused(error) => return Some(Err(error)),
             Scan::Complete(len) => {
                 let mut slots = HeaderSlots::new();
                 let head = ResponseHead::parse(&input[..len], &mut slots, limits);
@@ -33,7 +34,7 @@ fn read(input: &[u8], cuts: impl IntoIterator<Item = usize>, limits: &HeadLimits
     None
 }
 
-/// The verdict, which must be the same wherever the input is cut.
+/// The verdict, asserted to be the same wherever the input is cut.
 fn verdict(input: &[u8], limits: &HeadLimits) -> Verdict {
     let whole = read(input, [], limits);
     for cut in 0..=input.len() {
@@ -115,10 +116,10 @@ const BAD: &[(&[u8], ResponseError)] = &[
 
 #[test]
 fn client_names_what_is_wrong_with_a_head_at_every_cut() {
-    for &(input, rejection) in BAD {
+    for &(input, error) in BAD {
         assert_eq!(
             verdict(input, &HeadLimits::default()),
-            Some(Err(rejection)),
+            Some(Err(error)),
             "{}",
             input.escape_ascii()
         );
@@ -153,7 +154,7 @@ fn client_rejects_a_head_beyond_its_limits() {
         read(many.as_bytes(), [], &HeadLimits::default()),
         Some(Err(ResponseError::TooManyHeaders))
     );
-    // No limit of the caller's makes room that is not there.
+    // A limit above the number of slots makes no room.
     assert_eq!(
         read(many.as_bytes(), [], &limits(1 << 20, 1 << 20)),
         Some(Err(ResponseError::TooManyHeaders))
@@ -207,7 +208,7 @@ fn client_knows_which_responses_are_interim() {
     }
 }
 
-/// Bytes that mean something to a head, strung together at random.
+/// A random string of words that have a meaning in a head.
 fn head_like() -> impl Strategy<Value = Vec<u8>> {
     let word = select(vec![
         "\r\n",
@@ -235,7 +236,7 @@ fn head_like() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|(start, words)| [start, &words.concat()].concat().into_bytes())
 }
 
-/// One byte at a time, from the beginning each time: what [`scan_response`] has to do without looking back.
+/// Scans from the beginning for every byte, where [`scan_response`] does not look back.
 fn read_naively(input: &[u8], limits: &HeadLimits) -> Option<Result<usize, ResponseError>> {
     for len in 1..=input.len() {
         let seen = &input[..len];
@@ -267,14 +268,18 @@ proptest! {
         let scanned = match scan_response(&input, 0, &limits) {
             Scan::Complete(len) => Some(Ok(len)),
             Scan::Partial(_) => None,
-            Scan::Refused(rejection) => Some(Err(rejection)),
+            Scan::Refused(error) => Some(Err(error)),
         };
         prop_assert_eq!(scanned, read_naively(&input, &limits));
         verdict(&input, &limits);
     }
 
     #[test]
-    fn client_takes_any_bytes_for_a_head_without_harm(start in select(GOOD), cut in 0_usize..20, rest in vec(any::<u8>(), 0..80)) {
+    fn client_takes_any_bytes_for_a_head_without_harm(
+        start in select(GOOD),
+        cut in 0_usize..20,
+        rest in vec(any::<u8>(), 0..80),
+    ) {
         for input in [rest.clone(), [&start.0[..cut.min(start.0.len())], &rest].concat()] {
             verdict(&input, &HeadLimits::default());
             let mut slots = HeaderSlots::new();

@@ -1,14 +1,15 @@
-//! A chunked body: one reading however it is cut, never more than the limit, and what was read is what was written.
+//! A chunked body has one reading wherever it is cut, never exceeds the limit, and reads back as it
+//! was written.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use switchboard::proto::http1::{Chunked, LAST_CHUNK, RequestError, encode_chunk};
 
-/// Low, so that bodies about as long are soon found.
+/// Bytes of the largest body; few, so that the fuzzer soon finds bodies of about this size.
 const LIMIT: usize = 40;
 
-/// The payload, how much of the input the body took, and whether it is over.
+/// The payload, the number of bytes that the body took, and whether the body is over.
 fn decode<'i>(
     pieces: impl Iterator<Item = &'i [u8]>,
 ) -> Result<(Vec<u8>, usize, bool), RequestError> {
@@ -25,11 +26,6 @@ fuzz_target!(|input: &[u8]| {
     let whole = decode(std::iter::once(input));
     assert_eq!(whole, decode(input.chunks(1)));
     assert_eq!(whole, decode(input.chunks(usize::from(len) + 1)));
-    let discarded = Chunked::new().discard(input, LIMIT);
-    assert_eq!(
-        discarded.map(|progress| progress.consumed),
-        whole.as_ref().map(|&(_, consumed, _)| consumed).map_err(|e| *e)
-    );
 
     let payload = &input[..input.len().min(LIMIT)];
     let mut wire = Vec::new();

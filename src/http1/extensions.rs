@@ -1,5 +1,8 @@
-//! A map with one value per type, by which one zone hands its findings about a request to later
+//! A map with one value per type, by which a zone hands its findings about a request to later
 //! zones. Costs a null pointer while unused; knows nothing of requests, zones and connections.
+//!
+//! `http::Extensions` demands `Send`, `Sync` and `Clone` of its values, which the state of a
+//! single-threaded handler need not be.
 
 use std::any::{Any, TypeId};
 use std::fmt;

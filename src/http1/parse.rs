@@ -26,8 +26,8 @@ impl<'h> Request<'h> {
     ///
     /// # Errors
     ///
-    /// Returns the fault of a head that RFC 9112 sections 2 to 6 do not allow, that could have two
-    /// readings, or that exceeds [`HeadLimits::headers`] or [`HeadLimits::target`].
+    /// Returns the first fault of a head that RFC 9112 sections 2 to 6 do not allow, or that has
+    /// two readings. Exceeding [`HeadLimits::headers`] or [`HeadLimits::target`] is a fault, too.
     pub fn parse(
         head: &'h [u8],
         slots: &'h mut HeaderSlots<'h>,

@@ -1,7 +1,7 @@
-//! Escapes of percent-encoding (RFC 3986 section 2.1): are they well-formed, and what do they stand
-//! for.
-//! Knows nothing of paths and queries. percent-encoding decodes; it passes malformed escapes on,
-//! which this crate refuses, so the check is here.
+//! Escapes (RFC 3986 section 2.1): whether they are well-formed, and the byte that each stands for.
+//! Knows nothing of paths and queries.
+//!
+//! The crate percent-encoding decodes, but passes malformed escapes on. They are found here.
 
 /// Whether two hexadecimal digits follow every `%`.
 pub(crate) fn is_well_formed(text: &str) -> bool {

@@ -61,9 +61,10 @@ impl<'h> Request<'h> {
     /// Returns the path, percent-decoded, with `.`, `..` and empty segments resolved; `*` for
     /// `OPTIONS *`.
     ///
-    /// A path has one reading. These are answered 400 before any handler runs: an encoded `/` or
-    /// `\`, a raw `\`, an encoded control character, and a path that leads above the root. A
-    /// trailing slash is kept. The path is borrowed from the head where nothing had to change.
+    /// A path has one reading. A path is answered 400 before any handler runs if it holds an
+    /// encoded `/` or `\`, a raw `\`, or an encoded control character. So is one that leads above
+    /// the root. A trailing slash is kept. The path is borrowed from the head where nothing had to
+    /// change.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.target.path

@@ -3,7 +3,7 @@
 
 use super::characters::{elements, is_token};
 use super::header_lines::HeaderLines;
-use super::is_authority;
+use super::host::is_authority;
 use super::known_headers::{KNOWN, Known, is};
 use super::request_error::RequestError;
 use super::version::Version;

@@ -1,6 +1,9 @@
 //! Where a head ends, however its bytes arrive, and the limits that it keeps.
 //! Knows lines and forbidden bytes; what a line means, [`Request::parse`](super::Request::parse)
 //! knows.
+//!
+//! httparse begins anew at every call. A head of 16 KiB that arrives byte by byte would be read
+//! 16,384 times, 134 MB in all; here each byte is read once.
 
 use super::request_error::RequestError;
 
@@ -93,8 +96,8 @@ pub fn scan(input: &[u8], resume: usize, limits: &HeadLimits) -> Scan {
 
 /// Walks from line end to line end.
 ///
-/// A `Partial` holds the place of the first byte whose meaning is open: the first CR of what may
-/// become the end of the head, or the end of the input. The byte before that place is inside a
+/// A `Partial` holds the place of the first byte whose meaning is open: the end of the input, or
+/// the first CR of what may become the end of the head. The byte before that place is inside a
 /// line, so the place alone is enough to resume.
 pub(super) fn walk(input: &[u8], resume: usize) -> Scan {
     let mut position = resume;

@@ -1,6 +1,5 @@
 //! The request target (RFC 9112 section 3.2): its form, and the one reading of its path.
-//! Knows no zones and no headers; refuses, and does not repair, what two programs could read
-//! differently.
+//! Knows no zones and no headers. Refuses, and does not repair, a target with two readings.
 
 use std::borrow::Cow;
 
@@ -8,7 +7,7 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 
 use super::characters::{BACKSLASH, ESCAPE, FOREIGN, FRAGMENT, QUERY, classes_in};
-use super::is_authority;
+use super::host::is_authority;
 use super::percent::{escapes, is_well_formed};
 use super::request_error::RequestError;
 

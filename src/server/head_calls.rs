@@ -1,4 +1,5 @@
-//! A test: httparse is called at most twice for a request head, however the bytes of the head arrive.
+//! A test: httparse is called at most twice for a request head, however the bytes of the head
+//! arrive.
 
 use std::time::Instant;
 

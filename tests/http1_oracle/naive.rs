@@ -1,4 +1,4 @@
-//! A naive reader of heads, written from RFC 9110 and RFC 9112: it splits and copies, and looks at
+//! A naive reader of heads, written from RFC 9110 and RFC 9112. It splits and copies, and looks at
 //! every byte as often as it likes. Knows the shape of a head; `meaning` knows the rest.
 
 use super::meaning::{self, Body};
@@ -12,7 +12,7 @@ pub struct Reading {
     pub body: Body,
 }
 
-/// Where the first fault of a head lies. `Meaning` stands for all that is judged once its shape is right.
+/// The place of the first fault. `Meaning` stands for all faults of a head whose shape is right.
 pub enum Fault {
     Cut,
     FirstLine,
@@ -84,7 +84,7 @@ pub fn request(input: &[u8], most: usize, longest: usize) -> Result<Reading, Fau
     };
     let target = text(target).filter(|target| !target.contains('\t')).ok_or(Fault::Target)?;
     let (method, headers) = (text(method).unwrap(), fields(&lines[1..], most)?);
-    // RFC 9110 section 9.3.6: CONNECT is for proxies. Its registry has no method above 17 bytes.
+    // RFC 9110 section 9.3.6: CONNECT is for proxies. Registered methods have up to 17 bytes.
     let served = method.len() <= 32 && method != "CONNECT" && target.len() <= longest;
     let known = served && meaning::is_target(&method, &target);
     let body = meaning::body(minor, &headers).filter(|_| known).ok_or(Fault::Meaning)?;

@@ -1,0 +1,144 @@
+//! The bytes of a response on the wire: status line, `Date`, framing, `Connection`, and body.
+//! Knows no socket and no clock. No handler contradicts the framing, which is written here alone.
+
+use std::io::Write;
+
+use http::StatusCode;
+
+use super::response::{Response, push_line};
+use super::version::Version;
+
+/// What the bytes of a response depend on besides the response: the request, and the time.
+///
+/// ```
+/// use switchboard::proto::http1::{Date, Encoding, Response, Version};
+///
+/// let mut date = Date::new();
+/// let encoding = Encoding {
+///     date: date.at(784_111_777),
+///     version: Version::Http11,
+///     keep_alive: false,
+///     head_only: false,
+/// };
+/// let mut out = Vec::new();
+/// Response::new(404).encode(&mut out, &encoding);
+/// assert_eq!(
+///     out,
+///     b"HTTP/1.1 404 Not Found\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+///     Content-Length: 0\r\nConnection: close\r\n\r\n"
+/// );
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Encoding<'a> {
+    /// The value of `Date`; see [`Date`](super::Date).
+    pub date: &'a [u8; 29],
+    /// The version that the client speaks.
+    pub version: Version,
+    /// Whether client and server keep the connection open. The response may still close it.
+    pub keep_alive: bool,
+    /// Whether the request was a `HEAD`: headers as for `GET`, no body (RFC 9110 section 9.3.2).
+    pub head_only: bool,
+}
+
+/// How the end of a body that follows piece by piece is found (RFC 9112 section 6.3).
+///
+/// ```
+/// use switchboard::proto::http1::{Date, Encoding, Framing, Response, Version};
+///
+/// let date = *Date::new().at(0);
+/// let version = Version::Http11;
+/// let encoding = Encoding { date: &date, version, keep_alive: true, head_only: false };
+/// let mut out = Vec::new();
+/// Response::new(200).encode_head(&mut out, &encoding, Framing::Chunked);
+/// assert!(out.ends_with(b"\r\nTransfer-Encoding: chunked\r\n\r\n"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// `Content-Length`, in bytes.
+    Length(u64),
+    /// `Transfer-Encoding: chunked`; HTTP/1.0 clients do not know it.
+    Chunked,
+    /// The body ends when the connection does.
+    UntilClose,
+    /// No body follows, and no header names a length: 101 and the protocol behind it.
+    None,
+}
+
+impl Response {
+    /// Appends the whole response to `out`.
+    pub fn encode(&self, out: &mut Vec<u8>, encoding: &Encoding<'_>) {
+        let has_content = has_content(self.status);
+        let len = if has_content { self.body.len() } else { 0 };
+        self.encode_head(out, encoding, Framing::Length(len as u64));
+        if has_content && !encoding.head_only {
+            out.extend_from_slice(&self.body);
+        }
+    }
+
+    /// Appends status line and headers to `out`, for a body that follows piece by piece or for
+    /// another protocol.
+    ///
+    /// The response's own body is left out. 1xx, 204 and 304 name no length, for any `framing`.
+    pub fn encode_head(&self, out: &mut Vec<u8>, encoding: &Encoding<'_>, framing: Framing) {
+        self.status_line(out);
+        if !self.dated {
+            out.extend_from_slice(b"Date: ");
+            out.extend_from_slice(encoding.date);
+            out.extend_from_slice(b"\r\n");
+        }
+        if has_length(self.status) {
+            match framing {
+                // Writing to a Vec cannot fail.
+                Framing::Length(len) => drop(write!(out, "Content-Length: {len}\r\n")),
+                Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+                Framing::UntilClose | Framing::None => {}
+            }
+        }
+        out.extend_from_slice(self.connection_line(encoding, framing));
+        if let Some(media_type) = self.media_type {
+            push_line(out, "Content-Type", media_type);
+        }
+        out.extend_from_slice(&self.lines);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn status_line(&self, out: &mut Vec<u8>) {
+        if self.status == StatusCode::OK {
+            return out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        }
+        out.extend_from_slice(b"HTTP/1.1 ");
+        out.extend_from_slice(self.status.as_str().as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(self.status.canonical_reason().unwrap_or_default().as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// RFC 9112 section 9.3: HTTP/1.1 stays open and HTTP/1.0 closes, unless `Connection` says
+    /// otherwise.
+    fn connection_line(&self, encoding: &Encoding<'_>, framing: Framing) -> &'static [u8] {
+        let keep_alive = encoding.keep_alive && !self.close && framing != Framing::UntilClose;
+        // After 1xx another response or another protocol decides.
+        let interim = self.status.is_informational();
+        match (keep_alive, encoding.version, self.upgrade) {
+            (_, _, true) if interim => b"Connection: upgrade\r\n",
+            _ if interim => b"",
+            (true, Version::Http11, false) => b"",
+            (true, Version::Http11, true) => b"Connection: upgrade\r\n",
+            (true, Version::Http10, false) => b"Connection: keep-alive\r\n",
+            (true, Version::Http10, true) => b"Connection: keep-alive, upgrade\r\n",
+            (false, _, false) => b"Connection: close\r\n",
+            (false, _, true) => b"Connection: close, upgrade\r\n",
+        }
+    }
+}
+
+/// RFC 9110 section 6.4.1.
+fn has_content(status: StatusCode) -> bool {
+    has_length(status) && status != StatusCode::RESET_CONTENT
+}
+
+/// RFC 9110 section 8.6: a status that never has a body names no length. 205 names 0.
+fn has_length(status: StatusCode) -> bool {
+    !status.is_informational()
+        && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
