@@ -16,7 +16,7 @@
 //!
 //! | I want to | use |
 //! |---|---|
-//! | set up the server as my program does | [`World::serving`] and the function that adds my zones |
+//! | set up the server as my program does | [`World::serving`] with the function for it |
 //! | ask for a page, post a form | [`World::get`], [`World::post`] |
 //! | send a cookie, an `Origin`, another method | [`World::fetch`] with an `http::Request` |
 //! | await a deferred answer | [`World::request`], [`World::answer`], [`World::try_answer`] |
