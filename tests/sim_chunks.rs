@@ -90,7 +90,10 @@ fn server_refuses_text_that_ends_within_a_character_after_its_chunks() {
 proptest! {
     #[test]
     fn server_hands_over_the_same_bytes_however_they_are_cut(
-        messages in prop::collection::vec((any::<bool>(), prop::collection::vec("[a-z\u{20AC}]{0,40}", 1..4)), 1..5),
+        messages in prop::collection::vec(
+            (any::<bool>(), prop::collection::vec("[a-z\u{20AC}]{0,40}", 1..4)),
+            1..5,
+        ),
         cuts in prop::collection::vec(1usize..50, 1..60),
     ) {
         let (mut sim, seen) = sim(Options::new());

@@ -1,5 +1,5 @@
-//! The client role over memory, once open: our client against our own server, and against one that says what it likes. It is a WebSocket
-//! like any other, but for its masks.
+//! The client role over memory, once open: our client against our own server, and against one that
+//! sends anything. Only the masks differ from other WebSockets.
 
 mod common;
 
@@ -94,7 +94,8 @@ fn server_may_begin_the_close() {
     nothing_left(&mut pair.server);
 }
 
-/// RFC 6455 7.1.1: it is the server that ends the connection; a client waits for that, and not for ever.
+/// RFC 6455 section 7.1.1: the server ends the connection. A client waits for this end, until its
+/// deadline.
 #[test]
 fn client_waits_for_the_server_to_end_the_connection() {
     let (mut pair, near, _) = open_pair();

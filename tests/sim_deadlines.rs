@@ -1,5 +1,5 @@
-//! Every deadline of an HTTP connection, on a clock moved by hand: none strikes early, none is missed, and a server with
-//! nothing to do sleeps.
+//! Every deadline of an HTTP connection, on a clock moved by hand: none strikes early, none is
+//! missed, and a server with nothing to do sleeps.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! Compression as whole servers do it (RFC 7692): who is sent what, from which contexts, and what a bomb meets.
+//! Compression by whole servers (RFC 7692): which client receives what, from which contexts, and
+//! what happens to a bomb.
 #![cfg(feature = "deflate")]
 
 mod common;
@@ -41,8 +42,9 @@ fn sim(options: Options) -> World {
 fn connect(sim: &mut World, offer: &str) -> (Client, Option<String>) {
     let client = sim.connect();
     let request = format!(
-        "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: {offer}\r\n\r\n"
+        "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Extensions: {offer}\r\n\r\n"
     );
     let answer = String::from_utf8(sim.ask(client, request)).unwrap();
     assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
@@ -84,7 +86,10 @@ fn inflate(inflater: &mut Inflater, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-const NEWS: &str = r#"{"kind":"news","about":"the weather","text":"rain, rain, rain, and then some more rain, rain, rain"}"#;
+const NEWS: &str = concat!(
+    r#"{"kind":"news","about":"the weather","#,
+    r#""text":"rain, rain, rain, and then some more rain, rain, rain"}"#
+);
 
 fn small() -> DeflateConfig {
     DeflateConfig::shared().threshold(16)

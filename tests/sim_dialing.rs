@@ -1,5 +1,5 @@
-//! How a WebSocket is opened from here, over memory: what is asked, which answers will do, and that every failure is heard of as one
-//! `close`, never from within the call that caused it.
+//! How the server opens a WebSocket, over memory: its request and the answers that it accepts.
+//! Every failure arrives as one `close`, never from within the call that caused it.
 
 mod common;
 
@@ -281,7 +281,8 @@ fn client_tries_again_from_close() {
     nothing_left(&mut sim);
 }
 
-/// Nothing reaches a WebSocket that is not open yet, and its name means nothing once the attempt is over.
+/// Nothing reaches a WebSocket that is not open yet, and its id means nothing once the attempt is
+/// over.
 #[test]
 fn client_can_be_closed_before_it_is_open() {
     let log = Log::new();

@@ -1,5 +1,6 @@
-//! A hundred peers that flood the server in every way there is, and a quiet one among them, over memory: in each turn every flooder
-//! gets its share and no more, and what the quiet one says is answered in the same turn or the next.
+//! A hundred peers that flood the server in every way there is, and a quiet peer among them, over
+//! memory. In each turn every flooder gets its share and no more, and the quiet peer is answered in
+//! the same turn or the next.
 
 mod common;
 
@@ -121,7 +122,8 @@ fn flooders_get_their_share_and_no_more() {
     }
 }
 
-/// Flooders that never take their answers are not read from after a while; the quiet one does not notice.
+/// The server stops reading from flooders that never take their answers; the quiet peer does not
+/// notice.
 #[test]
 fn quiet_peer_is_answered_while_flooders_do_not_read() {
     for (name, flood, is_http) in floods() {
@@ -208,10 +210,12 @@ impl Pairing {
     }
 }
 
-/// A large message of which all has arrived is heard in that turn, however little is left of it behind its pieces.
+/// A large message that has arrived whole is delivered in that turn, however little is left of it
+/// behind its pieces.
 #[test]
 fn large_message_that_is_there_is_heard_at_once() {
-    // The first read gives 128 KiB, its header included. The memory of the first message grows; that of the others is there.
+    // The first read gives 128 KiB, header included. The memory of the first message grows; that of
+    // the others is there already.
     for rest in [0, 1, 1_000, (16 << 10) - 1, 16 << 10, (16 << 10) + 1, 100_000] {
         let mut sim = server();
         let sender = sim.raw_websocket("/");
@@ -224,7 +228,7 @@ fn large_message_that_is_there_is_heard_at_once() {
     }
 }
 
-/// Those who send large messages have 32 MiB of a turn between them, and beyond that each what one read gives.
+/// Senders of large messages share 32 MiB of a turn. Beyond that each gets what one read gives.
 #[test]
 fn large_messages_share_a_turn() {
     const SIZE: usize = 500_000;

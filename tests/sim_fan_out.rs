@@ -1,5 +1,5 @@
-//! A frame that was published to connections at rest, over memory: it leaves at the end of the turn, once, whole, and before all that
-//! follows it.
+//! A frame that was published to connections at rest, over memory: it leaves at the end of the
+//! turn, once, whole, and before all later output.
 
 mod common;
 
@@ -145,7 +145,7 @@ fn posted_message_to_a_broken_connection_ends_it() {
     assert_eq!(sim.stats().websockets, 1);
 }
 
-/// More receivers than one round writes to, and one of the last is told early that its transport takes bytes.
+/// There are more receivers than one round writes to, and one of the last is writable early.
 #[test]
 fn posted_message_has_left_when_its_receiver_is_writable() {
     let log = Log::new();
@@ -170,7 +170,8 @@ fn posted_message_has_left_when_its_receiver_is_writable() {
     );
 }
 
-/// More receivers than one turn writes to: what happens between its turns reaches each of them in its order, and nobody who came later.
+/// There are more receivers than one turn writes to. What happens between its turns reaches each of
+/// them in its order, and no connection that came later.
 #[test]
 fn posted_message_goes_to_whom_it_was_published_over_several_turns() {
     const MEMBERS: usize = 5_000;

@@ -1,5 +1,5 @@
-//! The fast lane for whole messages must not be told from the way of all others: what arrives together is answered as what arrives one by
-//! one, whatever a handler does in between.
+//! The fast path for whole messages gives what the other path gives: messages that arrive together
+//! are answered like messages that arrive one by one, whatever a handler does in between.
 
 mod common;
 
@@ -46,7 +46,8 @@ impl Handler for Obedient {
     }
 }
 
-/// What the three members hear when the first sends these frames, in so many at a time, and the third says something at the end.
+/// What the three members receive when the first sends these frames, `at_once` at a time, and the
+/// third sends a message at the end.
 fn heard(sent: &[Vec<u8>], at_once: usize) -> Vec<Vec<Frame>> {
     let mut sim = World::serving(|server| {
         server.zone("/", Obedient::default());
@@ -59,8 +60,8 @@ fn heard(sent: &[Vec<u8>], at_once: usize) -> Vec<Vec<Frame>> {
     members.iter().map(|&member| frames(&sim.receive(member))).collect()
 }
 
-/// What is said but for pings and pongs: they may overtake it between any two frames, and of several pongs the latest is enough (RFC 6455
-/// 5.4, 5.5.3).
+/// The frames without pings and pongs. These may overtake data between any two frames, and of
+/// several pongs the latest is enough (RFC 6455 sections 5.4 and 5.5.3).
 fn said(mut heard: Vec<Vec<Frame>>) -> Vec<Vec<Frame>> {
     heard
         .iter_mut()
@@ -88,7 +89,9 @@ proptest! {
 
     #[test]
     fn server_answers_what_comes_together_as_what_comes_one_by_one(
-        orders in prop::collection::vec(order(), 1..40), ending in prop::bool::weighted(0.2), at_once in 2..40usize,
+        orders in prop::collection::vec(order(), 1..40),
+        ending in prop::bool::weighted(0.2),
+        at_once in 2..40usize,
     ) {
         let mut sent = orders;
         if ending {
@@ -100,7 +103,8 @@ proptest! {
     }
 }
 
-/// What the handler of one message put elsewhere than into the run comes before the answer to the next, and nobody else hears it.
+/// Output of one message's handler that does not go into the batch precedes the answer to the next
+/// message. No other connection receives it.
 #[test]
 fn server_keeps_answers_in_order_when_a_handler_closes_another() {
     let sent =
@@ -112,7 +116,8 @@ fn server_keeps_answers_in_order_when_a_handler_closes_another() {
     assert_eq!(lengths(&heard[2]), ["and I".len()]);
 }
 
-/// Answers that are gathered, and those that are written from where they are, go on byte for byte where the transport stopped.
+/// Gathered answers, and answers that are written from where they are, go on byte for byte where
+/// the transport stopped.
 #[test]
 fn server_goes_on_where_the_transport_stopped() {
     let body =
@@ -193,7 +198,8 @@ fn server_goes_on_with_a_large_message_once_its_answers_are_taken() {
     assert_eq!(said, [b"5".to_vec(), b"900000".to_vec()]);
 }
 
-/// What a handler asks for besides its answer is done for one message as for several, and whether there is an answer or not.
+/// What a handler asks for besides its answer is done for one message as for several, with an
+/// answer or without.
 #[test]
 fn server_tells_that_output_may_go_on_after_one_message_or_more() {
     for (together, answer) in [(1, true), (2, true), (1, false), (2, false)] {

@@ -50,7 +50,7 @@ impl Rise {
     }
 }
 
-/// A piece whose pattern fits into it no whole number of times: bytes that are lost or doubled are seen.
+/// A piece whose length is no multiple of its pattern's, so that lost or doubled bytes show.
 fn piece() -> Vec<u8> {
     (0..PIECE).map(|n| (n % 251) as u8).collect()
 }

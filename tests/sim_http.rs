@@ -1,4 +1,5 @@
-//! HTTP from the first byte to the last, in simulation: however the bytes arrive and leave, the answers are the same.
+//! HTTP from the first byte to the last, in simulation: the answers do not depend on how the bytes
+//! arrive and leave.
 
 mod common;
 
@@ -7,7 +8,8 @@ use common::{Bytes, Client, Log, Recorder, World, seconds};
 use switchboard::http::Method;
 use switchboard::{Reply, RequestError, Response, Server, Zone};
 
-/// Answers with what it was asked; `/upload` wants a body of at most 16 bytes, `/later` answers in a call of its own.
+/// Answers with the request; `/upload` wants a body of at most 16 bytes, `/later` answers in a call
+/// of its own.
 fn answering(server: &mut Server) {
     let log = Log::new();
     let recorder = Recorder::new(&log)
@@ -38,7 +40,8 @@ fn whole(wire: &[u8]) -> (Vec<u8>, bool) {
     (answer, sim.is_ended(client))
 }
 
-/// What the wire carries, the methods of its requests, the statuses and bodies of their answers, and whether it closes.
+/// The bytes on the wire, the methods of their requests, the statuses and bodies of the answers,
+/// and whether the connection closes.
 type Shape = (String, &'static [&'static str], &'static [(u16, &'static str)], bool);
 
 fn shapes() -> Vec<Shape> {
@@ -457,7 +460,8 @@ fn server_does_not_answer_a_head_with_a_body() {
 fn server_reads_to_the_end_before_it_closes() {
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
-    // The kernel resets a connection that is closed over unread input, and the client may lose its answer by that.
+    // The kernel resets a connection that is closed over unread input, and the client may then lose
+    // its answer.
     let (mut peer, ours) = UnixStream::pair().expect("a pair of sockets");
     ours.set_nonblocking(true).expect("a socket that does not block");
     let mut sim = World::serving(answering);

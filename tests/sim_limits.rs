@@ -1,5 +1,5 @@
-//! Every option by its name, on a clock moved by hand: what it is when nobody sets it, what passes at the limit, and what the peer is told
-//! beyond it.
+//! Every option by its name, on a clock moved by hand: its default, what passes at the limit, and
+//! what the peer receives beyond it.
 
 mod common;
 
@@ -14,7 +14,8 @@ use switchboard::{Options, RequestError};
 /// A deadline is kept in steps of this much: it strikes at most so much late.
 const STEP: Duration = Duration::from_millis(250);
 
-/// One deadline: the option that sets it, what it is by default, a connection for which it runs, and what shows that it has struck.
+/// One deadline: the option that sets it, its default, a connection for which it runs, and what
+/// shows that it has struck.
 struct Deadline {
     name: &'static str,
     set: fn(Options, Duration) -> Options,
@@ -174,7 +175,8 @@ fn idle_websocket_is_pinged_by_default_after_two_minutes_and_dropped_20_seconds_
     assert!(sim.is_gone(client) && sim.receive(client).is_empty());
 }
 
-/// Every message gives it the whole time again, whichever way it is handled: alone, with others, or as a pong.
+/// Every message gives the connection the whole time again, whether it is handled alone, with
+/// others, or as a pong.
 #[test]
 fn websocket_that_says_something_is_not_pinged() {
     for said in [text("a"), text("a").repeat(3), pong("")] {

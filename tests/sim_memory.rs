@@ -52,7 +52,8 @@ fn field_row_07_server_allocates_nothing_for_what_is_only_declared() {
     assert!(each < 1 << 10, "{each} bytes each with 100 bytes of payload");
 }
 
-/// A short answer that is refused waits as its bytes, whatever else was gathered in the same buffer before.
+/// A short answer that is refused waits as its own bytes, whatever else was in the same buffer
+/// before.
 #[test]
 fn server_keeps_of_refused_answers_their_bytes() {
     let _alone = alone();
@@ -179,7 +180,8 @@ fn connection_that_ends_leaves_nothing_behind() {
     assert!(growth < 1 << 10, "{growth} bytes a connection: {rounds:?}");
 }
 
-/// What a publish to many needs is kept for the next one at most: turns that do not need it give it back.
+/// The memory of a large publish is kept for the next publish at most: turns that do not need it
+/// free it.
 #[test]
 fn server_gives_back_what_a_publish_needed() {
     let _alone = alone();

@@ -1,5 +1,5 @@
-//! Phase by event: in every phase of a connection's life everything that can happen to it happens, and one row says what
-//! the peer saw, what its handler heard and what became of it.
+//! Phase by event: every event happens in every phase of a connection's life. One row says what the
+//! peer received, what its handler was called with and what became of the connection.
 
 mod common;
 
@@ -165,7 +165,7 @@ impl Stage {
         }
     }
 
-    /// What came of it: what the peer saw, what was called, and whether the connection is open, ended or gone.
+    /// What the peer received, what was called, and whether the connection is open, ended or gone.
     fn outcome(&mut self, phase: Phase) -> (String, String, &'static str) {
         let bytes = self.sim.receive(self.client);
         let saw = match phase {
@@ -189,7 +189,8 @@ fn shown(answer: &http::Answer) -> String {
     format!("{}{}", answer.status, if answer.closes() { "!" } else { "" })
 }
 
-/// The phase, the event, what the peer saw, what was called, and whether the connection is open, ended by us or gone.
+/// The phase, the event, what the peer received, what was called, and whether the connection is
+/// open, ended by us or gone.
 const ROWS: &[(Phase, Event, &str, &str, &str)] = &[
     (HeadIdle, Input, "200", "request GET /next", "open"),
     (HeadIdle, Garbage, "400!", "", "ended"),

@@ -1,4 +1,5 @@
-//! What is dropped when a peer does not take what is sent to it: each policy against the simplest possible account of it, over memory.
+//! What is dropped when a peer does not take its output: each policy against the simplest possible
+//! account of it, over memory.
 
 mod common;
 
@@ -40,7 +41,8 @@ fn policy_keeps_what_it_says_of_six_where_four_fit() {
             for name in ["a", "b", "c", "d", "e", "f"] {
                 let message = quarter(name);
                 match publish {
-                    // Each has a key of its own, else the topic would make all but the last obsolete.
+                    // Each has a key of its own. With the topic as key all but the last would be
+                    // obsolete.
                     true => sim
                         .server
                         .context(sim.now)
@@ -77,7 +79,8 @@ fn policy_lets_a_cap_be_filled_to_the_byte() {
     }
 }
 
-/// A message that is larger than the cap waits if its beginning has left, since half a frame is none, and else is dropped like another.
+/// A message that is larger than the cap waits if its beginning has left, since half a frame is
+/// none. Otherwise it is dropped like another.
 #[test]
 fn policy_drops_a_message_beyond_the_cap_unless_it_has_begun() {
     let big = "x".repeat(CAP + 50);
@@ -151,7 +154,8 @@ fn keep_latest_without_keys_drops_the_oldest() {
     assert_eq!(names(&drained(&mut sim, client)), ["b", "c", "d", "e"]);
 }
 
-/// A handler's own words in its callback wait like all others once they are refused: each by itself, and by its key.
+/// Messages that a handler sends in its own callback wait like all others once they are refused:
+/// each by itself, and by its key.
 #[test]
 fn policy_holds_for_what_a_callback_says() {
     for (policy, kept, dropped) in [
@@ -203,7 +207,8 @@ fn policy_never_drops_control_frames() {
     }
 }
 
-/// A fragment is part of a message, which is whole or not there at all; messages behind it are dropped as ever.
+/// A fragment is part of a message, which leaves whole or not at all. Messages behind it are
+/// dropped as usual.
 #[test]
 fn policy_never_drops_fragments() {
     for policy in DROPPING {
@@ -228,7 +233,7 @@ fn policy_never_drops_fragments() {
     }
 }
 
-/// The same where a callback begins the message of fragments, and what it says next waits behind that.
+/// A callback begins the message of fragments, and what it sends next waits behind that message.
 #[test]
 fn policy_holds_behind_fragments_of_a_callback() {
     for policy in DROPPING {
@@ -312,7 +317,8 @@ fn publish_drops_for_each_slow_receiver_and_counts_each() {
     }
 }
 
-/// A handler that asked is told as well, when there is nothing left of what was dropped and when the rest has left.
+/// A handler that asked gets `writable` also when all that waited was dropped, and when the rest
+/// has left.
 #[test]
 fn handler_is_told_writable_when_the_peer_has_caught_up() {
     for policy in DROPPING {
@@ -478,7 +484,8 @@ fn policy_holds_for_a_client() {
     }
 }
 
-/// What waits may be frames or the response before them: a control frame goes into neither, whatever the transport took.
+/// Frames may wait, or the response before them. A control frame goes into neither, however much
+/// the transport took.
 #[test]
 fn server_never_says_anything_into_its_own_handshake() {
     for policy in [Backpressure::Close, Backpressure::DropOldest, Backpressure::KeepLatest] {

@@ -1,4 +1,5 @@
-//! Drop policies against a model: whatever happens to a connection, the same messages leave, and as many are dropped, as of a plain list.
+//! Drop policies against a model: the connection sends and drops the same messages as a plain list,
+//! whatever happens to it.
 
 mod common;
 
@@ -6,7 +7,7 @@ use std::collections::VecDeque;
 
 use common::frames::{PING, TEXT, frames, some_frames};
 use common::slow::{CAP, DROPPING, buffered, send, stalled, with_conn};
-use common::{Bytes, Log};
+use common::{Bytes, Log, cases};
 use proptest::prelude::*;
 use switchboard::{Backpressure, Outgoing};
 
@@ -120,9 +121,10 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(256))]
 
-    /// Whatever is sent, published and taken: the same messages leave, the same number is dropped and as much waits as the model says.
+    /// Whatever is sent, published and taken, the same messages leave, the same number is dropped
+    /// and as much waits as in the model.
     #[test]
     fn policies_do_what_the_model_does(
         policy in prop::sample::select(&DROPPING),
@@ -131,7 +133,12 @@ proptest! {
         let log = Log::new();
         let (mut sim, client, id) = stalled(&log, policy, 0);
         let mut model = Model {
-            policy, waits: VecDeque::new(), pings: VecDeque::new(), window: 0, said: Vec::new(), dropped: 0,
+            policy,
+            waits: VecDeque::new(),
+            pings: VecDeque::new(),
+            window: 0,
+            said: Vec::new(),
+            dropped: 0,
         };
         for (n, step) in steps.iter().enumerate() {
             match *step {
@@ -161,13 +168,15 @@ proptest! {
             }
             sim.settle();
             model.leave();
-            prop_assert_eq!(buffered(&mut sim, id), model.buffered(), "after step {} {:?}", n, step);
+            let buffered = buffered(&mut sim, id);
+            prop_assert_eq!(buffered, model.buffered(), "after step {} {:?}", n, step);
             prop_assert_eq!(sim.stats().dropped, model.dropped);
         }
         sim.window(client, usize::MAX);
         model.window = usize::MAX;
         model.leave();
-        let said: Vec<Vec<u8>> = frames(&sim.receive(client)).into_iter().map(|frame| frame.payload).collect();
+        let said = frames(&sim.receive(client)).into_iter();
+        let said: Vec<Vec<u8>> = said.map(|frame| frame.payload).collect();
         prop_assert_eq!(said, model.said);
         prop_assert_eq!(sim.stats().overflowed, 0);
     }

@@ -1,4 +1,4 @@
-//! How fast a peer must be and how fast it may be, and how long it may stay, on a clock moved by hand.
+//! The lowest and the highest rate of a peer, and how long it may stay, on a clock moved by hand.
 
 mod common;
 
@@ -149,11 +149,13 @@ fn messages_a_little_too_fast_use_up_the_burst() {
         sent += 1;
         assert!(sent < 1_000);
     }
-    // Each is a tenth of a second, of which a hundredth is owed: the first four tenths of the burst last for 41.
+    // Each is a tenth of a second, of which a hundredth is owed: the first four tenths of the burst
+    // last for 41.
     assert!((41..=43).contains(&sent), "{sent} messages");
 }
 
-/// Control frames count as messages do, fragments only when they have become one; each connection by itself.
+/// Control frames count as messages do, fragments only once they are a whole message; each
+/// connection counts by itself.
 #[test]
 fn message_rate_counts_what_is_whole() {
     let (mut sim, log) = serving(Options::new().message_rate(Rate::per_second(1).burst(10)));
@@ -240,7 +242,8 @@ fn burst_is_whole_for_a_newcomer() {
         assert_eq!(heard(&mut sim, &log, client, &text("x"), 60), 60, "a server of {age:?}");
         assert_eq!(heard(&mut sim, &log, client, &text("x"), 1), 0, "a server of {age:?}");
 
-        // An HTTP connection that was used for an hour before counts from when it has become a WebSocket.
+        // An HTTP connection that was in use for an hour counts from the moment when it becomes a
+        // WebSocket.
         let client = sim.connect();
         for _ in 0..80 {
             sim.ask(client, http::get("/a"));
@@ -333,7 +336,8 @@ fn connection_lives_as_long_as_it_likes_by_default() {
     assert_eq!(heard(&mut sim, &log, client, &text("x"), 1), 1);
 }
 
-/// A large message is not taken at once from whom bytes are counted: who sends at the rate is not refused for having been waited for.
+/// A large message is not read at once where bytes are counted: a peer that keeps to the rate is
+/// not refused because the server read late.
 #[test]
 fn websocket_within_its_rate_may_send_large_messages() {
     let options = Options::new().byte_rate(Rate::per_second(128 << 20).burst(128 << 10));
@@ -343,7 +347,8 @@ fn websocket_within_its_rate_may_send_large_messages() {
     });
     let client = sim.raw_websocket("/");
     sim.advance(seconds(1));
-    // The second has the memory of the first, so that nothing but the rate says how much of it is taken at once.
+    // The second has the memory of the first, so that nothing but the rate limits how much is read
+    // at once.
     for _ in 0..2 {
         sim.push(client, binary(vec![7; 1_058_000]));
         for _ in 0..20 {

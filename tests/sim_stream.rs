@@ -10,8 +10,8 @@ use switchboard::{
     CloseCode, EventStream, Message, Options, Outgoing, Reply, Response, Stream, ZoneId,
 };
 
-/// `/chunked` and `/counted` stream four pieces, one a call; `/short` and `/long` declare another length than they
-/// have; `/empty` has none. Whatever else is asked for is answered with its path.
+/// `/chunked` and `/counted` stream four pieces, one a call; `/short` and `/long` declare another
+/// length than they have; `/empty` has none. Other requests are answered with their path.
 fn streaming(log: &Log) -> (World, ZoneId<Recorder>) {
     let mut left = 0;
     let recorder = Recorder::new(log)

@@ -1,4 +1,5 @@
-//! Time, moved by hand: timers, queued calls, the timeout that a handler sets for a connection, and how long a loop may wait.
+//! Time, moved by hand: timers, queued calls, the timeout that a handler sets for a connection, and
+//! how long a loop may wait.
 
 mod common;
 
@@ -7,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use common::frames::text;
-use common::{Bytes, Log, Recorder, World, http, millis, seconds};
+use common::{Bytes, Log, Recorder, World, cases, http, millis, seconds};
 use proptest::prelude::*;
 use switchboard::{Context, Handler, Reply, Server, TimerId, Upgrade, ZoneId};
 
@@ -236,7 +237,8 @@ fn timeout_moves_with_every_message_and_can_be_cleared() {
     sim.send(client, text("never"));
     sim.advance(seconds(10));
     assert_eq!(log.take(), ["text never"]);
-    // Set farther away and then nearer: the nearer one counts; set anew after it was cleared: it counts.
+    // Set farther away and then nearer: the nearer timeout counts. Set anew after it was cleared:
+    // it counts.
     for (said, strikes) in
         [(["60000", "500"], 750), (["500", "2000"], 2250), (["never", "500"], 750)]
     {
@@ -338,11 +340,17 @@ fn server_takes_an_earlier_time_for_the_same_moment() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
-    /// Whatever was set and cancelled: each timer strikes at its own moment, in the order of the moments, or not at all.
+    /// Each timer strikes at its own moment, in the order of the moments, or not at all, whatever
+    /// was set and cancelled.
     #[test]
-    fn timers_strike_as_a_sorted_list_says(steps in prop::collection::vec((0u64..50, 0u64..20, prop::bool::weighted(0.2)), 1..100)) {
+    fn timers_strike_as_a_sorted_list_says(
+        steps in prop::collection::vec(
+            (0u64..50, 0u64..20, prop::bool::weighted(0.2)),
+            1..100,
+        ),
+    ) {
         let (mut sim, zone) = noting();
         let start = sim.now;
         let mut expected: Vec<(u64, usize)> = Vec::new();
@@ -364,7 +372,8 @@ proptest! {
         }
         sim.advance(millis(100));
         expected.sort();
-        let expected: Vec<_> = expected.iter().map(|(at, number)| format!("{at} {number}")).collect();
+        let shown = |(at, number): &(_, _)| format!("{at} {number}");
+        let expected: Vec<_> = expected.iter().map(shown).collect();
         prop_assert_eq!(take(&mut sim, zone), expected);
         prop_assert_eq!(sim.server.poll_timeout(sim.now), None);
     }

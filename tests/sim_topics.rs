@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 
 use common::frames::{close, text};
-use common::{Bytes, Client, Log, Recorder, World};
+use common::{Bytes, Client, Log, Recorder, World, cases};
 use proptest::prelude::*;
 use switchboard::Message::{Binary, Text};
 use switchboard::{
@@ -328,12 +328,14 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
     /// FIELD row 26: the subscribers are the open connections that joined, whatever happened and
     /// whichever connection reused a slot.
     #[test]
-    fn field_row_26_topics_have_exactly_the_members_that_joined(acts in prop::collection::vec(act(), 1..250)) {
+    fn field_row_26_topics_have_exactly_the_members_that_joined(
+        acts in prop::collection::vec(act(), 1..250),
+    ) {
         let mut sim = World::serving(|server: &mut Server| {
             let _zone: ZoneId<_> = server.websocket("/", obey);
         });

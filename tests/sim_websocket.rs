@@ -1,4 +1,5 @@
-//! A server's WebSockets over memory: what is delivered, answered and refused, however the bytes are cut.
+//! A server's WebSockets over memory: what is delivered, answered and refused, however the bytes
+//! are cut.
 
 mod common;
 
@@ -273,7 +274,8 @@ fn field_row_22_server_serves_others_during_a_flood() {
     }
 }
 
-/// FIELD row 18: bytes behind a request whose upgrade is answered later wait for it, and its peer may leave before.
+/// FIELD row 18: bytes behind a request whose upgrade is answered later wait for this answer. Their
+/// peer may leave before.
 #[test]
 fn field_row_18_server_upgrades_later_without_losing_or_inventing_frames() {
     let log = Log::new();
@@ -308,7 +310,8 @@ fn field_row_18_server_upgrades_later_without_losing_or_inventing_frames() {
     assert_eq!(words(after_handshake(&sim.receive(next))), ["text early"]);
 }
 
-/// FIELD row 29: whoever closes before the upgrade gets neither a broken connection nor a second callback.
+/// FIELD row 29: a handler that closes before the upgrade gets neither a broken connection nor a
+/// second callback.
 #[test]
 fn field_row_29_server_survives_a_handler_that_closes_while_it_upgrades() {
     let log = Log::new();

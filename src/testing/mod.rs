@@ -1,5 +1,5 @@
 //! A world for tests of handlers: a server without sockets, a clock that moves by hand, and
-//! scripted clients. A test needs no port, no thread and no sleep, and repeats to the byte.
+//! scripted clients. A test needs no port, no thread and no sleep, and takes microseconds.
 //!
 //! ```
 //! use switchboard::testing::World;
@@ -16,7 +16,7 @@
 //!
 //! | I want to | use |
 //! |---|---|
-//! | set up the server as my program does | [`World::serving`] and the function that adds my zones |
+//! | set up the server as my program does | [`World::serving`] with the function for it |
 //! | ask for a page, post a form | [`World::get`], [`World::post`] |
 //! | send a cookie, an `Origin`, another method | [`World::fetch`] with an `http::Request` |
 //! | await a deferred answer | [`World::request`], [`World::answer`], [`World::try_answer`] |
@@ -36,10 +36,10 @@
 //! | let the server be the client | [`World::dial`], [`World::accept`] |
 //!
 //! # Turns
-//! Nothing happens by itself. Each method of a [`World`], except `push`, `turn`, `peer` and
-//! `dial`, lets the server run turns until nothing is left to do at this moment; see
-//! [`World::settle`]. So an assertion sees all that follows from what was done before. What is done
-//! to `world.server` itself waits for the next turn.
+//! Nothing happens by itself. Each method by which a client sends or receives, except `push`, lets
+//! the server run turns until nothing is left to do at this moment; see [`World::settle`]. So an
+//! assertion sees all that follows from what was done before. What is done to `world.server` itself
+//! waits for the next turn.
 //!
 //! # Time
 //! The clock stands still until [`World::advance`] moves it. It stops at every deadline and timer

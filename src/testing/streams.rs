@@ -265,8 +265,8 @@ impl World {
     }
 
     /// How the server closed the WebSocket: the code and the reason of its Close frame. `None`
-    /// means that the WebSocket is open. [`CloseCode::NO_STATUS`] is a Close frame without a code, and
-    /// [`CloseCode::ABNORMAL`] an end of the connection without a Close frame.
+    /// means that the WebSocket is open. [`CloseCode::NO_STATUS`] is a Close frame without a code,
+    /// and [`CloseCode::ABNORMAL`] an end of the connection without a Close frame.
     ///
     /// ```
     /// use switchboard::CloseCode;

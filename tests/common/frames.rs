@@ -1,6 +1,6 @@
-//! Frames as a client sends them, masked, and as it reads them, unmasked.
+//! Frames as a client sends them, masked, and as a client reads them, unmasked.
 
-/// What a server sent: one frame.
+/// One frame that a server sent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
     pub fin: bool,
@@ -90,14 +90,14 @@ pub fn close(code: u16, reason: &str) -> Vec<u8> {
     frame(true, CLOSE, payload)
 }
 
-/// All frames in these bytes. Panics if the last one is cut, or if one is masked.
+/// All frames in these bytes. Panics if the last frame is cut or if a frame is masked.
 pub fn frames(bytes: &[u8]) -> Vec<Frame> {
     let (frames, rest) = some_frames(bytes);
     assert_eq!(rest, b"", "half a frame after {frames:?}");
     frames
 }
 
-/// The whole frames in these bytes, and what follows them.
+/// The whole frames in these bytes, and the rest.
 pub fn some_frames(bytes: &[u8]) -> (Vec<Frame>, &[u8]) {
     let mut rest = bytes;
     let mut frames = Vec::new();
@@ -136,8 +136,8 @@ pub fn plain(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     bytes
 }
 
-/// All frames in these bytes, which a client sent, unmasked, and the keys that they were masked by. Panics if the last one is cut, or if
-/// one is not masked.
+/// The frames that a client sent, unmasked, and their masking keys. Panics if the last frame is cut
+/// or if a frame is not masked.
 pub fn masked_frames(bytes: &[u8]) -> (Vec<Frame>, Vec<[u8; 4]>) {
     let (mut rest, mut plain, mut keys) = (bytes, Vec::new(), Vec::new());
     while let [first, second, after @ ..] = rest {

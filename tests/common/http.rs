@@ -31,7 +31,7 @@ impl std::fmt::Debug for Answer {
     }
 }
 
-/// All answers in these bytes, to requests that were not HEAD. Panics if they are no whole answers.
+/// All answers in these bytes to requests that were not HEAD. Panics if an answer is cut.
 pub fn answers(bytes: &[u8]) -> Vec<Answer> {
     answers_to(&[], bytes)
 }
@@ -169,8 +169,9 @@ pub fn handshake(path: &str) -> String {
     handshake_with(path, "")
 }
 
-/// The same with further header lines, each with its CRLF.
+/// The handshake with further header lines, each with its CRLF.
 pub fn handshake_with(path: &str, lines: &str) -> String {
-    let handshake = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
+    let handshake = "Upgrade: websocket\r\nConnection: Upgrade\r\n\
+                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
     request("GET", path, &format!("{handshake}{lines}"), "")
 }

@@ -15,12 +15,19 @@ mod words;
 
 use std::time::Duration;
 
+use proptest::prelude::ProptestConfig;
+
 pub use switchboard::testing::{Client, World};
 
 pub use bytes::Bytes;
 pub use pair::Pair;
 pub use recorder::{Log, Recorder};
 pub use words::{after_handshake, raw, words};
+
+/// Runs a property this many times, and writes no file when it fails.
+pub fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
 
 pub fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

@@ -1,4 +1,5 @@
-//! A client and a server, both ours, and the wire between them: bytes go over it, and ends of file, in either direction.
+//! A client and a server, both ours, and the wire between them, which carries bytes and ends of
+//! file in both directions.
 
 use std::time::Duration;
 
@@ -6,22 +7,24 @@ use switchboard::{ConnId, Connect, ZoneId};
 
 use super::{Bytes, Client, Recorder, World};
 
-/// Two simulations with one connection between them. Nothing crosses it but in [`Pair::pump`].
+/// Two worlds with one connection between them. Only [`Pair::pump`] carries bytes across.
 pub struct Pair {
     pub client: World,
     pub server: World,
-    /// The wire as the client's server holds it, and as the server's does.
+    /// The connection in the client's world.
     pub near: Client,
+    /// The connection in the server's world.
     pub far: Client,
-    /// The client's name for it.
+    /// The connection as the client's handler names it.
     pub id: ConnId,
-    /// How many bytes cross at once.
+    /// The most bytes that cross at once.
     pub at_most: usize,
-    told: [bool; 2],
+    /// Whether the end of the client, and that of the server, was carried across.
+    ended: [bool; 2],
 }
 
 impl Pair {
-    /// The client asks; the server has not been told yet.
+    /// The client has sent its handshake, which has not crossed yet.
     pub fn new(
         mut client: World,
         zone: ZoneId<Recorder>,
@@ -31,10 +34,10 @@ impl Pair {
         let (near, id) = client.dial(zone, connect);
         let far = server.connect();
         client.settle();
-        Pair { client, server, near, far, id, at_most: usize::MAX, told: [false; 2] }
+        Pair { client, server, near, far, id, at_most: usize::MAX, ended: [false; 2] }
     }
 
-    /// Carries everything across, and what follows from it, until there is nothing more to carry.
+    /// Carries bytes and ends of file in both directions until neither side has any more.
     pub fn pump(&mut self) {
         loop {
             let there = carry(
@@ -43,7 +46,7 @@ impl Pair {
                 &mut self.server,
                 self.far,
                 self.at_most,
-                &mut self.told[0],
+                &mut self.ended[0],
             );
             let back = carry(
                 &mut self.server,
@@ -51,7 +54,7 @@ impl Pair {
                 &mut self.client,
                 self.near,
                 self.at_most,
-                &mut self.told[1],
+                &mut self.ended[1],
             );
             if !there && !back {
                 return;
@@ -59,7 +62,7 @@ impl Pair {
         }
     }
 
-    /// Lets time pass for both, a tick at a time, what is said meanwhile being carried across.
+    /// Lets time pass in both worlds, a tick at a time, and pumps after each tick.
     pub fn advance(&mut self, duration: Duration) {
         let step = Duration::from_millis(250);
         let mut left = duration;
@@ -79,15 +82,15 @@ fn carry(
     to: &mut World,
     target: Client,
     at_most: usize,
-    told: &mut bool,
+    ended: &mut bool,
 ) -> bool {
     let bytes = from.receive(source);
     for piece in bytes.chunks(at_most) {
         to.send(target, piece);
     }
-    let ends = from.is_ended(source) && !*told;
+    let ends = from.is_ended(source) && !*ended;
     if ends {
-        *told = true;
+        *ended = true;
         to.end(target);
     }
     !bytes.is_empty() || ends

@@ -1,4 +1,4 @@
-//! A handler that writes down every callback and does what a test tells it to.
+//! A handler that records every callback and then calls a closure of the test's.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,7 +17,7 @@ impl Log {
         self.0.lock().expect("a log").push((id, entry.into()));
     }
 
-    /// What was called since the last look.
+    /// The callbacks since the last call.
     pub fn take(&self) -> Vec<String> {
         self.take_all().into_iter().map(|(_, entry)| entry).collect()
     }
@@ -39,7 +39,8 @@ type OnInput = Box<dyn FnMut(&mut Conn<'_>, &[u8]) -> usize>;
 type OnMessage = Box<dyn FnMut(&mut Conn<'_>, Message<'_>)>;
 type OnOpen = Box<dyn FnMut(&mut Conn<'_>, &Request<'_>)>;
 
-/// Without being told otherwise it upgrades what wants to be a WebSocket, passes on the rest and does nothing else.
+/// A handler that records its callbacks. By default it upgrades WebSocket handshakes, passes on
+/// other requests and does nothing else.
 pub struct Recorder {
     log: Log,
     request: OnRequest,

@@ -1,4 +1,4 @@
-//! A server that serves in every way there is, for tests of what holds for all of them.
+//! A server that serves in every way there is, for tests of what all ways have in common.
 
 use switchboard::{CloseCode, EventStream, Options, Reply, Response, Upgrade};
 

@@ -1,4 +1,4 @@
-//! Peers that take only so much, before servers that may keep only so much for them.
+//! Slow readers of a server with a small limit on the bytes that wait for each.
 
 use switchboard::{
     Backpressure, Conn, ConnId, EventStream, Message, Options, Outgoing, Reply, Upgrade,
@@ -10,10 +10,11 @@ use super::{Bytes, Client, Log, Recorder, World};
 pub const DROPPING: [Backpressure; 3] =
     [Backpressure::DropNewest, Backpressure::DropOldest, Backpressure::KeepLatest];
 
-/// So much may wait in these tests.
+/// The most bytes that may wait for a peer in these tests.
 pub const CAP: usize = 100;
 
-/// A server at whose `/` is a WebSocket, at `/events` an event stream, both subscribed to `all`. A WebSocket's messages are obeyed by `act`.
+/// A server with a WebSocket at `/` and an event stream at `/events`, both subscribed to `all`.
+/// `act` handles the messages of a WebSocket.
 pub fn serving(
     log: &Log,
     policy: Backpressure,
@@ -32,7 +33,7 @@ pub fn serving(
     })
 }
 
-/// A WebSocket that has taken `window` bytes of what follows.
+/// A WebSocket that takes `window` bytes of what follows.
 pub fn stalled(log: &Log, policy: Backpressure, window: usize) -> (World, Client, ConnId) {
     let mut sim = serving(log, policy, |_, _| {});
     let client = sim.raw_websocket("/");

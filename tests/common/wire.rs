@@ -12,10 +12,10 @@ use switchboard::{CloseCode, Reactor, Remote};
 use super::frames::{Frame, some_frames};
 use super::http::handshake;
 
-/// No peer on this machine is slower than that.
+/// The longest wait for a peer: a test that waits longer fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A reactor in a thread, which ends with this.
+/// A reactor in a thread. Dropping the value drains the reactor and joins the thread.
 pub struct Running {
     pub address: SocketAddr,
     pub remote: Remote,
@@ -134,7 +134,7 @@ impl<S: Read + Write> Wire<S> {
         self.frame().word()
     }
 
-    /// Whether the server has ended its side, with nothing more to say.
+    /// Whether the server has ended its side and sends nothing more.
     pub fn is_ended(&mut self) -> bool {
         self.more() == 0 && self.heard.is_empty()
     }

@@ -1,4 +1,4 @@
-//! Frames in words, as tests of WebSockets compare them.
+//! Frames in words, for tests of WebSockets to compare.
 
 use super::frames::{BINARY, CLOSE, CONTINUATION, Frame, PING, PONG, TEXT, frame, frames};
 
