@@ -120,7 +120,7 @@ pub use http1::{Extensions, Request, RequestError, Response, Version};
 pub use net::{Listener, Memory, MemoryPeer, Readiness, Transport};
 pub use reactor::Reactor;
 pub use server::{Handler, ListenerId, Server, Zone};
-pub use websocket::{CloseCode, Message, Violation};
+pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};
 #[cfg(feature = "deflate")]
 #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
 pub use websocket::{DeflateConfig, DeflateMode};
@@ -130,15 +130,46 @@ pub use websocket::{DeflateConfig, DeflateMode};
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// The protocols by themselves, as functions over bytes: no sockets, no clock. For programs that bring a loop and connections of
-/// their own.
+/// The protocols alone, as functions over bytes: no sockets, no clock. For programs that bring a loop
+/// and connections of their own.
+///
+/// This module is unstable until 1.0: a minor version may change it.
+///
+/// ```
+/// use switchboard::proto::websocket::{Event, Message, Role, Rules, decode, encode_message};
+///
+/// let rules = Rules { role: Role::Client, max_message: 1 << 20, compression: false };
+/// let mut frame = Vec::new();
+/// encode_message(&mut frame, Message::Text("Hello"));
+/// let (read, event) = decode(&rules, &mut None, &mut frame);
+/// assert_eq!((read, event), (7, Event::Message(Message::Text("Hello"))));
+/// ```
 pub mod proto {
+    /// HTTP/1.1 (RFC 9110, RFC 9112): heads, bodies, responses, event streams.
     pub mod http1 {
-        //! HTTP/1.1 as functions over bytes.
-        pub use crate::http1::*;
+        pub use crate::http1::event_stream;
+        pub use crate::http1::{
+            BodyLength, Chunked, Date, Encoding, Extensions, Framing, HeadLimits, HeaderSlots,
+            LAST_CHUNK, MAX_HEADERS, Progress, QueryPairs, Request, RequestError, Response,
+            ResponseError, ResponseHead, Scan, Version, encode_chunk, scan, scan_response,
+        };
     }
+
+    /// WebSocket (RFC 6455, RFC 7692): the opening handshake, frames, messages, the closing
+    /// handshake, compression.
     pub mod websocket {
-        //! WebSocket as functions over bytes.
-        pub use crate::websocket::*;
+        pub use crate::websocket::{
+            AcceptKey, Action, Assembled, Assembly, ClientHandshake, CloseCode, Decoded, Event,
+            Header, Input, Invalid, InvalidCloseCode, Key, MalformedUrl, MaskingKeys, Message,
+            Opcode, Origins, Role, Rules, State, Unsendable, Url, Utf8, Valid, Violation, apply,
+            check, check_origin, close_payload, decode, encode, encode_frame, encode_masked,
+            encode_message, encode_response, parse_close, rotate, subprotocols,
+        };
+        #[cfg(feature = "deflate")]
+        #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+        pub use crate::websocket::{
+            Agreed, Compressed, DeflateConfig, DeflateMode, Deflater, Disagreement, Inflater,
+            Negotiated, check_answer, encode_compressed, encode_offer, negotiate,
+        };
     }
 }
