@@ -57,6 +57,7 @@
 //! Tested on Linux x86-64. Other Unix systems are intended to work and are untested. Windows is not supported.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(unix))]
 compile_error!(
@@ -84,6 +85,7 @@ pub use reactor::Reactor;
 pub use server::{Handler, ListenerId, Server, Zone};
 pub use websocket::{CloseCode, Message, Violation};
 #[cfg(feature = "deflate")]
+#[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
 pub use websocket::{DeflateConfig, DeflateMode};
 
 /// The README's examples compile.
