@@ -1,10 +1,9 @@
-//! The options that all end-to-end benches share, and the reading of a command line.
-//! Knows how they are written; what is done with them is the business of `bench` and `contest`.
+//! Reads the options that all end-to-end benches share. This file does not know what `bench` and
+//! `contest` do with them.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::bench::Bench;
 use super::contestants::Program;
 
 /// Ends the help of every bench.
@@ -41,10 +40,12 @@ pub struct Options {
 }
 
 impl Options {
-    /// The command line as these options and those of a bench.
-    pub fn parse<B: Bench>(parser: &mut lexopt::Parser) -> Result<(Options, B), lexopt::Error> {
+    /// Reads a command line. `own` takes the options of one bench; it returns `false` for others.
+    pub fn parse(
+        parser: &mut lexopt::Parser,
+        mut own: impl FnMut(&str, &mut lexopt::Parser) -> Result<bool, lexopt::Error>,
+    ) -> Result<Options, lexopt::Error> {
         use lexopt::prelude::*;
-        let mut bench = B::default();
         let mut options = Options {
             rounds: 301,
             turn: Duration::from_millis(20),
@@ -72,22 +73,22 @@ impl Options {
                 "against-itself" => options.against_itself = true,
                 "save" => options.save = Some(parser.value()?.into()),
                 "help" => options.help = true,
-                // What `cargo bench` adds of its own.
+                // `cargo bench` adds this.
                 "bench" => {}
-                other if bench.option(other, parser)? => {}
+                other if own(other, parser)? => {}
                 other => return Err(format!("there is no option --{other}").into()),
             }
         }
-        Ok((options, bench))
+        Ok(options)
     }
 }
 
-/// So many minutes, less what follows the last round and the last row's rounds that are under way.
+/// This many minutes, less ten seconds for the rounds under way at the end and for what follows.
 fn minutes(count: u64) -> Duration {
     Duration::from_secs(count.saturating_mul(60)).saturating_sub(Duration::from_secs(10))
 }
 
-/// The values of an option that takes several, separated by commas, none of them 0.
+/// Reads the values of an option that takes several: numbers above 0, separated by commas.
 pub fn numbers(list: &str) -> Result<Vec<usize>, String> {
     list.split(',')
         .map(|number| match number.parse() {

@@ -5,14 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use switchboard::{CloseCode, ConnId, Connect, Context, Options, ZoneId};
+use switchboard::{CloseCode, ConnId, Connect, Context, Options};
 
 use crate::clock::{Pace, SECOND};
 use crate::failure::Failure;
 use crate::latency::Latencies;
 use crate::plan::elsewhere;
 use crate::talk::{Assignment, Failures};
-use crate::worker::Client;
 
 /// So many failures of one route, none in between that succeeds, are enough to know.
 const IN_A_ROW: u32 = 32;
@@ -29,7 +28,11 @@ const MOVES: u32 = 32;
 /// How far the rate may lag behind and be made up for.
 const ARREARS: u64 = SECOND / 50;
 
+/// Begins one attempt, for the handler that the connection is to have.
+pub type Open = Box<dyn Fn(&mut Context, Connect) -> ConnId>;
+
 pub struct Dialling {
+    open: Open,
     routes: Vec<Route>,
     /// The route whose turn it is.
     next: usize,
@@ -65,7 +68,7 @@ struct Attempt {
 }
 
 impl Dialling {
-    pub fn new(assignment: &Assignment, cx: &mut Context) -> Dialling {
+    pub fn new(open: Open, assignment: &Assignment, cx: &mut Context) -> Dialling {
         // A connection is to be idle: it is the server that may ask whether it is still there, not we. What nobody reads in time is not
         // our business either.
         let options =
@@ -85,6 +88,7 @@ impl Dialling {
             }
         });
         Dialling {
+            open,
             routes: routes.collect(),
             next: 0,
             attempts: HashMap::new(),
@@ -117,7 +121,7 @@ impl Dialling {
     }
 
     /// Begins the attempts that are due. Returns when the next one is; `None` when none is until something happens.
-    pub fn dial(&mut self, zone: ZoneId<Client>, cx: &mut Context, now: u64) -> Option<u64> {
+    pub fn dial(&mut self, cx: &mut Context, now: u64) -> Option<u64> {
         let mut pace = self.pace?;
         pace.forgive(now, ARREARS);
         while self.wants() {
@@ -126,17 +130,17 @@ impl Dialling {
                 self.pace = Some(pace);
                 return Some(pace.next());
             }
-            self.begin(route, zone, cx, now);
+            self.begin(route, cx, now);
         }
         self.pace = Some(pace);
         None
     }
 
     /// One attempt at once, whatever the rate.
-    pub fn dial_one(&mut self, zone: ZoneId<Client>, cx: &mut Context, now: u64) {
+    pub fn dial_one(&mut self, cx: &mut Context, now: u64) {
         self.until += 1;
         if let Some(route) = self.route() {
-            self.begin(route, zone, cx, now);
+            self.begin(route, cx, now);
         }
     }
 
@@ -149,9 +153,9 @@ impl Dialling {
         }
     }
 
-    fn begin(&mut self, route: usize, zone: ZoneId<Client>, cx: &mut Context, now: u64) {
+    fn begin(&mut self, route: usize, cx: &mut Context, now: u64) {
         self.routes[route].left -= 1;
-        let id = cx.connect(zone, self.routes[route].connect.clone());
+        let id = (self.open)(cx, self.routes[route].connect.clone());
         self.attempts.insert(id, Attempt { begun: now, route, moves: self.routes[route].moves });
     }
 

@@ -6,6 +6,7 @@
 mod clock;
 mod cpu;
 mod crew;
+mod crowd;
 mod dialling;
 mod failure;
 mod help;

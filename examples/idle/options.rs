@@ -147,19 +147,7 @@ impl Draft {
         let targets = targets::parse(&url)?;
         let mode = self.mode.unwrap_or(Mode::Hold);
         let serve = self.serve.unwrap_or(0);
-        if serve > 0 && serve != targets.len() {
-            return Err(format!(
-                "--serve {serve} needs as many ports, but the URL names {}: write it as ws://127.0.0.1:9001-{}/",
-                targets.len(),
-                9000 + serve
-            ));
-        }
-        if serve > 0 && !targets[0].is_loopback() {
-            return Err(
-                "--serve serves at addresses of this machine only: name 127.0.0.1 in the URL"
-                    .into(),
-            );
-        }
+        check_serve(serve, &targets)?;
         let connections = self.connections.unwrap_or(1000);
         if mode == Mode::Broadcast && connections < 2 {
             return Err(
@@ -196,6 +184,24 @@ impl Draft {
             report: self.report,
         })
     }
+}
+
+/// Whether `--serve` fits the URL: as many ports, on this machine.
+fn check_serve(serve: usize, targets: &[Target]) -> Result<(), String> {
+    if serve > 0 && serve != targets.len() {
+        return Err(format!(
+            "--serve {serve} needs as many ports, but the URL names {}: \
+             write it as ws://127.0.0.1:9001-{}/",
+            targets.len(),
+            9000 + serve
+        ));
+    }
+    if serve > 0 && !targets[0].is_loopback() {
+        return Err(
+            "--serve serves at addresses of this machine only: name 127.0.0.1 in the URL".into()
+        );
+    }
+    Ok(())
 }
 
 fn text(value: OsString) -> Result<String, String> {

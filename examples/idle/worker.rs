@@ -10,9 +10,8 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use switchboard::{Close, Conn, Context, Handler, Message, Reactor, Remote, Request, ZoneId};
 
 use crate::clock::{SECOND, nanoseconds};
-use crate::dialling::Dialling;
+use crate::crowd::Crowd;
 use crate::modes::{Act, Mode, mode};
-use crate::roster::Roster;
 use crate::talk::{Assignment, Opened, Order, Progress, Report, Tally};
 
 /// How often progress is told.
@@ -20,16 +19,6 @@ const INTERVAL: u64 = SECOND / 4;
 
 /// How often one that does not listen looks at its own work.
 const DEAF_TURN: Duration = Duration::from_millis(10);
-
-/// The connections, whatever they are for.
-pub struct Crowd {
-    pub zone: ZoneId<Client>,
-    pub dialling: Dialling,
-    pub roster: Roster,
-    pub held: u64,
-    /// Those that ended though nobody here wished it.
-    pub lost: u64,
-}
 
 /// The handler of all connections.
 pub struct Client {
@@ -63,7 +52,7 @@ pub fn run() -> io::Result<()> {
         told: Progress::default(),
     };
     let zone = reactor.server.zone("/", client);
-    reactor.server.with(zone, |client, cx| client.crowd = Some(Crowd::new(zone, &assignment, cx)));
+    reactor.server.with(zone, |client, cx| client.open_with(zone, &assignment, cx));
     hear(reactor.remote(), zone);
     turn(&mut reactor, zone)
 }
@@ -126,29 +115,12 @@ fn wait(reactor: &Reactor, next: u64) -> io::Result<()> {
     Ok(())
 }
 
-impl Crowd {
-    fn new(zone: ZoneId<Client>, assignment: &Assignment, cx: &mut Context) -> Crowd {
-        Crowd {
-            zone,
-            dialling: Dialling::new(assignment, cx),
-            roster: Roster::with_room(assignment.connections()),
-            held: 0,
-            lost: 0,
-        }
-    }
-
-    fn progress(&self) -> Progress {
-        Progress {
-            held: self.held,
-            lost: self.lost,
-            failed: self.dialling.failed,
-            sent: 0,
-            answered: 0,
-        }
-    }
-}
-
 impl Client {
+    fn open_with(&mut self, zone: ZoneId<Client>, assignment: &Assignment, cx: &mut Context) {
+        let open = Box::new(move |cx: &mut Context, connect| cx.connect(zone, connect));
+        self.crowd = Some(Crowd::new(open, assignment, cx));
+    }
+
     /// Does what is due. Returns when it is to be asked again, and whether nothing is to be heard until then.
     fn act(&mut self, cx: &mut Context, now: u64) -> io::Result<(u64, bool)> {
         while let Some(order) = self.orders.pop_front() {
@@ -158,7 +130,7 @@ impl Client {
         match self.doing {
             Doing::Nothing => Ok((u64::MAX, false)),
             Doing::Opening => {
-                let next = crowd.dialling.dial(crowd.zone, cx, now);
+                let next = crowd.dialling.dial(cx, now);
                 if crowd.dialling.is_done() {
                     self.tell_opened()?;
                 }

@@ -14,12 +14,8 @@ use crate::websocket::CloseCode;
 pub(super) const STEPS: usize = 256;
 /// Bytes read per call into a large message's own buffer: this still fits the cache for unmasking.
 const LARGE_READ: usize = 256 << 10;
-/// The same once the turn's budget is spent.
+/// Bytes read per call once the turn's budget is spent.
 const SMALL_READ: usize = 128 << 10;
-/// Bytes of large messages that one turn reads before it gives way to other connections, some ten
-/// milliseconds' worth. A message that is begun in one turn and ended in a later one has left the
-/// cache by then.
-pub(super) const LARGE_PER_TURN: usize = 32 << 20;
 /// Input of a takeover of which the handler uses nothing.
 const MAX_UNUSED: usize = 1 << 20;
 

@@ -16,6 +16,7 @@ mod input;
 mod listen;
 mod reply;
 mod request;
+mod served;
 #[expect(clippy::module_inception)]
 mod server;
 mod zones;

@@ -12,9 +12,8 @@ use mio::{Registry, Token, Waker};
 
 use super::addresses::Addresses;
 use super::buffer_pool::BufferPool;
-use super::fast_path::Served;
 use super::handler::{Handler, Messages, Requests};
-use super::input::LARGE_PER_TURN;
+use super::served::Served;
 use super::zones::{Zone, Zones};
 use crate::connection::{Flags, NEVER, Options, Phase, SLOTS, TokenKind, UNCOUNTED, ZoneId};
 use crate::context::{Conn, Context, Remote, Reply};
@@ -111,6 +110,10 @@ pub(super) struct Limits {
 /// messages.
 const READ_BUFFER: usize = 128 << 10;
 
+/// Bytes of large messages that one turn reads before it gives way to other connections, some ten
+/// milliseconds' worth. A message that is begun in one turn and ended in a later one has left the
+/// cache by then.
+pub(super) const LARGE_PER_TURN: usize = 32 << 20;
 /// Names a listener of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenerId(pub(crate) u16);

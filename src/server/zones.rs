@@ -4,8 +4,8 @@ use std::any::Any;
 
 use http::Method;
 
-use super::fast_path::Served;
 use super::handler::Handler;
+use super::served::Served;
 use crate::websocket::Origins;
 
 /// Where a handler stands: a URI prefix, and which methods and origins it takes.

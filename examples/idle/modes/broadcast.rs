@@ -5,9 +5,9 @@ use switchboard::{ConnId, Context, Message};
 
 use super::{Act, Mode};
 use crate::clock::{Pace, SECOND};
+use crate::crowd::Crowd;
 use crate::stamp::Stamp;
 use crate::talk::{Assignment, Tally};
-use crate::worker::Crowd;
 
 /// How long the last round is waited for; the coordinator ends it sooner when all have heard it.
 const GRACE: u64 = 10 * SECOND;

@@ -7,8 +7,8 @@ use switchboard::{CloseCode, ConnId, Context};
 
 use super::{Act, Mode};
 use crate::clock::{Pace, SECOND};
+use crate::crowd::Crowd;
 use crate::talk::{Assignment, Tally};
-use crate::worker::Crowd;
 
 /// How long the last are waited for.
 const GRACE: u64 = 5 * SECOND;
@@ -50,7 +50,7 @@ impl Churn {
             self.closing.insert(conn.id(), now);
             crowd.dialling.make_room();
         }
-        crowd.dialling.dial_one(crowd.zone, cx, now);
+        crowd.dialling.dial_one(cx, now);
     }
 }
 

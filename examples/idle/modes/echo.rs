@@ -5,8 +5,8 @@ use switchboard::{ConnId, Context, Message};
 
 use super::sending::Sending;
 use super::{Act, Mode};
+use crate::crowd::Crowd;
 use crate::talk::{Assignment, Tally};
-use crate::worker::Crowd;
 
 pub struct Echo {
     sending: Sending,

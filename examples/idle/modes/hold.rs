@@ -3,8 +3,8 @@
 use switchboard::Context;
 
 use super::{Act, Mode};
+use crate::crowd::Crowd;
 use crate::talk::Tally;
-use crate::worker::Crowd;
 
 #[derive(Default)]
 pub struct Hold {

@@ -11,8 +11,8 @@ mod slow;
 
 use switchboard::{ConnId, Context};
 
+use crate::crowd::Crowd;
 use crate::talk::{self, Assignment, Tally};
-use crate::worker::Crowd;
 
 /// When a mode has something to do again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

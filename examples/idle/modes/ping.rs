@@ -4,9 +4,9 @@ use switchboard::Context;
 
 use super::sending::Sending;
 use super::{Act, Mode};
+use crate::crowd::Crowd;
 use crate::stamp::{self, Stamp};
 use crate::talk::{Assignment, Tally};
-use crate::worker::Crowd;
 
 pub struct Ping(Sending);
 

@@ -5,9 +5,9 @@ use switchboard::{Conn, Context};
 
 use super::Act;
 use crate::clock::{Pace, SECOND};
+use crate::crowd::Crowd;
 use crate::stamp::Stamp;
 use crate::talk::Tally;
-use crate::worker::Crowd;
 
 /// How long answers are waited for once nothing more is sent.
 const GRACE: u64 = 5 * SECOND;

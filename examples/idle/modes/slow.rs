@@ -5,8 +5,8 @@ use switchboard::{Context, Message};
 
 use super::{Act, Mode};
 use crate::clock::Pace;
+use crate::crowd::Crowd;
 use crate::talk::{Assignment, Tally};
-use crate::worker::Crowd;
 
 pub struct Slow {
     per_second: f64,
