@@ -14,8 +14,8 @@ use std::path::Path;
 use circles::Modules;
 use code::{code, words};
 
-/// Each folder of `src/` with the folders that it may name. No folder imports from above, or from the
-/// crate's root.
+/// Each folder of `src/` with the folders that it may name. No folder imports from above, or from
+/// the crate's root.
 const LAYERS: [(&str, &[&str]); 11] = [
     ("http1", &["http1"]),
     ("websocket", &["websocket", "http1"]),
@@ -54,18 +54,9 @@ const IMPURE: [&str; 5] = ["mio", "socket2", "TcpStream", "Instant", "SystemTime
 const LINES: usize = 400;
 const COLUMNS: usize = 100;
 
-/// TO BE REMOVED: files that circles, lengths, widths and first words are not yet asked of.
-const PENDING: &[&str] = &[
-    "src/outbox",
-    "src/connection",
-    "src/delivery",
-    "src/context",
-    "src/server",
-    "src/reactor",
-    "tests",
-    "benches",
-    "fuzz",
-];
+/// TO BE EMPTIED: paths that circles, lengths, widths and first words are not yet asked of.
+const PENDING: &[&str] =
+    &["src/outbox", "src/connection", "src/delivery", "src/context", "src/server", "src/reactor"];
 
 /// Everything that is wrong with one file, named by its path below `src/`.
 fn faults(path: &str, source: &str) -> Vec<String> {

@@ -11,7 +11,7 @@ pub const HELP: &str = "
   --rounds N             paired rounds, at least 31 for a verdict; fewer than
                          asked for, but not fewer than 31, when time is short [301]
   --turn MS              about how long the floor's turns are                 [20]
-  --minutes N            how long all of it may take; 31 rounds with many
+  --minutes N            the time for all rows; 31 rounds with many
                          contestants may need more                            [10]
   --quick                a minute: fewer rows and at most 61 rounds
   --against \"COMMAND\"    measure another program as well (may be repeated): it
@@ -22,9 +22,9 @@ pub const HELP: &str = "
   --save FILE            write all figures as JSON
   --help                 this text
 
-Servers and load generators are this program in roles of their own; README.md beside it says how to start them by hand.
-A server that fails at a workload is shown as failed. Ends with 0 when no budget is missed, 1 when one is, or when the
-library or the bench fails, 2 for a bad option.";
+Servers and load generators are this program in other roles; benches/README.md says how to start
+them by hand. A server that fails at a workload is shown as failed. Ends with 0 when every budget
+holds, 1 when one does not, or when the library or the bench fails, 2 for a bad option.";
 
 /// The options of every bench.
 pub struct Options {

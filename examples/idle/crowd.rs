@@ -1,5 +1,5 @@
-//! The connections of one worker: how they are opened, and how many are held. This file does not know
-//! what a mode does with them.
+//! The connections of one worker: how they are opened, and how many are held. This file does not
+//! know what a mode does with them.
 
 use switchboard::Context;
 

@@ -1,5 +1,6 @@
-//! One worker: a reactor in the client role that opens its share of the connections and then does what the mode says. It hears orders
-//! and tells of itself in lines; what all workers come to together it does not know.
+//! One worker: a reactor in the client role that opens its share of the connections and then does
+//! what the mode says. Orders and reports are lines. This file does not know what all workers come
+//! to together.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Write};
@@ -14,10 +15,10 @@ use crate::crowd::Crowd;
 use crate::modes::{Act, Mode, mode};
 use crate::talk::{Assignment, Opened, Order, Progress, Report, Tally};
 
-/// How often progress is told.
+/// The time between two reports of progress.
 const INTERVAL: u64 = SECOND / 4;
 
-/// How often one that does not listen looks at its own work.
+/// The turn of a worker that reads nothing.
 const DEAF_TURN: Duration = Duration::from_millis(10);
 
 /// The handler of all connections.
@@ -36,7 +37,7 @@ enum Doing {
     Measuring,
 }
 
-/// The whole life of a worker.
+/// Runs a worker from its first line to its end.
 pub fn run() -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     crate::limits::raise_descriptors(u64::MAX);
@@ -57,7 +58,8 @@ pub fn run() -> io::Result<()> {
     turn(&mut reactor, zone)
 }
 
-/// Reading orders blocks, so it has a thread of its own. The end of them is the coordinator's: nothing is left to do.
+/// Reads orders on a thread of its own, because reading blocks. The end of the input means that the
+/// coordinator has ended, so this process ends too.
 fn hear(remote: Remote, zone: ZoneId<Client>) {
     std::thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
@@ -90,7 +92,8 @@ fn turn(reactor: &mut Reactor, zone: ZoneId<Client>) -> io::Result<()> {
         }
         next = next.min(progress_at);
         if deaf {
-            // What is not polled is not read: the kernel acknowledges what arrives, and nobody answers.
+            // Without a poll nothing is read: the kernel acknowledges what arrives, and no answer
+            // follows.
             reactor.server.flush(Instant::now());
             std::thread::sleep(DEAF_TURN);
             continue;
@@ -100,7 +103,8 @@ fn turn(reactor: &mut Reactor, zone: ZoneId<Client>) -> io::Result<()> {
     }
 }
 
-/// Waits until something is ready or `next` has come, more finely than the milliseconds of a `Poll`.
+/// Waits until something is ready or `next` has come, more finely than the milliseconds of a
+/// `Poll`.
 fn wait(reactor: &Reactor, next: u64) -> io::Result<()> {
     let due =
         reactor.server.poll_timeout(Instant::now()).map_or(u64::MAX, |due| due.as_nanos() as u64);
@@ -121,7 +125,8 @@ impl Client {
         self.crowd = Some(Crowd::new(open, assignment, cx));
     }
 
-    /// Does what is due. Returns when it is to be asked again, and whether nothing is to be heard until then.
+    /// Does what is due. Returns when to call this again, and whether nothing may be read until
+    /// then.
     fn act(&mut self, cx: &mut Context, now: u64) -> io::Result<(u64, bool)> {
         while let Some(order) = self.orders.pop_front() {
             self.obey(order, cx, now)?;

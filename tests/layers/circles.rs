@@ -1,6 +1,6 @@
-//! Finds import circles: files of one folder that import each other around. An import of a name that
-//! `mod.rs` re-exports counts as an import of the file that defines the name. Test modules are no
-//! part of the graph. This file knows no folder of this crate.
+//! Finds import circles: files of one folder that import each other around. An import of a name
+//! that `mod.rs` re-exports counts as an import of the file that defines the name. Test modules are
+//! no part of the graph. This file knows no folder of this crate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -152,8 +152,8 @@ impl Modules {
 }
 
 impl Module {
-    /// Whether a path makes the module depend on what the path names. A re-export of a `mod.rs` does
-    /// so only if the rest of `mod.rs` says the name.
+    /// Whether a path makes the module depend on what the path names. A re-export of a `mod.rs`
+    /// does so only if the rest of `mod.rs` says the name.
     fn needs(&self, named: &Named) -> bool {
         if !self.is_folder || !named.in_use {
             return true;

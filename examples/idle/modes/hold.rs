@@ -1,4 +1,4 @@
-//! `hold`: connections stay open and say nothing. Measured are what they cost and whether any is lost.
+//! `hold`: connections stay open and send nothing. Measured from outside: their cost, and losses.
 
 use switchboard::Context;
 

@@ -1,4 +1,4 @@
-//! `ping`: every connection is pinged in its turn. Measured are how many answer, and how soon.
+//! `ping`: pings one connection after the other, and measures how many answer, and how soon.
 
 use switchboard::Context;
 
