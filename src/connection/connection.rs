@@ -100,7 +100,8 @@ impl Connection {
         self.held.as_ref().is_some_and(|held| !held.spill.is_empty())
     }
 
-    /// Whether output waits that may leave now: what a fragmented message holds back does not count.
+    /// Whether output waits that may leave now: what a fragmented message holds back does not
+    /// count.
     pub(crate) fn has_output(&self) -> bool {
         self.held.as_ref().is_some_and(|held| !held.outbox.is_empty())
     }

@@ -26,7 +26,8 @@ pub struct Stats {
     pub accepted: u64,
     /// Times that accepting stopped because descriptors or memory ran out.
     pub exhausted: u64,
-    /// Connections turned away so far because as many were open as may be, in all or from their address.
+    /// Connections turned away so far because as many were open as may be, in all or from their
+    /// address.
     pub turned_away: u64,
     /// Requests whose head was complete and sound so far.
     pub requests: u64,
@@ -36,7 +37,8 @@ pub struct Stats {
     pub messages: u64,
     /// Connections closed with 1013 because their peer did not take what was sent.
     pub overflowed: u64,
-    /// Messages dropped because their receiver did not take what was sent before, each receiver of a publish counted.
+    /// Messages dropped because their receiver did not take what was sent before, each receiver of
+    /// a publish counted.
     pub dropped: u64,
 }
 

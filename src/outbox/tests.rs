@@ -1,5 +1,5 @@
-//! Tests of the outbox over a test peer: order, boundaries and memory. `tests/sim_policies.rs` tests
-//! the drop policies.
+//! Tests of the outbox over a test peer: order, boundaries and memory. `tests/sim_policies.rs`
+//! tests the drop policies.
 
 use std::rc::Rc;
 
