@@ -28,7 +28,8 @@ use mio::Token;
 ///     }
 /// }
 ///
-/// let (mut world, room) = World::serving(|server| server.zone("/", Room::default()));
+/// let mut world = World::new();
+/// let room = world.server.zone("/", Room::default());
 /// let client = world.websocket("/");
 /// world.say(client, "hello");
 /// let [id] = world.with(room, |room, _| Vec::from_iter(room.0.iter().copied()))[..] else {
