@@ -1,4 +1,4 @@
-//! The time of a turn: an argument of the turn, the same until its end. Deadlines are counted in
+//! The time of a turn: an argument that does not change until its end. Deadlines are counted in
 //! ticks of 250 ms. This file asks the system for the date only, and starts no timer.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

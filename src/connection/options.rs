@@ -36,8 +36,10 @@ pub struct OptionsId(pub(crate) u16);
 /// | WebSocket, rates | [`message_rate`], [`byte_rate`] |
 /// | output | [`max_buffered`], [`backpressure`], [`write_rate`] |
 /// | HTTP, between requests | [`first_byte_timeout`], [`keep_alive_timeout`] |
-/// | HTTP, within a request | [`head_timeout`], [`body_timeout`], [`answer_timeout`], [`write_timeout`] |
-/// | WebSockets and streams | [`idle_timeout`], [`pong_timeout`], [`close_timeout`], [`event_stream_interval`] |
+/// | HTTP, within a request | [`head_timeout`], [`body_timeout`] |
+/// | HTTP, response | [`answer_timeout`], [`write_timeout`] |
+/// | WebSocket, deadlines | [`idle_timeout`], [`pong_timeout`], [`close_timeout`] |
+/// | event streams | [`event_stream_interval`] |
 /// | every connection | [`linger_timeout`], [`lifetime`] |
 ///
 /// The feature `deflate` adds `Options::deflate`.
@@ -361,7 +363,7 @@ impl Options {
         /// an hour.
         idle_timeout
         /// Sets how long a pinged WebSocket may stay silent (default 20 s). Then the connection is
-        /// closed, and its handler hears 1006. With a rate limit it is at most half an hour.
+        /// closed, and `close` is called with 1006. With a rate limit it is at most half an hour.
         pong_timeout
         /// Sets the wait for the answer to a Close frame (default 5 s). Then the connection is
         /// closed.

@@ -1,6 +1,6 @@
-//! Rates of messages and bytes: the generic cell rate algorithm with 4 bytes of state for each rate of
-//! a connection. A rate limiter of a crate keeps 8 bytes or more and asks the clock itself. This file
-//! does not know what follows from an excess.
+//! Rates of messages and bytes: the generic cell rate algorithm. Own code keeps 4 bytes of state
+//! for each rate, so a connection with both rates still takes 64 bytes. This file does not know
+//! what follows from an excess.
 
 use std::time::Duration;
 
@@ -35,7 +35,8 @@ impl Rate {
         Rate { per_second: n, burst: n }
     }
 
-    /// Sets the burst, at least 1. A burst of more than 10 minutes of the rate counts as 10 minutes.
+    /// Sets the burst, at least 1. A burst of more than 10 minutes of the rate counts as 10
+    /// minutes.
     #[must_use]
     pub const fn burst(self, n: u64) -> Rate {
         Rate { burst: if n == 0 { 1 } else { n }, ..self }
@@ -53,8 +54,8 @@ pub(crate) struct RateLimit {
 /// The longest burst in microseconds: the share of 10 minutes.
 const MAX_BURST: u128 = 600_000_000;
 
-/// The longest time between two checks of a connection with a rate. It is below the 71 minutes after
-/// which the clock's microseconds repeat, so a word is never ambiguous.
+/// The longest time between two checks of a connection with a rate. It is below the 71 minutes
+/// after which the clock's microseconds repeat, so a word is never ambiguous.
 pub(crate) const RATE_CHECK: Duration = Duration::from_secs(1800);
 
 impl RateLimit {

@@ -4,8 +4,8 @@ use super::phase::Phase;
 
 /// Counters of a server.
 ///
-/// The first four count what is open at this moment. The others count since the server was made, and
-/// only grow. [`Context::stats`](crate::Context::stats) returns a copy.
+/// The first four count what is open at this moment. The others count since the server was made,
+/// and only grow. [`Context::stats`](crate::Context::stats) returns a copy.
 ///
 /// ```
 /// use switchboard::testing::World;
@@ -41,8 +41,8 @@ pub struct Stats {
     pub requests: u64,
     /// Counts requests that the server answered with an error before a handler answered.
     pub refused: u64,
-    /// Counts WebSocket messages delivered to handlers. A message in chunks counts once, with its last
-    /// chunk.
+    /// Counts WebSocket messages delivered to handlers. A message in chunks counts once, with its
+    /// last chunk.
     pub messages: u64,
     /// Counts WebSockets, event streams and takeovers closed because more than
     /// [`max_buffered`](crate::Options::max_buffered) bytes waited (1013).

@@ -128,7 +128,7 @@ mod tests {
     use super::*;
     use crate::outbox::segment::{Droppable, Kind};
 
-    /// Own and shared segments around `SMALL` arrive in their order, whatever the window. There are
+    /// Own and shared segments around `SMALL` arrive in their order through every window. There are
     /// more small ones than one write gathers, and more large ones than one write takes.
     #[test]
     fn outbox_of_small_and_large_segments_leaves_in_order() {
