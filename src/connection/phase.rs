@@ -136,7 +136,7 @@ mod tests {
     ];
 
     /// The allowed arrows, from the phase of a row to the phase of a column. The columns have the
-    /// order of the rows.
+    /// order of the rows, under their first letters; `o`, `c` and `x` are the WebSocket's states.
     const ARROWS: [(&str, &str); 12] = [
         //                       C I H B D R o c x S T L
         ("Connecting", "         . . . . . . + . . . . +"),
