@@ -1,5 +1,5 @@
-//! One connection, as a handler sees it: the context and the name of one exchange. This file decides
-//! which method does something in which phase; `delivery` and `connection` do it.
+//! One connection, as a handler sees it: the context and the name of one exchange. This file
+//! decides which method does something in which phase; `delivery` and `connection` do it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use crate::websocket::{self, Action, CloseCode, Input, Message, Opcode, State};
 
 /// One connection, while a callback runs.
 ///
-/// No method fails. A method does nothing on a connection that cannot do it, and a broken connection
-/// shows in [`Handler::close`](crate::Handler::close) alone. Keep [`Conn::id`] to reach the
-/// connection later, through [`Context::conn`].
+/// No method fails. A method does nothing on a connection that cannot do it, and a broken
+/// connection shows in [`Handler::close`](crate::Handler::close) alone. Keep [`Conn::id`] to reach
+/// the connection later, through [`Context::conn`].
 ///
 /// | method | WebSocket | event stream | takeover | streamed response | other HTTP |
 /// | --- | --- | --- | --- | --- | --- |
@@ -239,8 +239,8 @@ impl Conn<'_> {
         self.cx.publish_except(topic, message.into(), Some(self.id.slot()));
     }
 
-    /// Asks for [`Handler::writable`](crate::Handler::writable) once all earlier output has left. If
-    /// all has left already, the callback comes in this turn.
+    /// Asks for [`Handler::writable`](crate::Handler::writable) once all earlier output has left.
+    /// If all has left already, the callback comes in this turn.
     pub fn want_writable(&mut self) {
         let waits = self.buffered() > 0;
         let Some((at, _)) = self.lease() else { return };
@@ -267,8 +267,8 @@ impl Conn<'_> {
         }
     }
 
-    /// Returns the peer's address; `None` for Unix sockets and in-memory connections. The address is
-    /// not stored: each call asks the kernel.
+    /// Returns the peer's address; `None` for Unix sockets and in-memory connections. The address
+    /// is not stored: each call asks the kernel.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.connection()?.transport.peer_addr()
@@ -355,8 +355,8 @@ fn streamed(connection: &mut Connection) -> Option<&mut Framing> {
     }
 }
 
-/// Takes a piece of `len` bytes off a streamed body, and returns the framing of the piece. A body of
-/// declared length cuts the piece to the bytes that are left.
+/// Takes a piece of `len` bytes off a streamed body, and returns the framing of the piece. A body
+/// of declared length cuts the piece to the bytes that are left.
 fn take(framing: &mut Framing, len: usize) -> Framing {
     match framing {
         Framing::Length(rest) => {

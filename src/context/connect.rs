@@ -108,8 +108,8 @@ impl Connect {
     /// Sets the address of this machine to connect from (default: the kernel's choice).
     ///
     /// The server's addresses of the other family are skipped. A source address carries some 28,000
-    /// connections at a time, one for each ephemeral port. With the kernel's choice, that bound holds
-    /// for each address and port of a server.
+    /// connections at a time, one for each ephemeral port. With the kernel's choice, that bound
+    /// holds for each address and port of a server.
     ///
     /// ```
     /// use std::net::Ipv4Addr;
@@ -126,8 +126,8 @@ impl Connect {
 
 /// The server's consent to a WebSocket that this program opened (RFC 6455 4.1).
 ///
-/// In [`Handler::open`](crate::Handler::open) of such a WebSocket, the request is the program's own,
-/// and its extensions hold this value.
+/// In [`Handler::open`](crate::Handler::open) of such a WebSocket, the request is the program's
+/// own, and its extensions hold this value.
 ///
 /// ```
 /// use switchboard::testing::World;
@@ -162,11 +162,11 @@ impl Context {
     /// attempt fails. Both come after the current callback has returned. A handler may try again
     /// from `close`.
     ///
-    /// Another thread looks the name up, and wakes the loop. A server in a loop of the program's own
-    /// needs a waker for this, lent with [`Server::remote`](crate::Server::remote).
+    /// Another thread looks the name up, and wakes the loop. A server in a loop of the program's
+    /// own needs a waker for this, lent with [`Server::remote`](crate::Server::remote).
     ///
-    /// With 16.7 million connections open there is no room for another. Then the returned name names
-    /// nothing, and no callback follows.
+    /// With 16.7 million connections open there is no room for another. Then the returned name
+    /// names nothing, and no callback follows.
     ///
     /// Of the [`Options`](crate::Options) of HTTP, only the limits of a head apply, to the server's
     /// response.

@@ -1,5 +1,5 @@
-//! Everything that a handler may touch: connections, topics, timers, and lists of work for after the
-//! callback. A context never calls a handler.
+//! Everything that a handler may touch: connections, topics, timers, and lists of work for after
+//! the callback. A context never calls a handler.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -249,8 +249,8 @@ impl Context {
         }
     }
 
-    /// Ends the server in order. Accepting stops, WebSockets are closed with `code`, and requests in
-    /// progress are answered before their connections close. Connections that are left after
+    /// Ends the server in order. Accepting stops, WebSockets are closed with `code`, and requests
+    /// in progress are answered before their connections close. Connections that are left after
     /// `deadline` are dropped. Then [`Reactor::run`](crate::Reactor::run) returns. A second call
     /// does nothing.
     pub fn drain(&mut self, code: CloseCode, deadline: Duration) {

@@ -1,5 +1,5 @@
-//! The way to a server from other threads: a bounded queue of calls, and one wake-up per burst. This
-//! file never runs a call and knows no connection.
+//! The way to a server from other threads: a bounded queue of calls, and one wake-up per burst.
+//! This file never runs a call and knows no connection.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -24,9 +24,10 @@ type ZoneCall = Box<dyn FnOnce(&mut dyn Any, &mut Context) + Send>;
 
 /// A handle to a server for other threads. It is `Send`, `Sync` and cheap to clone.
 ///
-/// At most 65,536 calls wait; a further call returns [`CallError`]. No method blocks: a lock is held
-/// for a push or a swap of the queue alone. The first call of a burst wakes the loop. A handle comes
-/// from [`Reactor::remote`](crate::Reactor::remote) or [`Server::remote`](crate::Server::remote).
+/// At most 65,536 calls wait; a further call returns [`CallError`]. No method blocks: a lock is
+/// held for a push or a swap of the queue alone. The first call of a burst wakes the loop. A handle
+/// comes from [`Reactor::remote`](crate::Reactor::remote) or
+/// [`Server::remote`](crate::Server::remote).
 ///
 /// ```
 /// use std::time::Duration;

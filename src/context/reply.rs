@@ -26,8 +26,8 @@ use crate::http1::Response;
 /// | `Later`, `Stream` | discarded | not read, and the connection ends after the answer |
 /// | `Takeover` | answered 400 | answered 400 |
 ///
-/// With `Expect: 100-continue` (RFC 9110 10.1.1), `Body` alone sends the 100. `Respond` to an unread
-/// body then ends the connection. The 404 and 405 of the server itself are like `Respond`.
+/// With `Expect: 100-continue` (RFC 9110 10.1.1), `Body` alone sends the 100. `Respond` to an
+/// unread body then ends the connection. The 404 and 405 of the server itself are like `Respond`.
 ///
 /// ```
 /// use switchboard::testing::World;
@@ -57,10 +57,10 @@ use crate::http1::Response;
 ///
 /// [`Handler::request`]: crate::Handler::request
 /// [`Handler::body`]: crate::Handler::body
-// A new variant of `Reply` is performed in server/reply.rs, in `perform`. `ask` in server/request.rs
-// decides which replies a request with a body may have. A reply that owes something to its peer
-// also needs a `Progress` (connection/exchange.rs), a deadline (server/deadlines.rs) and perhaps a
-// `Phase` (connection/phase.rs).
+// A new variant of `Reply` is performed in server/reply.rs, in `perform`. `ask` in
+// server/request.rs decides which replies a request with a body may have. A reply that owes
+// something to its peer also needs a `Progress` (connection/exchange.rs), a deadline
+// (server/deadlines.rs) and perhaps a `Phase` (connection/phase.rs).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Reply {
@@ -200,9 +200,10 @@ impl Upgrade {
 /// A handler's consent to an event stream (HTML standard, section 9.2), for [`Reply::EventStream`].
 ///
 /// The answer is 200 with `text/event-stream`. Each text message that is sent to the stream, or
-/// published to one of its topics, is one event. A comment every
-/// [`Options::event_stream_interval`](crate::Options::event_stream_interval) keeps the stream alive.
-/// A HEAD request gets the head alone, and no stream opens.
+/// published to one of its topics, is one event. A comment every [`event_stream_interval`] keeps the
+/// stream alive. A HEAD request gets the head alone, and no stream opens.
+///
+/// [`event_stream_interval`]: crate::Options::event_stream_interval
 ///
 /// ```
 /// use std::time::Duration;
@@ -257,8 +258,8 @@ impl EventStream {
         self
     }
 
-    /// Adds a header field to the response. A malformed field turns the answer into a 500 that names
-    /// the field.
+    /// Adds a header field to the response. A malformed field turns the answer into a 500 that
+    /// names the field.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<str>) -> EventStream {
         self.response = self.response.header(name, value);
@@ -276,10 +277,10 @@ impl EventStream {
 
 /// A response whose body the handler makes piece by piece, for [`Reply::Stream`].
 ///
-/// [`Handler::writable`](crate::Handler::writable) is called first in the turn of the request. It is
-/// called again once [`Conn::want_writable`](crate::Conn::want_writable) has asked for it and all
-/// pieces have left. [`Conn::write`](crate::Conn::write) adds a piece to the body, and
-/// [`Conn::finish`](crate::Conn::finish) ends it.
+/// [`Handler::writable`](crate::Handler::writable) is called first in the turn of the request. After
+/// [`Conn::want_writable`](crate::Conn::want_writable), the next call follows once all pieces have
+/// left. [`Conn::write`](crate::Conn::write) adds a piece to the body, and
+/// [`Conn::finish`](crate::Conn::finish) ends the body.
 ///
 /// ```
 /// use switchboard::testing::World;

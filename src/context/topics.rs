@@ -57,8 +57,8 @@ impl Topics {
         topic
     }
 
-    /// Subscribes a connection to a topic. `head` is the head of the connection's own list. A second
-    /// call does nothing.
+    /// Subscribes a connection to a topic. `head` is the head of the connection's own list. A
+    /// second call does nothing.
     pub(crate) fn join(&mut self, name: &str, slot: u32, head: &mut u32) {
         let topic = self.named(name).unwrap_or_else(|| self.add(name));
         if self.find(topic, *head).is_some() {
