@@ -200,8 +200,8 @@ impl Upgrade {
 /// A handler's consent to an event stream (HTML standard, section 9.2), for [`Reply::EventStream`].
 ///
 /// The answer is 200 with `text/event-stream`. Each text message that is sent to the stream, or
-/// published to one of its topics, is one event. A comment every [`event_stream_interval`] keeps the
-/// stream alive. A HEAD request gets the head alone, and no stream opens.
+/// published to one of its topics, is one event. A comment every [`event_stream_interval`] keeps
+/// the stream alive. A HEAD request gets the head alone, and no stream opens.
 ///
 /// [`event_stream_interval`]: crate::Options::event_stream_interval
 ///
@@ -277,8 +277,8 @@ impl EventStream {
 
 /// A response whose body the handler makes piece by piece, for [`Reply::Stream`].
 ///
-/// [`Handler::writable`](crate::Handler::writable) is called first in the turn of the request. After
-/// [`Conn::want_writable`](crate::Conn::want_writable), the next call follows once all pieces have
+/// [`Handler::writable`](crate::Handler::writable) is called first in the turn of the request.
+/// After [`Conn::want_writable`](crate::Conn::want_writable), the next call follows once all pieces have
 /// left. [`Conn::write`](crate::Conn::write) adds a piece to the body, and
 /// [`Conn::finish`](crate::Conn::finish) ends the body.
 ///

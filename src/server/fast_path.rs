@@ -129,8 +129,8 @@ impl Server {
     }
 }
 
-/// A handler as the server calls it. Code made for the handler's type hands a batch of messages over,
-/// with no dynamic call between two of them.
+/// A handler as the server calls it. Code made for the handler's type hands a batch of messages
+/// over, with no dynamic call between two of them.
 pub(crate) trait Served: Handler {
     /// Hands over the messages of a batch, as long as nothing but answers follows. Returns the
     /// number of messages that are left.
