@@ -1,5 +1,5 @@
-//! One connection in a handler's hands: the context and one name. This file decides which method
-//! does something in which phase; delivery and table do it.
+//! One connection, as a handler sees it: the context and the name of one exchange. This file
+//! decides which method does something in which phase; `delivery` and `connection` do it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,20 +13,32 @@ use crate::websocket::{self, Action, CloseCode, Input, Message, Opcode, State};
 
 /// One connection, while a callback runs.
 ///
-/// No method fails. A method does nothing on a connection that cannot do what is asked, and a
-/// broken connection ends with [`Handler::close`](crate::Handler::close) only. Keep
-/// [`Conn::id`] to reach the connection later, through [`Context::conn`].
+/// No method fails. A method does nothing on a connection that cannot do it, and a broken
+/// connection shows in [`Handler::close`](crate::Handler::close) alone. Keep [`Conn::id`] to reach
+/// the connection later, through [`Context::conn`].
 ///
 /// | method | WebSocket | event stream | takeover | streamed response | other HTTP |
 /// | --- | --- | --- | --- | --- | --- |
-/// | [`send`](Conn::send) | one frame | one event, if text | - | - | - |
-/// | [`send_fragment`](Conn::send_fragment), [`ping`](Conn::ping) | one frame | - | - | - | - |
-/// | [`write`](Conn::write) | - | - | bytes | a piece of the body | - |
-/// | [`finish`](Conn::finish) | - | - | - | ends the body | - |
-/// | [`release`](Conn::release) | - | - | back to HTTP | - | - |
-/// | [`subscribe`](Conn::subscribe) | yes | yes | - | - | - |
-/// | [`close`](Conn::close) | a Close frame | ends after its output | ends after its output | the last response | the last response |
-/// | [`want_writable`](Conn::want_writable), [`set_timeout`](Conn::set_timeout) | yes | yes | yes | yes | `set_timeout` |
+/// | [`send`] | one frame | one event, if text | - | - | - |
+/// | [`send_fragment`], [`ping`] | one frame | - | - | - | - |
+/// | [`write`] | - | - | bytes | a piece of the body | - |
+/// | [`finish`] | - | - | - | ends the body | - |
+/// | [`release`] | - | - | back to HTTP | - | - |
+/// | [`subscribe`] | yes | yes | - | - | - |
+/// | [`close`] | Close frame | end of stream | end | last response | last response |
+/// | [`want_writable`] | yes | yes | yes | yes | - |
+/// | [`set_timeout`] | yes | yes | yes | yes | until the answer |
+///
+/// [`send`]: Conn::send
+/// [`send_fragment`]: Conn::send_fragment
+/// [`ping`]: Conn::ping
+/// [`write`]: Conn::write
+/// [`finish`]: Conn::finish
+/// [`release`]: Conn::release
+/// [`subscribe`]: Conn::subscribe
+/// [`close`]: Conn::close
+/// [`want_writable`]: Conn::want_writable
+/// [`set_timeout`]: Conn::set_timeout
 ///
 /// ```
 /// use switchboard::testing::World;
@@ -50,6 +62,7 @@ pub struct Conn<'c> {
 
 impl Context {
     /// Returns a connection by the name of its exchange, while that exchange lasts.
+    #[must_use]
     pub fn conn(&mut self, id: ConnId) -> Option<Conn<'_>> {
         self.table.live(id)?;
         Some(Conn { cx: self, id })
@@ -66,11 +79,13 @@ impl Context {
 
 impl Conn<'_> {
     /// Returns the name of the exchange. It may be kept for ever.
+    #[must_use]
     pub fn id(&self) -> ConnId {
         self.id
     }
 
     /// Returns everything else that a handler may touch.
+    #[must_use]
     pub fn context(&mut self) -> &mut Context {
         self.cx
     }
@@ -82,8 +97,8 @@ impl Conn<'_> {
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) {
         if self.cx.table.books.lane.fast_path() == self.id {
-            // Taken apart here: copied whole, a message that was just made would stall the
-            // processor.
+            // The message is taken apart here: a copy of a message that was just made would stall
+            // the processor.
             let (opcode, payload) = match message.into().message {
                 Message::Text(text) => (Opcode::Text, text.as_bytes()),
                 Message::Binary(bytes) => (Opcode::Binary, bytes),
@@ -95,7 +110,7 @@ impl Conn<'_> {
         }
     }
 
-    /// Stands apart, so that the code of the fast path lies together.
+    /// Sends off the fast path. It stands apart, so that the code of the fast path lies together.
     #[inline(never)]
     fn send_otherwise(&mut self, outgoing: &Outgoing<'_>) {
         if let Some((mut at, delivery)) = self.lease() {
@@ -172,7 +187,7 @@ impl Conn<'_> {
                 at.after_response();
             }
             Phase::Lingering => {}
-            // The handler gave up its own attempt, and hears its own code.
+            // The handler gave up its own attempt, and `close` reports the handler's own code.
             Phase::Connecting => {
                 at.record_close(code, reason, false);
                 at.mark_gone();
@@ -184,6 +199,7 @@ impl Conn<'_> {
     }
 
     /// Returns the bytes that wait because the peer has not taken earlier output.
+    #[must_use]
     pub fn buffered(&self) -> usize {
         let Some(connection) = self.connection() else { return 0 };
         self.cx.delivery.waiting_for(connection, &self.cx.table.books.lane)
@@ -205,15 +221,15 @@ impl Conn<'_> {
     }
 
     /// Returns the topics that the connection is subscribed to, the latest first. In
-    /// [`Handler::close`](crate::Handler::close) they still stand.
+    /// [`Handler::close`](crate::Handler::close) the list is still complete.
     pub fn topics(&self) -> impl Iterator<Item = &str> {
-        // Not `connection()`: a peer that vanished is gone before its handler hears of that.
+        // Not `connection()`: in `close`, a connection whose peer vanished is gone already.
         let connection = self.cx.table.slots.at(self.id.slot());
         let connection = connection.filter(|connection| connection.id == self.id);
         connection.into_iter().flat_map(|connection| self.cx.topics.names(connection.memberships))
     }
 
-    /// Publishes to a topic; to this connection as well, if it is subscribed.
+    /// Publishes to a topic, also to this connection if it is subscribed.
     pub fn publish<'m>(&mut self, topic: &str, message: impl Into<Outgoing<'m>>) {
         self.cx.publish(topic, message);
     }
@@ -223,8 +239,8 @@ impl Conn<'_> {
         self.cx.publish_except(topic, message.into(), Some(self.id.slot()));
     }
 
-    /// Asks for [`Handler::writable`](crate::Handler::writable) once all earlier output has left;
-    /// in this turn, if it has.
+    /// Asks for [`Handler::writable`](crate::Handler::writable) once all earlier output has left.
+    /// If all has left already, the callback comes in this turn.
     pub fn want_writable(&mut self) {
         let waits = self.buffered() > 0;
         let Some((at, _)) = self.lease() else { return };
@@ -235,8 +251,8 @@ impl Conn<'_> {
     }
 
     /// Has [`Handler::timeout`](crate::Handler::timeout) called once after `duration`, rounded up
-    /// to steps of 250 ms. A later call moves it, and `None` cancels it. It costs some 16 bytes
-    /// while set.
+    /// to steps of 250 ms. A later call moves the timeout, and `None` cancels it. A timeout takes
+    /// some 16 bytes while set. The end of the exchange cancels it.
     pub fn set_timeout(&mut self, duration: Option<Duration>) {
         let slot = self.id.slot();
         if self.connection().is_none() {
@@ -251,8 +267,9 @@ impl Conn<'_> {
         }
     }
 
-    /// Returns the peer's address; `None` for Unix sockets and in-memory connections. It is not
-    /// kept: each call asks the kernel.
+    /// Returns the peer's address; `None` for Unix sockets and in-memory connections. The address
+    /// is not stored: each call asks the kernel.
+    #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.connection()?.transport.peer_addr()
     }
@@ -338,8 +355,8 @@ fn streamed(connection: &mut Connection) -> Option<&mut Framing> {
     }
 }
 
-/// Takes a piece of this many bytes off a streamed body, and returns how the piece is sent: a
-/// declared length is cut to what is left of it.
+/// Takes a piece of `len` bytes off a streamed body, and returns the framing of the piece. A body
+/// of declared length cuts the piece to the bytes that are left.
 fn take(framing: &mut Framing, len: usize) -> Framing {
     match framing {
         Framing::Length(rest) => {

@@ -1,11 +1,17 @@
-//! Data of a handler's own for each of its connections, in a dense array. It does not know when a connection ends:
-//! the handler removes what it inserted, in `close`.
+//! A map from connections to a handler's own values, in a dense array. It does not know when a
+//! connection ends: the handler removes its value in `close`.
 
 use crate::connection::ConnId;
 
-/// A map from [`ConnId`] to a value, as fast as an array.
+/// A map from [`ConnId`] to a value of the handler's own, as fast as an array.
+///
+/// The map has one entry for each slot of the server up to the highest one used. An entry takes the
+/// size of `Option<(ConnId, T)>`, and the array is freed when the last value is removed. Values of
+/// connections that ended stay until the handler removes them, best in
+/// [`Handler::close`](crate::Handler::close).
 ///
 /// ```
+/// use switchboard::testing::World;
 /// use switchboard::{Close, Conn, ConnMap, Handler, Message, Request};
 ///
 /// #[derive(Default)]
@@ -24,6 +30,16 @@ use crate::connection::ConnId;
 ///         self.seen.remove(conn.id());
 ///     }
 /// }
+///
+/// let mut world = World::new();
+/// let zone = world.server.zone("/", Counting::default());
+/// let ada = world.websocket("/");
+/// world.say(ada, "one");
+/// world.say(ada, "two");
+/// let seen = world.with(zone, |counting, _cx| counting.seen.iter().next().map(|(_, &n)| n));
+/// assert_eq!(seen, Some(2));
+/// world.end(ada);
+/// assert!(world.with(zone, |counting, _cx| counting.seen.is_empty()));
 /// ```
 #[derive(Clone, Debug)]
 pub struct ConnMap<T> {
@@ -38,13 +54,14 @@ impl<T> Default for ConnMap<T> {
 }
 
 impl<T> ConnMap<T> {
-    /// An empty map.
+    /// Makes an empty map, which allocates nothing.
+    #[must_use]
     pub fn new() -> ConnMap<T> {
         ConnMap::default()
     }
 
-    /// Inserts a value and returns the one that this connection had. What an earlier connection left behind in the same slot
-    /// is dropped.
+    /// Inserts a value, and returns the value that this connection had before. A value left behind
+    /// by an earlier connection in the slot is dropped.
     pub fn insert(&mut self, id: ConnId, value: T) -> Option<T> {
         let slot = id.slot() as usize;
         if slot >= self.entries.len() {
@@ -60,7 +77,8 @@ impl<T> ConnMap<T> {
         }
     }
 
-    /// The value of a connection.
+    /// Returns the value of a connection.
+    #[must_use]
     pub fn get(&self, id: ConnId) -> Option<&T> {
         match self.entries.get(id.slot() as usize) {
             Some(Some((same, value))) if *same == id => Some(value),
@@ -68,7 +86,8 @@ impl<T> ConnMap<T> {
         }
     }
 
-    /// The value of a connection, to be changed.
+    /// Returns the value of a connection, to be changed.
+    #[must_use]
     pub fn get_mut(&mut self, id: ConnId) -> Option<&mut T> {
         match self.entries.get_mut(id.slot() as usize) {
             Some(Some((same, value))) if *same == id => Some(value),
@@ -87,22 +106,24 @@ impl<T> ConnMap<T> {
         value
     }
 
-    /// How many connections have a value.
+    /// Returns the number of connections that have a value.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether none has.
+    /// Whether no connection has a value.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// All connections and their values, in no particular order.
+    /// Iterates over all connections and their values, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (ConnId, &T)> {
         self.entries.iter().flatten().map(|(id, value)| (*id, value))
     }
 
-    /// All connections and their values, to be changed.
+    /// Iterates over all connections and their values, to be changed, in no particular order.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (ConnId, &mut T)> {
         self.entries.iter_mut().flatten().map(|(id, value)| (*id, value))
     }

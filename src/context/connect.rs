@@ -1,5 +1,5 @@
-//! A WebSocket to open in the client role: what the program asks for, and how an attempt begins.
-//! This file opens no socket: the server does.
+//! A WebSocket to open in the client role: the program's request, and the begin of an attempt. This
+//! file opens no socket: server/dialing.rs does.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -18,26 +18,25 @@ use crate::websocket::{ClientHandshake, CloseCode, Key, Url};
 /// A WebSocket that this program opens, in the client role (RFC 6455 4.1); see
 /// [`Context::connect`](crate::Context::connect).
 ///
-/// A request that cannot be sent, such as one with a malformed URL or header, ends with
-/// [`Handler::close`](crate::Handler::close), as every other failure does. Redirects are refused,
-/// and a failed attempt is not repeated.
+/// No method fails. A request that cannot be sent, such as one with a malformed URL or header, ends
+/// with [`Handler::close`](crate::Handler::close), as every other failure does. Redirects are
+/// refused, and a failed attempt is not repeated.
 ///
 /// ```
-/// use std::time::{Duration, Instant};
-/// use switchboard::{Connect, Handler, Server};
+/// use std::time::Duration;
+/// use switchboard::Connect;
+/// use switchboard::testing::World;
 ///
-/// struct Reader;
-/// impl Handler for Reader {}
-///
-/// let mut server = Server::detached();
-/// let reader = server.zone("/reader", Reader);
-/// let connect = Connect::to("ws://127.0.0.1:9001/feed")
-///     .subprotocols(["feed.v1"])
+/// let mut world = World::new();
+/// let reader = world.server.websocket("/reader", |conn, message| conn.send(message));
+/// let connect = Connect::to("ws://feed.example/prices")
 ///     .header("Cookie", "user=7")
 ///     .timeout(Duration::from_secs(3));
-/// let cx = server.context(Instant::now());
-/// let id = cx.connect(reader, connect);
-/// assert!(cx.conn(id).is_some());
+/// // A program calls `Context::connect`; here a scripted peer takes the connection.
+/// let (peer, _id) = world.dial(reader, connect);
+/// assert!(world.accept(peer).contains("Cookie: user=7\r\n"));
+/// world.say(peer, "42");
+/// assert_eq!(world.hear(peer), ["42"]);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Connect {
@@ -90,8 +89,8 @@ impl Connect {
         self
     }
 
-    /// Sets the time until the WebSocket is open, name and handshake included (default 10 s, in
-    /// steps of 250 ms).
+    /// Sets the time in which the WebSocket must be open, look-up and handshake included (default
+    /// 10 s, rounded up to steps of 250 ms).
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Connect {
         self.timeout = timeout;
@@ -108,16 +107,15 @@ impl Connect {
 
     /// Sets the address of this machine to connect from (default: the kernel's choice).
     ///
-    /// The server's addresses of the other family are skipped. A named address carries some 28,000
-    /// connections at a time, one for each ephemeral port; with the kernel's choice that is the
-    /// bound for each address and port of a server.
+    /// The server's addresses of the other family are skipped. A source address carries some 28,000
+    /// connections at a time, one for each ephemeral port. With the kernel's choice, that bound
+    /// holds for each address and port of a server.
     ///
     /// ```
     /// use std::net::Ipv4Addr;
     /// use switchboard::Connect;
     ///
-    /// let connect = Connect::to("ws://127.0.0.1:9001/").source(Ipv4Addr::new(127, 0, 0, 2));
-    /// # let _ = connect;
+    /// let _connect = Connect::to("ws://127.0.0.1:9001/").source(Ipv4Addr::new(127, 0, 0, 2));
     /// ```
     #[must_use]
     pub fn source(mut self, address: impl Into<IpAddr>) -> Connect {
@@ -126,21 +124,29 @@ impl Connect {
     }
 }
 
-/// What the server agreed to. In [`Handler::open`](crate::Handler::open) of a WebSocket that this
-/// program opened, the request is the program's own, and its extensions hold this value.
+/// The server's consent to a WebSocket that this program opened (RFC 6455 4.1).
+///
+/// In [`Handler::open`](crate::Handler::open) of such a WebSocket, the request is the program's
+/// own, and its extensions hold this value.
 ///
 /// ```
-/// use switchboard::{Accepted, Conn, Handler, Request};
+/// use switchboard::testing::World;
+/// use switchboard::{Accepted, Conn, Connect, Handler, Request};
 ///
-/// struct Reader;
+/// #[derive(Default)]
+/// struct Reader { accepted: Option<Accepted> }
 /// impl Handler for Reader {
-///     fn open(&mut self, conn: &mut Conn<'_>, request: &Request<'_>) {
-///         if let Some(accepted) = request.extensions().get::<Accepted>() {
-///             println!("{:?} speaks {:?}", conn.id(), accepted.subprotocol);
-///         }
+///     fn open(&mut self, _conn: &mut Conn<'_>, request: &Request<'_>) {
+///         self.accepted = request.extensions().get::<Accepted>().cloned();
 ///     }
 /// }
-/// assert_eq!(Accepted::default().subprotocol, None);
+///
+/// let mut world = World::new();
+/// let zone = world.server.zone("/", Reader::default());
+/// let (peer, _id) = world.dial(zone, Connect::to("ws://feed.example/").subprotocols(["v1"]));
+/// world.accept(peer); // this peer selects no subprotocol
+/// let accepted = world.with(zone, |reader, _cx| reader.accepted.clone());
+/// assert_eq!(accepted, Some(Accepted::default()));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -152,15 +158,15 @@ pub struct Accepted {
 impl Context {
     /// Opens a WebSocket in the client role (RFC 6455 4.1).
     ///
-    /// Its handler hears `open` and what follows, or `close` if the attempt fails; never before the
-    /// current callback has returned. To try again is the handler's choice, from `close`.
+    /// The zone's handler gets `open` and the callbacks of a WebSocket, or `close` alone if the
+    /// attempt fails. Both come after the current callback has returned. A handler may try again
+    /// from `close`.
     ///
-    /// A name is looked up on another thread, which wakes the loop. A server in a loop of the
-    /// program's own needs a waker for this, lent with
-    /// [`Server::remote`](crate::Server::remote).
+    /// Another thread looks the name up, and wakes the loop. A server in a loop of the program's
+    /// own needs a waker for this, lent with [`Server::remote`](crate::Server::remote).
     ///
-    /// With 16.7 million connections open there is no room for another. The name that is returned
-    /// then names nothing, and no callback follows.
+    /// With 16.7 million connections open there is no room for another. Then the returned name
+    /// names nothing, and no callback follows.
     ///
     /// Of the [`Options`](crate::Options) of HTTP, only the limits of a head apply, to the server's
     /// response.
@@ -171,7 +177,7 @@ impl Context {
         let Some(mut at) = self.table.lease(slot) else { return ConnId::NOBODY };
         at.connection.zone = zone.index;
         at.connection.options = connect.options.0;
-        // The handler hears of a failure through `close`, too.
+        // A failed attempt is reported through `close`, too.
         at.connection.flags.insert(Flags::CLIENT | Flags::OWES_CLOSE);
         let id = at.connection.id;
         let draining = self.draining.map_or(Ok(()), |_| Err("the server is draining"));

@@ -1,5 +1,5 @@
-//! Everything that a handler may touch, in one place: connections, topics, timers, and the lists of
-//! what is to be done when the handler has returned. A context never calls a handler.
+//! Everything that a handler may touch: connections, topics, timers, and lists of work for after
+//! the callback. A context never calls a handler.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -46,7 +46,7 @@ pub(crate) type Call = Box<dyn FnOnce(&mut dyn Any, &mut Context)>;
 /// The closure of a repeating timer.
 pub(crate) type Repeat = Box<dyn FnMut(&mut dyn Any, &mut Context)>;
 
-/// Lists that `flush` will go through, of what concerns zones and exchanges.
+/// Lists of work for zones and exchanges, which `flush` performs.
 #[derive(Default)]
 pub(crate) struct ContextWork {
     pub(crate) answered: Vec<(ConnId, Answer)>,
@@ -69,7 +69,7 @@ pub(crate) enum Answer {
     Upgrade(Upgrade),
 }
 
-/// The end of the server in order, while it goes on.
+/// A drain that is under way.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Draining {
     pub(crate) code: CloseCode,
@@ -92,6 +92,7 @@ impl Context {
     }
 
     /// Returns the time of the turn. The clock is read once a turn, so this costs nothing.
+    #[must_use]
     pub fn now(&self) -> Instant {
         self.table.books.clock.now()
     }
@@ -100,6 +101,7 @@ impl Context {
     ///
     /// The message is encoded once for each of the two kinds. A slow receiver keeps a pointer to
     /// the encoded message, no copy. See [`Conn::subscribe`](crate::Conn::subscribe).
+    // A published message is encoded in delivery/broadcast.rs and written in delivery/fan_out.rs.
     pub fn publish<'m>(&mut self, topic: &str, message: impl Into<Outgoing<'m>>) {
         self.publish_except(topic, message.into(), None);
     }
@@ -122,6 +124,7 @@ impl Context {
     }
 
     /// Returns the number of connections subscribed to a topic. It is exact at every moment.
+    #[must_use]
     pub fn subscribers(&self, topic: &str) -> usize {
         self.topics.count(topic)
     }
@@ -178,23 +181,52 @@ impl Context {
         self.timers.every(first, period, zone.index, call)
     }
 
-    /// Cancels a timer. One that has run is not there any more, so nothing happens.
+    /// Cancels a timer. For a one-shot timer that has run, this does nothing.
     pub fn cancel(&mut self, timer: TimerId) {
         self.timers.cancel(timer);
     }
 
-    /// Answers a request that was answered [`Reply::Later`](crate::Reply::Later). The first of
-    /// several answers counts, and an exchange that has ended takes none.
+    /// Answers a request that was deferred with [`Reply::Later`](crate::Reply::Later).
+    ///
+    /// The first of several answers counts. A late answer, after
+    /// [`Options::answer_timeout`](crate::Options::answer_timeout) or after the peer has left, does
+    /// nothing.
+    ///
+    /// ```
+    /// use switchboard::testing::World;
+    /// use switchboard::{Conn, ConnId, Handler, Reply, Request};
+    ///
+    /// #[derive(Default)]
+    /// struct Slow { waiting: Option<ConnId> }
+    /// impl Handler for Slow {
+    ///     fn request(&mut self, conn: &mut Conn<'_>, _request: &mut Request<'_>) -> Reply {
+    ///         self.waiting = Some(conn.id());
+    ///         Reply::Later
+    ///     }
+    /// }
+    ///
+    /// let mut world = World::new();
+    /// let zone = world.server.zone("/", Slow::default());
+    /// let ada = world.connect();
+    /// world.request(ada, "/");
+    /// assert!(world.try_answer(ada).is_none());
+    /// let id = world.with(zone, |slow, _cx| slow.waiting.take()).unwrap();
+    /// world.context().respond(id, "done");
+    /// assert_eq!(world.answer(ada).text(), "done");
+    /// ```
     pub fn respond(&mut self, id: ConnId, response: impl Into<Response>) {
         self.answer(id, Answer::Respond(response.into()));
     }
 
-    /// Upgrades a request that was answered [`Reply::Later`](crate::Reply::Later).
+    /// Upgrades a request that was deferred with [`Reply::Later`](crate::Reply::Later) to a
+    /// WebSocket. A late call does nothing, as with [`respond`](Context::respond).
     pub fn upgrade(&mut self, id: ConnId, upgrade: Upgrade) {
         self.answer(id, Answer::Upgrade(upgrade));
     }
 
     fn answer(&mut self, id: ConnId, answer: Answer) {
+        // Why a late answer does nothing: `live` finds an exchange by its own name, and an exchange
+        // that has ended has given its name up. server/reply.rs checks this again, in `answer`.
         let driven = self.table.books.lane.is_driven(id.slot());
         // A handler may answer from within `request`, before its `Reply::Later` is performed.
         if self.table.live(id).is_some_and(|live| live.phase == Phase::Deferred || driven) {
@@ -202,10 +234,10 @@ impl Context {
         }
     }
 
-    /// Registers a further set of options, to be named in an [`Upgrade`], an
+    /// Registers a further set of options, for an [`Upgrade`], an
     /// [`EventStream`](crate::EventStream) or a [`Connect`](crate::Connect).
     ///
-    /// There is room for 65,535 sets. Beyond that the default set is returned.
+    /// There is room for 65,535 sets. Beyond that, this returns the name of the default set.
     pub fn add_options(&mut self, options: Options) -> OptionsId {
         let sets = &mut self.table.books.options;
         match u16::try_from(sets.len()) {
@@ -217,9 +249,10 @@ impl Context {
         }
     }
 
-    /// Ends the server in order. Accepting stops, WebSockets are closed with `code`, requests in
-    /// progress are answered and their connections closed. At the deadline, what is left is
-    /// dropped. Then [`Reactor::run`](crate::Reactor::run) returns.
+    /// Ends the server in order. Accepting stops, WebSockets are closed with `code`, and requests
+    /// in progress are answered before their connections close. Connections that are left after
+    /// `deadline` are dropped. Then [`Reactor::run`](crate::Reactor::run) returns. A second call
+    /// does nothing.
     pub fn drain(&mut self, code: CloseCode, deadline: Duration) {
         let deadline = self.later(deadline);
         if self.draining.is_none() {
@@ -228,6 +261,7 @@ impl Context {
     }
 
     /// Returns the server's counters.
+    #[must_use]
     pub fn stats(&self) -> Stats {
         Stats { connections: self.table.slots.len(), ..self.table.books.stats }
     }
@@ -238,7 +272,7 @@ impl Context {
         now.checked_add(delay).unwrap_or_else(|| now + Duration::from_secs(u32::MAX.into()))
     }
 
-    /// Lends the connection in a slot, with the way out.
+    /// Lends the connection in a slot, together with the delivery, which takes its output.
     #[inline]
     pub(crate) fn lease(&mut self, slot: u32) -> Option<(Lease<'_>, &mut Delivery)> {
         Some((self.table.lease(slot)?, &mut self.delivery))
@@ -256,8 +290,8 @@ impl Context {
         self.delivery.end_input(&mut self.table, slot);
     }
 
-    /// Ends an exchange: its name, its topics and its timeout go, and the next one has another
-    /// name.
+    /// Ends an exchange: its topics and its timeout are removed. The next exchange gets another
+    /// name, so a late use of the old name does nothing.
     pub(crate) fn end_exchange(&mut self, slot: u32) {
         let Some(Lease { connection, books, .. }) = self.table.lease(slot) else { return };
         connection.id = books.next_id(slot);

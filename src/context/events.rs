@@ -1,13 +1,14 @@
-//! What a handler hears of a connection, as plain values: a piece of a message, and the end of an
-//! exchange.
+//! Two plain values that callbacks receive: a piece of a message, and the end of an exchange. This
+//! file does not know when a callback is made.
 
 use crate::websocket::{CloseCode, Message};
 
-/// A piece of a message that is handed over as it arrives; see
-/// [`Options::chunks`](crate::Options::chunks).
+/// A piece of a message, for [`Handler::chunk`](crate::Handler::chunk). A WebSocket whose options
+/// have [`Options::chunks`](crate::Options::chunks) delivers pieces in place of whole messages.
 ///
 /// ```
-/// use switchboard::{Chunk, Conn, Handler, Message};
+/// use switchboard::testing::World;
+/// use switchboard::{Chunk, Conn, Handler, Options};
 ///
 /// #[derive(Default)]
 /// struct Upload { bytes: u64 }
@@ -21,34 +22,59 @@ use crate::websocket::{CloseCode, Message};
 ///         }
 ///     }
 /// }
+///
+/// let mut world = World::new();
+/// world.server.options(Options::new().chunks(true));
+/// world.server.zone("/", Upload::default());
+/// let ada = world.websocket("/");
+/// world.say(ada, "hello");
+/// assert_eq!(world.hear(ada), ["5 bytes"]);
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Chunk<'a> {
-    /// The piece; text is valid UTF-8 by itself, and the last piece may be empty.
+    /// The piece. Text is cut between characters, so each piece is valid UTF-8. The last piece may
+    /// be empty.
     pub data: Message<'a>,
-    /// Whether the message ends with it: the next one begins another message.
+    /// Whether this piece ends the message. The next piece begins another message.
     pub is_last: bool,
 }
 
-/// How a WebSocket, event stream or takeover ended.
+/// How a WebSocket, event stream or takeover ended, for [`Handler::close`](crate::Handler::close).
 ///
 /// ```
-/// use switchboard::{Close, CloseCode};
+/// use switchboard::testing::World;
+/// use switchboard::{Close, CloseCode, Conn, Handler};
 ///
-/// fn was_polite(close: Close<'_>) -> bool {
-///     close.by_peer && close.code == CloseCode::NORMAL
+/// #[derive(Default)]
+/// struct Door { polite: u32 }
+///
+/// impl Handler for Door {
+///     fn close(&mut self, _conn: &mut Conn<'_>, close: Close<'_>) {
+///         if close.by_peer && close.code == CloseCode::NORMAL && close.reason == "bye" {
+///             self.polite += 1;
+///         }
+///     }
 /// }
-/// # let _ = was_polite;
+///
+/// let mut world = World::new();
+/// let door = world.server.zone("/", Door::default());
+/// let ada = world.websocket("/");
+/// world.close(ada, CloseCode::NORMAL, "bye");
+/// assert_eq!(world.with(door, |door, _cx| door.polite), 1);
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Close<'a> {
-    /// The close code; [`CloseCode::ABNORMAL`] (1006) if there was no Close frame, [`CloseCode::NO_STATUS`] (1005) if it
-    /// carried none.
+    /// The close code (RFC 6455 7.4). It is [`CloseCode::ABNORMAL`] (1006) if there was no Close
+    /// frame, and [`CloseCode::NO_STATUS`] (1005) if the Close frame had no code.
+    ///
+    /// The server itself closes with [`CloseCode::TOO_BIG`] (1009) for a message beyond its limit,
+    /// [`CloseCode::POLICY`] (1008) for input beyond a rate, and [`CloseCode::TRY_AGAIN`] (1013)
+    /// for a slow reader.
     pub code: CloseCode,
-    /// The reason that came with it, at most 123 bytes.
+    /// The reason of the Close frame, at most 123 bytes, or the server's own reason.
     pub reason: &'a str,
-    /// Whether the peer began it.
+    /// Whether the peer began the closing handshake.
     pub by_peer: bool,
 }

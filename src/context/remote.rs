@@ -1,5 +1,5 @@
-//! Reaching a server from other threads: a bounded queue of calls, and one wake-up per burst. It never blocks the
-//! loop and knows nothing of connections.
+//! The way to a server from other threads: a bounded queue of calls, and one wake-up per burst.
+//! This file never runs a call and knows no connection.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -14,7 +14,7 @@ use super::context::Context;
 use crate::connection::ZoneId;
 use crate::websocket::CloseCode;
 
-/// A call from another thread; without a zone it concerns the context alone.
+/// A call from another thread, for a zone's handler or for the context alone.
 pub(crate) enum RemoteCall {
     Zone(u16, ZoneCall),
     Context(Box<dyn FnOnce(&mut Context) + Send>),
@@ -22,10 +22,16 @@ pub(crate) enum RemoteCall {
 
 type ZoneCall = Box<dyn FnOnce(&mut dyn Any, &mut Context) + Send>;
 
-/// A handle to a server for other threads: cheap to clone, bounded, never blocking the loop.
+/// A handle to a server for other threads. It is `Send`, `Sync` and cheap to clone.
 ///
-/// ```no_run
-/// use switchboard::{Handler, Reactor};
+/// At most 65,536 calls wait; a further call returns [`CallError`]. No method blocks: a lock is
+/// held for a push or a swap of the queue alone. The first call of a burst wakes the loop. A handle
+/// comes from [`Reactor::remote`](crate::Reactor::remote) or
+/// [`Server::remote`](crate::Server::remote).
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard::{CloseCode, Handler, Reactor};
 ///
 /// struct Feed { latest: u64 }
 /// impl Handler for Feed {}
@@ -33,16 +39,17 @@ type ZoneCall = Box<dyn FnOnce(&mut dyn Any, &mut Context) + Send>;
 /// let mut reactor = Reactor::new()?;
 /// let feed = reactor.server.zone("/feed", Feed { latest: 0 });
 /// let remote = reactor.remote();
-/// std::thread::spawn(move || {
+/// let thread = std::thread::spawn(move || {
 ///     let sent = remote.call(feed, |feed, cx| {
 ///         feed.latest += 1;
 ///         cx.publish("feed", &*feed.latest.to_string());
 ///     });
-///     if let Err(refused) = sent {
-///         eprintln!("not taken: {refused}"); // `refused.into_inner()` gives the closure back
-///     }
+///     assert!(sent.is_ok());
+///     assert!(remote.drain(CloseCode::GOING_AWAY, Duration::from_secs(1)).is_ok());
 /// });
-/// reactor.run()?;
+/// reactor.run()?; // until the drain is complete
+/// assert_eq!(reactor.server.with(feed, |feed, _cx| feed.latest), 1);
+/// # thread.join().unwrap();
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]
@@ -52,28 +59,47 @@ pub struct Remote {
 
 pub(crate) struct Inner {
     queue: Mutex<VecDeque<RemoteCall>>,
-    /// Something is queued: the loop looks at this alone.
+    /// Whether a call is queued. The loop reads this alone while no call is.
     pending: AtomicBool,
     closed: AtomicBool,
     waker: Mutex<Option<Arc<Waker>>>,
 }
 
-/// How many calls may wait; more are given back.
+/// The most calls that wait. A further call is given back.
 const CAPACITY: usize = 64 << 10;
 
-/// A call that was not taken, with what was to be called.
+/// A call that was not taken, with its closure: the queue was full, or the server is gone.
+///
+/// ```
+/// use switchboard::{Handler, Reactor};
+///
+/// struct Quiet;
+/// impl Handler for Quiet {}
+///
+/// let mut reactor = Reactor::new()?;
+/// let zone = reactor.server.zone("/", Quiet);
+/// let remote = reactor.remote();
+/// drop(reactor);
+/// let error = remote.call(zone, |_handler, _cx| ()).unwrap_err();
+/// assert!(error.is_closed());
+/// assert_eq!(error.to_string(), "the server is gone");
+/// let _closure = error.into_inner();
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct CallError<F> {
     call: F,
     closed: bool,
 }
 
 impl<F> CallError<F> {
-    /// The closure, as it was given.
+    /// Returns the closure.
+    #[must_use]
     pub fn into_inner(self) -> F {
         self.call
     }
 
-    /// Whether the server is gone, so that trying again is of no use; otherwise the queue was full.
+    /// Whether the server is gone, so that another try is of no use. Otherwise the queue was full.
+    #[must_use]
     pub fn is_closed(&self) -> bool {
         self.closed
     }
@@ -98,7 +124,7 @@ impl<F> fmt::Debug for CallError<F> {
 impl<F> std::error::Error for CallError<F> {}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing under these locks is left half done by a panic.
+    // A panic leaves nothing under these locks half done.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -114,7 +140,10 @@ impl Remote {
         }
     }
 
-    /// Runs a closure on the loop's thread with a zone's handler and the context, soon, in the order of the calls.
+    /// Queues a closure for the loop's thread, which runs it with a zone's handler and the context.
+    /// Closures run in the next turn, in the order of the calls.
+    ///
+    /// With a `ZoneId` of another server, the closure is dropped unrun where the types differ.
     ///
     /// # Errors
     /// Gives the closure back when 65,536 calls are waiting, or when the server is gone.
@@ -150,7 +179,7 @@ impl Remote {
         }
         queue.push_back(wrap(call));
         drop(queue);
-        // Only the first of a burst wakes the loop: it takes all that is there.
+        // The loop takes the whole queue, so the first call of a burst alone wakes the loop.
         if !self.inner.pending.swap(true, Ordering::AcqRel) {
             self.wake();
         }
@@ -169,7 +198,7 @@ impl Remote {
         *lock(&self.inner.waker) = Some(waker);
     }
 
-    /// Takes what is queued. One relaxed load when nothing is.
+    /// Takes the queued calls. With none queued, this is one relaxed load.
     #[inline]
     pub(crate) fn take(&self) -> Option<VecDeque<RemoteCall>> {
         let pending = self.inner.pending.load(Ordering::Relaxed)
@@ -177,13 +206,13 @@ impl Remote {
         pending.then(|| std::mem::take(&mut *lock(&self.inner.queue)))
     }
 
-    /// The server is gone: what is queued is dropped, what comes is given back.
+    /// Closes the queue when the server is gone: queued calls are dropped, later ones given back.
     pub(crate) fn close(&self) {
         let mut queue = lock(&self.inner.queue);
         self.inner.closed.store(true, Ordering::Relaxed);
         let dropped = std::mem::take(&mut *queue);
         drop(queue);
-        // Outside the lock: what a closure owns may itself hold a `Remote`.
+        // Outside the lock: a closure may own a `Remote`, whose methods take the lock.
         drop(dropped);
     }
 }

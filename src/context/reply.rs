@@ -1,39 +1,93 @@
-//! What a handler may answer to a request. It knows no connection: the server performs it.
+//! A handler's reply to a request, as a value. This file knows no connection: server/reply.rs
+//! performs a reply.
 
 use std::borrow::Cow;
 
 use crate::connection::OptionsId;
 use crate::http1::Response;
 
-/// A handler's answer to a request.
+/// A handler's reply to a request, from [`Handler::request`] or [`Handler::body`].
+///
+/// Texts, [`Response`], [`Upgrade`], [`EventStream`] and [`Stream`] convert into it. The callbacks
+/// that follow each reply stand in a table at [`Handler`](crate::Handler#callbacks).
+///
+/// # The body of the request
+/// A body is *whole* if all its bytes arrived together with the head, and it is not chunked.
+/// Otherwise it is *unread*. Once `Body` has fetched a body, later replies but `Upgrade` take the
+/// request for one without a body.
+///
+/// | reply | whole body | unread body |
+/// | --- | --- | --- |
+/// | `Pass` | offered to the next zone | offered to the next zone |
+/// | `Respond` | discarded | up to 64 KiB are read and discarded; for more, the connection ends |
+/// | `Body` | handed to [`Handler::body`] | collected, then handed to [`Handler::body`] |
+/// | `Upgrade` | answered 400 | answered 400 |
+/// | `EventStream` | discarded | read and discarded |
+/// | `Later`, `Stream` | discarded | not read, and the connection ends after the answer |
+/// | `Takeover` | answered 400 | answered 400 |
+///
+/// With `Expect: 100-continue` (RFC 9110 10.1.1), `Body` alone sends the 100. `Respond` to an
+/// unread body then ends the connection. The 404 and 405 of the server itself are like `Respond`.
 ///
 /// ```
-/// use switchboard::{Reply, Response, Upgrade};
+/// use switchboard::testing::World;
+/// use switchboard::{Conn, Handler, Reply, Request, Response};
 ///
-/// let _page: Reply = Response::text("hello").into();
-/// let _upload = Reply::Body(1 << 20); // `body` is called with all of it, or the client gets 413
-/// let _socket: Reply = Upgrade::new().into();
+/// struct Upload;
+/// impl Handler for Upload {
+///     fn request(&mut self, _conn: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
+///         match request.path() {
+///             "/upload" => Reply::Body(1 << 10), // bytes; a longer body is answered 413
+///             "/" => "send a file to /upload".into(),
+///             _ => Reply::Pass,
+///         }
+///     }
+///     fn body(&mut self, _: &mut Conn<'_>, _: &mut Request<'_>, body: &[u8]) -> Reply {
+///         Response::text(format!("{} bytes", body.len())).with_status(201).into()
+///     }
+/// }
+///
+/// let mut world = World::new();
+/// world.server.zone("/", Upload);
+/// assert_eq!(world.get("/").text(), "send a file to /upload");
+/// assert_eq!(world.post("/upload", "hello").text(), "5 bytes");
+/// assert_eq!(world.post("/upload", vec![0; 2000]).status, 413);
+/// assert_eq!(world.get("/elsewhere").status, 404);
 /// ```
+///
+/// [`Handler::request`]: crate::Handler::request
+/// [`Handler::body`]: crate::Handler::body
+// A new variant of `Reply` is performed in server/reply.rs, in `perform`. `ask` in
+// server/request.rs decides which replies a request with a body may have. A reply that owes
+// something to its peer also needs a `Progress` (connection/exchange.rs), a deadline
+// (server/deadlines.rs) and perhaps a `Phase` (connection/phase.rs).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Reply {
-    /// Not mine: the next zone that matches is asked. Nobody answers: 404.
+    /// Passes the request on to the next zone that matches. If no zone replies, the answer is 404,
+    /// or 405 where a zone takes other methods (RFC 9110 15.5.6).
     Pass,
-    /// The answer.
+    /// Answers with this response.
     Respond(Response),
-    /// Call `body` with the whole request body, if it has at most this many bytes; more is answered 413.
+    /// Asks for the whole request body, of at most this many bytes, for
+    /// [`Handler::body`](crate::Handler::body). A longer body is answered 413, and the connection
+    /// ends.
     Body(usize),
-    /// Make it a WebSocket (RFC 6455 section 4).
+    /// Makes the request a WebSocket (RFC 6455 section 4).
     Upgrade(Upgrade),
-    /// Make it an event stream (`text/event-stream`).
+    /// Makes the request an event stream (`text/event-stream`; HTML standard, section 9.2).
     EventStream(EventStream),
-    /// The answer comes later, through [`Context::respond`](crate::Context::respond) or
-    /// [`Context::upgrade`](crate::Context::upgrade).
+    /// Defers the answer to [`Context::respond`](crate::Context::respond) or
+    /// [`Context::upgrade`](crate::Context::upgrade), within
+    /// [`Options::answer_timeout`](crate::Options::answer_timeout).
     Later,
-    /// The head now, and the body piece by piece from [`Handler::writable`](crate::Handler::writable).
+    /// Sends the head now, and the body piece by piece from
+    /// [`Handler::writable`](crate::Handler::writable).
     Stream(Stream),
-    /// This answer, and from then on the handler's own protocol over [`Handler::input`](crate::Handler::input). A request with
-    /// a body is answered 400 instead, unless its body was asked for first.
+    /// Sends this response. From then on the connection speaks the handler's own protocol, over
+    /// [`Handler::input`](crate::Handler::input) and [`Conn::write`](crate::Conn::write).
+    ///
+    /// A body that the response has is not sent.
     Takeover(Response),
 }
 
@@ -73,14 +127,25 @@ impl From<String> for Reply {
     }
 }
 
-/// Agreement to become a WebSocket. The handshake itself, its origin included, is checked by the server; a faulty one is
-/// answered 400, 403 or 426 instead.
+/// A handler's consent to a WebSocket, for [`Reply::Upgrade`] and
+/// [`Context::upgrade`](crate::Context::upgrade).
+///
+/// The server checks the handshake itself (RFC 6455 4.2.1), also its `Origin`, which
+/// [`Zone::origins`](crate::Zone::origins) sets. A faulty handshake is answered 400, a foreign
+/// origin 403, and another version 426 (RFC 6455 4.4).
 ///
 /// ```
 /// use switchboard::Upgrade;
+/// use switchboard::http::Request;
+/// use switchboard::testing::World;
 ///
-/// let upgrade = Upgrade::new().subprotocols(["chat.v2", "chat.v1"]).header("X-Node", "7");
-/// # let _ = upgrade;
+/// let mut world = World::new();
+/// world.server.http("/", |_conn, _request| {
+///     Upgrade::new().subprotocols(["chat.v2", "chat.v1"]).header("X-Node", "7")
+/// });
+/// let ada = world.websocket(Request::get("/").header("Sec-WebSocket-Protocol", "chat.v1"));
+/// assert_eq!(world.head(ada).header("Sec-WebSocket-Protocol"), Some("chat.v1"));
+/// assert_eq!(world.head(ada).header("X-Node"), Some("7"));
 /// ```
 #[derive(Debug, Default)]
 pub struct Upgrade {
@@ -90,13 +155,16 @@ pub struct Upgrade {
 }
 
 impl Upgrade {
-    /// A plain WebSocket under the server's default options.
+    /// Makes a consent without subprotocol and header fields, under the server's default options.
+    #[must_use]
     pub fn new() -> Upgrade {
         Upgrade::default()
     }
 
-    /// The subprotocols that the handler speaks. The first of the client's offers that is among them is selected; if none is,
-    /// the answer names none and it is for the client to go (RFC 6455 4.2.2).
+    /// Sets the subprotocols that the handler speaks. The server selects the first of the client's
+    /// offers that is among them. With no match, the answer names no subprotocol, and the client
+    /// decides (RFC 6455 4.2.2).
+    #[must_use]
     pub fn subprotocols<S: Into<Cow<'static, str>>>(
         mut self,
         names: impl IntoIterator<Item = S>,
@@ -105,8 +173,10 @@ impl Upgrade {
         self
     }
 
-    /// A further header field of the 101 response, e.g. `Set-Cookie`. A malformed one, or one of the handshake's own, turns
-    /// the answer into a 500 that names it.
+    /// Adds a header field to the 101 response, such as `Set-Cookie`. A malformed field turns the
+    /// answer into a 500 that names the field. So does `Upgrade` or a `Sec-WebSocket-` field, which
+    /// the handshake itself sets.
+    #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<str>) -> Upgrade {
         let headers = self.headers.unwrap_or_else(|| Response::empty(101));
         let ours = name.eq_ignore_ascii_case("upgrade")
@@ -118,22 +188,44 @@ impl Upgrade {
         self
     }
 
-    /// Options for this WebSocket, registered with [`Context::add_options`](crate::Context::add_options).
+    /// Sets the options of this WebSocket, registered with
+    /// [`Context::add_options`](crate::Context::add_options).
+    #[must_use]
     pub fn options(mut self, options: OptionsId) -> Upgrade {
         self.options = options;
         self
     }
 }
 
-/// Agreement to become an event stream: 200, `text/event-stream`, and from then on what is sent to it or published to its
-/// topics, one event a message. A comment keeps it alive.
+/// A handler's consent to an event stream (HTML standard, section 9.2), for [`Reply::EventStream`].
+///
+/// The answer is 200 with `text/event-stream`. Each text message that is sent to the stream, or
+/// published to one of its topics, is one event. A comment every [`event_stream_interval`] keeps
+/// the stream alive. A HEAD request gets the head alone, and no stream opens.
+///
+/// [`event_stream_interval`]: crate::Options::event_stream_interval
 ///
 /// ```
 /// use std::time::Duration;
-/// use switchboard::EventStream;
+/// use switchboard::testing::World;
+/// use switchboard::{Conn, EventStream, Handler, Reply, Request};
 ///
-/// let stream = EventStream::new().retry(Duration::from_secs(2)).header("X-Node", "7");
-/// # let _ = stream;
+/// struct News;
+/// impl Handler for News {
+///     fn request(&mut self, _conn: &mut Conn<'_>, _request: &mut Request<'_>) -> Reply {
+///         EventStream::new().retry(Duration::from_secs(2)).header("X-Node", "7").into()
+///     }
+///     fn open(&mut self, conn: &mut Conn<'_>, _request: &Request<'_>) {
+///         conn.subscribe("news");
+///     }
+/// }
+///
+/// let mut world = World::new();
+/// world.server.zone("/news", News);
+/// let ada = world.events("/news");
+/// assert_eq!(world.head(ada).header("X-Node"), Some("7"));
+/// world.context().publish("news", "rain");
+/// assert_eq!(world.hear(ada), ["rain"]);
 /// ```
 #[derive(Debug)]
 pub struct EventStream {
@@ -152,40 +244,66 @@ impl Default for EventStream {
 }
 
 impl EventStream {
-    /// A plain event stream.
+    /// Makes a consent without further header fields, under the server's default options.
+    #[must_use]
     pub fn new() -> EventStream {
         EventStream::default()
     }
 
-    /// How long the client should wait before it reconnects (whole milliseconds).
+    /// Sets the `retry` field: the time that the client waits before it reconnects, in whole
+    /// milliseconds.
+    #[must_use]
     pub fn retry(mut self, after: std::time::Duration) -> EventStream {
         self.retry = Some(after);
         self
     }
 
-    /// A further header field of the response.
+    /// Adds a header field to the response. A malformed field turns the answer into a 500 that
+    /// names the field.
+    #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<str>) -> EventStream {
         self.response = self.response.header(name, value);
         self
     }
 
-    /// Options for this stream, registered with [`Context::add_options`](crate::Context::add_options).
+    /// Sets the options of this stream, registered with
+    /// [`Context::add_options`](crate::Context::add_options).
+    #[must_use]
     pub fn options(mut self, options: OptionsId) -> EventStream {
         self.options = options;
         self
     }
 }
 
-/// A response whose body is made piece by piece: [`Handler::writable`](crate::Handler::writable) is called at once and
-/// whenever [`Conn::want_writable`](crate::Conn::want_writable) asked for it and the last piece has left;
-/// [`Conn::write`](crate::Conn::write) and [`Conn::finish`](crate::Conn::finish) make the body.
+/// A response whose body the handler makes piece by piece, for [`Reply::Stream`].
+///
+/// [`Handler::writable`](crate::Handler::writable) is called first in the turn of the request.
+/// After [`Conn::want_writable`](crate::Conn::want_writable), the next call follows once all pieces have
+/// left. [`Conn::write`](crate::Conn::write) adds a piece to the body, and
+/// [`Conn::finish`](crate::Conn::finish) ends the body.
 ///
 /// ```
-/// use switchboard::{Response, Stream};
+/// use switchboard::testing::World;
+/// use switchboard::{Conn, Handler, Reply, Request, Response, Stream};
 ///
-/// let chunked = Stream::new(Response::empty(200).header("Content-Type", "text/csv"));
-/// let counted = Stream::new(Response::empty(200)).length(1 << 30);
-/// # let _ = (chunked, counted);
+/// struct Countdown { next: u8 }
+/// impl Handler for Countdown {
+///     fn request(&mut self, _conn: &mut Conn<'_>, _request: &mut Request<'_>) -> Reply {
+///         Stream::new(Response::empty(200).header("Content-Type", "text/plain")).into()
+///     }
+///     fn writable(&mut self, conn: &mut Conn<'_>) {
+///         if self.next == 0 {
+///             return conn.finish();
+///         }
+///         conn.write(self.next.to_string().as_bytes());
+///         self.next -= 1;
+///         conn.want_writable(); // the next piece, once this one has left
+///     }
+/// }
+///
+/// let mut world = World::new();
+/// world.server.zone("/", Countdown { next: 3 });
+/// assert_eq!(world.get("/").text(), "321");
 /// ```
 #[derive(Debug)]
 pub struct Stream {
@@ -194,14 +312,16 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A streamed body of unknown length: chunked, or delimited by the end of the connection for HTTP/1.0. A body that
-    /// `response` already has is not sent.
+    /// Makes a streamed body of unknown length. It is chunked (RFC 9112 7.1); for HTTP/1.0, the end
+    /// of the connection delimits it. A body that `response` has is not sent.
+    #[must_use]
     pub fn new(response: Response) -> Stream {
         Stream { response, length: None }
     }
 
-    /// The body's length in bytes. Writing more than that is cut; finishing short of it breaks the connection off, so that
-    /// the client notices.
+    /// Sets the body's length in bytes. Bytes beyond the length are cut. A shorter body breaks the
+    /// connection off at [`finish`](crate::Conn::finish), so that the client notices.
+    #[must_use]
     pub fn length(mut self, bytes: u64) -> Stream {
         self.length = Some(bytes);
         self

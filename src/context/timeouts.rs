@@ -1,5 +1,5 @@
-//! What `Conn::set_timeout` asked for: one tick for each connection that asked, moved without touching the queue. It does
-//! not know what a timeout means.
+//! The timeouts of `Conn::set_timeout`: one tick for each connection that has one. Moving a timeout
+//! does not touch the queue of checks. This file does not know what a timeout means.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,10 +8,12 @@ use crate::connection::NEVER;
 
 #[derive(Debug, Default)]
 pub(crate) struct Timeouts {
-    /// By slot, in chunks of which only those exist that are needed: no growth stalls the loop.
+    /// Timeouts by slot, in chunks. A chunk exists while it has a timeout, and growth never copies
+    /// one, so no growth stalls the loop.
     chunks: Vec<Option<Box<Chunk>>>,
-    /// When to look at which slot; a look may find that its time has moved on, or that it is not wanted any more.
-    looks: BinaryHeap<Reverse<(u32, u32)>>,
+    /// Pairs of a tick and a slot to check then. A check may find that the timeout has moved on or
+    /// was cancelled.
+    checks: BinaryHeap<Reverse<(u32, u32)>>,
 }
 
 const CHUNK: usize = 1 << 8;
@@ -19,22 +21,23 @@ const CHUNK: usize = 1 << 8;
 #[derive(Debug)]
 struct Chunk {
     timeouts: [Timeout; CHUNK],
-    /// How many of them have a look in the queue.
+    /// The number of timeouts that have a check in the queue.
     used: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Timeout {
-    /// [`NEVER`] once it is not wanted any more.
+    /// The tick at which the timeout is due; [`NEVER`] if there is none.
     tick: u32,
-    /// The tick of its look in the queue, or [`NEVER`].
-    look: u32,
+    /// The tick of the slot's check in the queue, or [`NEVER`].
+    check: u32,
 }
 
-const NONE: Timeout = Timeout { tick: NEVER, look: NEVER };
+const NONE: Timeout = Timeout { tick: NEVER, check: NEVER };
 
 impl Timeouts {
-    /// Sets or moves a slot's timeout. Moving it on, as every message may, costs no entry in the queue.
+    /// Sets or moves a slot's timeout. A program may move one on with every message, so a move to a
+    /// later tick adds no entry to the queue.
     pub(crate) fn set(&mut self, slot: u32, tick: u32) {
         let at = slot as usize / CHUNK;
         if at >= self.chunks.len() {
@@ -44,15 +47,15 @@ impl Timeouts {
             .get_or_insert_with(|| Box::new(Chunk { timeouts: [NONE; CHUNK], used: 0 }));
         let timeout = &mut chunk.timeouts[slot as usize % CHUNK];
         timeout.tick = tick;
-        if tick < timeout.look {
-            chunk.used += usize::from(timeout.look == NEVER);
-            timeout.look = tick;
-            self.looks.push(Reverse((tick, slot)));
+        if tick < timeout.check {
+            chunk.used += usize::from(timeout.check == NEVER);
+            timeout.check = tick;
+            self.checks.push(Reverse((tick, slot)));
         }
     }
 
-    /// Forgets a slot's timeout. Its look stays, for the next timeout to use: clearing and setting anew, as every message may, costs
-    /// no entry in the queue either.
+    /// Forgets a slot's timeout. Its check stays in the queue, for the slot's next timeout, so
+    /// clearing and setting with every message adds no entry either.
     pub(crate) fn clear(&mut self, slot: u32) {
         if let Some(timeout) = self.at(slot) {
             timeout.tick = NEVER;
@@ -64,26 +67,27 @@ impl Timeouts {
         Some(&mut chunk.timeouts[slot as usize % CHUNK])
     }
 
-    /// No look is needed before this tick.
+    /// Returns the tick of the next check, or [`NEVER`].
     pub(crate) fn next(&self) -> u32 {
-        self.looks.peek().map_or(NEVER, |Reverse((tick, _))| *tick)
+        self.checks.peek().map_or(NEVER, |Reverse((tick, _))| *tick)
     }
 
-    /// Takes out a slot whose timeout has come. Every look costs one of `looks`, whatever it finds; without any left it ends.
-    pub(crate) fn pop(&mut self, now: u32, looks: &mut usize) -> Option<u32> {
-        while *looks > 0
-            && let Some(&Reverse((look, slot))) = self.looks.peek()
-            && look <= now
+    /// Takes out a slot whose timeout is due. Each check takes one from `checks`, also a check that
+    /// finds nothing due. With none left, the rest waits for the next turn.
+    pub(crate) fn pop(&mut self, now: u32, checks: &mut usize) -> Option<u32> {
+        while *checks > 0
+            && let Some(&Reverse((check, slot))) = self.checks.peek()
+            && check <= now
         {
-            *looks -= 1;
-            self.looks.pop();
-            let Some(timeout) = self.at(slot).filter(|timeout| timeout.look == look) else {
+            *checks -= 1;
+            self.checks.pop();
+            let Some(timeout) = self.at(slot).filter(|timeout| timeout.check == check) else {
                 continue;
             };
             let tick = timeout.tick;
             if tick > now && tick != NEVER {
-                timeout.look = tick;
-                self.looks.push(Reverse((tick, slot)));
+                timeout.check = tick;
+                self.checks.push(Reverse((tick, slot)));
                 continue;
             }
             *timeout = NONE;
@@ -95,7 +99,7 @@ impl Timeouts {
         None
     }
 
-    /// One timeout less; the last one takes its chunk with it.
+    /// Counts one timeout less in a chunk, and frees the chunk with its last timeout.
     fn give_back(&mut self, slot: u32) {
         let Some(chunk) = self.chunks.get_mut(slot as usize / CHUNK) else { return };
         let used = chunk.as_mut().map_or(0, |chunk| {
@@ -142,22 +146,23 @@ mod tests {
             timeouts.set(7, now + 1001);
             assert_eq!(timeouts.pop(now, &mut 9), None);
         }
-        assert_eq!(timeouts.looks.len(), 1);
+        assert_eq!(timeouts.checks.len(), 1);
         timeouts.clear(7);
         assert_eq!(timeouts.pop(3000, &mut 9), None);
         assert_eq!((timeouts.next(), timeouts.chunks.iter().flatten().count()), (NEVER, 0));
     }
+
     #[test]
-    fn timeouts_that_moved_on_count_as_looks() {
+    fn timeouts_that_moved_on_count_as_checks() {
         let mut timeouts = Timeouts::default();
         for slot in 0..1000 {
             timeouts.set(slot, 10);
             timeouts.set(slot, 20);
         }
-        let mut looks = 300;
-        assert_eq!((timeouts.pop(10, &mut looks), looks, timeouts.next()), (None, 0, 10));
-        let mut looks = 701;
-        assert_eq!((timeouts.pop(10, &mut looks), looks, timeouts.next()), (None, 1, 20));
+        let mut checks = 300;
+        assert_eq!((timeouts.pop(10, &mut checks), checks, timeouts.next()), (None, 0, 10));
+        let mut checks = 701;
+        assert_eq!((timeouts.pop(10, &mut checks), checks, timeouts.next()), (None, 1, 20));
         assert_eq!(std::iter::from_fn(|| timeouts.pop(20, &mut 1)).count(), 1000);
     }
 }

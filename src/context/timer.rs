@@ -1,5 +1,5 @@
-//! Exact timers, one-shot and repeating, each for one zone. This file knows when a timer is due, and
-//! carries what it does without knowing it.
+//! Exact timers, one-shot and repeating, each for one zone. This file knows when a timer is due. It
+//! carries the timer's closure and never calls it.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -32,7 +32,7 @@ pub struct TimerId {
     count: u64,
 }
 
-/// All timers; `O` is what a one-shot timer does, `E` what a repeating one does.
+/// All timers. `O` is the closure of a one-shot timer, `E` that of a repeating one.
 pub(crate) struct Timers<O, E> {
     /// A tree: it frees a cancelled timer at once and is never rebuilt as a whole.
     due: BTreeMap<(Instant, u64), u32>,
@@ -64,12 +64,12 @@ pub(crate) struct Due<O, E> {
 }
 
 impl<O, E> Due<O, E> {
-    /// Takes out what the timer does.
+    /// Takes out the closure.
     pub(crate) fn take(&mut self) -> Action<O, E> {
         mem::replace(&mut self.action, Action::Running)
     }
 
-    /// Puts back what a repeating timer does, for `again`.
+    /// Puts back the closure of a repeating timer, for `again`.
     pub(crate) fn put_back(&mut self, period: Duration, every: E) {
         self.action = Action::Every(period, every);
     }
@@ -93,7 +93,7 @@ impl<O, E> Timers<O, E> {
         zone: u16,
         every: E,
     ) -> TimerId {
-        // A period of nothing would never let the loop rest.
+        // With a period of zero, the loop would never rest.
         let period = period.max(Duration::from_millis(1));
         self.insert(first, zone, Action::Every(period, every))
     }
@@ -119,7 +119,7 @@ impl<O, E> Timers<O, E> {
         self.timers.remove(key, Timer { count: 0, at, zone: 0, action: Action::Running });
     }
 
-    /// When the next one is due.
+    /// Returns the instant at which the next timer is due.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.due.first_key_value().map(|(&(at, _), _)| at)
     }
@@ -137,7 +137,8 @@ impl<O, E> Timers<O, E> {
         Some(Due { id: TimerId { key, count }, at, zone, action })
     }
 
-    /// Sets a repeating timer again, unless its own closure cancelled it. Periods that were missed are skipped.
+    /// Sets a repeating timer again, unless its own closure cancelled it. Missed periods are
+    /// skipped.
     pub(crate) fn again(&mut self, due: Due<O, E>, now: Instant) {
         let Action::Every(period, every) = due.action else { return };
         let Some(timer) = self.timers.get_mut(due.id.key) else { return };

@@ -1,5 +1,6 @@
-//! Who hears what: topics, their members, and each connection's own list of them. A membership takes some 20 bytes;
-//! leaving and dying are exact and cheap, publishing walks a dense array. It sends nothing itself.
+//! Topics, their members, and each connection's list of its topics. A membership takes some 20
+//! bytes. Leaving is exact and takes constant time in the number of members; publishing walks a
+//! dense array. This file sends nothing.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -7,6 +8,7 @@ use crate::connection::{Chunks, Index, NO_MEMBERSHIP};
 
 #[derive(Debug, Default)]
 pub(crate) struct Topics {
+    /// Topics by the hash of their name.
     by_name: Index,
     hasher: RandomState,
     topics: Chunks<Topic>,
@@ -28,9 +30,9 @@ pub(crate) struct Member {
 #[derive(Debug)]
 struct Membership {
     topic: u32,
-    /// Where the topic's array names it.
+    /// The index of the membership in the topic's array of members.
     place: u32,
-    /// The next of the same connection.
+    /// The next membership of the connection.
     next: u32,
 }
 
@@ -38,7 +40,7 @@ const UNUSED: Membership =
     Membership { topic: NO_MEMBERSHIP, place: NO_MEMBERSHIP, next: NO_MEMBERSHIP };
 
 impl Topics {
-    /// How many connections hear a topic.
+    /// Returns the number of connections subscribed to a topic.
     pub(crate) fn count(&self, name: &str) -> usize {
         self.named(name).map_or(0, |topic| self.topics[topic].members.len())
     }
@@ -55,7 +57,8 @@ impl Topics {
         topic
     }
 
-    /// Joins; `head` is the head of the connection's own list. Joining twice is joining once.
+    /// Subscribes a connection to a topic. `head` is the head of the connection's own list. A
+    /// second call does nothing.
     pub(crate) fn join(&mut self, name: &str, slot: u32, head: &mut u32) {
         let topic = self.named(name).unwrap_or_else(|| self.add(name));
         if self.find(topic, *head).is_some() {
@@ -68,7 +71,7 @@ impl Topics {
         *head = membership;
     }
 
-    /// Leaves one topic.
+    /// Unsubscribes a connection from one topic.
     pub(crate) fn leave(&mut self, name: &str, head: &mut u32) {
         let Some(topic) = self.named(name) else { return };
         let Some((membership, before)) = self.find(topic, *head) else { return };
@@ -80,7 +83,7 @@ impl Topics {
         self.remove(membership);
     }
 
-    /// Leaves all of them.
+    /// Unsubscribes a connection from all its topics.
     pub(crate) fn leave_all(&mut self, head: &mut u32) {
         while *head != NO_MEMBERSHIP {
             let membership = *head;
@@ -89,7 +92,7 @@ impl Topics {
         }
     }
 
-    /// The names of a connection's topics, the latest first.
+    /// Returns the names of a connection's topics, the latest first.
     pub(crate) fn names(&self, head: u32) -> impl Iterator<Item = &str> {
         let mut at = head;
         std::iter::from_fn(move || {
@@ -99,7 +102,8 @@ impl Topics {
         })
     }
 
-    /// Lends a topic's members for a while in which nobody joins or leaves; [`give_back`](Topics::give_back) ends it.
+    /// Lends a topic's members, until [`give_back`](Topics::give_back). No connection may join or
+    /// leave meanwhile.
     pub(crate) fn lend(&mut self, name: &str) -> Option<(u32, Vec<Member>)> {
         let topic = self.named(name)?;
         Some((topic, std::mem::take(&mut self.topics[topic].members)))
@@ -109,7 +113,8 @@ impl Topics {
         self.topics[topic].members = members;
     }
 
-    /// The membership of a connection in a topic, and the one before it in the connection's list.
+    /// Returns the membership of a connection in a topic, and the one before it in the connection's
+    /// list.
     fn find(&self, topic: u32, head: u32) -> Option<(u32, Option<u32>)> {
         let (mut at, mut before) = (head, None);
         while at != NO_MEMBERSHIP {
@@ -122,7 +127,7 @@ impl Topics {
         None
     }
 
-    /// Takes a membership out of its topic; the topic goes with its last member.
+    /// Removes a membership from its topic. The last member's removal also removes the topic.
     fn remove(&mut self, membership: u32) {
         let Membership { topic, place, .. } = self.memberships.remove(membership, UNUSED);
         let members = &mut self.topics[topic].members;

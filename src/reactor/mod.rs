@@ -1,4 +1,4 @@
-//! The loop: `Poll` and a server. Nothing here knows of a connection.
+//! The loop: a `Poll` and a server. This folder knows no connection.
 
 #[expect(clippy::module_inception)]
 mod reactor;

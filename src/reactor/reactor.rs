@@ -1,4 +1,5 @@
-//! A `Poll` and a server: waits, hands on, flushes. The only file that says `Poll`; it never sees a connection.
+//! The loop around a server: waits for events, passes them on, flushes. This is the only file with
+//! a `Poll`, and it knows no connection.
 
 use std::io::{self, ErrorKind};
 use std::marker::PhantomData;
@@ -12,28 +13,46 @@ use mio::{Events, Poll, Token, Waker};
 use crate::context::Remote;
 use crate::server::Server;
 
-/// Ours alone in our own `Poll`: a server's tokens all have their highest bit set.
+/// The token of the loop's waker. All tokens of a server have their highest bit set, so the two
+/// never meet.
 const WAKER: Token = Token(0);
-/// Events taken from the kernel at once.
+/// The most events that one wait returns.
 const EVENTS: usize = 1 << 10;
 
 /// An event loop and the [`Server`] in it.
 ///
-/// It is not [`Send`]: handlers need not be, so it lives on the thread that made it. A tokio program gives it a thread of its own and
-/// speaks to it through a [`Remote`], which is.
+/// A reactor is not [`Send`], since handlers need not be: it stays on the thread that made it. A
+/// tokio program gives the reactor a thread of its own, and calls it through a [`Remote`].
 ///
-/// In another loop (tokio, glib, libuv) it is one pollable descriptor: wait until its [`AsFd`] is readable or
-/// [`poll_timeout`](Server::poll_timeout) has passed, then call [`turn`](Reactor::turn) with a timeout of zero.
+/// For another loop (tokio, glib, libuv) a reactor is one pollable descriptor. Wait until the
+/// descriptor of [`AsFd`] is readable, or [`poll_timeout`](Server::poll_timeout) has passed. Then
+/// call [`turn`](Reactor::turn) with a timeout of zero.
 ///
-/// ```no_run
-/// use switchboard::Reactor;
+/// ```
+/// use std::io::{Read, Write};
+/// use std::net::TcpStream;
+/// use std::time::Duration;
+/// use switchboard::{CloseCode, Reactor};
 ///
 /// let mut reactor = Reactor::new()?;
-/// reactor.server.websocket("/", |conn, message| conn.send(message));
-/// reactor.server.listen("127.0.0.1:9001")?;
-/// reactor.run()?;
+/// reactor.server.http("/", |_conn, _request| "hello");
+/// let listener = reactor.server.listen("127.0.0.1:0")?;
+/// let address = reactor.server.local_addr(listener)?;
+/// let remote = reactor.remote();
+/// let client = std::thread::spawn(move || {
+///     let mut socket = TcpStream::connect(address)?;
+///     socket.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+///     let mut answer = String::new();
+///     socket.read_to_string(&mut answer)?;
+///     let _ = remote.drain(CloseCode::GOING_AWAY, Duration::from_secs(1));
+///     Ok::<String, std::io::Error>(answer)
+/// });
+/// reactor.run()?; // until the drain is complete
+/// assert!(client.join().unwrap()?.ends_with("hello"));
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// A reactor cannot be sent to another thread:
 ///
 /// ```compile_fail
 /// fn is_send<T: Send>() {}
@@ -46,20 +65,20 @@ pub struct Reactor {
     poll: Poll,
     events: Events,
     waker: Arc<Waker>,
-    /// Handlers need not be `Send`; nor is this, whatever they are.
+    /// Makes the reactor not `Send`, even with handlers that are.
     not_send: PhantomData<Rc<()>>,
 }
 
 impl Reactor {
-    /// A loop with an empty server.
+    /// Makes a loop with a server that has no zones.
     ///
     /// # Errors
-    /// When the kernel gives no descriptor for it.
+    /// When no descriptor is left for the `Poll` or its waker.
     pub fn new() -> io::Result<Reactor> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let server = Server::new(poll.registry())?;
-        // Other threads may have to end the wait though nobody asked for a handle: names are looked up on one.
+        // The resolver's thread ends the wait, also in a program that never asks for a handle.
         server.remote(Arc::clone(&waker));
         Ok(Reactor {
             server,
@@ -70,16 +89,17 @@ impl Reactor {
         })
     }
 
-    /// One turn: waits for events for at most `timeout` (`None`: as long as there is nothing to do), handles them, and does what is
-    /// due. A signal ends the wait.
+    /// Runs one turn: waits for events, handles them, and does what is due. The wait takes at most
+    /// `timeout`; `None` waits until there is something to do. A signal ends the wait.
     ///
     /// # Errors
-    /// When waiting fails for another reason than a signal, which no peer can bring about.
+    /// When the wait fails for another reason than a signal. No peer can cause this.
     pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.turn_from(Instant::now(), timeout).map(|_| ())
     }
 
-    /// A turn that begins at a time known already; returns that of its events, with which the next one can begin.
+    /// Runs a turn that begins at a known time. Returns the time of its events, at which the next
+    /// turn can begin.
     fn turn_from(&mut self, now: Instant, timeout: Option<Duration>) -> io::Result<Instant> {
         let due = self.server.poll_timeout(now);
         let wait = match (timeout, due) {
@@ -99,12 +119,13 @@ impl Reactor {
         Ok(now)
     }
 
-    /// Turns until the server has been [drained](Server::drain).
+    /// Runs turns until a [drain](Server::drain) is complete.
     ///
     /// # Errors
     /// As [`turn`](Reactor::turn).
     pub fn run(&mut self) -> io::Result<()> {
-        // The clock is read once a turn: what a turn takes is nothing to a deadline, and a timer waits for its turn anyway.
+        // The clock is read once a turn. A turn is short against a deadline, and a timer waits for
+        // its turn anyway.
         let mut now = Instant::now();
         while !self.server.is_drained() {
             now = self.turn_from(now, None)?;
@@ -112,13 +133,14 @@ impl Reactor {
         Ok(())
     }
 
-    /// A handle for other threads.
+    /// Returns a handle for other threads.
+    #[must_use]
     pub fn remote(&self) -> Remote {
         self.server.remote(Arc::clone(&self.waker))
     }
 }
 
-/// Readable when there is something to do at once.
+/// The descriptor is readable when an event waits.
 impl AsFd for Reactor {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.poll.registry().as_fd()

@@ -8,8 +8,8 @@ use slab::Slab;
 
 use crate::connection::Index;
 
-/// Connections by address prefix. An address takes 16 bytes and 5 in the index, at most 43 with both
-/// just grown.
+/// Connections by address prefix. An address takes 16 bytes and 5 in the index; at most 43 when
+/// both have just grown.
 #[derive(Debug, Default)]
 pub(crate) struct Addresses {
     entries: Slab<Address>,

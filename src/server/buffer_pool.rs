@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(
             (pool.buffers.len(), pool.next_check()),
             (3, 18),
-            "nobody has had the time to take one"
+            "no message has come meanwhile"
         );
         assert!(pool.take((1 << 20) + 1).is_empty());
         assert!(pool.take(20).is_empty());

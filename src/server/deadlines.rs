@@ -1,4 +1,8 @@
-//! Checks connections whose deadline has come. Their phase says what that means.
+//! Handles deadlines: the phase of a connection decides what follows. This file does not set the
+//! first deadline of a phase: connection/deadlines.rs does.
+//!
+//! A WebSocket may be silent for `Options::idle_timeout` (default 120 s). Then `ping` sends a ping.
+//! After `Options::pong_timeout` (default 20 s) without input, the connection is dropped.
 
 use super::server::Server;
 use crate::connection::{Flags, NEVER, Phase, Progress, Terms};
@@ -7,11 +11,11 @@ use crate::http1::{RequestError, Response, event_stream};
 use crate::outbox::Kind;
 use crate::websocket::{CloseCode, Opcode, State};
 
-/// Timeouts of handlers that one turn checks: a million may come at once.
+/// The most timeouts of handlers that one turn checks, since a million may be due at once.
 const TIMEOUTS: usize = 1 << 10;
 
 impl Server {
-    /// Checks what is due.
+    /// Handles all deadlines and timeouts that are due.
     pub(super) fn sweep(&mut self) {
         let tick = self.context.table.books.clock.tick();
         self.buffer_pool.evict_unused(tick);
@@ -58,6 +62,8 @@ impl Server {
         }
     }
 
+    /// Drops a connection without a further byte. Its handler gets `close` with 1006, or
+    /// `cancelled`.
     fn drop_now(&mut self, slot: u32) {
         self.context.table.with(slot, |at| {
             at.set_deadline(NEVER);
@@ -81,7 +87,7 @@ impl Server {
         }
     }
 
-    /// Refuses a body that comes too slowly.
+    /// Answers 408 to a body that is slower than `body_rate` (RFC 9110 15.5.9).
     fn body_stalls(&mut self, slot: u32) {
         let Some(mut at) = self.context.table.lease(slot) else { return };
         let options = at.options();
@@ -105,7 +111,7 @@ impl Server {
         }
     }
 
-    /// Tells the client that no answer came, and the handler that none is wanted any more.
+    /// Answers 503 to a request whose deferred answer is late, and calls `cancelled`.
     fn answer_is_late(&mut self, slot: u32) {
         let Some(mut at) = self.context.table.lease(slot) else { return };
         let Some(exchange) = at.held().exchange.take() else { return self.drop_now(slot) };
@@ -115,8 +121,8 @@ impl Server {
         self.respond(slot, terms, &response);
     }
 
-    /// Ends a connection whose peer takes too little. Where the handler makes no output, the peer
-    /// is not at fault.
+    /// Drops a connection whose peer reads slower than `write_rate`. While the handler itself makes
+    /// no output, the peer is not at fault.
     fn response_stalls(&mut self, slot: u32) {
         let Some(mut at) = self.context.table.lease(slot) else { return };
         let progress = at.connection.held.as_mut().map_or(0, |held| held.outbox.progress());
@@ -141,7 +147,7 @@ impl Server {
     }
 
     /// Sends a comment to an event stream. A stream whose peer has taken nothing since the last
-    /// comment is over.
+    /// comment is dropped.
     fn keep_stream_alive(&mut self, slot: u32) {
         let Some((mut at, delivery)) = self.context.lease(slot) else { return };
         let blocked = at.is_blocked();
@@ -158,7 +164,7 @@ impl Server {
     }
 }
 
-/// The bytes that a rate comes to in this many ticks.
+/// Returns the bytes of a rate over some ticks of 250 ms.
 fn bytes_in(ticks: u32, per_second: u64) -> u64 {
     (u64::from(ticks) * per_second) / 4
 }

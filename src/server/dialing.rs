@@ -1,5 +1,5 @@
-//! WebSockets in the client role, until they are open: names, sockets, the handshake. An open one is
-//! like all others.
+//! WebSockets in the client role, until they are open: names, sockets, the handshake. After that, a
+//! WebSocket is like all others.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -58,8 +58,7 @@ impl Server {
         Ok((token, id))
     }
 
-    /// Begins the attempts that were asked for since the last turn, and goes on with those whose
-    /// name has been looked up.
+    /// Begins the attempts of this turn, and goes on with attempts whose name has been looked up.
     #[inline]
     pub(super) fn run_connects(&mut self) {
         if !self.context.work.connecting.is_empty() || self.resolver.is_some() {
@@ -77,7 +76,7 @@ impl Server {
             for id in answer.ids.into_iter().map(ConnId::from_bits) {
                 match &answer.addresses {
                     Ok(addresses) => self.resolved(id, addresses),
-                    // The exchange may have ended meanwhile, and its slot be another's.
+                    // The exchange may have ended meanwhile, and another may have its slot.
                     Err(unresolved) if self.attempt(id).is_some() => {
                         self.failed(id.slot(), unresolved.as_str());
                     }
@@ -275,14 +274,14 @@ impl Server {
         self.failed(slot, "not open in time");
     }
 
-    /// Takes an attempt off those that wait for a name.
+    /// Removes an attempt from the list of those that wait for a name.
     pub(super) fn forget(&mut self, id: ConnId, attempt: &Attempt) {
         if let Some(resolver) = &mut self.resolver {
             resolver.forget(id.to_bits(), attempt.handshake.url().host());
         }
     }
 
-    /// Ends an attempt that failed: its handler hears why by `close`.
+    /// Ends an attempt that failed. `close` reports the reason to the handler.
     fn failed(&mut self, slot: u32, reason: &str) {
         self.context.table.with(slot, |at| {
             at.record_close(CloseCode::ABNORMAL, reason, false);

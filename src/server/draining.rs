@@ -1,5 +1,5 @@
-//! The end of the server in order: connections are closed a slice at a time, and at the deadline
-//! those that are left are dropped.
+//! A drain: closes the server's connections in order, a slice in each turn. At the deadline it
+//! drops the connections that are left.
 
 use super::server::Server;
 use crate::connection::{Flags, Phase};
@@ -47,7 +47,7 @@ impl Server {
         let Some(mut at) = self.context.table.lease(slot) else { return };
         let arrived = at.connection.has_spill();
         match at.connection.phase {
-            // The last response may have been made in this very turn, and still wait.
+            // The last response may come from this very turn, and still wait.
             Phase::Idle | Phase::Head if !arrived && at.connection.has_output() => {
                 at.connection.flags.insert(Flags::LAST);
                 at.after_response();

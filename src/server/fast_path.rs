@@ -1,5 +1,5 @@
 //! The fast path of input: reads from a connection at rest, hands over its whole messages, and
-//! writes their answers at once. Everything else is left to `input` and `frames`.
+//! writes their answers at once. All other input is left to `input` and `frames`.
 //!
 //! One function from readiness to answer took an echo from 1,017 to 699 instructions.
 
@@ -36,7 +36,7 @@ impl Server {
         true
     }
 
-    /// Handles all input that had arrived: most often one short message and nothing else.
+    /// Handles all input of one read: most often one short message and nothing else.
     #[inline]
     fn arrived_fast(&mut self, id: ConnId, zone: u16, max_message: usize, n: usize) {
         let Some(message) = only_message(max_message, &mut self.lent.input[..n]) else {
@@ -70,8 +70,8 @@ impl Server {
         self.lent.input = input;
     }
 
-    /// Hands over whole messages, as long as nothing but their answers follows. Returns how many
-    /// bytes they took; `frames` looks at the rest more closely.
+    /// Hands over whole messages, as long as nothing but their answers follows. Returns the bytes
+    /// that they took. `frames` handles the rest.
     #[inline]
     pub(super) fn fast_messages(
         &mut self,
@@ -101,7 +101,7 @@ impl Server {
                         continue;
                     }
                 }
-                // One of them is not UTF-8: from here on they are judged one by one.
+                // A message of the batch is not UTF-8: from here on each is checked by itself.
                 batches = false;
             }
             let Some((header, at)) = whole_frame(Role::Server, max_message, &input[used..]) else {

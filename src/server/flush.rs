@@ -1,5 +1,6 @@
-//! The second half of a turn: what callbacks asked for, deadlines, output, and the connections that
-//! ended. Nothing is freed or called back before.
+//! The second half of a turn: timers, deadlines, queued calls, output, and the connections that
+//! ended. Connections are freed here alone, and `close`, `cancelled` and `writable` are called
+//! here.
 
 use std::mem;
 use std::time::Instant;
@@ -9,11 +10,11 @@ use crate::connection::{Flags, Phase, Progress, UNCOUNTED};
 use crate::context::{Close, Context, RemoteCall};
 use crate::websocket::CloseCode;
 
-/// Timers that one turn runs.
+/// The most timers that one turn runs.
 const TIMERS: usize = 1 << 10;
-/// Connections that one round offers to the kernel: a publish may reach a million.
+/// The most connections that one round offers to the kernel, since a publish may reach a million.
 const WRITES: usize = 1 << 10;
-/// Room that is kept in the list of connections that ended.
+/// Capacity that stays in the list of connections that ended.
 const ENDED_KEPT: usize = 1 << 10;
 /// Rounds over the lists in one turn. What callbacks add in the last one waits for the next turn.
 const ROUNDS: usize = 4;
@@ -136,8 +137,8 @@ impl Server {
         }
     }
 
-    /// Tells handlers of what has ended, and frees the connections that are gone. What ends
-    /// meanwhile waits for the next round.
+    /// Calls `close` and `cancelled` for exchanges that ended, and frees the connections that are
+    /// gone. Connections that end meanwhile wait for the next round.
     fn free_ended(&mut self) {
         let before = self.context.table.slots.len();
         let count = self.context.table.books.work.ended.slots().len();
@@ -149,9 +150,9 @@ impl Server {
             if gone {
                 self.tell_cancelled(slot);
             }
-            let told = self.tell_close(slot);
+            let closed = self.tell_close(slot);
             if gone {
-                if !told {
+                if !closed {
                     self.context.end_exchange(slot);
                 }
                 self.free(slot);
@@ -180,8 +181,8 @@ impl Server {
         drop(connection);
     }
 
-    /// Calls `close` once for an exchange that was open; its topics go after that. Returns whether
-    /// there was one.
+    /// Calls `close` once for an exchange that was open, and removes its topics after that. Returns
+    /// whether the exchange was open.
     pub(super) fn tell_close(&mut self, slot: u32) -> bool {
         let Some(at) = self.context.table.lease(slot) else { return false };
         let record = at.connection.held.as_mut().and_then(|held| held.close_record.take());

@@ -1,5 +1,9 @@
-//! WebSocket input: messages go to their handler, pings are answered, the close handshake is made.
-//! What a frame is, and what follows from it, is the business of `websocket`.
+//! WebSocket input: hands messages to their handler, answers pings, and performs the closing
+//! handshake. The form of frames and the transitions are the business of `websocket`.
+//!
+//! A ping is answered in `other_event`. Close 1009 comes from a message beyond `max_message`: the
+//! decoder (websocket/decode.rs) returns `Violation::TooBig`, and `violated` fails the connection
+//! with its code. Slow readers are the business of delivery/backpressure.rs, with Close 1013.
 
 #[cfg(feature = "deflate")]
 use std::mem;
@@ -20,7 +24,7 @@ use crate::websocket::{
 const INFLATED_PER_STEP: usize = 4 << 10;
 
 impl Server {
-    /// Handles frames until the input or the steps are used up, or the peer does not take the
+    /// Handles frames until the input or the steps are used up, or until the peer does not take the
     /// answers.
     pub(super) fn frames(&mut self, slot: u32, input: &mut [u8], steps: &mut usize) -> Consumed {
         let held = self.context.table.slots.at(slot).and_then(|at| at.held.as_ref());
@@ -85,13 +89,13 @@ impl Server {
         }
     }
 
-    /// Makes the transition for one input of the peer, and returns what is to be done.
+    /// Makes the transition for one input of the peer, and returns the action that follows.
     #[inline]
     fn apply(&mut self, slot: u32, input: Input) -> Action {
         self.context.table.with(slot, |at| at.apply(input)).unwrap_or(Action::Ignore)
     }
 
-    /// Does what one event asks for.
+    /// Handles one event of the decoder.
     #[inline]
     fn event(&mut self, slot: u32, event: Event<'_>, steps: &mut usize) {
         match event {
@@ -100,8 +104,8 @@ impl Server {
         }
     }
 
-    /// Handles all events but a message that is whole in the input: apart, so that they cost that
-    /// message nothing.
+    /// Handles all events but a message that is whole in the input. This function stands apart, so
+    /// that these events cost such a message nothing.
     #[inline(never)]
     #[cfg_attr(
         not(feature = "deflate"),
@@ -124,6 +128,7 @@ impl Server {
                 let tick = self.context.table.books.clock.tick();
                 self.buffer_pool.put(assembled.into_memory(), tick);
             }
+            // A ping is answered with its own payload (RFC 6455 5.5.3).
             Event::Ping(payload) => {
                 if self.apply(slot, Input::Ping) == Action::AnswerPong {
                     self.tell(slot, |_, conn| conn.send_control(Opcode::Pong, payload));
@@ -139,6 +144,7 @@ impl Server {
         }
     }
 
+    /// Fails the connection for a violation, with its close code and reason (RFC 6455 7.1.7).
     fn violated(&mut self, slot: u32, violation: Violation) {
         let phase = self.context.table.slots.at(slot).map(|at| at.phase);
         match phase == Some(Phase::WebSocket(State::Open)) {
@@ -192,7 +198,7 @@ impl Server {
         self.context.table.slots.at(slot).is_some_and(|at| at.flags.has(Flags::CHUNKS))
     }
 
-    /// Hands over what has arrived of a message to a handler that takes chunks.
+    /// Hands the part of a message that has arrived to a handler that takes chunks.
     fn chunk_so_far(&mut self, slot: u32, assembly: &mut Option<Box<Assembly>>) {
         let phase = self.context.table.slots.at(slot).map(|at| at.phase);
         if self.takes_chunks(slot)
@@ -209,8 +215,8 @@ impl Server {
         self.tell(slot, |handler, conn| handler.chunk(conn, chunk));
     }
 
-    /// Answers a Close frame with its code (RFC 6455 5.5.1); the server is the first to end the
-    /// connection (7.1.1).
+    /// Answers a Close frame with the frame's code (RFC 6455 5.5.1). The server is the first to end
+    /// the connection (7.1.1).
     fn closed_by_peer(&mut self, slot: u32, code: Option<CloseCode>, reason: &str) {
         let Some((mut at, delivery)) = self.context.lease(slot) else { return };
         let code = code.unwrap_or(CloseCode::NO_STATUS);
@@ -222,7 +228,7 @@ impl Server {
         self.finish(slot);
     }
 
-    /// Ends a WebSocket after both Close frames. The server waits for nothing more.
+    /// Ends a WebSocket after both Close frames. Nothing more is read.
     fn finish(&mut self, slot: u32) {
         let Some(mut at) = self.context.table.lease(slot) else { return };
         at.record_close(CloseCode::ABNORMAL, "", false);

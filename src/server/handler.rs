@@ -1,4 +1,5 @@
-//! What a user of the crate writes: a handler, or a closure in its place. It knows what happens, not how.
+//! The code that a program brings: a handler, or a closure in its place. This file names the
+//! callbacks and does not know when they are made.
 
 use std::any::Any;
 
@@ -6,12 +7,63 @@ use crate::context::{Chunk, Close, Conn, Reply, Upgrade};
 use crate::http1::Request;
 use crate::websocket::Message;
 
-/// A zone's code. Every method has a default, so a handler has those it needs.
+/// A zone's code. Every method has a default, so a handler implements only the methods it needs.
 ///
-/// Callbacks run to completion, one at a time: what they change needs no lock. What they are lent (request, body, message)
-/// lives for the call. See the [four rules](crate#four-rules).
+/// Callbacks run to completion, one at a time, so a handler needs no lock. A request, a body or a
+/// message is lent for the call. See the [four rules](crate#four-rules).
+///
+/// # Callbacks
+/// The callbacks that follow a reply of [`request`] or [`body`]:
+///
+/// | [reply](Reply) | then | at the end |
+/// | --- | --- | --- |
+/// | [`Pass`] | `request` of the next zone that matches | - |
+/// | [`Respond`] | - | - |
+/// | [`Body`] | [`body`] with the whole body | none if the body is too long or late |
+/// | [`Upgrade`] | [`open`], then [`message`] or [`chunk`], [`pong`] | [`close`] once |
+/// | [`EventStream`] | [`open`] | [`close`] once |
+/// | [`Takeover`] | [`open`], then [`input`] | [`close`] once, also after [`Conn::release`] |
+/// | [`Later`] | after [`Context::upgrade`]: as `Upgrade` | [`cancelled`] if no answer was sent |
+/// | [`Stream`] | [`writable`], at once and on request | [`cancelled`] if not finished |
+///
+/// - `Upgrade` calls nothing if the server refuses the handshake (400, 403, 426), and `EventStream`
+///   calls nothing for HEAD.
+/// - [`close`] comes exactly once after each [`open`]. [`Context::connect`] makes one exception: an
+///   attempt that fails gets [`close`] without [`open`].
+/// - [`cancelled`] comes at most once. It comes when the peer leaves, when
+///   [`Options::answer_timeout`] passes, when a reader is too slow, or when a drain reaches its
+///   deadline.
+/// - [`writable`] also comes to WebSockets, event streams and takeovers, once waiting output has
+///   left.
+/// - [`timeout`] comes in every exchange that called [`Conn::set_timeout`], until the exchange
+///   ends.
+/// - No callback of an exchange follows [`close`], [`cancelled`] or the answer.
+///
+/// [`request`]: Handler::request
+/// [`body`]: Handler::body
+/// [`open`]: Handler::open
+/// [`message`]: Handler::message
+/// [`chunk`]: Handler::chunk
+/// [`pong`]: Handler::pong
+/// [`input`]: Handler::input
+/// [`writable`]: Handler::writable
+/// [`timeout`]: Handler::timeout
+/// [`close`]: Handler::close
+/// [`cancelled`]: Handler::cancelled
+/// [`Pass`]: Reply::Pass
+/// [`Respond`]: Reply::Respond
+/// [`Body`]: Reply::Body
+/// [`Upgrade`]: Reply::Upgrade
+/// [`EventStream`]: Reply::EventStream
+/// [`Takeover`]: Reply::Takeover
+/// [`Later`]: Reply::Later
+/// [`Stream`]: Reply::Stream
+/// [`Context::connect`]: crate::Context::connect
+/// [`Context::upgrade`]: crate::Context::upgrade
+/// [`Options::answer_timeout`]: crate::Options::answer_timeout
 ///
 /// ```
+/// use switchboard::testing::World;
 /// use switchboard::{Close, Conn, Handler, Message, Request};
 ///
 /// struct Room { greeting: String }
@@ -25,77 +77,96 @@ use crate::websocket::Message;
 ///         conn.publish_to_others("room", message);
 ///     }
 ///     fn close(&mut self, conn: &mut Conn<'_>, _close: Close<'_>) {
-///         conn.publish_to_others("room", "somebody left");
+///         conn.publish_to_others("room", "one left");
 ///     }
 /// }
 ///
-/// let mut server = switchboard::Server::detached();
-/// server.zone("/room", Room { greeting: "hello".into() });
+/// let mut world = World::new();
+/// world.server.zone("/room", Room { greeting: "hello".into() });
+/// let (ada, bob) = (world.websocket("/room"), world.websocket("/room"));
+/// world.say(ada, "hi");
+/// world.end(ada);
+/// assert_eq!(world.hear(bob), ["hello", "hi", "one left"]);
 /// ```
+// A new callback is a method here. The code for a request is in server/request.rs, for frames in
+// server/frames.rs, for deadlines in server/deadlines.rs, for ends in server/flush.rs.
 pub trait Handler: Any {
-    /// A request's head is complete; no byte of its body has been asked for. The default upgrades what wants to be a WebSocket
-    /// and passes on the rest.
+    /// Replies to a request whose head is complete. Its body has not been asked for.
+    ///
+    /// The default upgrades WebSocket handshakes and passes all other requests on.
     fn request(&mut self, conn: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
         let _ = conn;
         if request.is_websocket() { Upgrade::new().into() } else { Reply::Pass }
     }
 
-    /// The whole body of a request that was answered [`Reply::Body`]. Answering `Body` again is answered 500.
+    /// Replies to a request after [`Reply::Body`], with the whole body. [`Reply::Body`] again is
+    /// answered 500.
     fn body(&mut self, conn: &mut Conn<'_>, request: &mut Request<'_>, body: &[u8]) -> Reply {
         let _ = (conn, request, body);
         Reply::Pass
     }
 
-    /// A WebSocket, event stream or takeover is on.
+    /// Begins a WebSocket, event stream or takeover. Output from here follows the head.
     fn open(&mut self, conn: &mut Conn<'_>, request: &Request<'_>) {
         let _ = (conn, request);
     }
 
-    /// A message has arrived on a WebSocket (RFC 6455 6.2).
+    /// Takes a message that arrived on a WebSocket (RFC 6455 6.2), of at most
+    /// [`Options::max_message`](crate::Options::max_message) bytes.
     fn message(&mut self, conn: &mut Conn<'_>, message: Message<'_>) {
         let _ = (conn, message);
     }
 
-    /// A piece of a message has arrived, where [`Options::chunks`](crate::Options::chunks) asks for that.
+    /// Takes a piece of a message, in place of [`message`](Handler::message), on WebSockets whose
+    /// options have [`Options::chunks`](crate::Options::chunks).
     fn chunk(&mut self, conn: &mut Conn<'_>, chunk: Chunk<'_>) {
         let _ = (conn, chunk);
     }
 
-    /// A pong has arrived on a WebSocket (RFC 6455 5.5.3): the answer to a [`Conn::ping`], whose payload it repeats, to one that the server sent by itself to
-    /// a silent peer, which is empty, or to none at all.
+    /// Takes a pong that arrived on a WebSocket (RFC 6455 5.5.3).
+    ///
+    /// A pong repeats the payload of a [`Conn::ping`]. Its payload is empty if the server itself
+    /// pinged a silent peer. A peer may also send a pong without a ping.
     fn pong(&mut self, conn: &mut Conn<'_>, payload: &[u8]) {
         let _ = (conn, payload);
     }
 
-    /// Bytes have arrived on a taken-over connection. Returns how many were used; the others come again with the next ones. A
-    /// megabyte of which nothing is used ends the connection.
+    /// Takes bytes that arrived on a taken-over connection, and returns the number of bytes used.
+    /// The rest comes again, in front of later bytes.
+    ///
+    /// More than 1 MiB of which nothing is used ends the connection, with 1009 in
+    /// [`close`](Handler::close).
     fn input(&mut self, conn: &mut Conn<'_>, bytes: &[u8]) -> usize {
         let _ = conn;
         bytes.len()
     }
 
-    /// What the transport had refused has left, or [`Conn::want_writable`] asked for this. Once a turn at most.
+    /// Goes on with output: waiting output has left, or [`Conn::want_writable`] asked for this
+    /// call. It comes at most once a turn.
     fn writable(&mut self, conn: &mut Conn<'_>) {
         let _ = conn;
     }
 
-    /// The time that [`Conn::set_timeout`] set has passed.
+    /// Handles the end of the time that [`Conn::set_timeout`] set.
     fn timeout(&mut self, conn: &mut Conn<'_>) {
         let _ = conn;
     }
 
-    /// The WebSocket, event stream or takeover has ended: exactly once after each [`open`](Handler::open). Its topics still stand.
+    /// Handles the end of a WebSocket, event stream or takeover, exactly once after each
+    /// [`open`](Handler::open). Its [`Conn::topics`] are still complete, but it receives nothing.
     fn close(&mut self, conn: &mut Conn<'_>, close: Close<'_>) {
         let _ = (conn, close);
     }
 
-    /// A deferred or streamed answer is not wanted any more: its peer has left or its deadline has passed.
+    /// Handles the end of a deferred or streamed answer that is no longer needed: the peer has
+    /// left, or a deadline has passed. A later [`Context::respond`](crate::Context::respond) does
+    /// nothing.
     fn cancelled(&mut self, conn: &mut Conn<'_>) {
         let _ = conn;
     }
 }
 
-/// A closure that hears messages.
+/// A handler that hands messages to a closure.
 pub(crate) struct Messages<F>(pub(crate) F);
 
 impl<F: FnMut(&mut Conn<'_>, Message<'_>) + 'static> Handler for Messages<F> {
@@ -105,7 +176,7 @@ impl<F: FnMut(&mut Conn<'_>, Message<'_>) + 'static> Handler for Messages<F> {
     }
 }
 
-/// A closure that answers requests.
+/// A handler that hands requests to a closure.
 pub(crate) struct Requests<F>(pub(crate) F);
 
 impl<F, R> Handler for Requests<F>

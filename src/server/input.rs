@@ -1,5 +1,6 @@
-//! From readiness to phases: reads a connection once a turn, a large message a few times, and hands
-//! the bytes to what its phase says, within a budget. This file does not know what bytes mean.
+//! From readiness to phases: reads a connection once a turn, a large message a few times. The phase
+//! decides which function takes the bytes, within a budget. This file does not know what bytes
+//! mean.
 
 use std::io;
 use std::mem;
@@ -14,9 +15,9 @@ use crate::websocket::CloseCode;
 pub(super) const STEPS: usize = 256;
 /// Bytes read per call into a large message's own buffer: this still fits the cache for unmasking.
 const LARGE_READ: usize = 256 << 10;
-/// Bytes read per call once the turn's budget is spent.
+/// Bytes read per call into a large message's own buffer, once the turn's budget is spent.
 const SMALL_READ: usize = 128 << 10;
-/// Input of a takeover of which the handler uses nothing.
+/// The most bytes of a takeover that wait while the handler uses none of them.
 const MAX_UNUSED: usize = 1 << 20;
 
 /// The outcome of one step over the input.
@@ -60,8 +61,8 @@ impl Server {
         hit
     }
 
-    /// Goes on with a large message: one that is finished at once leaves its memory, still in the
-    /// cache, to the next one.
+    /// Goes on with a large message. A message that is finished at once leaves its memory to the
+    /// next one while the memory is still in the cache.
     pub(super) fn read_on(&mut self, slot: u32, mut more: bool) {
         while more && self.lent.large_left > 0 && self.has_large_message(slot) {
             more = self.read_once(slot);
@@ -124,7 +125,7 @@ impl Server {
         self.after_read(slot, in_place, outcome)
     }
 
-    /// Does what follows a read, and returns whether the transport may hold more.
+    /// Handles the outcome of a read, and returns whether the transport may hold more.
     #[inline(never)]
     pub(super) fn after_read(
         &mut self,
@@ -164,7 +165,7 @@ impl Server {
         more
     }
 
-    /// Handles bytes in the read buffer where they lie, unless unfinished ones precede them.
+    /// Handles bytes in the read buffer where they lie, unless unused input precedes them.
     fn arrived(&mut self, slot: u32, n: usize) {
         let mut input = mem::take(&mut self.lent.input);
         let held = self.context.table.slots.at_mut(slot).and_then(|at| at.held.as_mut());
@@ -184,8 +185,8 @@ impl Server {
         self.lent.input = input;
     }
 
-    /// Handles bytes of a large frame in the message's own memory, once no more are to be had at
-    /// once.
+    /// Handles bytes of a large frame in the message's own memory, once the transport or the turn's
+    /// budget has no more.
     fn arrived_in_place(&mut self, slot: u32, n: usize, more: bool) {
         let held = self.context.table.slots.at_mut(slot).and_then(|at| at.held.as_mut());
         if let Some(assembly) = held.and_then(|held| held.assembly.as_mut()) {
@@ -218,8 +219,8 @@ impl Server {
         }
     }
 
-    /// Handles input as far as it goes, and returns how many bytes were used. The output leaves in
-    /// one write.
+    /// Handles as much input as possible, and returns the number of bytes used. The output leaves
+    /// in one write.
     pub(super) fn consume(&mut self, slot: u32, input: &mut [u8], mut steps: usize) -> usize {
         self.begin_input(slot);
         let mut used = 0;
@@ -242,7 +243,7 @@ impl Server {
         used
     }
 
-    /// Hands input to what the phase says.
+    /// Hands input to the function for the connection's phase.
     fn step(&mut self, slot: u32, input: &mut [u8], steps: &mut usize) -> Consumed {
         let discarded = Consumed::More(input.len());
         let Some(connection) = self.context.table.slots.at(slot) else { return discarded };

@@ -1,4 +1,9 @@
-//! Listening, accepting, and taking in what was accepted.
+//! Listeners, and the connections that they accept. This file decides which connection is turned
+//! away.
+//!
+//! At EMFILE and ENFILE no descriptor is left. The acceptor (net/acceptor.rs) then turns up to 64
+//! waiting connections away with 503, over one descriptor held in reserve. The acceptor tries again
+//! after 50 ms to 1 s. This file counts `Stats::exhausted`.
 
 use std::io::{self, Error, ErrorKind};
 use std::net::SocketAddr;
@@ -9,21 +14,30 @@ use super::server::{ListenerId, Server};
 use crate::connection::{MAX_LISTENERS, Phase, TokenKind, UNCOUNTED};
 use crate::net::{AcceptOutcome, Acceptor, Listener, Transport, prefix, turn_away};
 
-/// Said to those who are turned away because descriptors have run out, or because as many are connected as may be.
-const NO_ROOM: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+/// The answer to a connection beyond the limit, or beyond the descriptors (RFC 9110 15.6.4).
+const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
+    Connection: close\r\nContent-Length: 0\r\n\r\n";
 
-/// Said to those whose address has as many connections as it may (RFC 6585 section 4).
-const TOO_MANY: &[u8] =
-    b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+/// The answer to a connection whose address has reached its limit (RFC 6585 section 4).
+const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\n\
+    Connection: close\r\nContent-Length: 0\r\n\r\n";
 
 impl Server {
-    /// Listens at an address, such as `"127.0.0.1:9001"`; port 0 lets the kernel choose one, which
-    /// [`local_addr`](Server::local_addr) tells.
+    /// Listens at an address, such as `"127.0.0.1:9001"`. With port 0 the kernel chooses a port,
+    /// which [`local_addr`](Server::local_addr) returns.
+    ///
+    /// ```
+    /// use switchboard::Reactor;
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let listener = reactor.server.listen("127.0.0.1:0")?;
+    /// assert_ne!(reactor.server.local_addr(listener)?.port(), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// When the address is malformed, cannot be resolved or is taken, when the server is [detached](Server::detached), or
-    /// when it has 4,096 listeners already.
+    /// When the address is malformed, cannot be resolved or is taken. Also when the server is
+    /// [detached](Server::detached), or has 4,096 listeners already.
     pub fn listen(&mut self, listener: impl Into<Listener>) -> io::Result<ListenerId> {
         let Some(registry) = &self.registry else {
             return Err(Error::new(
@@ -42,34 +56,38 @@ impl Server {
         Ok(ListenerId(index))
     }
 
-    /// The address that a listener listens at.
+    /// Returns the address that a listener listens at.
     ///
     /// # Errors
-    /// When it does not listen any more.
+    /// When the listener no longer listens, since the server drains.
     pub fn local_addr(&self, listener: ListenerId) -> io::Result<SocketAddr> {
         let listener = self.listeners.get(usize::from(listener.0)).and_then(Option::as_ref);
         listener.ok_or(ErrorKind::NotConnected)?.local_addr()
     }
 
-    /// The most connections at a time (default: 16.7 million, or the descriptor limit). One more is answered 503 and closed.
+    /// Sets the most connections at a time (default: 16.7 million). One more is answered 503 and
+    /// closed. The limit of descriptors may come first.
     pub fn max_connections(&mut self, connections: usize) {
         self.limits.connections = connections;
     }
 
-    /// The most connections at a time from one IPv4 address or one IPv6 /64 (default: no limit, which costs nothing; otherwise at most 48 bytes an
-    /// address). One more is answered 429 and closed. Connections that are open already are not counted.
+    /// Sets the most connections at a time from one IPv4 address or one IPv6 /64 (default: no
+    /// limit). One more is answered 429 and closed (RFC 6585 section 4).
+    ///
+    /// Connections that are open already are not counted. A limit costs at most 48 bytes for each
+    /// address; no limit costs nothing.
     pub fn max_connections_per_address(&mut self, connections: u32) {
         self.limits.per_address = Some(connections);
     }
 
-    /// Somebody waits at a listener: `flush` accepts, once a turn.
+    /// Has `flush` accept from a listener, once a turn.
     pub(super) fn accept_later(&mut self, index: u16) {
         if !self.work.accepting.contains(&index) {
             self.work.accepting.push_back(index);
         }
     }
 
-    /// Accepts what waits, within the turn's budget.
+    /// Accepts waiting connections, within the turn's budget.
     fn accept(&mut self, index: u16) {
         let listener = self.listeners.get(usize::from(index)).and_then(Option::as_ref);
         for _ in 0..listener.map_or(0, Acceptor::per_turn) {
@@ -81,6 +99,7 @@ impl Server {
                     }
                 }
                 AcceptOutcome::Drained => return,
+                // EMFILE or ENFILE: the acceptor tries again after a pause, at `retry_at`.
                 AcceptOutcome::Exhausted => {
                     self.context.table.books.stats.exhausted += 1;
                     return;
@@ -90,7 +109,8 @@ impl Server {
         self.accept_later(index);
     }
 
-    /// Reads what a connection that was just accepted has said already, while all of it is in the cache: where those before had, too.
+    /// Reads from a connection that was just accepted, while its memory is in the cache. The
+    /// listener predicts whether bytes have arrived, from earlier connections.
     fn read_after_accept(&mut self, index: u16, slot: u32) {
         let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) else { return };
         if !listener.first_read.should_read() {
@@ -103,6 +123,7 @@ impl Server {
     }
 
     /// Takes in a connection, if there is room for it.
+    // Both limits are checked here; `turn_away` sends the 503 or the 429.
     fn admit(&mut self, socket: TcpStream) -> Option<u32> {
         if self.context.table.slots.len() >= self.limits.connections {
             self.context.table.books.stats.turned_away += 1;
@@ -111,7 +132,7 @@ impl Server {
         }
         let mut entry = UNCOUNTED;
         if let Some(limit) = self.limits.per_address {
-            // Who has left already has none.
+            // A socket whose peer has left already has no address.
             let Ok(address) = socket.peer_addr() else { return None };
             match self.addresses.enter(prefix(address.ip()), limit) {
                 Some(counted) => entry = counted,
@@ -122,7 +143,7 @@ impl Server {
                 }
             }
         }
-        // A connection that cannot be taken in is closed; there is nobody else to tell.
+        // A connection that cannot be taken in is closed, without a report.
         let slot = self.take_in(socket.into(), entry).ok();
         if slot.is_none() && entry != UNCOUNTED {
             self.addresses.leave(entry);
@@ -130,7 +151,8 @@ impl Server {
         slot
     }
 
-    /// Accepts where somebody waits, and goes on where the last turn's budget, or a back-off, ended.
+    /// Accepts from every listener with waiting connections. That includes listeners whose budget
+    /// ended in the last turn, and listeners whose pause is over.
     pub(super) fn accept_again(&mut self) {
         let now = self.context.now();
         for index in 0..self.listeners.len() {
@@ -146,6 +168,9 @@ impl Server {
         }
     }
 
+    /// Puts a transport into the table, as an idle HTTP connection.
+    // A new transport is a variant of `Transport` (net/transport.rs) with its read, write and
+    // registration. No other file of `server` knows the kinds, but `dialing` makes a TCP socket.
     pub(super) fn take_in(&mut self, mut transport: Transport, address: u32) -> io::Result<u32> {
         if self.context.draining.is_some() {
             return Err(Error::new(ErrorKind::NotConnected, "the server is draining"));

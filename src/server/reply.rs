@@ -1,5 +1,8 @@
 //! Performs a handler's reply: responses, upgrades, event streams, deferred and streamed answers,
-//! takeovers. Which zone replied, and why, is the business of `request`.
+//! takeovers. The choice of the zone that replies is the business of `request`.
+//!
+//! A new variant of `Reply` (context/reply.rs) gets an arm in `perform`. The Origin of a WebSocket
+//! is checked in `upgrade`, by `check_origin` (websocket/origin.rs).
 
 use super::server::Server;
 use crate::connection::{ConnId, Flags, Incoming, Phase, Progress, Terms};
@@ -12,7 +15,8 @@ use crate::websocket::{self, Origins, State};
 const MAX_DISCARDED: usize = 64 << 10;
 
 impl Server {
-    /// Performs a reply. `unread` says that a body of the request has not been read.
+    /// Performs a reply. `unread` means that the request has a body of which a part is still to
+    /// arrive.
     pub(super) fn perform(
         &mut self,
         slot: u32,
@@ -54,8 +58,8 @@ impl Server {
         self.next_request(slot);
     }
 
-    /// Writes a whole response to a request whose body has not been read. A short body is discarded;
-    /// for a long one the connection closes.
+    /// Writes a whole response to a request with an unread body. A short body is discarded; for a
+    /// long one the connection closes.
     fn respond_unread(
         &mut self,
         slot: u32,
@@ -80,8 +84,8 @@ impl Server {
         self.context.table.with(slot, |at| at.enter(Phase::Body));
     }
 
-    /// Encodes a response, or only its head where the body comes later, and notes whether it is the
-    /// connection's last.
+    /// Encodes a response, or only its head where the body comes later. Decides whether the
+    /// response is the connection's last.
     fn write_response(
         &mut self,
         slot: u32,
@@ -113,7 +117,8 @@ impl Server {
         delivery.enforce_bounds(&mut at);
     }
 
-    /// Makes a WebSocket of a request (RFC 6455 4.2.2) that passes every check of 4.2.1.
+    /// Makes a WebSocket of a request (RFC 6455 4.2.2) that passes the checks of 4.2.1 and the
+    /// check of its Origin (10.2).
     fn upgrade(&mut self, slot: u32, entry: usize, upgrade: &Upgrade, request: &mut Request<'_>) {
         let terms = Terms::of(request);
         let origins =
@@ -139,8 +144,8 @@ impl Server {
         self.open(slot, Phase::WebSocket(State::Open), upgrade.options.0, request);
     }
 
-    /// Agrees on compression (RFC 7692 section 7.1). Returns the header lines with the answer to the
-    /// client's offers.
+    /// Negotiates compression (RFC 7692 section 7.1). Returns the header lines, with the answer to
+    /// the client's offers among them.
     #[cfg(feature = "deflate")]
     fn agree_on_compression(
         &mut self,
@@ -221,7 +226,7 @@ impl Server {
         self.open(slot, Phase::Taken, options, request);
     }
 
-    /// Opens what the exchange has become, and tells the handler.
+    /// Opens the WebSocket, event stream or takeover that a request has become, and calls `open`.
     pub(super) fn open(&mut self, slot: u32, phase: Phase, options: u16, request: &Request<'_>) {
         let Some(mut at) = self.context.table.lease(slot) else { return };
         at.connection.options = options;
@@ -232,13 +237,17 @@ impl Server {
         at.enter(phase);
         let id = at.connection.id;
         self.tell(slot, |handler, conn| handler.open(conn, request));
-        // During a drain, the others have been closed already.
+        // A drain has closed the exchanges that were open then, so this one is closed now.
         if let Some(draining) = self.context.draining {
             Conn { cx: &mut self.context, id }.close(draining.code, "");
         }
     }
 
-    /// Performs a deferred answer, if it is still owed.
+    /// Performs a deferred answer, if the exchange still owes one.
+    ///
+    /// A late answer does nothing. After a 503 or another end, the exchange has given up its name,
+    /// so `lease_live` finds no connection. After a first answer, the phase is no longer
+    /// `Deferred`.
     pub(super) fn answer(&mut self, id: ConnId, answer: Answer) {
         let slot = id.slot();
         let Some(mut at) = self.context.table.lease_live(id) else { return };
@@ -257,7 +266,7 @@ impl Server {
                 });
             }
         });
-        // Requests that were pipelined behind this one have waited for it.
+        // Requests that were pipelined behind this one have waited for its answer.
         self.context.table.with(slot, |at| at.read_later());
     }
 }

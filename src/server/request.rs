@@ -1,5 +1,5 @@
-//! HTTP input: heads and bodies, the walk through the zones, and what is refused before any handler
-//! is asked. What a handler replies is performed by `reply`.
+//! HTTP input: heads, bodies, the walk through the zones, and refusals without a handler. A
+//! handler's reply is performed in `reply`.
 
 use std::mem;
 
@@ -166,7 +166,7 @@ impl Server {
                 Walk::Answered { entry, reply: response.into() }
             }
             (Reply::Body(_), Body::Whole(body)) => self.ask_with_body(slot, entry, request, body),
-            // A body that is still to arrive would be taken for the new protocol.
+            // The new protocol would get the bytes of a body that is still to arrive.
             (Reply::Takeover(_), _)
                 if !matches!(request.body_length(), BodyLength::None | BodyLength::Known(0)) =>
             {
@@ -292,7 +292,7 @@ impl Server {
         });
     }
 
-    /// Parses a kept head again. It was sound when it arrived, so it is now.
+    /// Parses a kept head again. The head was sound when it arrived, so parsing succeeds.
     pub(super) fn with_request(
         &mut self,
         slot: u32,
@@ -309,7 +309,8 @@ impl Server {
         }
     }
 
-    /// Refuses a request that no handler has seen: the peer hears why, and the connection ends.
+    /// Refuses a request that no handler has seen, with the status of the error. The connection
+    /// ends.
     pub(super) fn refuse(&mut self, slot: u32, error: RequestError) {
         let version = http1::Version::Http11;
         let terms = Terms { version, head_only: false, keep_alive: false };
@@ -321,7 +322,7 @@ impl Server {
         self.respond(slot, Terms { keep_alive: false, ..terms }, &error.into());
     }
 
-    /// Ends the exchange, after which another may come.
+    /// Ends the exchange, and reads the next request unless this one was the last.
     pub(super) fn next_request(&mut self, slot: u32) {
         self.context.end_exchange(slot);
         self.context.table.with(slot, |at| at.after_response());

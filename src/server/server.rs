@@ -1,5 +1,5 @@
-//! The server: zones, connections, and the ways in. It is told of readiness and time; it waits for nothing, so it fits
-//! into any loop.
+//! The server: zones, connections, and the ways in. A loop passes readiness and time in. The server
+//! never waits, so it fits into any loop.
 
 use std::collections::VecDeque;
 use std::io;
@@ -23,8 +23,26 @@ use crate::websocket::{Batch, CloseCode, Message};
 
 /// Zones, their handlers and their connections, without a loop of its own.
 ///
-/// Most programs have it inside a [`Reactor`](crate::Reactor). A program with a mio loop of its own makes it from its
-/// registry and calls [`handle_event`](Server::handle_event), [`flush`](Server::flush) and
+/// Most programs have a server inside a [`Reactor`](crate::Reactor). A server holds up to 65,536
+/// handlers, 4,096 listeners and 16.7 million connections.
+///
+/// ```
+/// use switchboard::Server;
+/// use switchboard::testing::World;
+///
+/// let mut server = Server::detached();
+/// server.http("/hello", |_conn, _request| "hello");
+/// server.websocket("/echo", |conn, message| conn.send(message));
+///
+/// let mut world = World::over(server);
+/// assert_eq!(world.get("/hello").text(), "hello");
+/// let ada = world.websocket("/echo");
+/// world.say(ada, "are you there");
+/// assert_eq!(world.hear(ada), ["are you there"]);
+/// ```
+///
+/// A program with a mio loop of its own makes a server from its registry, and calls
+/// [`handle_event`](Server::handle_event), [`flush`](Server::flush) and
 /// [`poll_timeout`](Server::poll_timeout):
 ///
 /// ```no_run
@@ -39,14 +57,14 @@ use crate::websocket::{Batch, CloseCode, Message};
 /// server.listen("127.0.0.1:9001")?;
 /// loop {
 ///     if let Err(error) = poll.poll(&mut events, server.poll_timeout(Instant::now())) {
-///         if error.kind() == ErrorKind::Interrupted { continue } // mio hands EINTR on
+///         if error.kind() == ErrorKind::Interrupted { continue } // mio returns EINTR
 ///         return Err(error);
 ///     }
 ///     let now = Instant::now();
 ///     for event in &events {
 ///         if server.owns(event.token()) {
 ///             server.handle_event(event, now);
-///         } // else it is one of the program's own
+///         } // else the event is one of the program's own
 ///     }
 ///     server.flush(now);
 /// }
@@ -60,9 +78,9 @@ pub struct Server {
     pub(super) work: ServerWork,
     pub(super) listeners: Vec<Option<Acceptor>>,
     pub(super) limits: Limits,
-    /// Connections by address, where they are limited.
+    /// Connections by address, while a limit is set.
     pub(super) addresses: Addresses,
-    /// Memory of large messages to use again.
+    /// Buffers of large messages, for reuse.
     pub(super) buffer_pool: BufferPool,
     pub(super) registry: Option<Registry>,
     pub(super) number: usize,
@@ -114,15 +132,28 @@ const READ_BUFFER: usize = 128 << 10;
 /// milliseconds' worth. A message that is begun in one turn and ended in a later one has left the
 /// cache by then.
 pub(super) const LARGE_PER_TURN: usize = 32 << 20;
-/// Names a listener of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+
+/// Names a listener of a server. [`Server::listen`] returns one.
+///
+/// ```
+/// use std::net::TcpStream;
+/// use switchboard::{ListenerId, Reactor};
+///
+/// let mut reactor = Reactor::new()?;
+/// let listener: ListenerId = reactor.server.listen("127.0.0.1:0")?;
+/// let address = reactor.server.local_addr(listener)?;
+/// assert!(TcpStream::connect(address).is_ok());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ListenerId(pub(crate) u16);
 
 static SERVERS: AtomicUsize = AtomicUsize::new(0);
 
 impl Server {
-    /// A server whose sockets are registered with a `Poll` of the caller's. One that opens WebSockets by name needs to be lent a
-    /// waker, with [`remote`](Server::remote): names are looked up on another thread.
+    /// Makes a server whose sockets are registered with the caller's `Poll`. A server that opens
+    /// WebSockets by name also needs a waker, through [`remote`](Server::remote): another thread
+    /// looks names up.
     ///
     /// # Errors
     /// When the registry cannot be cloned.
@@ -132,8 +163,9 @@ impl Server {
         Ok(server)
     }
 
-    /// A server with no `Poll` at all: transports are [adopted](Server::adopt) and their readiness is
-    /// [told](Server::ready). Simulations run so.
+    /// Makes a server without a `Poll`, for simulations. The caller [adopts](Server::adopt)
+    /// transports and passes their readiness to [`ready`](Server::ready).
+    #[must_use]
     pub fn detached() -> Server {
         Server {
             context: Context::new(Instant::now()),
@@ -158,10 +190,11 @@ impl Server {
         }
     }
 
-    /// Puts a handler at a prefix, after all zones that are there.
+    /// Puts a handler at a prefix, after all zones that are there. Requests go through the zones in
+    /// this order.
     ///
     /// # Panics
-    /// With more than 65,536 handlers, as its siblings do.
+    /// With more than 65,536 handlers. `zones`, `websocket` and `http` panic alike.
     pub fn zone<H: Handler>(&mut self, zone: impl Into<Zone>, handler: H) -> ZoneId<H> {
         ZoneId::new(self.zones.add(vec![zone.into()], Box::new(handler)))
     }
@@ -191,7 +224,7 @@ impl Server {
         ZoneId::new(self.zones.add(zones, Box::new(handler)))
     }
 
-    /// Serves WebSockets at a prefix with a closure that hears their messages.
+    /// Serves WebSockets at a prefix with a closure that takes their messages.
     pub fn websocket<Z, F>(&mut self, zone: Z, messages: F) -> ZoneId<impl Handler + use<Z, F>>
     where
         Z: Into<Zone>,
@@ -200,8 +233,8 @@ impl Server {
         self.zone(zone, Messages(messages))
     }
 
-    /// Serves plain HTTP at a prefix with a closure that answers requests, e.g. with a text, a
-    /// [`Response`](crate::Response) or a [`Reply`].
+    /// Serves plain HTTP at a prefix with a closure that returns a text, a
+    /// [`Response`](crate::Response) or another [`Reply`].
     pub fn http<Z, F, R>(&mut self, zone: Z, requests: F) -> ZoneId<impl Handler + use<Z, F, R>>
     where
         Z: Into<Zone>,
@@ -211,15 +244,16 @@ impl Server {
         self.zone(zone, Requests(requests))
     }
 
-    /// Sets the options of every connection that no others are named for.
+    /// Sets the default options. They hold for HTTP, and for every WebSocket or event stream that
+    /// names no other [`OptionsId`](crate::OptionsId).
     pub fn options(&mut self, options: Options) {
         self.context.table.books.options[0] = options.settled();
         #[cfg(feature = "deflate")]
         self.context.delivery.shared_contexts.forget(0);
     }
 
-    /// Runs a closure with a zone's handler and the context, between turns. Its output leaves with the next
-    /// [`flush`](Server::flush).
+    /// Runs a closure with a zone's handler and the context, between turns. Output of the closure
+    /// leaves with the next [`flush`](Server::flush).
     ///
     /// # Panics
     /// With a `ZoneId` of another server.
@@ -232,31 +266,36 @@ impl Server {
         call(handler.expect("a ZoneId of this server"), &mut self.context)
     }
 
-    /// The context, at a time that is not earlier than any it was told before.
+    /// Returns the context, and sets its time, which must not be earlier than any time passed
+    /// before.
     pub fn context(&mut self, now: Instant) -> &mut Context {
         self.context.table.books.clock.set(now);
         &mut self.context
     }
 
-    /// A handle for other threads. `waker` ends the wait of the loop that the server is in; an embedding host lends its own, since mio
-    /// allows one for each `Poll`, and needs do nothing at its token but go on to [`flush`](Server::flush).
+    /// Returns a handle for other threads. `waker` ends the wait of the loop around the server.
+    ///
+    /// A program with its own loop passes its own waker, since mio allows one for each `Poll`. At
+    /// the waker's token the program only goes on to [`flush`](Server::flush).
     pub fn remote(&self, waker: Arc<Waker>) -> Remote {
         self.remote.set_waker(waker);
         self.remote.clone()
     }
 
-    /// Takes in a connection. Those with a socket are registered; an in-memory one is told of with
-    /// [`ready`](Server::ready).
+    /// Takes in a connection, and returns its token. A socket is registered with the `Poll`; the
+    /// readiness of an in-memory transport comes through [`ready`](Server::ready).
     ///
     /// # Errors
-    /// When the socket cannot be registered, when the server is draining, or when 16.7 million connections are open.
+    /// When the socket cannot be registered, when the server is draining, or when 16.7 million
+    /// connections are open.
     pub fn adopt(&mut self, transport: impl Into<Transport>, now: Instant) -> io::Result<Token> {
         self.context.table.books.clock.set(now);
         let slot = self.take_in(transport.into(), UNCOUNTED)?;
         Ok(TokenKind::Connection(slot).token(self.number))
     }
 
-    /// Whether a token is one of this server's.
+    /// Whether a token belongs to this server.
+    #[must_use]
     pub fn owns(&self, token: Token) -> bool {
         TokenKind::of(token, self.number).is_some()
     }
@@ -264,7 +303,7 @@ impl Server {
     /// Handles one of mio's events.
     pub fn handle_event(&mut self, event: &Event, now: Instant) {
         let readiness = Readiness {
-            // An error is found by reading.
+            // A read returns the error.
             readable: event.is_readable() || event.is_error(),
             writable: event.is_writable(),
             read_closed: event.is_read_closed(),
@@ -272,7 +311,7 @@ impl Server {
         self.ready(event.token(), readiness, now);
     }
 
-    /// Tells what has become possible on a transport or a listener. Tokens of others are ignored.
+    /// Handles the readiness of a transport or a listener. Tokens of other servers are ignored.
     pub fn ready(&mut self, token: Token, readiness: Readiness, now: Instant) {
         self.context.table.books.clock.set(now);
         match TokenKind::of(token, self.number) {
@@ -283,7 +322,7 @@ impl Server {
     }
 
     fn connection_ready(&mut self, slot: u32, readiness: Readiness) {
-        // Nearly always there is input, and nothing else to do.
+        // Nearly always, input is the only news.
         if readiness.readable && !readiness.read_closed && self.read_fast(slot) {
             return;
         }
@@ -303,8 +342,9 @@ impl Server {
         }
     }
 
-    /// Returns how long the loop may wait for events: until the next deadline or timer, and not at
-    /// all while work is left.
+    /// Returns how long the loop may wait for events: until the next deadline or timer, and zero
+    /// while work is left. `None` means without limit.
+    #[must_use]
     pub fn poll_timeout(&self, now: Instant) -> Option<Duration> {
         if self.is_busy() {
             return Some(Duration::ZERO);
@@ -329,7 +369,7 @@ impl Server {
             || self.drains_on()
     }
 
-    /// Calls the handler that a connection's exchange belongs to.
+    /// Makes a callback of the handler that a connection's exchange belongs to.
     #[inline]
     pub(super) fn tell<R>(
         &mut self,
@@ -348,7 +388,7 @@ impl Server {
         self.context.end_input(slot);
     }
 
-    /// Fails a connection, and tells its peer why.
+    /// Fails a connection, with a code and a reason for its peer.
     pub(super) fn fail(&mut self, slot: u32, code: CloseCode, reason: &'static str) {
         if let Some((mut at, delivery)) = self.context.lease(slot) {
             delivery.fail(&mut at, code, reason);

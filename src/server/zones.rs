@@ -1,4 +1,5 @@
-//! The ordered list of zones and its prefix match. It knows paths and handlers, no connection.
+//! The ordered list of zones, and the match of a path against their prefixes. This file knows paths
+//! and handlers, and no connection.
 
 use std::any::Any;
 
@@ -8,17 +9,27 @@ use super::handler::Handler;
 use super::served::Served;
 use crate::websocket::Origins;
 
-/// Where a handler stands: a URI prefix, and which methods and origins it takes.
+/// The place of a handler: a URI prefix, and the methods and origins that it takes.
 ///
-/// A prefix matches whole path segments: `/foo` takes `/foo` and `/foo/x`, not `/foobar`. Paths are decoded and normalised
-/// before they are matched.
+/// A prefix matches whole path segments: `/foo` takes `/foo` and `/foo/x`, not `/foobar`. Paths are
+/// decoded and normalised before the match (RFC 3986 6.2.2). A text converts into a zone for every
+/// method and for WebSockets from the server's own host.
 ///
 /// ```
-/// use switchboard::{Response, Server, Zone, http::Method};
+/// use switchboard::testing::World;
+/// use switchboard::http::{Method, Request};
+/// use switchboard::Zone;
 ///
-/// let mut server = Server::detached();
-/// server.http(Zone::new("/time").methods(&[Method::GET]), |_conn, _request| "noon");
-/// server.websocket(Zone::new("/feed").origins(["https://example.com"]), |conn, message| conn.send(message));
+/// let mut world = World::new();
+/// let time = Zone::new("/time").methods(&[Method::GET]);
+/// world.server.http(time, |_conn, _request| "noon");
+/// let feed = Zone::new("/feed").origins(["https://app.example"]);
+/// world.server.websocket(feed, |conn, message| conn.send(message));
+///
+/// assert_eq!(world.get("/time/here").text(), "noon");
+/// assert_eq!(world.get("/timetable").status, 404);
+/// assert_eq!(world.post("/time", "").status, 405);
+/// world.websocket(Request::get("/feed").header("Origin", "https://app.example"));
 /// ```
 #[derive(Debug)]
 pub struct Zone {
@@ -28,15 +39,19 @@ pub struct Zone {
 }
 
 impl Zone {
-    /// A zone at a prefix, for every method, and for WebSockets from the same host.
+    /// Makes a zone at a prefix, for every method, and for WebSockets from the server's own host.
+    #[must_use]
     pub fn new(prefix: &str) -> Zone {
         let inner = prefix.trim_matches('/');
         let prefix = if inner.is_empty() { String::new() } else { format!("/{inner}") };
         Zone { prefix: prefix.into(), methods: Vec::new(), origins: Origins::default() }
     }
 
-    /// The methods that the zone answers; who answers GET answers HEAD (RFC 9110 9.1). Others go on to the next zone; if nobody
-    /// takes them they are answered 405 with `Allow`.
+    /// Sets the methods that the zone takes. GET includes HEAD (RFC 9110 9.1).
+    ///
+    /// A request with another method goes on to the next zone. If no zone takes the method, the
+    /// answer is 405 with `Allow` (RFC 9110 15.5.6).
+    #[must_use]
     pub fn methods(mut self, methods: &[Method]) -> Zone {
         self.methods = methods.to_vec();
         if let Some(get) = methods.iter().position(|method| *method == Method::GET)
@@ -47,13 +62,18 @@ impl Zone {
         self
     }
 
-    /// The origins (`https://example.com`) from whose pages a WebSocket may be opened, in place of the server's own host.
+    /// Sets the origins whose pages may open a WebSocket, such as `https://example.com`, in place
+    /// of the server's own host (RFC 6455 10.2). Another `Origin` is answered 403; a request
+    /// without one is no browser's, and passes.
+    #[must_use]
     pub fn origins<S: Into<String>>(mut self, origins: impl IntoIterator<Item = S>) -> Zone {
         self.origins = Origins::List(origins.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Lets a page of any origin open a WebSocket: only for what needs no protection, or protects itself.
+    /// Lets a page of any origin open a WebSocket. This is safe only for a service without cookies,
+    /// or with another protection.
+    #[must_use]
     pub fn any_origin(mut self) -> Zone {
         self.origins = Origins::Any;
         self
@@ -85,34 +105,34 @@ impl Entry {
         self.prefix.len()
     }
 
-    /// The methods that the entry names, if it does not take this one.
+    /// Returns the methods of the entry, if it does not take this one.
     pub(crate) fn refuses(&self, method: &Method) -> Option<&[Method]> {
         (!self.methods.is_empty() && !self.methods.contains(method)).then_some(&self.methods)
     }
 }
 
 #[derive(Default)]
-struct Nobody;
+struct NoHandler;
 
-impl Handler for Nobody {}
+impl Handler for NoHandler {}
 
 #[derive(Default)]
 pub(crate) struct Zones {
     pub(crate) entries: Vec<Entry>,
     handlers: Vec<Box<dyn Served>>,
-    /// Stands in for a handler of another server, whose `ZoneId` was used here.
-    nobody: Nobody,
-    /// The prefixes that there are, sorted, each with its entries in their order: a path is looked up segment by segment,
-    /// each time in half of the rest, however many zones there are.
+    /// The handler for a `ZoneId` of another server.
+    no_handler: NoHandler,
+    /// All prefixes, sorted, each with its entries in their order. Every leading part of a path
+    /// takes one binary search.
     prefixes: Vec<(Box<str>, Vec<usize>)>,
-    /// Bytes of the longest prefix; no path is looked at further.
+    /// Bytes of the longest prefix, which is all of a path that a match reads.
     longest: usize,
 }
 
 impl Zones {
     /// Puts a handler at several prefixes, after all zones that are there, and returns its number.
     pub(crate) fn add(&mut self, zones: Vec<Zone>, handler: Box<dyn Served>) -> u16 {
-        // One more than 65,536 handlers would need a wider number in every connection.
+        // More handlers would need a wider number in every connection.
         let number = u16::try_from(self.handlers.len()).expect("at most 65,536 handlers");
         self.handlers.push(handler);
         for Zone { prefix, methods, origins } in zones {
@@ -127,7 +147,7 @@ impl Zones {
         number
     }
 
-    /// The first entry from `from` on whose prefix matches.
+    /// Returns the first entry from `from` on whose prefix matches.
     pub(crate) fn next(&self, path: &str, from: usize) -> Option<usize> {
         let path = path.as_bytes();
         let borders = (0..=path.len().min(self.longest))
@@ -138,7 +158,7 @@ impl Zones {
             .min()
     }
 
-    /// Where a prefix is among them, or would be.
+    /// Returns the index of a prefix, or the index at which to insert it.
     fn place(&self, prefix: &[u8]) -> Result<usize, usize> {
         self.prefixes.binary_search_by(|(present, _)| present.as_bytes().cmp(prefix))
     }
@@ -146,19 +166,19 @@ impl Zones {
     pub(crate) fn handler(&mut self, number: u16) -> &mut dyn Served {
         match self.handlers.get_mut(usize::from(number)) {
             Some(handler) => &mut **handler,
-            None => &mut self.nobody,
+            None => &mut self.no_handler,
         }
     }
 
     pub(crate) fn handler_as_any(&mut self, number: u16) -> &mut dyn Any {
         match self.handlers.get_mut(usize::from(number)) {
             Some(handler) => &mut **handler,
-            None => &mut self.nobody,
+            None => &mut self.no_handler,
         }
     }
 }
 
-/// The first of some entries in their order that is this one or later.
+/// Returns the first of sorted entries that is not below `from`.
 fn first_from(entries: &[usize], from: usize) -> Option<usize> {
     entries.get(entries.partition_point(|&entry| entry < from)).copied()
 }
@@ -199,7 +219,7 @@ mod tests {
         assert_eq!(matches(&prefixes, "*"), Vec::<usize>::new());
     }
 
-    /// Every prefix is compared, by the sentence in the manual.
+    /// Compares every prefix, by the rule in the manual.
     fn matches_naively(prefixes: &[String], path: &str) -> Vec<usize> {
         let stands = |prefix: &str| {
             let inner = prefix.trim_matches('/');
@@ -214,7 +234,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn zones_match_as_if_each_were_compared(prefixes in vec("(/[ab!0é]{0,2}){1,3}", 0..40), path in "(/[ab!0é]{1,2}){0,4}/?|[*]") {
+        fn zones_match_as_if_each_were_compared(
+            prefixes in vec("(/[ab!0é]{0,2}){1,3}", 0..40),
+            path in "(/[ab!0é]{1,2}){0,4}/?|[*]",
+        ) {
             let path = if path.is_empty() { "/" } else { &path };
             let borrowed: Vec<&str> = prefixes.iter().map(String::as_str).collect();
             prop_assert_eq!(matches(&borrowed, path), matches_naively(&prefixes, path));
