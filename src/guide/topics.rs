@@ -92,7 +92,7 @@
 //! # What a publish costs
 //!
 //! A message is encoded once for each kind of receiver, and compressed once for all that agreed on
-//! the same terms. A membership takes some 20 bytes. A delivery of 100 bytes takes 203 instructions
+//! the same terms. A membership takes some 20 bytes. A delivery of 100 bytes takes 188 instructions
 //! beside its system call, which is one write for each receiver. A receiver that does not read
 //! keeps a pointer to the message, not a copy; [`slow_readers`](super::slow_readers) says for how
 //! long.
