@@ -1,5 +1,6 @@
-//! `cargo bench --bench broadcast`: what delivering one member's message to all of them costs the server.
-//! Knows the rooms that are measured and their budgets; how a figure comes about is in `measure`.
+//! `cargo bench --bench broadcast`: measures what the server pays to deliver one message to all
+//! members of a room. This file knows the rooms and their budgets; `measure` knows how a figure
+//! comes about.
 
 mod measure;
 
@@ -13,13 +14,14 @@ use measure::workload::Workload;
 
 const SUBSCRIBERS: [usize; 5] = [1, 10, 100, 1000, 10_000];
 
-/// The largest room's ratio to the floor.
+/// The largest room, and the budget of its ratio to the floor.
 const BUDGET: (usize, f64) = (10_000, 1.04);
 
-/// Where everybody speaks at once; ws gathers what a turn has for each connection, as few do.
+/// The room in which all members send at once. Its budget is relative to ws, which also gathers the
+/// output of a turn for each connection.
 const MEMBERS: (usize, Budget) = (200, Budget { ratio: 0.85, against: Some("ws") });
 
-/// What was asked for; nothing means the default rows.
+/// The options; without any, the default rows are measured.
 #[derive(Default)]
 struct Broadcast {
     subscribers: Vec<usize>,
@@ -31,15 +33,17 @@ impl Bench for Broadcast {
     const NAME: &'static str = "broadcast";
 
     const HELP: &'static str = "\
-What delivering a message to many costs the server in CPU time, per delivery, divided by what it costs a bare epoll program
-that writes the same frame to the same sockets, once for each in a turn.
+Measures the server's CPU time for one delivery of a message to many, divided by that of a bare
+epoll program that writes the frame to the sockets, once for each in a turn.
 
 usage: cargo bench --bench broadcast -- [options]
 
-Measures one member's message to 1, 10, 100, 1,000 and 10,000 subscribers, and 200 members of whom each sends a message to
-all: 40,000 deliveries that are awaited before the next. The latter has its budget relative to ws 0.9.2, so benches/peers is
-built for it. With --quick only what has a budget; with any of the first two options, exactly what they say. Programs to be
-measured as well (--against) must send every message to everybody, its sender included.
+The rows are one member's message to 1, 10, 100, 1,000 and 10,000 subscribers, and 200 members
+each of which sends a message to all: 40,000 deliveries, all awaited before the next. The budget
+of the last row is relative to ws 0.9.2, so benches/peers is built for it. With --quick only rows
+with a budget are measured; with any of the first two options, exactly the rows they name.
+Programs measured as well (--against) must send every message to all connections, its sender
+included.
 
   --subscribers N,..     receivers of one sender's messages                   [1,10,100,1000,10000]
   --members N,..         members of whom each sends to all                    [200]

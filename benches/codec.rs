@@ -1,6 +1,7 @@
-//! `cargo bench --bench codec`: what the bytes cost, without a socket: masks, frames, UTF-8, the handshake, and with
-//! `--features deflate` compression.
-//! Single figures of criterion: good for comparing two versions on one machine, not machines.
+//! `cargo bench --bench codec`: measures what the bytes cost without a socket: masks, frames,
+//! UTF-8, the handshake and, with `--features deflate`, compression.
+//!
+//! criterion's single figures compare two versions on one machine. They do not compare machines.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use switchboard::proto::websocket::{
     encode_masked, encode_message, encode_response,
 };
 
-/// A short message, a usual one, a long one, and one larger than the caches near the core.
+/// A short, a usual and a long message, and one that is larger than the caches near the core.
 const SIZES: [usize; 4] = [20, 1 << 10, 16 << 10, 1 << 20];
 
 const MASKING_KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -22,7 +23,8 @@ const MASKING_KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 const NONCE: &[u8] = b"dGhlIHNhbXBsZSBub25jZQ==";
 
 const HEAD: &[u8] = b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
-    Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://server.example.com\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Origin: http://server.example.com\r\n\
     Sec-WebSocket-Protocol: chat, superchat\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 const RULES: Rules = Rules { role: Role::Server, max_message: 16 << 20, compression: false };
@@ -81,11 +83,11 @@ fn utf8(criterion: &mut Criterion) {
     }
 }
 
-/// From masked bytes to messages: header, unmasking and UTF-8 in one step, as a server receives them.
+/// Decodes masked bytes into messages as a server does: header, unmasking and UTF-8 in one step.
 fn messages(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("receive");
     sizes(&mut group, |size| {
-        // A masking key of zero leaves the input as it was, for the next time.
+        // A masking key of zero leaves the input unchanged for the next iteration.
         let mut input = Vec::new();
         encode_masked(&mut input, true, Opcode::Text, &vec![b'x'; size], [0; 4]);
         Box::new(move || {
@@ -106,7 +108,7 @@ fn messages(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// 64 messages of 20 B that arrived together, each answered into the same buffer.
+/// Answers 64 messages of 20 B, which arrived together, into one buffer.
 fn segment(criterion: &mut Criterion) {
     const FRAMES: usize = 64;
     let mut segment = Vec::new();
@@ -164,7 +166,8 @@ fn handshake(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// 64 messages of 1 KiB, together more than a window: like each other, never the same within it.
+/// 64 messages of 1 KiB, together more than a window. They resemble each other, but no two within a
+/// window are equal.
 #[cfg(feature = "deflate")]
 fn json() -> Vec<Vec<u8>> {
     let mut message = String::new();
@@ -186,7 +189,8 @@ fn json() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// 1 KiB of JSON, which stands for itself (shared) or refers to those before it (dedicated).
+/// Compresses 1 KiB of JSON, which refers to nothing (shared) or to the messages before
+/// (dedicated).
 #[cfg(feature = "deflate")]
 fn deflate(criterion: &mut Criterion) {
     use switchboard::proto::websocket::{DeflateConfig, Deflater, Inflater};
@@ -216,7 +220,7 @@ fn deflate(criterion: &mut Criterion) {
             })
             .collect();
         let mut inflater = Inflater::new();
-        // The next round refers to nothing before its beginning, so the payloads may come round and round.
+        // An iteration refers to nothing before its own start, so the payloads may repeat.
         let mut next = payloads.iter().cycle();
         group.bench_function(format!("inflate {name}"), |bencher| {
             bencher.iter(|| {

@@ -1,5 +1,6 @@
-//! `cargo bench --bench echo`: what an echo costs the server, divided by what it costs the bare epoll program.
-//! Knows which workloads have a meaning and their budgets; how a figure comes about is in `measure`.
+//! `cargo bench --bench echo`: measures what an echo costs the server, relative to a bare epoll
+//! program. This file knows the workloads and their budgets; `measure` knows how a figure comes
+//! about.
 
 mod measure;
 
@@ -15,20 +16,23 @@ const CONNECTIONS: [usize; 3] = [10, 200, 5000];
 const SIZES: [usize; 4] = [20, 1 << 10, 16 << 10, 1 << 20];
 const FRAMES: [usize; 3] = [1, 16, 64];
 
-/// So many connections have a large message on its way at most: of more of them the kernel's memory would be measured.
+/// The number of connections that have a large message on its way. Above this, a run would measure
+/// the kernel's memory.
 const FEW: usize = 20;
 
-/// Bytes that one connection has on its way at most in a default row: beyond that, more frames a segment only mean more reads.
+/// Bytes on their way over one connection in a default row. Above this, more frames a segment only
+/// cause more reads.
 const SEGMENT: usize = 128 << 10;
 
-/// A message that arrives in many pieces. A sleeping load generator would be woken for several of them, and to wake it is the server's work:
-/// some 100 us a message where the load generator is the faster one, nothing where it is not.
+/// From this size on, the load generator polls. A sleeping one is woken several times for each
+/// message, and the server's CPU time pays for that: some 100 us a message if the load generator is
+/// the faster side, nothing otherwise.
 const LARGE: usize = 128 << 10;
 
-/// Bytes that all connections have on their way at most in a default row, for the kernel keeps them several times.
+/// Bytes on their way over all connections in a default row: the kernel holds them several times.
 const ALL_SEGMENTS: usize = 128 << 20;
 
-/// Connections, size, frames and what the ratio may be.
+/// Connections, size, frames, and the budget.
 const BUDGETS: [(usize, usize, usize, f64); 5] = [
     (200, 20, 1, 1.02),
     (5000, 20, 1, 1.03),
@@ -37,7 +41,7 @@ const BUDGETS: [(usize, usize, usize, f64); 5] = [
     (20, 1 << 20, 1, 1.20),
 ];
 
-/// What was asked for; nothing means the default rows.
+/// The options; without any, the default rows are measured.
 #[derive(Default)]
 struct Echo {
     connections: Vec<usize>,
@@ -52,13 +56,15 @@ impl Bench for Echo {
     const NAME: &'static str = "echo";
 
     const HELP: &'static str = "\
-What an echo costs the server in CPU time, divided by what it costs a bare epoll program.
+Measures the server's CPU time for an echo, divided by that of a bare epoll program.
 
 usage: cargo bench --bench echo -- [options]
 
-Measures 20 B, 1 KiB and 16 KiB over 10, 200 and 5,000 connections, 1, 16 and 64 frames a segment where a segment stays
-below 128 KiB and all of them below 128 MiB, and 1 MiB over 10, 20, 200 and 5,000 connections; with --quick only what has
-a budget. Of messages of 128 KiB and more, 20 at most are on their way: the other connections are silent. With any of the first three options, exactly what they say in every combination.
+The rows are 20 B, 1 KiB and 16 KiB over 10, 200 and 5,000 connections with 1, 16 and 64 frames a
+segment (segments below 128 KiB, together below 128 MiB), and 1 MiB over 10, 20, 200 and 5,000
+connections. Of messages of 128 KiB and more at most 20 are on their way: the other connections
+are silent. With --quick only rows with a budget are measured; with any of the first three
+options, all combinations they name.
 
   --connections N,..     open connections, each with one segment on its way   [200]
   --size BYTES,..        payload of a message                                 [20]
@@ -66,7 +72,7 @@ a budget. Of messages of 128 KiB and more, 20 at most are on their way: the othe
   --binary               binary messages instead of text
   --woken                load generators of large messages are woken for each
                          piece of an echo as well, instead of polling
-  --budget RATIO         what every ratio may be, instead of the design's budgets";
+  --budget RATIO         the budget of every ratio, instead of the rows' own";
 
     fn option(&mut self, name: &str, parser: &mut lexopt::Parser) -> Result<bool, lexopt::Error> {
         use lexopt::ValueExt as _;
@@ -148,7 +154,7 @@ impl Echo {
     }
 }
 
-/// Every combination.
+/// All combinations of the given sizes, connections and frames.
 fn combine(sizes: &[usize], connections: &[usize], frames: &[usize]) -> Vec<Workload> {
     let mut workloads = Vec::new();
     for &size in sizes {

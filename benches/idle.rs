@@ -1,5 +1,6 @@
-//! `cargo bench --bench idle`: what an idle connection keeps of the server's memory, and what its coming and going costs.
-//! Knows whose memory is read and when; coming and going is compared as every bench does it, in `measure`.
+//! `cargo bench --bench idle`: measures the memory of an idle connection, and the CPU time of a
+//! connection that comes and goes. This file knows which processes' memory is read and when;
+//! `measure` knows how a ratio comes about.
 
 mod measure;
 
@@ -20,25 +21,25 @@ use measure::ratio::Figure;
 use measure::table::verdict;
 use measure::workload::Workload;
 
-/// Where the slope begins: what a process needs anyway is there by then.
+/// Connections at the start of the slope, when all the memory is there that a process needs anyway.
 const FEW: usize = 1000;
 
-/// Where it ends, as far as descriptors allow.
+/// Connections at the end of the slope, if the descriptor limit allows.
 const MANY: [usize; 2] = [10_000, 19_000];
 
 /// Descriptors that either process needs for other things.
 const OTHERS: usize = 64;
 
-/// Runs with processes of their own: enough to see that they agree, and at most.
+/// The fewest and the most runs, each with new processes.
 const RUNS: (usize, usize) = (3, 31);
 
 /// Bytes that an idle connection may keep, in either role.
 const MEMORY_BUDGET: f64 = 80.0;
 
-/// What accepting, shaking hands and closing may cost, divided by the floor's cost.
+/// The budget for accept, handshake and close, relative to the floor's cost.
 const COMING_BUDGET: f64 = 1.05;
 
-/// What was asked for.
+/// The options.
 #[derive(Default)]
 struct Idle {
     only: Option<Part>,
@@ -55,16 +56,18 @@ impl Bench for Idle {
     const NAME: &'static str = "idle";
 
     const HELP: &'static str = "\
-What an idle WebSocket costs: the memory that it keeps of the server's and of the client's, and the CPU time of its coming
-and going (accept, handshake, end of file, close), divided by that of a bare epoll program.
+Measures the memory of an idle WebSocket in the server and in the client, and the server's CPU
+time for a connection that comes and goes (accept, handshake, end of file, close), divided by that
+of a bare epoll program.
 
 usage: cargo bench --bench idle -- [options]
 
-Memory is the slope of the resident bytes between 1,000 connections and 10,000, and 19,000 where descriptors allow; every
-run has new processes. Its budget holds when no run is above it. The floor has none.
+Memory is the slope of the resident bytes between 1,000 connections and 10,000, and 19,000 if the
+descriptor limit allows. Every run has new processes. The budget holds if no run exceeds it; the
+floor has none.
 
-  --only memory|coming   one of both
-  --connections N,..     where the slopes end                                 [10000,19000]";
+  --only memory|coming   one part only
+  --connections N,..     ends of the slopes                                   [10000,19000]";
 
     fn option(&mut self, name: &str, parser: &mut lexopt::Parser) -> Result<bool, lexopt::Error> {
         use lexopt::ValueExt as _;
@@ -107,13 +110,13 @@ run has new processes. Its budget holds when no run is above it. The floor has n
 /// A process whose memory is measured.
 struct Subject {
     name: String,
-    /// The server: it is the subject, unless the library connects to it.
+    /// The server. It is the measured process unless the library connects to it.
     program: Program,
     role: &'static str,
     budget: Option<f64>,
     /// Bytes per connection up to each mark, one figure for each run.
     slopes: Vec<Vec<f64>>,
-    /// How many of the marks it has not failed at.
+    /// The number of marks, from the first, that no run has failed at.
     reach: usize,
     failure: Option<io::Error>,
 }
@@ -147,7 +150,7 @@ impl Subject {
         Subject { role: "hold-ours", budget: Some(MEMORY_BUDGET), ..Subject::server(program) }
     }
 
-    /// Starts new processes and notes the slope up to each mark.
+    /// Starts new processes and records the slope up to each mark.
     fn run(&mut self, marks: &[usize], cores: (usize, usize)) -> io::Result<()> {
         let (server, address) = self.program.start(&Workload::echo(1, 20, 1), cores.0)?;
         let mut holder = Process::start(
@@ -156,8 +159,8 @@ impl Subject {
         )?;
         let mut before = 0;
         for (number, &connections) in [FEW].iter().chain(marks).enumerate() {
-            holder.tell(&connections.to_string())?;
-            holder.hear()?;
+            holder.write_line(&connections.to_string())?;
+            holder.read_line()?;
             let resident = resident(if self.role == "hold" { &server } else { &holder })?;
             match number.checked_sub(1) {
                 None => before = resident,
@@ -213,7 +216,7 @@ impl Idle {
         Ok(())
     }
 
-    /// Where the slopes end.
+    /// Returns the connections at which slopes end.
     fn marks(&self, contest: &Contest) -> io::Result<Vec<usize>> {
         let (limit, _) = rlimit::Resource::NOFILE.get()?;
         let most = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(OTHERS);
@@ -269,7 +272,7 @@ fn report(contest: &mut Contest, label: &str, subject: &Subject, slopes: &[f64])
     contest.table.keep(&line);
 }
 
-/// Resident bytes of a process at rest, counted page by page (`VmRSS` is approximate).
+/// Reads the resident bytes of a sleeping process, counted page by page (`VmRSS` is approximate).
 fn resident(process: &Process) -> io::Result<u64> {
     process.cpu_time()?;
     let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", process.id()))?;

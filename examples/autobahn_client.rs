@@ -1,4 +1,5 @@
-//! The client role for Autobahn's fuzzing server: runs every case, echoes what arrives, and asks for the report.
+//! A client for Autobahn's fuzzing server: runs every case, echoes all messages, and asks for the
+//! report.
 //!
 //! `cargo run --release --example autobahn_client -- ws://127.0.0.1:9001 AGENT`
 
@@ -9,7 +10,7 @@ use switchboard::{
     Close, CloseCode, Conn, Connect, Context, Handler, Message, Options, Reactor, ZoneId,
 };
 
-/// What the connection that is open is for.
+/// The purpose of the open connection.
 #[derive(Clone, Copy, PartialEq)]
 enum Stage {
     Count,
@@ -65,7 +66,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [url, agent] = &arguments[..] else {
         eprintln!(
-            "autobahn_client: give a URL and an agent's name, such as ws://127.0.0.1:9001 switchboard"
+            "autobahn_client: give a URL and an agent's name, \
+             such as ws://127.0.0.1:9001 switchboard"
         );
         return ExitCode::from(2);
     };
@@ -85,7 +87,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// With compression where that was built in: context takeover asks for the most.
+/// Turns compression on if the feature `deflate` is. Context takeover covers the most cases.
 fn options() -> Options {
     #[cfg(feature = "deflate")]
     return Options::new().deflate(switchboard::DeflateConfig::dedicated().threshold(0));

@@ -1,7 +1,20 @@
-//! A WebSocket client that says what is typed, shows what arrives, and comes back when the line breaks: with a delay that doubles up to half a
-//! minute, of which a random part is left out, so that many clients do not come back at once.
+//! A WebSocket client that sends the lines of its input, prints the messages that arrive, and
+//! reconnects. The delay doubles from 0.5 s to 30 s; a random part of up to one half is cut off, so
+//! that many clients do not reconnect at once.
 //!
 //! `cargo run --example client -- ws://127.0.0.1:9001/`
+//!
+//! Its `Cargo.toml`:
+//!
+//! ```toml
+//! [package]
+//! name = "client"
+//! version = "0.1.0"
+//! edition = "2024"
+//!
+//! [dependencies]
+//! switchboard = "0.1"
+//! ```
 
 use std::hash::{BuildHasher, RandomState};
 use std::io::BufRead;
@@ -18,7 +31,9 @@ const LONGEST: Duration = Duration::from_secs(30);
 struct Client {
     url: String,
     zone: Option<ZoneId<Client>>,
-    line: Option<ConnId>,
+    /// The open connection.
+    conn: Option<ConnId>,
+    /// The delay before the next attempt.
     delay: Duration,
 }
 
@@ -29,9 +44,9 @@ impl Client {
         }
     }
 
-    fn come_back_later(&mut self, cx: &mut Context) {
+    fn reconnect_later(&mut self, cx: &mut Context) {
         let Some(zone) = self.zone else { return };
-        // A fresh hasher is as random as a delay needs to be.
+        // The keys of a fresh hasher are random enough for a delay.
         let part = 0.5 + 0.5 * (RandomState::new().hash_one(0) as f64 / u64::MAX as f64);
         let delay = self.delay.mul_f64(part);
         eprintln!("trying again in {:.1} s", delay.as_secs_f64());
@@ -43,7 +58,7 @@ impl Client {
 impl Handler for Client {
     fn open(&mut self, conn: &mut Conn<'_>, request: &Request<'_>) {
         eprintln!("connected to {}{}", request.host(), request.target());
-        self.line = Some(conn.id());
+        self.conn = Some(conn.id());
         self.delay = SHORTEST;
     }
 
@@ -54,12 +69,12 @@ impl Handler for Client {
         }
     }
 
-    /// Told after `open`, and as well when it never came to that.
+    /// Called at the end of every attempt: after `open`, or instead of it.
     fn close(&mut self, conn: &mut Conn<'_>, close: Close<'_>) {
         eprintln!("not connected: {} {}", close.code.as_u16(), close.reason);
-        self.line = None;
+        self.conn = None;
         if close.code != CloseCode::NORMAL {
-            self.come_back_later(conn.context());
+            self.reconnect_later(conn.context());
         }
     }
 }
@@ -83,26 +98,26 @@ fn main() -> ExitCode {
 
 fn run(url: String) -> std::io::Result<()> {
     let mut reactor = Reactor::new()?;
-    // A zone that no request reaches: nothing listens.
-    let zone = reactor.server.zone("/", Client { url, zone: None, line: None, delay: SHORTEST });
+    // No request reaches this zone, because the server does not listen.
+    let zone = reactor.server.zone("/", Client { url, zone: None, conn: None, delay: SHORTEST });
     reactor.server.context(Instant::now());
     reactor.server.with(zone, |client, cx| {
         client.zone = Some(zone);
         client.connect(cx);
     });
     let remote = reactor.remote();
-    // Reading the terminal blocks, so it has a thread of its own.
+    // Reading the terminal blocks, so a thread of its own does that.
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            let said = remote.call(zone, move |client: &mut Client, cx| match client.line {
+            let queued = remote.call(zone, move |client: &mut Client, cx| match client.conn {
                 Some(id) => cx.send(id, &line),
                 None => eprintln!("not connected: not said"),
             });
-            if said.is_err() {
+            if queued.is_err() {
                 return;
             }
         }
-        // The input has ended; so does the program, with a Close frame.
+        // The end of the input ends the program, with a Close frame.
         let _ = remote.drain(CloseCode::NORMAL, Duration::from_secs(2));
     });
     reactor.run()

@@ -1,6 +1,23 @@
-//! Echoes WebSocket messages at every path, and the bodies of POST requests.
+//! A server that echoes WebSocket messages at every path, and the bodies of POST requests.
 //!
 //! `cargo run --release --example echo -- 127.0.0.1:9001`
+//!
+//! Its `Cargo.toml`:
+//!
+//! ```toml
+//! [package]
+//! name = "echo"
+//! version = "0.1.0"
+//! edition = "2024"
+//!
+//! [dependencies]
+//! lexopt = "0.3"
+//! rlimit = "0.11"
+//! switchboard = "0.1"
+//!
+//! [features]
+//! deflate = ["switchboard/deflate"]
+//! ```
 
 use std::io::ErrorKind;
 use std::process::ExitCode;
@@ -45,13 +62,13 @@ impl Handler for Echo {
     }
 }
 
-/// What the command line says.
+/// The parsed command line.
 struct Arguments {
     address: String,
     options: Options,
 }
 
-/// `Err` ends the program at once.
+/// Parses the command line. `Err` is the exit code after `--help` or a fault.
 fn arguments() -> Result<Arguments, ExitCode> {
     let mut address = None;
     let mut options = Options::new();
@@ -115,7 +132,8 @@ fn failed(address: &str, error: &std::io::Error) -> ExitCode {
         }
         _ => {
             eprintln!(
-                "echo: cannot listen on {address} ({error}): give an address of this machine, such as 127.0.0.1:9001"
+                "echo: cannot listen on {address} ({error}): \
+                 give an address of this machine, such as 127.0.0.1:9001"
             );
             ExitCode::FAILURE
         }
@@ -127,7 +145,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    // One descriptor a connection: take as many as we may.
+    // Each connection takes one descriptor: raise the limit as far as allowed.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         eprintln!("echo: the descriptor limit stays as it is ({error})");
     }

@@ -1,7 +1,20 @@
-//! The server inside a mio loop of the program's own, beside a source of its own: every UDP datagram that arrives is published to
-//! the WebSockets and event streams at `/feed`.
+//! A server inside a mio loop of the program's own, beside a UDP socket of the program's own. The
+//! program publishes each datagram to the WebSockets and event streams at `/feed`.
 //!
-//! `cargo run --example embed -- 127.0.0.1:9002 127.0.0.1:9003`, then send datagrams to the second address.
+//! `cargo run --example embed -- 127.0.0.1:9002 127.0.0.1:9003`, then send datagrams to the second
+//! address.
+//!
+//! Its `Cargo.toml`:
+//!
+//! ```toml
+//! [package]
+//! name = "embed"
+//! version = "0.1.0"
+//! edition = "2024"
+//!
+//! [dependencies]
+//! switchboard = "0.1"
+//! ```
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -10,7 +23,7 @@ use std::time::Instant;
 use switchboard::mio::{Events, Interest, Poll, Token, net::UdpSocket};
 use switchboard::{Conn, EventStream, Handler, Message, Outgoing, Reply, Request, Server, Upgrade};
 
-/// Any token without the highest bit is the program's own.
+/// The program's own token. Tokens with the highest bit set belong to the server.
 const FEED: Token = Token(0);
 
 struct Feed;
@@ -45,7 +58,7 @@ fn main() -> std::io::Result<()> {
 
     loop {
         if let Err(error) = poll.poll(&mut events, server.poll_timeout(Instant::now())) {
-            // mio hands EINTR on: a signal is no reason to end.
+            // mio returns EINTR after a signal, which is no reason to end.
             if error.kind() == ErrorKind::Interrupted {
                 continue;
             }
@@ -63,7 +76,8 @@ fn main() -> std::io::Result<()> {
     }
 }
 
-/// Readiness is edge-triggered: reads until the socket is dry.
+/// Publishes all datagrams that have arrived. Readiness is edge-triggered: the loop ends only when
+/// the socket is empty.
 fn publish_datagrams(udp: &UdpSocket, server: &mut Server, now: Instant) -> std::io::Result<()> {
     let mut buf = [0; 64 << 10];
     loop {

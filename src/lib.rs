@@ -70,9 +70,9 @@
 //! # The walk of a request
 //!
 //! A request is offered to the zones whose prefix matches its path, in the order of their
-//! registration. The first [reply](Reply) other than [`Reply::Pass`] is the answer. What a zone puts
-//! into the request's [`Extensions`] travels on and reaches [`Handler::open`]. So a zone at `/`
-//! guards pages and WebSockets alike.
+//! registration. The first [reply](Reply) other than [`Reply::Pass`] is the answer. What a zone
+//! puts into the request's [`Extensions`] travels on and reaches [`Handler::open`]. So a zone at
+//! `/` guards pages and WebSockets alike.
 //!
 //! # Features
 //!
@@ -89,10 +89,11 @@
 //! [big messages]: guide::big_messages
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(unix))]
 compile_error!(
-    "switchboard runs on Unix systems only: it is built on edge-triggered readiness of file descriptors"
+    "switchboard runs on Unix systems only: it needs edge-triggered readiness of file descriptors"
 );
 
 mod connection;
@@ -130,8 +131,8 @@ pub use websocket::{DeflateConfig, DeflateMode};
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// The protocols alone, as functions over bytes: no sockets, no clock. For programs that bring a loop
-/// and connections of their own.
+/// The protocols alone, as functions over bytes: no sockets, no clock. For programs that bring a
+/// loop and connections of their own.
 ///
 /// This module is unstable until 1.0: a minor version may change it.
 ///

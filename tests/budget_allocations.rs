@@ -1,5 +1,6 @@
-//! Allocations: a message that is whole in one read is received, handled and answered without one.
-//! Counts every allocation of the process, so this file holds one test and no other thread runs.
+//! Allocations: receiving, handling and answering a message that is whole in one read allocates
+//! nothing. This test counts every allocation of the process, so the file holds one test and no
+//! other thread runs.
 
 #[path = "budget/echo.rs"]
 mod echo;
@@ -20,7 +21,8 @@ const BINARY: u8 = 0x2;
 
 const WARM_UP: usize = 20;
 const ECHOES: usize = 500;
-/// The test runner's own thread may still be busy with having started this one: what the server does, it does every time.
+/// The fewest of several counts is the server's own: the test runner's thread may still be busy
+/// with the start of this one, while the server does the same work each time.
 const ATTEMPTS: usize = 3;
 
 /// (name, opcode, payload bytes, messages in a segment)
@@ -53,7 +55,7 @@ fn server_allocates_nothing_per_message() {
     }
 }
 
-/// Allocations and reallocations of the whole process during so many echoes.
+/// Counts allocations and reallocations of the whole process during this many echoes.
 fn allocations(mut echo: impl FnMut()) -> usize {
     let region = Region::new(ALLOCATOR);
     (0..ECHOES).for_each(|_| echo());
@@ -61,7 +63,8 @@ fn allocations(mut echo: impl FnMut()) -> usize {
     change.allocations + change.reallocations
 }
 
-/// A message with the shortest length encoding (RFC 6455 section 5.2), and where masked, with a key of zero.
+/// Encodes a message with the shortest length form (RFC 6455 section 5.2), and with a masking key
+/// of zero if masked.
 fn frame(opcode: u8, size: usize, masked: bool) -> Vec<u8> {
     let mut frame = vec![0x80 | opcode];
     match size {
@@ -83,8 +86,8 @@ fn frame(opcode: u8, size: usize, masked: bool) -> Vec<u8> {
     frame
 }
 
-/// The other end of the connection, in the same thread: it writes and reads what the kernel lets it, and turns the
-/// reactor in between.
+/// The far end of the connection, in this thread: it writes and reads as far as the kernel allows,
+/// and turns the reactor in between.
 struct Client(TcpStream);
 
 impl Client {
@@ -104,7 +107,7 @@ impl Client {
         client
     }
 
-    /// Sends `request`; returns once `reply` is full.
+    /// Sends `request`; returns when `reply` is full.
     fn exchange(&mut self, reactor: &mut Reactor, request: &[u8], reply: &mut [u8]) {
         let deadline = Instant::now() + Duration::from_secs(10);
         let (mut sent, mut received) = (0, 0);

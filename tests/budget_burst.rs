@@ -1,5 +1,6 @@
-//! Memory while receivers are slow, and after it: what waits costs what it must, and all of it is given back.
-//! The server is a process of its own; its counting allocator tells its live heap, the kernel its resident memory.
+//! Memory during and after a burst to slow receivers: waiting output costs what it must, and all
+//! memory is given back. The server is a process of its own. Its counting allocator reports the
+//! live heap, the kernel the resident memory.
 #![cfg(target_os = "linux")]
 
 mod budget;
@@ -15,23 +16,23 @@ use heap::heap;
 use socket2::{Domain, Socket, Type};
 use switchboard::{Conn, ConnId, Handler, Message, Reactor};
 
-/// Receivers, as many idle connections beside them, and what waits for each of the receivers.
+/// Receivers, as many idle connections beside them, and the bytes that wait for each receiver.
 const CLIENTS: usize = if cfg!(debug_assertions) { 100 } else { 1_000 };
 const QUEUED: usize = 100_000;
-/// It consists of messages of this size, each different.
+/// The size of a message; no two messages are equal.
 const SIZE: usize = 1_000;
-/// What of it lies in the heap, for each of them: how it waits, but not the bytes.
+/// Heap for each receiver while its output waits, without the bytes themselves.
 const HEAP_EACH: usize = 1 << 10;
-/// Memory is given back to the kernel within so long.
+/// The time in which memory is given back to the kernel.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Bursts after each other: the second must not cost what the first did not.
+/// Bursts in a row: the second must not cost more than the first.
 const BURSTS: usize = 2;
-/// How often it is looked at meanwhile.
+/// The pause between two looks at the memory.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Descriptors that either process needs for other things.
 const OTHERS: usize = 64;
-/// Small buffers in the kernel, so that what is queued waits in the server.
+/// Small buffers in the kernel, so that output waits in the server.
 const KERNEL_BUFFER: usize = 8 << 10;
 
 const END: [u8; 5] = *b"\x81\x03end";
@@ -40,7 +41,7 @@ const END: [u8; 5] = *b"\x81\x03end";
 #[ignore = "the server process of the other tests"]
 fn serve() {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    // Accepted sockets inherit it.
+    // Accepted sockets inherit the option.
     socket.set_send_buffer_size(KERNEL_BUFFER).unwrap();
     socket.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
     socket.listen(4096).unwrap();
@@ -51,7 +52,7 @@ fn serve() {
     });
 }
 
-/// Does what it is told by one connection to all that said they were slow.
+/// Obeys the orders of one connection, towards all connections that asked to be slow.
 #[derive(Default)]
 struct Telling {
     slow: Vec<ConnId>,
@@ -85,7 +86,7 @@ impl Handler for Telling {
 }
 
 impl Telling {
-    /// Sends until so much waits.
+    /// Sends until this much waits.
     fn fill(&mut self, conn: Option<Conn<'_>>) {
         let Some(mut conn) = conn else { return };
         while conn.buffered() < QUEUED {
@@ -101,7 +102,7 @@ fn server_gives_back_what_waited_for_slow_clients() {
     Burst::new(EchoServer::start()).run();
 }
 
-/// A server, those who are slow, those who are idle, and one who asks.
+/// A server, its slow clients, its idle clients, and one that gives orders.
 struct Burst {
     server: EchoServer,
     control: TcpStream,
@@ -164,7 +165,7 @@ impl Burst {
     }
 }
 
-/// Fills every slow client's queue, whatever the kernel takes of it.
+/// Fills the queue of every slow client, whatever the kernel takes of it.
 fn queue(control: &mut TcpStream, clients: usize) {
     const ROUNDS: usize = 1_000;
     let all = (0..ROUNDS).any(|_| {
@@ -196,7 +197,7 @@ fn take_all(stream: &mut TcpStream) {
     assert!(len > QUEUED);
 }
 
-/// Says something, and awaits that it is said back.
+/// Sends a message, and awaits its echo.
 fn ask(stream: &mut TcpStream, text: &str) {
     assert_eq!(answer(stream, text), text);
 }

@@ -1,5 +1,5 @@
-//! Memory: what one more idle WebSocket adds to the resident memory of a process, in either role.
-//! Measures a slope, so that what the process needs anyway does not count.
+//! Memory: the resident memory that one more idle WebSocket adds to a process, in either role. A
+//! slope is measured, so that memory which the process needs anyway does not count.
 #![cfg(target_os = "linux")]
 
 mod budget;
@@ -13,7 +13,7 @@ use switchboard::{Conn, ConnId, Connect, Context, Handler, Message, Reactor, Req
 /// Bytes that an idle connection may add.
 const BUDGET: f64 = 80.0;
 
-/// Connections at the end of the slope, where the descriptor limit allows.
+/// Connections at the end of the slope, if the descriptor limit allows.
 const MANY: usize = 10_000;
 
 /// Descriptors that either process needs for other things.
@@ -28,7 +28,7 @@ fn serve() {
 /// Names the server to a process that opens connections to it.
 const TARGET: &str = "SWITCHBOARD_BUDGET_TARGET";
 
-/// Attempts under way at a time.
+/// Attempts in flight at a time.
 const IN_FLIGHT: usize = 100;
 
 #[test]
@@ -47,7 +47,7 @@ fn dial() {
     });
 }
 
-/// Opens as many connections as it is told, and says when they are open.
+/// Opens as many connections as ordered, and reports when they are open.
 #[derive(Default)]
 struct Dialler {
     zone: Option<ZoneId<Dialler>>,
@@ -88,7 +88,7 @@ fn server_keeps_at_most_80_bytes_per_idle_websocket() {
     let before = server.resident();
     streams.extend((few..many).map(|_| server.connect()));
     judge("server", before, server.resident(), many - few);
-    // A server that had closed them would be lean too.
+    // A server that had closed the connections would be lean too.
     for stream in &streams {
         stream.set_nonblocking(true).unwrap();
         assert!(stream.peek(&mut [0]).is_err(), "the server closed an idle connection");
@@ -117,13 +117,14 @@ fn client_keeps_at_most_80_bytes_per_idle_websocket() {
     assert!(sockets > many, "{sockets} descriptors for {many} connections");
 }
 
-/// How many connections there are at the beginning and at the end of the slope.
+/// The number of connections at the beginning and at the end of the slope.
 fn range() -> (usize, usize) {
     let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap();
     let many = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(OTHERS).min(MANY);
     if many < MANY {
         note(&format!(
-            "only {limit} descriptors are allowed: measured up to {many} connections instead of {MANY}"
+            "only {limit} descriptors are allowed: \
+             measured up to {many} connections instead of {MANY}"
         ));
     }
     (many / 10, many)

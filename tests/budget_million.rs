@@ -1,5 +1,5 @@
-//! A million connections in one reactor, over memory: growing to them, looking after them and closing all of them never holds the
-//! loop for long.
+//! A million connections in one reactor, over memory: neither growth nor deadlines nor a drain
+//! holds the loop for long.
 
 #[path = "million/crowd.rs"]
 mod crowd;
@@ -13,14 +13,15 @@ use crowd::{Crowd, TIMEOUT, TOPIC, UPGRADE_REQUEST};
 use hold::{Holds, LONGEST};
 use switchboard::{CloseCode, Options, Readiness};
 
-/// Without optimisation only what happens is checked, not how long it takes.
+/// Without optimisation the test checks what happens, not how long it takes.
 const TIMED: bool = !cfg!(debug_assertions);
 const CONNECTIONS: usize = if TIMED { 1_000_000 } else { 20_000 };
 
-/// A machine may stop for a moment by itself: what the server does, it does every time, and at the same call.
+/// A machine may stall for a moment: a hold of the server itself recurs at the same call every
+/// time.
 const ATTEMPTS: usize = 3;
 
-/// What a handler does in one call is its own business: shown, not judged.
+/// The time of a handler in one call is shown, not judged.
 const PUBLISH: &str = "publish to all, one call";
 
 const IDLE: Duration = Duration::from_secs(120);
@@ -57,7 +58,8 @@ fn server_never_stops_at_a_million_connections() {
     }
 }
 
-/// Three crowds after each other in one server: one whose peers leave, one whose peers fall silent, one at which the server ends.
+/// Three crowds in a row in one server: peers that leave, peers that fall silent, peers that the
+/// server closes.
 fn crowds() -> Vec<Holds> {
     let mut crowd = Crowd::new(Options::new().idle_timeout(IDLE).pong_timeout(PONG));
     open(&mut crowd);
@@ -85,17 +87,18 @@ fn open(crowd: &mut Crowd) {
     assert_eq!(crowd.websockets(), CONNECTIONS);
 }
 
-/// Idle, pinged, all at once and one after the other, answering; told something.
+/// Idle connections are pinged, all at once and one after the other, and answer; a message goes to
+/// all.
 fn live(crowd: &mut Crowd) {
     crowd.advance("idle: flush", IDLE / 2);
     crowd.received(|_, frames| assert!(frames.is_empty()));
 
-    // Each in its own time.
+    // Each connection at its own time.
     crowd.advance("pinging: flush", IDLE / 2 + Duration::from_secs(1));
     crowd.received(|_, frames| assert_eq!(frames, PING_FRAME));
     pong(crowd);
 
-    // After a stop of the whole process everything is due at once.
+    // After a stop of the whole process every deadline is due at once.
     crowd.now += 2 * IDLE;
     crowd.rest("all due at once: flush");
     crowd.received(|_, frames| assert_eq!(frames, PING_FRAME));
@@ -132,7 +135,7 @@ fn leave(crowd: &mut Crowd) {
     closed(crowd);
 }
 
-/// Pinged, and dead for want of an answer.
+/// Pings without an answer end the connections.
 fn fall_silent(crowd: &mut Crowd) {
     crowd.now += IDLE + Duration::from_secs(1);
     crowd.rest("all due at once: flush");
@@ -142,7 +145,7 @@ fn fall_silent(crowd: &mut Crowd) {
     closed(crowd);
 }
 
-/// Half of them answer the Close frame, the others are dropped at the deadline.
+/// Half of them answer the Close frame; the deadline ends the others.
 fn drain(crowd: &mut Crowd) {
     let mut call = Holds::new("drain: the call");
     call.time(|| crowd.server.drain(CloseCode::GOING_AWAY, Duration::from_secs(4)));
@@ -164,7 +167,7 @@ fn drain(crowd: &mut Crowd) {
     assert!(crowd.server.is_drained());
 }
 
-/// All of them are, and what they had is theirs no more.
+/// All connections have ended, and their memory is free.
 fn closed(crowd: &mut Crowd) {
     assert_eq!(crowd.connections(), 0);
     crowd.peers.iter_mut().for_each(|(_, peer)| assert!(peer.is_gone()));
@@ -176,7 +179,7 @@ fn closed(crowd: &mut Crowd) {
     });
 }
 
-/// One line for each kind of call.
+/// Prints one line for each kind of call.
 fn together(holds: Vec<Holds>) -> Vec<Holds> {
     let mut kinds: Vec<Holds> = Vec::new();
     for hold in holds {
@@ -188,7 +191,7 @@ fn together(holds: Vec<Holds>) -> Vec<Holds> {
     kinds
 }
 
-/// Prints past the test harness, which keeps to itself what a passing test prints.
+/// Prints past the test harness, which shows no output of a passing test.
 fn note(line: &str) {
     let _ = writeln!(stderr(), "{line}");
 }

@@ -1,5 +1,5 @@
-//! Broadcasts to receivers that take nothing: what waits for each of them is a pointer to one frame.
-//! Counts the heap of the process, so this file holds one test and no other thread runs.
+//! Broadcasts to receivers that take nothing: each waiting message is a pointer to one frame. This
+//! test counts the heap of the process, so the file holds one test and no other thread runs.
 
 mod heap;
 
@@ -10,13 +10,15 @@ use switchboard::mio::Token;
 use switchboard::{Conn, Handler, MemoryPeer, Options, Readiness, Request, Server, Transport};
 
 const RECEIVERS: usize = 500;
-/// The queue of a receiver grows in powers of two: with one message more it would have as much room again.
+/// Messages. The queue of a receiver grows in powers of two: one message more would double its
+/// capacity.
 const MESSAGES: usize = 256;
 const SIZE: usize = 10_000;
 
-/// Bytes that a message may cost in a receiver's queue: a pointer, how much of it has left, and what may become of it.
+/// Bytes of a message in a receiver's queue: a pointer, the bytes that have left, and whether it
+/// may be dropped.
 const BUDGET: f64 = 32.0;
-/// What a receiver that waits needs once, whatever waits.
+/// Bytes that a waiting receiver needs once.
 const ONCE: usize = 256;
 
 const UPGRADE_REQUEST: &[u8] =
@@ -56,14 +58,15 @@ fn server_queues_a_pointer_per_message_and_slow_receiver() {
     assert!(queues > 0, "{queues} B: what is counted is not there");
     let each = queues as f64 / (RECEIVERS * MESSAGES) as f64;
     println!(
-        "{each:.1} B for each of {MESSAGES} messages to each of {RECEIVERS} receivers, and {ONCE} B for each receiver"
+        "{each:.1} B for each of {MESSAGES} messages to each of {RECEIVERS} receivers, \
+         and {ONCE} B for each receiver"
     );
     assert!(each <= BUDGET, "{each:.1} B for each message and receiver");
     peers.iter_mut().for_each(|peer| take_all(&mut server, peer, MESSAGES, now));
     assert!(heap() <= before + (4 << 10), "{} B are left of it", heap() - before);
 }
 
-/// So many messages were waiting, and arrive.
+/// This many messages waited, and arrive.
 fn take_all(
     server: &mut Server,
     (token, peer): &mut (Token, MemoryPeer),
@@ -77,7 +80,7 @@ fn take_all(
     peer.window(0);
 }
 
-/// An open WebSocket whose peer takes nothing more.
+/// Opens a WebSocket whose peer takes nothing more.
 fn receiver(server: &mut Server, now: Instant) -> (Token, MemoryPeer) {
     let (transport, mut peer) = Transport::memory();
     let token = server.adopt(transport, now).unwrap();

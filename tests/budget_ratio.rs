@@ -1,5 +1,5 @@
-//! The arithmetic with which a bench decides whether a budget holds, and the order of its turns.
-//! Knows numbers only; the benches know what they measure.
+//! Tests the arithmetic by which a bench decides whether a budget holds, and the order of its
+//! turns. This file knows numbers only.
 
 #[path = "../benches/measure/ratio.rs"]
 mod ratio;
@@ -80,7 +80,7 @@ fn turns_cancel_a_steady_drift_and_let_everybody_begin() {
         for round in 0..servers {
             let order = turns::order(servers, round);
             first.push(order[0]);
-            // Where a server's turns lie, added up, is the same for all of them.
+            // The sum of the places of a server's turns is equal for all servers.
             let mut places = vec![0; servers];
             for (place, &server) in order.iter().enumerate() {
                 places[server] += place;

@@ -1,5 +1,6 @@
-//! System calls: an echo is one `epoll_wait`, one receive and one send, and nothing else after the handshake.
-//! Traces the server process itself, so that it needs no tool; where tracing is not allowed it counts sleeps, and says so.
+//! System calls: an echo is one `epoll_wait`, one receive and one send, and nothing else after the
+//! handshake. The test traces the server process itself, so it needs no tool; where tracing is not
+//! allowed it counts sleeps, and prints that.
 #![cfg(target_os = "linux")]
 
 mod budget;
@@ -12,12 +13,12 @@ use budget::EchoServer;
 /// A masked text message of 20 B (RFC 6455 section 5.2), with a masking key of zero.
 const REQUEST: &[u8; 26] = b"\x81\x94\0\0\0\0twenty bytes of text";
 
-/// Its echo.
+/// The echo of the message.
 const REPLY: &[u8; 22] = b"\x81\x14twenty bytes of text";
 
 const ECHOES: usize = 1000;
 
-/// Looks at deadlines may fall between two echoes; each is one more `epoll_wait`.
+/// Checks of deadlines may fall between two echoes; each is one more `epoll_wait`.
 const LOOKS: usize = ECHOES / 50;
 
 /// One echo after the other over one connection.
@@ -44,12 +45,12 @@ fn server_sleeps_at_most_once_per_echo() {
     let before = sleeps(&server);
     exchange(&mut stream, ECHOES);
     let slept = sleeps(&server) - before;
-    // The last sleep may have begun already, or not yet; a message that is there already needs none. What is handed
-    // to another thread, or waits for anything else, needs more.
+    // The last sleep may or may not have begun; a message that is there already needs none. A
+    // hand-over to another thread, or any other wait, needs more.
     assert!(slept <= ECHOES + 1 + LOOKS, "{slept} sleeps for {ECHOES} echoes");
 }
 
-/// How often the server has gone to sleep by itself.
+/// The number of times that the server has gone to sleep by itself.
 fn sleeps(server: &EchoServer) -> usize {
     let status = server.kernel_file("status");
     let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
@@ -70,7 +71,7 @@ mod traced {
 
     use super::*;
 
-    /// Tells the tracer, even if the client panics, that the end of file which follows is the end of the trace.
+    /// Tells the tracer, even if the client panics, that the next end of file ends the trace.
     struct Finish<'a>(&'a AtomicBool);
 
     impl Drop for Finish<'_> {
@@ -106,7 +107,8 @@ mod traced {
         judge(&calls);
     }
 
-    /// The numbers of the system calls that `thread` enters, in order, until one of them finds it finished.
+    /// The numbers of the system calls that `thread` enters, in order, until one of them finds the
+    /// trace ended.
     fn trace(thread: Pid, finished: &AtomicBool) -> Vec<i64> {
         let mut calls = Vec::new();
         loop {
@@ -131,7 +133,8 @@ mod traced {
         }
     }
 
-    /// Everything up to the last send belongs to the echoes; what follows, to the end of the connection.
+    /// The calls up to the last send belong to the echoes, the later ones to the end of the
+    /// connection.
     fn judge(calls: &[i64]) {
         let last_send = calls.iter().rposition(|&call| is_send(call)).unwrap();
         let mut counts = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! The harness from outside: its exit codes, what it says, and whether its figures are true.
+//! Tests the harness from outside: exit codes, output, and whether its figures are true.
 #![cfg(target_os = "linux")]
 
 #[path = "idle/mod.rs"]
@@ -67,7 +67,8 @@ fn harness_holds_what_it_is_asked_to_and_writes_it_down() {
     let port = free_ports(2);
     let page = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("idle-{port}.html"));
     let ended = run(&format!(
-        "ws://127.0.0.1:{port}-{}/ --serve 2 --workers 3 --connections 300 --duration 0.5 --report {}",
+        "ws://127.0.0.1:{port}-{}/ --serve 2 --workers 3 --connections 300 \
+         --duration 0.5 --report {}",
         port + 1,
         page.display()
     ));
@@ -95,7 +96,7 @@ fn harness_holds_what_it_is_asked_to_and_writes_it_down() {
         .filter_map(|row| row["owner"].as_str())
         .collect();
     assert_eq!(owners, ["server", "kernel", "kernel", "kernel", "client"]);
-    // A socket at either end takes some kilobytes of the kernel's.
+    // A socket at either end takes some kilobytes of the kernel's memory.
     let timeline = ended.json["timeline"].as_array().unwrap();
     assert!(timeline.iter().any(|point| point["held"] == 300), "{timeline:?}");
     let html = std::fs::read_to_string(&page).unwrap();
@@ -118,7 +119,8 @@ fn harness_has_every_ping_and_every_message_answered() {
     for mode in ["ping", "echo --active 10% --size 1000"] {
         let port = free_ports(1);
         let ended = run(&format!(
-            "ws://127.0.0.1:{port}/ --serve 1 --workers 2 --connections 200 --duration 1 --messages-per-second 400 --mode {mode}"
+            "ws://127.0.0.1:{port}/ --serve 1 --workers 2 --connections 200 --duration 1 \
+             --messages-per-second 400 --mode {mode}"
         ));
         assert_code(&ended, 0);
         assert_eq!(number(&ended, "/measured/answered"), number(&ended, "/measured/sent"));
@@ -130,7 +132,8 @@ fn harness_has_every_ping_and_every_message_answered() {
 #[test]
 fn harness_counts_whom_a_broadcast_reaches() {
     let port = free_ports(1);
-    let options = "--serve 1 --workers 2 --connections 100 --duration 1 --messages-per-second 5 --mode broadcast";
+    let options = "--serve 1 --workers 2 --connections 100 --duration 1 \
+                   --messages-per-second 5 --mode broadcast";
     let ended = run(&format!("ws://127.0.0.1:{port}/broadcast {options}"));
     assert_code(&ended, 0);
     assert_eq!(number(&ended, "/measured/broadcast/rounds"), 5.0);
@@ -156,25 +159,27 @@ fn harness_sees_when_silent_peers_are_dropped() {
     let port = free_ports(2);
     let silent = |port: u16, idle: f64, duration: f64| {
         run(&format!(
-            "ws://127.0.0.1:{port}/ --serve 1 --serve-idle {idle} --connections 50 --duration {duration} --mode half-open"
+            "ws://127.0.0.1:{port}/ --serve 1 --serve-idle {idle} --connections 50 \
+             --duration {duration} --mode half-open"
         ))
     };
     let dropped = silent(port, 0.5, 3.0);
     assert_code(&dropped, 0);
     assert_eq!(number(&dropped, "/measured/silence/held_at_end"), 0.0);
-    // Half a second of silence, as much again for the pong.
+    // Half a second of silence, and half a second for the pong.
     assert!(number(&dropped, "/measured/silence/all_dropped") >= 0.4, "{}", dropped.table);
     let kept = silent(port + 1, 60.0, 0.5);
     assert_eq!(number(&kept, "/measured/silence/held_at_end"), 50.0);
     assert!(kept.json["measured"]["silence"]["first_dropped"].is_null(), "{}", kept.table);
 }
 
-/// The answers of this server pile up where nobody reads them: in its own memory, once the kernel takes no more.
+/// The answers of this server pile up: in its own memory, once the kernel takes no more.
 #[test]
 fn harness_sees_what_peers_that_never_read_cost() {
     let port = free_ports(1);
     let ended = run(&format!(
-        "ws://127.0.0.1:{port}/ --serve 1 --connections 4 --duration 2 --mode slow --size 60000 --messages-per-second 800"
+        "ws://127.0.0.1:{port}/ --serve 1 --connections 4 --duration 2 --mode slow \
+         --size 60000 --messages-per-second 800"
     ));
     assert_code(&ended, 0);
     assert!(number(&ended, "/measured/sent") >= 790.0);
@@ -192,7 +197,8 @@ fn harness_says_what_a_full_server_lacks() {
     let held = number(&ended, "/connections/held");
     assert!((80.0..100.0).contains(&held), "{held}");
     let line = format!(
-        "server refused after {held} of 300 (its limit: 100 descriptors); raise it or give more targets"
+        "server refused after {held} of 300 (its limit: 100 descriptors); \
+         raise it or give more targets"
     );
     assert!(
         ended.errors.contains(&line) && ended.table.contains(&line),
@@ -212,7 +218,7 @@ fn harness_of_a_port_at_which_nobody_listens_gives_up_soon() {
     assert!(number(&ended, "/connections/failed") <= 1_000.0, "{}", ended.table);
 }
 
-/// One that accepts nobody, as when it hangs, and one that serves something else.
+/// A server that accepts no connection, like one that hangs, and a server of another protocol.
 #[test]
 fn harness_says_why_a_server_lets_nobody_in() {
     let hangs = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -233,7 +239,7 @@ fn harness_says_why_a_server_lets_nobody_in() {
         assert_code(&ended, 3);
         assert!(ended.table.contains(says), "{}", ended.table);
         assert_eq!(ended.json["connections"]["failures"][0]["kind"], kind);
-        // Four are under way at a time: a tenth of the forty.
+        // Four attempts are in flight at a time: a tenth of the forty.
         let failed = number(&ended, "/connections/failed");
         assert!((attempts..attempts + 4.0).contains(&failed), "{}", ended.table);
     }
@@ -267,7 +273,8 @@ fn workers_and_servers_end_with_a_harness_that_is_killed() {
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
 }
 
-/// A run of 800 messages in four seconds, one of which a process spends stopped: the server, or the harness's worker.
+/// Runs 800 messages in four seconds, one of which a process spends stopped: the server, or the
+/// harness's worker.
 fn stalled(whom: impl Fn(&Server, &Run) -> u32) -> Ended {
     let port = free_ports(1);
     let server = Server::start(port);
@@ -284,19 +291,22 @@ fn stalled(whom: impl Fn(&Server, &Run) -> u32) -> Ended {
     assert_eq!(number(&ended, "/measured/sent"), 800.0, "{}", ended.table);
     assert_eq!(number(&ended, "/measured/answered"), 800.0, "{}", ended.table);
     assert!(number(&ended, "/measured/latency/max_us") > 900_000.0, "{}", ended.table);
-    // A quarter of all messages was due during the stall, half of those more than half a second before its end.
+    // A quarter of all messages was due during the stall, half of those more than half a second
+    // before its end.
     assert!(number(&ended, "/measured/latency/p90_us") > 400_000.0, "{}", ended.table);
     ended
 }
 
-/// In a closed loop a stall of a second would be one late message for each connection; here it is every one that was due meanwhile.
+/// In a closed loop a stall of a second would be one late message for each connection. Here every
+/// message that was due meanwhile is late.
 #[test]
 fn harness_sees_a_stall_of_the_server_in_its_latencies() {
     let ended = stalled(|server, _| server.id());
     assert!(number(&ended, "/measured/lateness/p90_us") < 400_000.0, "{}", ended.table);
 }
 
-/// Messages count from when they were due, not from when they were sent; whose fault it is, is said.
+/// Latencies count from when messages were due, not from when they were sent; the verdict names the
+/// side that was late.
 #[test]
 fn harness_that_stalls_itself_says_so() {
     let ended = stalled(|_, run| run.children()[0]);
@@ -308,7 +318,8 @@ fn harness_that_stalls_itself_says_so() {
 fn harness_that_was_the_bottleneck_calls_its_figures_invalid() {
     let port = free_ports(1);
     let ended = run(&format!(
-        "ws://127.0.0.1:{port}/ --serve 1 --connections 10 --mode echo --duration 1 --messages-per-second 5_000_000"
+        "ws://127.0.0.1:{port}/ --serve 1 --connections 10 --mode echo --duration 1 \
+         --messages-per-second 5_000_000"
     ));
     assert_code(&ended, 3);
     assert_eq!(ended.json["verdict"]["valid"], false, "{}", ended.table);
@@ -327,7 +338,8 @@ fn harness_compares_what_it_wrote_and_nothing_else() {
     for (file, connections) in [(&a, 50), (&b, 100)] {
         let file = file.display();
         let ended = run_plainly(&format!(
-            "ws://127.0.0.1:{port}/ --serve 1 --connections {connections} --duration 0.1 --json {file}"
+            "ws://127.0.0.1:{port}/ --serve 1 --connections {connections} \
+             --duration 0.1 --json {file}"
         ));
         assert_code(&ended, 0);
     }

@@ -1,4 +1,5 @@
-//! Instruction counts: what is judged against the record, and what is only printed. Knows nothing of counting.
+//! Tests which instruction counts are judged against the record, and which are only printed. This
+//! file counts nothing.
 
 #[path = "../benches/instructions/record.rs"]
 #[allow(dead_code, reason = "the bench uses the rest")]
@@ -57,7 +58,7 @@ fn record_is_comparable_on_the_same_kind_only() {
     }
 }
 
-/// The file in the repository: whoever changes its form records it anew.
+/// The file in the repository: a change of its form has to record it anew.
 #[test]
 fn record_in_the_repository_is_read() {
     let record = Record::read().unwrap();

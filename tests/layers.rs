@@ -1,9 +1,21 @@
-//! The house rules that a compiler does not check: who may import whom, what nobody may use, and how a file begins and ends.
+//! The house rules that a compiler does not check: the layers of `src/` and their imports, the size
+//! of files and lines, and the first words of documentation.
+
+#[path = "layers/circles.rs"]
+mod circles;
+#[path = "layers/code.rs"]
+mod code;
+#[path = "layers/prose.rs"]
+mod prose;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Each folder of `src/`, and those of ours whose names it may say. Nobody imports from above, or from the crate's root.
+use circles::Modules;
+use code::{code, words};
+
+/// Each folder of `src/` with the folders that it may name. No folder imports from above, or from
+/// the crate's root.
 const LAYERS: [(&str, &[&str]); 11] = [
     ("http1", &["http1"]),
     ("websocket", &["websocket", "http1"]),
@@ -16,80 +28,35 @@ const LAYERS: [(&str, &[&str]); 11] = [
         "server",
         &["server", "context", "delivery", "connection", "outbox", "net", "websocket", "http1"],
     ),
-    ("reactor", &["reactor", "server", "context", "connection"]),
-    (
-        "testing",
-        &["testing", "reactor", "server", "context", "connection", "net", "websocket", "http1"],
-    ),
-    ("guide", &["guide"]),
+    ("reactor", &ALL),
+    ("testing", &ALL),
+    ("guide", &ALL),
 ];
 
-/// What the layers without sockets and clock may not say.
+/// All folders but the two that no folder imports: `testing` and `guide`.
+const ALL: [&str; 9] = [
+    "reactor",
+    "server",
+    "context",
+    "delivery",
+    "connection",
+    "outbox",
+    "net",
+    "websocket",
+    "http1",
+];
+
+/// Words that the layers without sockets and clock may not contain.
 const PURE: [&str; 2] = ["http1", "websocket"];
 const IMPURE: [&str; 5] = ["mio", "socket2", "TcpStream", "Instant", "SystemTime"];
 
-const LINES: usize = 500;
+/// The longest file of `src/`, and the widest line anywhere.
+const LINES: usize = 400;
+const COLUMNS: usize = 100;
 
-/// The code of a Rust source, without comments and the contents of literals.
-fn code(source: &str) -> String {
-    let mut code = String::new();
-    let mut rest = source;
-    while let Some(first) = rest.chars().next() {
-        let skipped = match first {
-            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
-            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
-            'r' if raw_hashes(rest).is_some()
-                && !code.ends_with(|last: char| last.is_alphanumeric() || last == '_') =>
-            {
-                let hashes = raw_hashes(rest).unwrap_or(0);
-                let end = format!("\"{}", "#".repeat(hashes));
-                let start = hashes + 2;
-                rest[start..].find(&end).map_or(rest.len(), |at| start + at + end.len())
-            }
-            '"' => literal(rest, '"'),
-            // A lifetime has no second quote so near.
-            '\'' if rest[1..].starts_with('\\') => literal(rest, '\''),
-            '\'' => rest[1..].chars().next().map_or(0, |inner| {
-                let end = 1 + inner.len_utf8();
-                if rest[end..].starts_with('\'') { end + 1 } else { 0 }
-            }),
-            _ => 0,
-        };
-        match skipped {
-            0 => {
-                code.push(first);
-                rest = &rest[first.len_utf8()..];
-            }
-            skipped => rest = &rest[skipped..],
-        }
-    }
-    code
-}
-
-/// The length of a literal with escapes that begins and ends with this quote.
-fn literal(source: &str, quote: char) -> usize {
-    let mut escaped = false;
-    for (at, char) in source.char_indices().skip(1) {
-        match char {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            _ if char == quote => return at + 1,
-            _ => {}
-        }
-    }
-    source.len()
-}
-
-/// How many hashes a raw string begins with, if it is one.
-fn raw_hashes(source: &str) -> Option<usize> {
-    let after = source.strip_prefix('r')?;
-    let hashes = after.len() - after.trim_start_matches('#').len();
-    after[hashes..].starts_with('"').then_some(hashes)
-}
-
-fn words(code: &str) -> impl Iterator<Item = &str> {
-    code.split(|char: char| !char.is_alphanumeric() && char != '_').filter(|word| !word.is_empty())
-}
+/// TO BE EMPTIED: paths that circles, lengths, widths and first words are not yet asked of.
+const PENDING: &[&str] =
+    &["src/outbox", "src/connection", "src/delivery", "src/context", "src/server", "src/reactor"];
 
 /// Everything that is wrong with one file, named by its path below `src/`.
 fn faults(path: &str, source: &str) -> Vec<String> {
@@ -97,9 +64,6 @@ fn faults(path: &str, source: &str) -> Vec<String> {
     let code = code(source);
     if !source.starts_with("//!") {
         faults.push("does not begin with //!".to_owned());
-    }
-    if source.lines().count() > LINES {
-        faults.push(format!("has more than {LINES} lines"));
     }
     for word in words(&code) {
         match word {
@@ -137,34 +101,101 @@ fn imports(folder: &str, code: &str) -> Vec<String> {
     above.chain(impure).collect()
 }
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => sources(&path, found),
-            false => found.push(path),
+fn size(source: &str) -> Option<String> {
+    let lines = source.lines().count();
+    (lines > LINES).then(|| format!("has {lines} lines, more than {LINES}"))
+}
+
+fn widths(source: &str) -> Vec<String> {
+    let lines = source.lines().enumerate();
+    let widths = lines.map(|(number, line)| (number + 1, line.chars().count()));
+    widths
+        .filter(|(_, width)| *width > COLUMNS)
+        .map(|(number, width)| format!("line {number}: {width} columns, more than {COLUMNS}"))
+        .collect()
+}
+
+/// The Rust sources below a folder of the package, each with its path below that folder.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let (mut folders, mut found) = (vec![root.clone()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let is_built = path.file_name().is_some_and(|name| name == "target");
+            if path.is_dir() && !is_built {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(&root).unwrap().display().to_string();
+                found.push((name, fs::read_to_string(&path).unwrap()));
+            }
         }
     }
+    found.sort();
+    found
+}
+
+/// What `judge` finds wrong with each source below some folders.
+fn judged<F>(folders: &[&str], judge: impl Fn(&str, &str) -> F) -> Vec<String>
+where
+    F: IntoIterator<Item = String>,
+{
+    let mut found = Vec::new();
+    for folder in folders {
+        for (name, source) in sources(folder) {
+            let path = format!("{folder}/{name}");
+            found.extend(judge(&name, &source).into_iter().map(|fault| format!("{path} {fault}")));
+        }
+    }
+    found
+}
+
+fn assert_none(found: Vec<String>) {
+    let is_pending = |fault: &String| PENDING.iter().any(|path| fault.starts_with(path));
+    let found: Vec<String> = found.into_iter().filter(|fault| !is_pending(fault)).collect();
+    assert!(found.is_empty(), "{} faults\n{}", found.len(), found.join("\n"));
 }
 
 #[test]
 fn sources_keep_to_their_layers() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut paths = Vec::new();
-    sources(&root, &mut paths);
-    assert!(paths.len() > 50, "{} files only", paths.len());
-    let mut found = Vec::new();
-    for path in paths {
-        let name = path.strip_prefix(&root).unwrap().display().to_string();
-        let source = fs::read_to_string(&path).unwrap();
-        found.extend(faults(&name, &source).into_iter().map(|fault| format!("src/{name} {fault}")));
-    }
+    let count = sources("src").len();
+    assert!(count > 50, "{count} files only");
+    let found = judged(&["src"], faults);
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 
 #[test]
+fn files_of_a_folder_form_no_import_circle() {
+    let mut found = Vec::new();
+    // Each folder with a `main.rs` is a crate of its own.
+    for root in ["src", "benches", "benches/instructions", "benches/peers/src", "examples/idle"] {
+        let sources = sources(root);
+        let sources = sources.iter().map(|(name, source)| (&**name, &**source));
+        let circles = Modules::of(sources).circles();
+        found.extend(circles.iter().map(|circle| format!("{root}/{circle}")));
+    }
+    assert_none(found);
+}
+
+#[test]
+fn files_are_short() {
+    assert_none(judged(&["src"], |_, source| size(source)));
+}
+
+#[test]
+fn lines_are_narrow() {
+    let folders = ["src", "tests", "benches", "examples", "fuzz"];
+    assert_none(judged(&folders, |_, source| widths(source)));
+}
+
+#[test]
+fn documentation_begins_with_nouns() {
+    assert_none(judged(&["src"], |_, source| prose::faults(source)));
+}
+
+#[test]
 fn check_finds_every_kind_of_fault() {
-    let rows: [(&str, &str, &str); 18] = [
+    let rows: [(&str, &str, &str); 24] = [
         ("http1/a.rs", "use crate::websocket::X;", "imports crate::websocket"),
         ("http1/a.rs", "fn f() { crate::net::x() }", "imports crate::net"),
         ("websocket/a.rs", "use crate::connection::X;", "imports crate::connection"),
@@ -172,9 +203,16 @@ fn check_finds_every_kind_of_fault() {
         ("websocket/a.rs", "use mio::Token;", "says mio"),
         ("http1/a.rs", "let now = std::time::Instant::now();", "says Instant"),
         ("net/a.rs", "use crate::http1::X;", "imports crate::http1"),
+        ("outbox/a.rs", "use crate::http1::X;", "imports crate::http1"),
+        ("outbox/a.rs", "use crate::connection::X;", "imports crate::connection"),
         ("connection/a.rs", "use crate::server::X;", "imports crate::server"),
+        ("connection/a.rs", "use crate::delivery::X;", "imports crate::delivery"),
+        ("delivery/a.rs", "use crate::context::X;", "imports crate::context"),
+        ("context/a.rs", "use crate::server::X;", "imports crate::server"),
         ("server/a.rs", "use crate::reactor::X;", "imports crate::reactor"),
+        ("reactor/a.rs", "use crate::testing::X;", "imports crate::testing"),
         ("server/a.rs", "let code = crate::CloseCode::NORMAL;", "imports crate::CloseCode"),
+        ("guide/a.rs", "use crate::Server;", "imports crate::Server"),
         ("server/a.rs", "use super::super::x;", "says super::super"),
         ("server/a.rs", "use mio::Poll;", "says Poll"),
         ("connection/a.rs", "let x: Rc<RefCell<u8>>;", "says RefCell"),
@@ -182,7 +220,6 @@ fn check_finds_every_kind_of_fault() {
         ("net/a.rs", "let quote = '\"'; unsafe { x() } // \"", "says unsafe"),
         ("other/a.rs", "", "other is no layer"),
         ("a.rs", "", "lies in no layer"),
-        ("net/a.rs", &"\n".repeat(LINES + 1), "has more than 500 lines"),
     ];
     for (path, line, fault) in rows {
         assert_eq!(faults(path, &format!("//! A file.\n{line}")), [fault], "{path}: {line}");
@@ -198,4 +235,9 @@ fn check_finds_every_kind_of_fault() {
         assert_eq!(faults("server/a.rs", &format!("//! A file.\n{line}")), [""; 0], "{line}");
     }
     assert_eq!(faults("reactor/reactor.rs", "//! A file.\nuse mio::Poll;"), [""; 0]);
+    assert_eq!(faults("testing/a.rs", "//! A file.\nuse crate::reactor::X;"), [""; 0]);
+    assert_eq!(size(&"\n".repeat(LINES + 1)), Some("has 401 lines, more than 400".to_owned()));
+    assert_eq!(size(&"\n".repeat(LINES)), None);
+    let wide = format!("{}\n{}\n", "ä".repeat(COLUMNS), "a".repeat(COLUMNS + 1));
+    assert_eq!(widths(&wide), ["line 2: 101 columns, more than 100"]);
 }

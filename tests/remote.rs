@@ -167,7 +167,8 @@ fn field_row_28_remote_wakes_a_parked_loop() {
     let (remote, zone, thread) = running();
     let mut waits: Vec<_> = (0..50)
         .map(|_| {
-            // The loop is parked again by now, or will see the call before it parks: no wake-up may be lost either way.
+            // The loop is parked again by now, or will see the call before it parks: no wake-up may
+            // be lost either way.
             thread::sleep(Duration::from_micros(200));
             let start = Instant::now();
             ask(&remote, zone, |_| ());

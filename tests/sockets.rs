@@ -1,4 +1,4 @@
-//! Real sockets on the loopback address: what only a kernel does.
+//! Tests on real sockets of the loopback address, for behaviour that only a kernel has.
 
 mod common;
 
@@ -31,15 +31,17 @@ fn server_echoes_over_tcp() {
     assert!(client.is_ended());
 }
 
-/// Who has asked before it is accepted is answered in the turn that accepts it. After one that says nothing at first, the next is not looked
-/// at before its readiness is told. A busy kernel may deliver late, so it is tried a few times.
+/// A request that arrives before the accept is answered in the turn of the accept. After one
+/// connection without bytes, the next is not read before its event. A busy kernel may deliver late,
+/// so there are a few attempts.
 #[test]
 fn server_answers_at_once_what_was_asked_before_accept() {
     let silent = [false, false, true, false, false, false];
     assert!((0..20).any(|_| turns_until_answered(&silent) == [1, 1, 1, 2, 1, 1]));
 }
 
-/// How many turns each of several clients waits for its answer, of whom some ask only when they have been accepted.
+/// The number of turns that each of several clients waits for its answer; some send only after the
+/// accept.
 fn turns_until_answered(silent: &[bool]) -> Vec<usize> {
     let mut reactor = Reactor::new().unwrap();
     reactor.server.http("/", |_conn, _request| "here");
@@ -92,7 +94,7 @@ fn server_echoes_16_mebibytes() {
     assert_eq!(client.word(), "text and on");
 }
 
-/// A server whose handler tells how its connections end.
+/// A server whose handler records how its connections end.
 fn telling() -> (Running, mpsc::Receiver<u16>) {
     let (tell, told) = mpsc::channel();
     let server = Running::start(move |reactor| {
@@ -113,7 +115,7 @@ fn server_hears_of_a_reset_in_mid_message() {
     ] {
         let mut client = Wire::websocket(server.address);
         client.send(bytes);
-        // Closing without lingering sends a RST.
+        // A close without lingering sends a RST.
         socket2::SockRef::from(&client.stream).set_linger(Some(Duration::ZERO)).unwrap();
         drop(client);
         assert_eq!(told.recv_timeout(PATIENCE), Ok(1006));
@@ -124,7 +126,8 @@ fn server_hears_of_a_reset_in_mid_message() {
     assert_eq!(told.recv_timeout(PATIENCE), Ok(1000));
 }
 
-/// Closing over unread bytes resets a connection, and with it the Close frame would be lost: they are read and thrown away.
+/// Closing over unread bytes resets a connection and loses the Close frame: the server reads the
+/// bytes and drops them.
 #[test]
 fn server_tells_why_to_a_peer_that_is_still_sending() {
     let (server, told) = telling();
@@ -238,7 +241,8 @@ fn server_lives_in_a_foreign_loop() {
     host.join().unwrap();
 }
 
-/// For loops that are not mio's: the reactor is one descriptor, readable when there is something to do.
+/// For other loops than mio's: the reactor is one descriptor, readable when there is something to
+/// do.
 #[test]
 fn reactor_is_one_descriptor_to_wait_for() {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -261,10 +265,11 @@ fn reactor_is_one_descriptor_to_wait_for() {
     assert_eq!(client.word(), "text x");
 }
 
-/// Names the number of descriptors that a child may have; without it there is no child.
+/// Names the descriptor limit of a child; without it there is no child.
 const CHILD: &str = "SWITCHBOARD_TEST_DESCRIPTORS";
 
-/// Not a test of its own: the server of the tests below, in a process of its own, until its input ends.
+/// No test of its own: the server of the tests below, in a process of its own, until its input
+/// ends.
 #[test]
 fn child_serves_when_it_is_asked_to() {
     let Some(descriptors) = std::env::var(CHILD).ok().and_then(|text| text.parse().ok()) else {
@@ -282,7 +287,7 @@ struct Process {
     child: Child,
     address: SocketAddr,
     input: Option<ChildStdin>,
-    /// Kept so that the child may go on writing.
+    /// Kept so that the child may write on.
     _output: BufReader<ChildStdout>,
 }
 
@@ -334,7 +339,8 @@ impl Drop for Process {
     }
 }
 
-/// FIELD row 27: without descriptors the next clients are told so, the loop rests, and it goes on when one is free again.
+/// FIELD row 27: without descriptors the next clients are refused in words, the loop rests, and
+/// accepts again when a descriptor is free.
 #[test]
 fn field_row_27_server_without_descriptors_turns_away_and_recovers() {
     let server = Process::start(40);

@@ -1,4 +1,5 @@
-//! The client role on real sockets of the loopback address: names, ports that refuse, servers that do not answer.
+//! Tests the client role on real sockets of the loopback address: names, ports that refuse, servers
+//! that do not answer.
 
 mod common;
 
@@ -13,7 +14,7 @@ use switchboard::{
     Close, CloseCode, Conn, ConnId, Connect, Context, Handler, Message, Reactor, ZoneId,
 };
 
-/// A reactor in this very thread that dials, and what its handler hears.
+/// A reactor in this thread that dials, and the events of its handler.
 struct Dialler {
     reactor: Reactor,
     zone: ZoneId<Recorder>,
@@ -38,7 +39,7 @@ impl Dialler {
         self.cx().connect(zone, connect)
     }
 
-    /// The next thing that the handler hears.
+    /// The next event of the handler.
     fn next(&mut self) -> String {
         let start = Instant::now();
         while self.heard.is_empty() {
@@ -49,13 +50,13 @@ impl Dialler {
         self.heard.remove(0)
     }
 
-    /// Sends something and hears it back.
+    /// Sends a message and awaits its echo.
     fn assert_echoes(&mut self, id: ConnId, text: &str) {
         self.cx().send(id, text);
         assert_eq!(self.next(), format!("text {text}"));
     }
 
-    /// Closes, and waits until nothing is left of it.
+    /// Closes, and waits until the connection has ended.
     fn close(&mut self, id: ConnId) {
         self.cx().conn(id).expect("open").close(CloseCode::NORMAL, "bye");
         assert_eq!(self.next(), "close 1000 \"\"");
@@ -72,7 +73,7 @@ impl Dialler {
     }
 }
 
-/// A port of this machine at which nobody listens.
+/// A port of this machine without a listener.
 fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -82,7 +83,7 @@ fn client_talks_to_an_address_and_to_localhost() {
     let server = Running::echo();
     let port = server.address.port();
     let mut dialler = Dialler::new();
-    // The server is not at ::1, the first address of the name: the second is tried.
+    // The server is not at ::1, the first address of the name: the client tries the second.
     for host in ["127.0.0.1", "localhost", "LocalHost", "chat.localhost"] {
         let id =
             dialler.connect(Connect::to(&format!("ws://{host}:{port}/room")).timeout(PATIENCE));
@@ -142,7 +143,8 @@ fn client_of_a_name_that_does_not_resolve_hears_so() {
     dialler.rests();
 }
 
-/// The server sees whom it was told to see; an address of the other family, and one that is not this machine's, lead nowhere.
+/// The server sees the given source address. An address of the other family, and one of another
+/// machine, end the attempt.
 #[test]
 fn client_connects_from_the_address_that_it_is_told() {
     let server = Running::start(|reactor| {
@@ -172,7 +174,7 @@ fn client_connects_from_the_address_that_it_is_told() {
     }
 }
 
-/// The kernel connects, and nobody accepts.
+/// The kernel connects, and no process accepts.
 #[test]
 fn client_of_a_server_that_never_answers_gives_up() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -208,13 +210,13 @@ fn client_hears_of_a_server_that_goes() {
     let mut dialler = Dialler::new();
     dialler.connect(Connect::to(&format!("ws://{}/", server.address)).timeout(PATIENCE));
     assert_eq!(dialler.next(), "open /");
-    // It is ended without notice.
+    // The attempt ends without a Close frame.
     drop(server);
     assert_eq!(dialler.next(), "close 1006 \"\"");
     dialler.rests();
 }
 
-/// RFC 6455 7.1.1: it is the server that ends the connection.
+/// RFC 6455 section 7.1.1: the server ends the connection.
 #[test]
 fn client_waits_for_the_server_to_end_the_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -232,7 +234,7 @@ fn client_waits_for_the_server_to_end_the_connection() {
             }
         };
         stream.set_nonblocking(false).unwrap();
-        // It is told of the connection, and asks.
+        // The handler learns of the connection, and asks.
         dialler.reactor.turn(Some(Duration::from_millis(10))).unwrap();
         let mut server = Wire::over(stream);
         let request = server.head();
@@ -249,7 +251,7 @@ fn client_waits_for_the_server_to_end_the_connection() {
     }
 }
 
-/// `run` returns once those that are open have closed, and attempts are given up.
+/// `run` returns once open connections have closed, and attempts are given up.
 #[test]
 fn drain_ends_what_was_dialled() {
     let server = Running::echo();
@@ -294,7 +296,7 @@ fn reactor_dials_itself() {
     for id in &ids {
         dialler.cx().send(*id, "through the kernel and back");
     }
-    // Both ends have the same handler; the server's hears without answering.
+    // Both ends have one handler; the server's end does not answer.
     for _ in &ids {
         assert_eq!(dialler.next(), "text through the kernel and back");
     }
@@ -306,7 +308,7 @@ fn reactor_dials_itself() {
     assert_eq!(closes.filter(|entry| entry.starts_with("close 1000")).count(), 200);
 }
 
-/// Nothing but the resolver's own word ends this wait.
+/// Only the resolver's own answer ends this wait.
 #[test]
 fn reactor_is_woken_by_a_name_that_was_looked_up() {
     struct Ends;

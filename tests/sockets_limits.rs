@@ -1,4 +1,4 @@
-//! Limits that need a kernel: how many connections there may be, in all and from one address, and how many are accepted in one turn.
+//! Tests limits that need a kernel: connections in all, from one address, and accepted in one turn.
 
 mod common;
 
@@ -12,7 +12,7 @@ use common::wire::{PATIENCE, Wire};
 use socket2::{Domain, Socket, Type};
 use switchboard::{Listener, Reactor, Stats};
 
-/// An echo server in this very thread: it does nothing but in a turn.
+/// An echo server in this thread, which works only in a turn.
 struct Turning {
     reactor: Reactor,
     address: SocketAddr,
@@ -36,7 +36,7 @@ impl Turning {
         self.reactor.turn(Some(Duration::ZERO)).unwrap();
     }
 
-    /// Turns until something holds.
+    /// Turns until a condition holds.
     fn until(&mut self, holds: impl Fn(&Stats) -> bool) {
         let start = Instant::now();
         while !holds(&self.stats()) {
@@ -45,14 +45,14 @@ impl Turning {
         }
     }
 
-    /// A client that has asked for a WebSocket; nobody has heard it yet.
+    /// A client that has asked for a WebSocket; the server has not read the request yet.
     fn asking(&self) -> Wire {
         let mut wire = Wire::connect(self.address);
         wire.send(http::handshake("/"));
         wire
     }
 
-    /// A client that has one.
+    /// A client with an open WebSocket.
     fn websocket(&mut self) -> Wire {
         let open = self.stats().websockets;
         let mut wire = self.asking();
@@ -75,7 +75,7 @@ impl Turning {
     }
 }
 
-/// What those hear who are turned away: all of it, and then the end.
+/// Reads all that a refused client gets, and then the end.
 fn assert_refused(wire: &mut Wire, status: &str) {
     let mut said = String::new();
     wire.stream.read_to_string(&mut said).unwrap();
@@ -112,7 +112,7 @@ fn connections_beyond_the_limit_are_answered_503() {
     server.until(|stats| stats.turned_away == 6);
     assert_refused(&mut outside, FULL);
 
-    // Lowered while more are there: nobody is thrown out.
+    // A lower limit than the open connections closes none of them.
     server.reactor.server.max_connections(1);
     inside.iter_mut().for_each(|wire| server.assert_serves(wire));
     let leaver = inside.remove(0);
@@ -134,7 +134,7 @@ fn connections_of_none_are_all_answered_503() {
     assert_refused(&mut outside, FULL);
 }
 
-/// A client with an address of its own, as Linux has them all under 127.0.0.0/8.
+/// A client with an address of its own: on Linux all of 127.0.0.0/8 is local.
 fn from(address: [u8; 4], server: &Turning) -> Wire {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
@@ -149,7 +149,7 @@ fn connections_from_one_address_beyond_its_limit_are_answered_429() {
     let mut server = Turning::start("127.0.0.1:0");
     let early = server.websocket();
     server.reactor.server.max_connections_per_address(2);
-    // Who was there before is not counted.
+    // A connection from before is not counted.
     let mut inside: Vec<_> = (0..2).map(|_| server.websocket()).collect();
     for turned_away in 1..=3 {
         let mut outside = server.asking();
@@ -158,7 +158,7 @@ fn connections_from_one_address_beyond_its_limit_are_answered_429() {
     }
     assert_ne!(server.reactor.server.poll_timeout(Instant::now()), Some(Duration::ZERO));
     inside.iter_mut().for_each(|wire| server.assert_serves(wire));
-    // The uncounted one leaves no room; a counted one does.
+    // The uncounted connection leaves no room; a counted one does.
     server.leave(early);
     let mut outside = server.asking();
     server.until(|stats| stats.turned_away == 4);
@@ -167,7 +167,7 @@ fn connections_from_one_address_beyond_its_limit_are_answered_429() {
     server.leave(leaver);
     let mut newcomer = server.websocket();
     server.assert_serves(&mut newcomer);
-    // However often it comes and goes, the count is exact.
+    // The count stays exact, however often the client comes and goes.
     for _ in 0..20 {
         server.leave(newcomer);
         newcomer = server.websocket();
@@ -204,7 +204,7 @@ fn connections_from_other_addresses_are_counted_by_themselves() {
     assert_eq!(server.stats().connections, 6);
 }
 
-/// An address that may have nothing is turned away, and both limits may stand at once.
+/// An address may have a limit of zero, and both limits may hold at once.
 #[test]
 fn connections_meet_the_narrower_limit() {
     let mut server = Turning::start("127.0.0.1:0");
@@ -218,7 +218,7 @@ fn connections_meet_the_narrower_limit() {
     let mut outside = server.asking();
     server.until(|stats| stats.turned_away == 2);
     assert_refused(&mut outside, FULL);
-    // Who was refused for want of room is not counted for his address.
+    // A refusal for lack of room does not count for the address.
     server.leave(inside);
     let inside = server.websocket();
     server.reactor.server.max_connections(10);
@@ -267,7 +267,7 @@ fn accepts_are_spread_over_turns() {
     }
 }
 
-/// To turn somebody away is work, too.
+/// A refusal is work, too.
 #[test]
 fn accepts_of_a_turn_count_those_who_are_turned_away() {
     let mut server = Turning::start(Listener::from("127.0.0.1:0").accepts_per_turn(2));

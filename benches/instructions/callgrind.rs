@@ -1,5 +1,6 @@
-//! Instructions per operation: this executable under callgrind, once with so many operations and once with twice as many;
-//! the difference is without start and warm-up. Knows nothing of what an operation is.
+//! Counts instructions per operation: callgrind runs this executable with N and with 2 N
+//! operations, and the difference is free of start and warm-up. This file does not know what an
+//! operation is.
 
 use std::env;
 use std::error::Error;
@@ -12,8 +13,8 @@ use crate::subjects::Contestant;
 
 const VALGRIND: &str = "valgrind";
 
-/// Callgrind takes a repeated move of n bytes for n instructions, which would hide all others of a large message; glibc
-/// copies in vectors where it is told to.
+/// Callgrind counts a repeated move of n bytes as n instructions, which would hide all others of a
+/// large message. This makes glibc copy with vectors.
 const TUNABLES: &str = "GLIBC_TUNABLES";
 const NO_REPEATED_MOVES: &str = "glibc.cpu.x86_rep_movsb_threshold=1000000000";
 
@@ -26,7 +27,7 @@ pub fn is_installed() -> bool {
     version.is_ok_and(|status| status.success())
 }
 
-/// A place for callgrind's files, which goes when this is dropped.
+/// A directory for callgrind's files, removed on drop.
 pub struct Callgrind {
     directory: PathBuf,
 }
@@ -39,12 +40,12 @@ impl Callgrind {
         Ok(Callgrind { directory })
     }
 
-    /// The CPU level that a program sees here: valgrind hides what it cannot imitate.
+    /// The CPU level that a program sees here: valgrind hides the features that it cannot simulate.
     pub fn level(&self) -> Result<String, Box<dyn Error>> {
         Ok(self.run(&["level".to_owned()])?.0)
     }
 
-    /// Instructions of one operation of a subject.
+    /// Counts the instructions of one operation of a subject.
     pub fn per_operation(
         &self,
         subject: usize,
@@ -64,11 +65,11 @@ impl Callgrind {
         Ok((twice as f64 - once as f64) / f64::from(operations))
     }
 
-    /// What this executable prints when started so, and how many instructions it took.
+    /// Runs this executable, and returns its output and its instructions.
     fn run(&self, arguments: &[String]) -> Result<(String, u64), Box<dyn Error>> {
         let file = self.directory.join("callgrind.out");
         let mut command = Command::new(VALGRIND);
-        // What surrounds the program moves its stack, and how copies are aligned depends on where things lie.
+        // Environment and arguments move the stack, and with it the alignment of copies.
         command
             .env_clear()
             .envs(env::var_os("PATH").map(|path| ("PATH", path)))
@@ -90,7 +91,7 @@ impl Callgrind {
 
 impl Drop for Callgrind {
     fn drop(&mut self) {
-        // A directory of temporary files that stays does no harm.
+        // A directory that stays behind does no harm.
         let _ = fs::remove_dir_all(&self.directory);
     }
 }

@@ -1,6 +1,6 @@
-//! `cargo bench --bench instructions`: how many instructions the library spends on what it does most, beside the figures
-//! recorded in instructions.json. Knows the roles, the options and the table; what is counted is in `subjects`, how in
-//! `callgrind`, what may be compared with what in `record`.
+//! `cargo bench --bench instructions`: counts the library's instructions for frequent operations,
+//! beside the figures in instructions.json. This file knows roles, options and the table;
+//! `subjects` knows what is counted, `callgrind` how, and `record` which figures are comparable.
 
 mod callgrind;
 mod record;
@@ -14,27 +14,28 @@ use record::{Environment, Record, Row};
 use subjects::{Contestant, SUBJECTS};
 
 const HELP: &str = "\
-Instructions that the library executes for an echo, a handshake and a delivery, beside the recorded ones.
+Counts the library's instructions for an echo, a handshake and a delivery, beside the recorded
+figures.
 
 usage: cargo bench --bench instructions -- [options]
 
   --check     fail when a figure rose by more than 3 %
-  --record    write what was counted to benches/instructions.json
+  --record    write the figures to benches/instructions.json
   --help      this text
 
-Needs valgrind. A bare program's instructions for the same system calls are counted too, and subtracted. Figures are
-comparable where compiler, CPU level, profile and features are those of the record: elsewhere --check only prints them.
-Ends with 0 when nothing rose or nothing is comparable, 1 when a figure rose or something fails, 2 for a bad option or
-where valgrind is missing.";
+Needs valgrind. The instructions of a bare program for the same system calls are subtracted.
+Figures are comparable if compiler, CPU level, profile and features are those of the record;
+otherwise --check only prints them. Ends with 0 when nothing rose or nothing is comparable, 1 when
+a figure rose or something fails, 2 for a bad option or without valgrind.";
 
 enum Task {
     Help,
     Print,
     Check,
     Record,
-    /// In a process of its own, under callgrind: so many operations of one subject.
+    /// In a process of its own, under callgrind: runs a number of operations of one subject.
     Count(usize, Contestant, u32),
-    /// The same: prints what the program is told of the CPU.
+    /// In a process of its own, under callgrind: prints the CPU level that the program sees.
     Level,
 }
 
@@ -48,7 +49,8 @@ fn main() -> ExitCode {
     };
     if matches!(task, Task::Print | Task::Check | Task::Record) && !callgrind::is_installed() {
         eprintln!(
-            "instructions: there is no valgrind on the PATH; install it, on Debian with: apt-get install valgrind"
+            "instructions: there is no valgrind on the PATH; \
+             install it, on Debian with: apt-get install valgrind"
         );
         return ExitCode::from(2);
     }
@@ -70,7 +72,7 @@ fn task(mut parser: lexopt::Parser) -> Result<Task, lexopt::Error> {
             Long("help") => return Ok(Task::Help),
             Long("check") => task = Task::Check,
             Long("record") => task = Task::Record,
-            // What `cargo bench` adds of its own.
+            // `cargo bench` adds this.
             Long("bench") => {}
             Value(role) if role == "level" => return Ok(Task::Level),
             Value(role) if role == "count" => {
@@ -84,7 +86,7 @@ fn task(mut parser: lexopt::Parser) -> Result<Task, lexopt::Error> {
     Ok(task)
 }
 
-/// Whether nothing that is judged has risen.
+/// Whether no judged figure has risen.
 fn perform(task: &Task) -> Result<bool, Box<dyn Error>> {
     match task {
         Task::Help => println!("{HELP}"),
@@ -121,7 +123,7 @@ fn count() -> Result<Record, Box<dyn Error>> {
     Ok(Record { environment, rows })
 }
 
-/// Says what is to be said of the figures, and whether none has risen where they are comparable.
+/// Reports the figures, and whether none has risen where they are comparable.
 fn judge(record: &Record, now: &Record) -> bool {
     let differences = now.environment.differences(&record.environment);
     if !differences.is_empty() {

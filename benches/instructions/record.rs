@@ -1,4 +1,5 @@
-//! The recorded figures, and on what they were counted. Knows what may be compared with what, not how a figure comes about.
+//! The recorded figures, and the conditions they were counted under. This file knows which figures
+//! are comparable, not how one comes about.
 
 use std::error::Error;
 use std::fs;
@@ -8,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.json");
 
-/// A figure may rise by this share: a change elsewhere moves what the compiler inlines by as much.
+/// The share by which a figure may rise: a change elsewhere moves what the compiler inlines by as
+/// much.
 const TOLERANCE: f64 = 0.03;
 
 #[derive(Serialize, Deserialize)]
@@ -18,11 +20,11 @@ pub struct Record {
     pub rows: Vec<Row>,
 }
 
-/// What decides how many instructions the same source takes.
+/// The conditions that decide how many instructions one source takes.
 #[derive(Serialize, Deserialize, PartialEq)]
 pub struct Environment {
     pub rustc: String,
-    /// What the running program sees, under valgrind.
+    /// The CPU level that the running program sees, under valgrind.
     pub cpu: String,
     pub compiled_for: String,
     pub profile: String,
@@ -32,9 +34,9 @@ pub struct Environment {
 #[derive(Serialize, Deserialize)]
 pub struct Row {
     pub subject: String,
-    /// The library's own instructions: all but those of the bare program.
+    /// The library's own instructions, without those of the bare program.
     pub library: f64,
-    /// The bare program's, which makes the same system calls.
+    /// The bare program's instructions for the same system calls.
     pub floor: f64,
 }
 
@@ -62,14 +64,16 @@ impl Record {
         Ok(())
     }
 
-    /// Those that are above the recorded figure by more than may be, and those that have none.
+    /// Lists the figures that exceed the recorded ones by more than allowed, or have no recorded
+    /// one.
     pub fn risen<'a>(&self, rows: &'a [Row]) -> Vec<&'a Row> {
         rows.iter()
             .filter(|row| self.recorded(row).is_none_or(|old| row.rise_from(old) > TOLERANCE))
             .collect()
     }
 
-    /// Those that are as far below it: until they are recorded, they could rise again unseen.
+    /// Lists the figures that lie as far below the recorded ones: until recorded, they could rise
+    /// again unseen.
     pub fn fallen<'a>(&self, rows: &'a [Row]) -> Vec<&'a Row> {
         rows.iter()
             .filter(|row| self.recorded(row).is_some_and(|old| row.rise_from(old) < -TOLERANCE))
@@ -82,9 +86,9 @@ impl Record {
 }
 
 impl Environment {
-    /// Of this executable; `cpu` is what it sees under valgrind.
+    /// The conditions of this executable; `cpu` is the level that it sees under valgrind.
     pub fn here(cpu: String) -> Result<Environment, Box<dyn Error>> {
-        // The one that cargo has just used.
+        // The compiler that cargo has just used.
         let rustc = Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into()))
             .arg("--version")
             .output()
@@ -99,7 +103,7 @@ impl Environment {
         })
     }
 
-    /// In words; empty when figures of one may be compared with those of the other.
+    /// Describes the differences; empty if figures under both conditions are comparable.
     pub fn differences(&self, recorded: &Environment) -> Vec<String> {
         let (features, recorded_features) = (self.features.join(","), recorded.features.join(","));
         [
@@ -116,7 +120,7 @@ impl Environment {
     }
 }
 
-/// The level of the x86-64 ABI, and elsewhere the architecture, for which `$has` finds every feature.
+/// The level of the x86-64 ABI for which `$has` finds every feature; elsewhere the architecture.
 #[cfg(target_arch = "x86_64")]
 macro_rules! level {
     ($has:ident) => {

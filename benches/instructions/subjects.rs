@@ -1,8 +1,8 @@
-//! What is counted: the library's server, and a bare program that makes the same system calls, over socket pairs whose
-//! other ends are in the same thread. Knows nothing of valgrind.
+//! What is counted: the library's server, and a bare program that makes the same system calls, over
+//! socket pairs whose other ends lie in one thread with them. This file does not know valgrind.
 //!
-//! The kernel's instructions are not counted, so a pair costs no more than the calls themselves, which an in-memory
-//! transport would not: it would allocate. The clock is moved by hand.
+//! The kernel's instructions are not counted, so a pair costs no more than the calls themselves.
+//! The in-memory transport would allocate. The clock is moved by hand.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -15,15 +15,17 @@ use switchboard::mio::{self, Token};
 use switchboard::proto::websocket::{Header, Opcode, apply};
 use switchboard::{Conn, Handler, Readiness, Request, Server};
 
-/// RFC 6455 section 4.1, as a browser asks.
-const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: localhost:9001\r\nConnection: Upgrade\r\nPragma: no-cache\r\n\
-    Cache-Control: no-cache\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nUpgrade: websocket\r\n\
-    Origin: http://localhost:9001\r\nSec-WebSocket-Version: 13\r\nAccept-Encoding: gzip, deflate\r\n\
+/// A browser's request (RFC 6455 section 4.1).
+const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: localhost:9001\r\nConnection: Upgrade\r\n\
+    Pragma: no-cache\r\nCache-Control: no-cache\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nUpgrade: websocket\r\n\
+    Origin: http://localhost:9001\r\nSec-WebSocket-Version: 13\r\n\
+    Accept-Encoding: gzip, deflate\r\n\
     Accept-Language: en\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 const SWITCHING: &[u8] = b"HTTP/1.1 101 ";
 
-/// What the bare program answers.
+/// The bare program's answer.
 const ANSWER: &[u8] =
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
@@ -35,13 +37,13 @@ const NORMAL: [u8; 2] = [0x03, 0xe8];
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Operations before those that are counted: what is allocated once is.
+/// Operations before the counted ones, in which one-time allocations happen.
 const WARM_UP: u32 = 50;
 
 /// Members of the room of a broadcast.
 const MEMBERS: usize = 1000;
 
-/// Larger than anything that arrives here.
+/// A buffer larger than any input here.
 const BUFFER: usize = 64 << 10;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,20 +70,21 @@ impl FromStr for Contestant {
     }
 }
 
-/// One run, in a process of its own.
+/// Runs one subject, in a process of its own.
 #[derive(Clone, Copy)]
 struct Run {
     contestant: Contestant,
     operations: u32,
-    /// How much of the server's time an operation takes.
+    /// The server's time that an operation takes.
     step: Duration,
 }
 
 pub struct Subject {
     pub name: &'static str,
-    /// What is counted, in a second of the server's time: whole ticks, so that any second has as many of them.
+    /// Operations counted in one second of the server's time, so that each run has equally many
+    /// ticks.
     pub operations: u32,
-    /// How many of what the name says are in one operation.
+    /// The number of things that the subject's name counts in one operation.
     pub parts: f64,
     run: fn(Run) -> io::Result<()>,
 }
@@ -119,7 +122,7 @@ pub const SUBJECTS: [Subject; 5] = [
     },
 ];
 
-/// The library without its loop: each turn is told what is possible, and when.
+/// The library without its loop: each turn is given the ready sockets, and the time.
 struct Library {
     server: Server,
     now: Instant,
@@ -133,7 +136,7 @@ impl Library {
         Library { server, now: Instant::now(), step: run.step }
     }
 
-    /// Takes in an end of a pair whose other end has sent its request.
+    /// Adopts an end of a pair whose other end has sent its request.
     fn open(&mut self, near: UnixStream) -> io::Result<Token> {
         near.set_nonblocking(true)?;
         let token = self.server.adopt(mio::net::UnixStream::from_std(near), self.now)?;
@@ -147,16 +150,16 @@ impl Library {
     }
 }
 
-/// A peer that has asked for a WebSocket, and the end that the server gets.
+/// Makes a peer that has asked for a WebSocket, and the server's end.
 fn ask() -> io::Result<(UnixStream, UnixStream)> {
     let (near, mut peer) = UnixStream::pair()?;
-    // A peer that nobody answers fails.
+    // A peer without an answer fails.
     peer.set_read_timeout(Some(SECOND))?;
     peer.write_all(REQUEST)?;
     Ok((near, peer))
 }
 
-/// Reads what is there, which must begin so.
+/// Reads the available bytes, which must begin with `expected`.
 fn expect(peer: &mut UnixStream, buf: &mut [u8], start: &[u8]) -> io::Result<()> {
     let n = peer.read(buf)?;
     if buf[..n].starts_with(start) {
@@ -177,7 +180,7 @@ fn frame(opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) -> Vec<u8> {
     bytes
 }
 
-/// Messages of `size`, `frames` of them in a segment, come back.
+/// Echoes messages of `size` bytes, `frames` of them in a segment.
 fn echo(run: Run, size: usize, frames: usize) -> io::Result<()> {
     let text = vec![b'x'; size];
     let segment = frame(Opcode::Text, &text, Some(KEY)).repeat(frames);
@@ -257,7 +260,7 @@ fn handshake(run: Run) -> io::Result<()> {
     }
 }
 
-/// Joins the room.
+/// Subscribes to the room.
 struct Member;
 
 impl Handler for Member {
@@ -266,7 +269,7 @@ impl Handler for Member {
     }
 }
 
-/// A message goes to all members.
+/// Delivers a message to all members.
 fn broadcast(run: Run) -> io::Result<()> {
     rlimit::increase_nofile_limit(4 * MEMBERS as u64)?;
     let text = "x".repeat(100);

@@ -1,5 +1,5 @@
-//! What makes an executable a bench: its own options, the roles in which it starts itself again, its exit code.
-//! Knows nothing of what is measured; see [`Bench`].
+//! Makes an executable a bench: its options, the roles in which it starts itself again, its exit
+//! code. This file does not know what is measured; see [`Bench`].
 
 use std::io;
 use std::process::ExitCode;
@@ -9,20 +9,20 @@ use super::options::{HELP, Options};
 use super::process;
 use super::roles;
 
-/// A bench: options of its own and what it measures.
+/// A bench: its own options, and its measurement.
 pub trait Bench: Default {
     const NAME: &'static str;
 
-    /// Begins its `--help`: what it measures, and its own options.
+    /// The first part of `--help`: what the bench measures, and its own options.
     const HELP: &'static str;
 
-    /// Takes the option called `name`; `false` when it is none of its own.
+    /// Takes the option called `name`; returns `false` if the bench has no such option.
     fn option(&mut self, name: &str, parser: &mut lexopt::Parser) -> Result<bool, lexopt::Error>;
 
     fn measure(&self, contest: &mut Contest) -> io::Result<()>;
 }
 
-/// The whole of a bench's `main`.
+/// The `main` of every bench.
 pub fn main<B: Bench>() -> ExitCode {
     let mut parser = lexopt::Parser::from_env();
     let role = std::env::args().nth(1).filter(|first| !first.starts_with('-'));
@@ -35,7 +35,7 @@ pub fn main<B: Bench>() -> ExitCode {
             };
             outcome.map(|()| true)
         }
-        None => match Options::parse::<B>(&mut parser) {
+        None => match parse::<B>(&mut parser) {
             Ok((options, bench)) => run(options, &bench),
             Err(error) => {
                 eprintln!("{}: {error}; --help names the options", B::NAME);
@@ -53,16 +53,22 @@ pub fn main<B: Bench>() -> ExitCode {
     }
 }
 
-/// Measures; says whether no budget was missed.
+fn parse<B: Bench>(parser: &mut lexopt::Parser) -> Result<(Options, B), lexopt::Error> {
+    let mut bench = B::default();
+    let options = Options::parse(parser, |name, parser| bench.option(name, parser))?;
+    Ok((options, bench))
+}
+
+/// Measures, and returns whether every budget holds.
 fn run<B: Bench>(options: Options, bench: &B) -> io::Result<bool> {
     if options.help {
         println!("{}{HELP}", B::HELP);
         return Ok(true);
     }
-    // Other programs inherit it.
+    // Child processes inherit the limit.
     rlimit::increase_nofile_limit(u64::MAX)?;
     let mut contest = Contest::new(options)?;
-    // This process sleeps while the servers work; what little it does belongs to the other core.
+    // This process sleeps while the servers work. Its little work goes to the other core.
     process::pin(None, contest.cores.1)?;
     let outcome = bench.measure(&mut contest);
     contest.table.end();

@@ -1,5 +1,5 @@
-//! A bench under way: for each row of the table it has the contestants take their turns, and reports.
-//! Knows rows, budgets and who takes part; what a row means is for the bench that asks for it.
+//! Runs a bench: for each row of the table the contestants take turns, and a line reports each
+//! ratio. This file knows rows, budgets and contestants; the bench knows what a row means.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -13,7 +13,8 @@ use super::rounds::{self, Contestant, ENOUGH, FLOOR, Limits};
 use super::table::{Comparison, Table, verdict};
 use super::workload::Workload;
 
-/// By how much turns are longer for large messages: 20 of 1 MiB take 6 ms, so that each connection sends 16 in 100 ms.
+/// The factor by which turns are longer for large messages: 20 messages of 1 MiB take 6 ms, so each
+/// connection sends 16 in 100 ms.
 const LONGER: u32 = 5;
 
 /// One workload, under which every contestant is measured.
@@ -25,11 +26,11 @@ pub struct Row {
     pub budget: Option<Budget>,
 }
 
-/// What the library's ratio may be.
+/// An upper bound for the library's ratio.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
     pub ratio: f64,
-    /// To whose cost: the floor's, unless a server of `benches/peers` is named.
+    /// The contestant whose cost is the divisor: a server of `benches/peers`, or the floor.
     pub against: Option<&'static str>,
 }
 
@@ -39,17 +40,17 @@ impl Budget {
     }
 }
 
-/// What is being measured, where, with whom and until when.
+/// The state of a bench: options, table, cores, deadline and contestants.
 pub struct Contest {
     pub options: Options,
     pub table: Table,
-    /// For servers and for load generators.
+    /// The core of the servers, and the core of the load generators.
     pub cores: (usize, usize),
-    /// When it should end.
+    /// The time at which the bench should end.
     pub end: Instant,
-    /// The servers of benches/peers, if they were asked for.
+    /// All servers of benches/peers, with `--peers`.
     peers: Vec<Program>,
-    /// One of them that a budget is relative to, if they were not.
+    /// Without `--peers`, the server of benches/peers that a budget is relative to.
     rival: Option<Program>,
 }
 
@@ -65,7 +66,7 @@ impl Contest {
         Ok(Contest { options, table: Table::new(), cores, end, peers, rival: None })
     }
 
-    /// How long one of so many parts may take of the time that is left.
+    /// Returns the time for one of `parts` equal parts of what is left.
     pub fn share(&self, parts: usize) -> Duration {
         self.end.saturating_duration_since(Instant::now())
             / u32::try_from(parts.max(1)).unwrap_or(u32::MAX)
@@ -100,13 +101,15 @@ impl Contest {
         Ok(())
     }
 
-    /// Where so much is on its way that a turn of the usual length would be little but the first messages and the last, it is a longer one.
+    /// Returns the length of a turn. With large messages a turn of the usual length would consist
+    /// of little but the first messages and the last.
     fn turn(&self, row: &Row) -> Duration {
         let turn = self.options.turn;
         if row.workload.polled { turn * LONGER } else { turn }
     }
 
-    /// The floor, the library, and who else was asked for or is needed for the verdict. A room is served by rooms.
+    /// Lists the contestants: the floor, the library, the programs asked for, and the rival of the
+    /// budget. For a room they serve as rooms.
     pub fn programs(&self, row: &Row) -> Vec<Program> {
         let ours = match self.options.against_itself {
             true => Program::role("floor 2", "serve-floor"),
@@ -123,7 +126,7 @@ impl Contest {
         programs
     }
 
-    /// A line for each contestant, and a further one where the budget is no ratio to the floor.
+    /// Prints a line for each contestant, and one more if the budget is relative to a rival.
     fn report(&mut self, row: &Row, contestants: &[Contestant]) {
         let (floor, ours) = (&contestants[FLOOR], &contestants[FLOOR + 1]);
         for contestant in &contestants[FLOOR + 1..] {
@@ -144,7 +147,7 @@ impl Contest {
             .find(|rival| budget.against == Some(&rival.program.name) && rival.failure().is_none());
         match (rival, ours.failure()) {
             (Some(rival), None) => self.line(row, ours, rival, Some(budget)),
-            // A budget of which nothing is known does not hold.
+            // Without a figure the budget does not hold.
             _ => self.table.missed = true,
         }
     }

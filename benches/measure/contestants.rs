@@ -1,5 +1,5 @@
-//! The servers that are measured: the bare epoll program, the library, and any other program that prints its address and
-//! serves. Knows how to start them, not what they cost.
+//! The servers that are measured: the bare epoll program, the library, and other programs that
+//! print their address and serve. This file knows how to start them, not what they cost.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -9,22 +9,23 @@ use std::process::{Command, Stdio};
 use super::process::Process;
 use super::workload::Workload;
 
-/// A server to be started.
+/// A server to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     pub name: String,
-    /// This executable in a role, when it is empty; otherwise program and arguments.
+    /// Program and arguments; empty means this executable, in a role.
     command: Vec<String>,
     role: &'static str,
 }
 
 impl Program {
-    /// This executable in one of the `roles`.
+    /// Makes a program of this executable in one of the `roles`.
     pub fn role(name: &str, role: &'static str) -> Program {
         Program { name: name.to_owned(), command: Vec::new(), role }
     }
 
-    /// A program with its arguments, separated by spaces; it is called by its file name and them.
+    /// Parses a program with its arguments, separated by spaces. Its name is the file name with the
+    /// arguments.
     pub fn parse(line: &str) -> Result<Program, String> {
         let command: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         let (program, arguments) = command.split_first().ok_or("a command is missing")?;
@@ -34,13 +35,13 @@ impl Program {
         Ok(Program { name, command, role: "" })
     }
 
-    /// The same with a further argument.
+    /// Appends an argument.
     pub fn with(mut self, argument: &str) -> Program {
         self.command.push(argument.to_owned());
         self
     }
 
-    /// Starts it on `core` and hears its address.
+    /// Starts the program on `core` and reads its address.
     pub fn start(&self, workload: &Workload, core: usize) -> io::Result<(Process, SocketAddr)> {
         let command = match self.command.split_first() {
             None => ourselves(self.role, &workload.arguments())?,
@@ -51,7 +52,7 @@ impl Program {
             }
         };
         let mut process = Process::start(command, core)?;
-        let line = process.hear()?;
+        let line = process.read_line()?;
         match line.parse() {
             Ok(address) => Ok((process, address)),
             Err(_) => Err(io::Error::new(
@@ -62,14 +63,14 @@ impl Program {
     }
 }
 
-/// This executable, in a role.
+/// Makes the command that starts this executable in a role.
 pub fn ourselves(role: &str, arguments: &[String]) -> io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(role).args(arguments);
     Ok(command)
 }
 
-/// The executable of the package `peers` beside this file, built if need be.
+/// The executable of the package `peers`, built on demand.
 pub struct Peers(PathBuf);
 
 impl Peers {

@@ -1,7 +1,8 @@
-//! The bare epoll program: what a message costs when nothing but the system calls remains.
-//! Counts bytes and writes replies made beforehand, back to the sender or to everybody; looks at no byte after the handshake,
-//! so it does not know frames, masks or text. Its system calls are those of the library: `epoll_wait`, one decode, one send
-//! per receiver and turn.
+//! The bare epoll program: it shows what a message costs when only the system calls remain.
+//!
+//! The floor counts bytes and writes prepared replies, to the sender or to every connection. After
+//! the handshake it looks at no byte, so it does not know frames, masks or text. Its system calls
+//! are the library's: one `epoll_wait`, one receive, one send for each receiver and turn.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -17,19 +18,20 @@ use sha1::{Digest as _, Sha1};
 
 use super::workload::Workload;
 
-/// Bytes taken by one receive: the library's own figure, so that both need equally many of them.
+/// Bytes taken by one receive. The library's buffer has this size, so both need equally many
+/// receives.
 const READ_BUFFER: usize = 128 << 10;
 
-/// Readiness events taken by one `epoll_wait`: the library's own figure.
+/// Events taken by one `epoll_wait`, as in the library.
 const EVENTS: usize = 1024;
 
-/// Registered once with what the library asks for, and never again.
+/// The interest of each socket, as in the library: registered once.
 const INTEREST: EventFlags =
     EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
 
 const WEBSOCKET_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// A listener, its connections by descriptor, and the replies.
+/// A listening socket, its connections by descriptor, and the replies.
 pub struct Floor {
     epoll: OwnedFd,
     listener: TcpListener,
@@ -38,9 +40,9 @@ pub struct Floor {
     replies: Vec<u8>,
     request_len: usize,
     reply_len: usize,
-    /// Whether everybody hears a message.
+    /// Whether every connection gets each message.
     room: bool,
-    /// Messages of this turn that everybody is to hear.
+    /// Messages of this turn that every connection is to get.
     said: usize,
 }
 
@@ -48,23 +50,26 @@ pub struct Floor {
 struct Line {
     stream: TcpStream,
     open: bool,
-    /// Bytes received of a message that is not whole.
+    /// Bytes received of an unfinished message.
     partial: usize,
-    /// Bytes of reply that the kernel has not taken.
+    /// Bytes of replies that the kernel has not taken.
     owed: usize,
 }
 
 impl Floor {
-    /// Takes the connections of `listener`, which will all send the messages of `workload`.
+    /// Takes the connections of `listener`, all of which send the messages of `workload`.
     pub fn new(listener: TcpListener, workload: &Workload) -> io::Result<Floor> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         listener.set_nonblocking(true)?;
-        // Connections inherit it, so that accepting one is one system call.
+        // Connections inherit the option, so accepting one is one system call.
         sockopt::set_tcp_nodelay(&listener, true)?;
         let token = EventData::new_u64(listener.as_raw_fd() as u64);
         epoll::add(&epoll, &listener, token, EventFlags::IN | EventFlags::ET)?;
-        let at_once =
-            if workload.room { workload.heard() } else { READ_BUFFER / workload.request_len() + 1 };
+        let at_once = if workload.room {
+            workload.received()
+        } else {
+            READ_BUFFER / workload.request_len() + 1
+        };
         Ok(Floor {
             epoll,
             listener,
@@ -78,7 +83,7 @@ impl Floor {
         })
     }
 
-    /// Serves for ever.
+    /// Serves until the process ends.
     pub fn run(mut self) -> io::Result<()> {
         let listening = self.listener.as_raw_fd() as usize;
         let mut events = Vec::with_capacity(EVENTS);
@@ -116,7 +121,7 @@ impl Floor {
         }
     }
 
-    /// An error ends the connection; so does the end of its input.
+    /// An error ends the connection, and so does the end of its input.
     fn ready(&mut self, token: usize, flags: EventFlags) -> io::Result<()> {
         let Some(line) = &mut self.lines[token] else { return Ok(()) };
         line.pay(&self.replies, self.reply_len)?;
@@ -142,14 +147,14 @@ impl Floor {
             } else {
                 line.upgrade(&self.buf[..len])?;
             }
-            // After a FIN no readiness follows: the end is found by reading on.
+            // No event follows a FIN: only another read finds the end.
             if len < self.buf.len() && !flags.contains(EventFlags::RDHUP) {
                 return Ok(());
             }
         }
     }
 
-    /// What was said in a turn reaches each connection by one write.
+    /// Writes once to each connection what all members sent in this turn.
     fn tell_everybody(&mut self) {
         let messages = std::mem::take(&mut self.said);
         if messages == 0 {
@@ -166,14 +171,14 @@ impl Floor {
 }
 
 impl Line {
-    /// Owes further replies, and sends them unless earlier ones wait.
+    /// Adds replies, and sends them unless earlier ones wait.
     fn owe(&mut self, messages: usize, replies: &[u8], reply_len: usize) -> io::Result<()> {
         let idle = self.owed == 0;
         self.owed += messages * reply_len;
         if idle { self.pay(replies, reply_len) } else { Ok(()) }
     }
 
-    /// Sends what is owed; what the kernel refuses waits for the next readiness.
+    /// Sends the replies. Bytes that the kernel refuses wait for the next event.
     fn pay(&mut self, replies: &[u8], reply_len: usize) -> io::Result<()> {
         while self.owed > 0 {
             let begun = (reply_len - self.owed % reply_len) % reply_len;

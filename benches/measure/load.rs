@@ -1,5 +1,5 @@
-//! The load generator: connections that send one segment each, await all that it brings back, and send the next.
-//! Knows the bytes that have to arrive and checks every one; knows neither frames nor which server answers.
+//! The load generator: each connection sends one segment, awaits all replies, and sends the next.
+//! This file checks every byte of the replies; it knows neither frames nor the server.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,8 +17,8 @@ use super::workload::Workload;
 const READ_BUFFER: usize = 256 << 10;
 const EVENTS: usize = 1024;
 
-/// Between two looks at what has arrived, where the load generator is not woken. Shorter than the server needs for one of the messages
-/// that are on their way to it.
+/// The pause between two polls. It is shorter than the server needs for one of the messages on
+/// their way.
 const BETWEEN_LOOKS: Duration = Duration::from_micros(50);
 
 const INTEREST: EventFlags = EventFlags::IN.union(EventFlags::OUT).union(EventFlags::ET);
@@ -33,10 +33,10 @@ pub struct Load {
     buf: Vec<u8>,
 }
 
-/// One connection: where it stands in sending its segment and in receiving what is expected.
+/// One connection, with its progress in sending a segment and in receiving the expected bytes.
 struct Line {
     stream: TcpStream,
-    /// How often the expected bytes have yet to arrive.
+    /// How many times the expected bytes have yet to arrive.
     left: usize,
     sent: usize,
     received: usize,
@@ -51,15 +51,15 @@ impl Load {
         {
             stream.set_nonblocking(true)?;
             epoll::add(&epoll, &stream, EventData::new_u64(number as u64), INTEREST)?;
-            // Nothing is being sent.
+            // No segment is on its way.
             lines.push(Line { stream, left: 0, sent: segment.len(), received: 0 });
         }
-        let expected = workload.replies(workload.heard());
+        let expected = workload.replies(workload.received());
         Ok(Load { epoll, lines, workload, segment, expected, buf: vec![0; READ_BUFFER] })
     }
 
-    /// Sends `count` segments over every sending connection and awaits what they bring back: each connection for itself where
-    /// it hears itself alone, all of them together where everybody hears everybody.
+    /// Sends `count` segments over every sending connection and awaits the replies. Each connection
+    /// proceeds by itself if it gets only its own echoes; in a room all proceed together.
     pub fn exchange(&mut self, count: usize) -> io::Result<()> {
         let (times, segments) = if self.workload.room { (count, 1) } else { (1, count) };
         for _ in 0..times.min(count) {
@@ -70,7 +70,7 @@ impl Load {
     }
 
     fn begin(&mut self, segments: usize) -> io::Result<()> {
-        for line in &mut self.lines[..self.workload.hearers()] {
+        for line in &mut self.lines[..self.workload.receivers()] {
             line.left = segments;
         }
         for line in &mut self.lines[..self.workload.senders] {
@@ -157,7 +157,7 @@ impl Line {
         Ok(())
     }
 
-    /// Goes on with the segment until the kernel refuses; the next readiness goes on from there.
+    /// Sends more of the segment until the kernel refuses; the next event continues from there.
     fn send(&mut self, segment: &[u8]) -> io::Result<()> {
         while self.sent < segment.len() {
             match self.stream.write(&segment[self.sent..]) {

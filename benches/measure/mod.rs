@@ -1,6 +1,6 @@
-//! How a figure comes about: servers and load generators are processes of their own on different cores, the contestants
-//! take turns within fractions of a second, and each round of turns gives one ratio of the servers' CPU times.
-//! Every end-to-end bench is built from these parts.
+//! The parts of every end-to-end bench. Servers and load generators are processes of their own on
+//! different cores. The contestants take turns within fractions of a second, and each round of
+//! turns gives one ratio of the servers' CPU times.
 
 pub mod bench;
 pub mod contest;

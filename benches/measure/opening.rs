@@ -1,5 +1,5 @@
-//! ClientHandshake WebSockets from the load generators' side, several at once, with every answer checked.
-//! Knows the handshake; does not know what the connections are for.
+//! Opens WebSockets from the load generators' side, several at once, and checks every answer. This
+//! file knows the handshake, not what the connections are for.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use super::workload::{ACCEPT, KEY};
 
-/// An answer that takes longer is lost.
+/// The time after which an answer counts as lost.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Connections opened at once.
 pub const BATCH: usize = 64;
 
-/// As many open WebSockets as asked for (RFC 6455 section 4.1), blocking. They come in batches: all requests of a batch are on
-/// their way before the first answer is read.
+/// Opens `count` WebSockets (RFC 6455 section 4.1) with blocking sockets, in batches: all requests
+/// of a batch are sent before the first answer is read.
 pub fn open(server: SocketAddr, count: usize) -> io::Result<Vec<TcpStream>> {
     let request = format!(
         "GET / HTTP/1.1\r\nHost: {server}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -30,13 +30,13 @@ pub fn open(server: SocketAddr, count: usize) -> io::Result<Vec<TcpStream>> {
             streams.push(stream);
         }
         for stream in &mut streams[first..] {
-            hear_answer(stream)?;
+            read_answer(stream)?;
         }
     }
     Ok(streams)
 }
 
-/// Ports that were used a moment ago come free again within a second.
+/// Connects, and retries while no port is free: ports used a moment ago come free within a second.
 fn connect(server: SocketAddr) -> io::Result<TcpStream> {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -56,7 +56,7 @@ fn connect(server: SocketAddr) -> io::Result<TcpStream> {
     }
 }
 
-fn hear_answer(stream: &mut TcpStream) -> io::Result<()> {
+fn read_answer(stream: &mut TcpStream) -> io::Result<()> {
     let mut answer = [0; 1024];
     let mut len = 0;
     while !answer[..len].ends_with(b"\r\n\r\n") {

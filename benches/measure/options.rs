@@ -1,10 +1,9 @@
-//! The options that all end-to-end benches share, and the reading of a command line.
-//! Knows how they are written; what is done with them is the business of `bench` and `contest`.
+//! Reads the options that all end-to-end benches share. This file does not know what `bench` and
+//! `contest` do with them.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::bench::Bench;
 use super::contestants::Program;
 
 /// Ends the help of every bench.
@@ -12,7 +11,7 @@ pub const HELP: &str = "
   --rounds N             paired rounds, at least 31 for a verdict; fewer than
                          asked for, but not fewer than 31, when time is short [301]
   --turn MS              about how long the floor's turns are                 [20]
-  --minutes N            how long all of it may take; 31 rounds with many
+  --minutes N            the time for all rows; 31 rounds with many
                          contestants may need more                            [10]
   --quick                a minute: fewer rows and at most 61 rounds
   --against \"COMMAND\"    measure another program as well (may be repeated): it
@@ -23,9 +22,9 @@ pub const HELP: &str = "
   --save FILE            write all figures as JSON
   --help                 this text
 
-Servers and load generators are this program in roles of their own; README.md beside it says how to start them by hand.
-A server that fails at a workload is shown as failed. Ends with 0 when no budget is missed, 1 when one is, or when the
-library or the bench fails, 2 for a bad option.";
+Servers and load generators are this program in other roles; benches/README.md says how to start
+them by hand. A server that fails at a workload is shown as failed. Ends with 0 when every budget
+holds, 1 when one does not, or when the library or the bench fails, 2 for a bad option.";
 
 /// The options of every bench.
 pub struct Options {
@@ -41,10 +40,12 @@ pub struct Options {
 }
 
 impl Options {
-    /// The command line as these options and those of a bench.
-    pub fn parse<B: Bench>(parser: &mut lexopt::Parser) -> Result<(Options, B), lexopt::Error> {
+    /// Reads a command line. `own` takes the options of one bench; it returns `false` for others.
+    pub fn parse(
+        parser: &mut lexopt::Parser,
+        mut own: impl FnMut(&str, &mut lexopt::Parser) -> Result<bool, lexopt::Error>,
+    ) -> Result<Options, lexopt::Error> {
         use lexopt::prelude::*;
-        let mut bench = B::default();
         let mut options = Options {
             rounds: 301,
             turn: Duration::from_millis(20),
@@ -72,22 +73,22 @@ impl Options {
                 "against-itself" => options.against_itself = true,
                 "save" => options.save = Some(parser.value()?.into()),
                 "help" => options.help = true,
-                // What `cargo bench` adds of its own.
+                // `cargo bench` adds this.
                 "bench" => {}
-                other if bench.option(other, parser)? => {}
+                other if own(other, parser)? => {}
                 other => return Err(format!("there is no option --{other}").into()),
             }
         }
-        Ok((options, bench))
+        Ok(options)
     }
 }
 
-/// So many minutes, less what follows the last round and the last row's rounds that are under way.
+/// This many minutes, less ten seconds for the rounds under way at the end and for what follows.
 fn minutes(count: u64) -> Duration {
     Duration::from_secs(count.saturating_mul(60)).saturating_sub(Duration::from_secs(10))
 }
 
-/// The values of an option that takes several, separated by commas, none of them 0.
+/// Reads the values of an option that takes several: numbers above 0, separated by commas.
 pub fn numbers(list: &str) -> Result<Vec<usize>, String> {
     list.split(',')
         .map(|number| match number.parse() {

@@ -1,5 +1,5 @@
-//! Processes: a program on a core of its own, lines of text in and out, and the CPU time it has used.
-//! Knows nothing of what the program does.
+//! Processes: a program on a core of its own, lines of text in and out, and the CPU time used. This
+//! file does not know what the program does.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
@@ -10,13 +10,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// How long a server may take to fall asleep after its last message.
+/// The time in which a server falls asleep after its last message.
 const SETTLE: Duration = Duration::from_secs(5);
 
-/// How long a process may take to say its next line.
+/// The time in which a process prints its next line.
 const PATIENCE: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
 
-/// A process; it ends when this is dropped, by the end of its input or by a signal.
+/// A process. Dropping this ends the process, by the end of its input or by a signal.
 pub struct Process {
     child: Child,
     input: ChildStdin,
@@ -24,7 +24,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command`, and keeps it and every thread that it will start on `core`.
+    /// Starts `command`, and keeps the process and all its later threads on `core`.
     pub fn start(mut command: Command, core: usize) -> io::Result<Process> {
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(|error| {
@@ -45,13 +45,14 @@ impl Process {
         self.child.id()
     }
 
-    /// Writes one line to its standard input.
-    pub fn tell(&mut self, line: &str) -> io::Result<()> {
+    /// Writes one line to the standard input of the process.
+    pub fn write_line(&mut self, line: &str) -> io::Result<()> {
         writeln!(self.input, "{line}")
     }
 
-    /// Waits for one line of its standard output. An error when it ended instead, or said `failed` and why.
-    pub fn hear(&mut self) -> io::Result<String> {
+    /// Waits for one line of standard output. Returns an error if the process ends instead, or
+    /// prints `failed` and a reason.
+    pub fn read_line(&mut self) -> io::Result<String> {
         let mut line = String::new();
         if self.output.buffer().is_empty()
             && poll(&mut [PollFd::new(self.output.get_ref(), PollFlags::IN)], Some(&PATIENCE))? == 0
@@ -67,8 +68,8 @@ impl Process {
         }
     }
 
-    /// CPU time of all its threads so far, in nanoseconds. Waits until each of them sleeps, because the kernel adds
-    /// up a running thread only at its next tick.
+    /// Returns the CPU time of all threads, in nanoseconds. Waits until each thread sleeps, because
+    /// the kernel adds up a running thread only at its next tick.
     pub fn cpu_time(&self) -> io::Result<u64> {
         let deadline = Instant::now() + SETTLE;
         while !self.sleeps()? {
@@ -92,7 +93,7 @@ impl Process {
         Ok(self.threads("stat")?.iter().all(asleep))
     }
 
-    /// The file called `name` of each of its threads.
+    /// Reads the file called `name` of each thread.
     fn threads(&self, name: &str) -> io::Result<Vec<String>> {
         fs::read_dir(format!("/proc/{}/task", self.id()))?
             .map(|thread| fs::read_to_string(thread?.path().join(name)))
@@ -102,28 +103,29 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself; there is nothing left to do then.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A process of this very executable: it ends with the one that started it, and may open as many descriptors as the
-/// system lets it.
+/// Prepares this process for a role: the process ends with its parent, and may open as many
+/// descriptors as the system allows.
 pub fn settle_in() -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     rlimit::increase_nofile_limit(u64::MAX)?;
     Ok(())
 }
 
-/// Keeps a process on `core`: this one, if none is named.
+/// Keeps a process on `core`: this process if `id` is `None`.
 pub fn pin(process: Option<Pid>, core: usize) -> io::Result<()> {
     let mut cores = CpuSet::new();
     cores.set(core);
     Ok(sched_setaffinity(process, &cores)?)
 }
 
-/// The cores for servers and for the load generators; the same one twice where only one is allowed.
+/// Returns the core for servers and the core for load generators, which are equal if only one core
+/// is allowed.
 pub fn cores() -> io::Result<(usize, usize)> {
     let allowed = sched_getaffinity(None)?;
     let mut numbers = (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core));

@@ -1,12 +1,13 @@
-//! How paired samples become one figure, and a figure a verdict.
-//! Knows numbers only, not what they measure.
+//! Turns paired samples into one figure, and a figure into a verdict. This file knows numbers, not
+//! what they measure.
 
 use serde::Serialize;
 
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 4000;
 
-/// By how much a median may exceed its budget while the interval still reaches down to it.
+/// The most by which a median may exceed its budget while the interval still reaches down to the
+/// budget.
 const TOLERANCE: f64 = 0.01;
 
 /// A median with its spread.
@@ -17,13 +18,13 @@ pub struct Figure {
     pub max: f64,
     /// Lower end of the 95 % interval of the median.
     pub low: f64,
-    /// Upper end of it.
+    /// Upper end of the 95 % interval of the median.
     pub high: f64,
 }
 
 impl Figure {
-    /// Median, extremes and the 95 % percentile interval of the bootstrapped median; the same samples give the same
-    /// figure. `None` without samples.
+    /// Computes median, extremes and the 95 % percentile interval of the bootstrapped median. Equal
+    /// samples give equal figures; no samples give `None`.
     pub fn of(samples: &[f64]) -> Option<Figure> {
         let mut sorted = samples.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -48,7 +49,8 @@ impl Figure {
         })
     }
 
-    /// A budget holds when the interval's lower end is at or below it and the median exceeds it by at most 0.01.
+    /// Whether a budget holds: the interval's lower end is at or below the budget, and the median
+    /// exceeds it by at most 0.01.
     pub fn holds(&self, budget: f64) -> bool {
         self.low <= budget && self.median <= budget + TOLERANCE
     }
@@ -60,7 +62,7 @@ fn middle(sorted: &[f64]) -> f64 {
     if sorted.len() % 2 == 1 { sorted[half] } else { (sorted[half - 1] + sorted[half]) / 2.0 }
 }
 
-/// A xorshift generator: the interval must repeat, so chance has a fixed seed.
+/// A xorshift generator with a fixed seed, so that intervals repeat.
 struct Draw(u64);
 
 impl Draw {

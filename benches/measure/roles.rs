@@ -1,5 +1,5 @@
-//! What a process of a bench does when it was started in a role: serve, or make a load as it is told to, line by line.
-//! Every bench has all of them. Knows no figures.
+//! The roles in which a bench starts itself: to serve, or to make a load as its input orders, line
+//! by line. Every bench has all roles. This file knows no figures.
 
 use std::io::{self, BufRead, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,8 +13,8 @@ use super::opening::{self, BATCH, PATIENCE};
 use super::process;
 use super::workload::Workload;
 
-/// The roles by name. The servers print their address. The others obey lines with one number, and answer `done`, or `failed`
-/// and why.
+/// The roles by name. A server prints its address. A load generator reads lines with one number,
+/// and answers `done`, or `failed` and a reason.
 const ROLES: [(&str, Role); 6] = [
     ("serve-floor", serve_floor),
     ("serve-ours", serve_ours),
@@ -26,18 +26,18 @@ const ROLES: [(&str, Role); 6] = [
 
 type Role = fn(&Given) -> io::Result<()>;
 
-/// The command line of a role.
+/// The options of a role.
 struct Given {
     workload: Workload,
     server: SocketAddr,
 }
 
-/// What a load does when it is ordered to do it once: connections that come and go, or messages delivered.
+/// The units of work in one order: connections that come and go, or messages delivered.
 pub fn units(load: &str, workload: &Workload) -> usize {
     if load == "come-and-go" { BATCH } else { workload.deliveries() }
 }
 
-/// Plays the role called `name` with the options in `parser`; `None` when there is no such role.
+/// Runs the role called `name` with the options in `parser`; returns `None` for an unknown role.
 pub fn play(name: &str, parser: lexopt::Parser) -> Option<io::Result<()>> {
     let (_, role) = ROLES.iter().find(|(known, _)| *known == name)?;
     let given = Given::parse(parser)
@@ -68,14 +68,14 @@ impl Given {
     }
 }
 
-/// The bare epoll program.
+/// Serves as the bare epoll program.
 fn serve_floor(given: &Given) -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("{}", listener.local_addr()?);
     Floor::new(listener, &given.workload)?.run()
 }
 
-/// The library's echo, as its front page has it, or a room.
+/// Serves as the library: an echo as on its front page, or a room.
 fn serve_ours(given: &Given) -> io::Result<()> {
     let mut reactor = Reactor::new()?;
     if given.workload.room {
@@ -88,7 +88,7 @@ fn serve_ours(given: &Given) -> io::Result<()> {
     reactor.run()
 }
 
-/// Everybody hears everybody.
+/// A handler that sends every message to all connections.
 struct Room;
 
 impl Handler for Room {
@@ -101,7 +101,7 @@ impl Handler for Room {
     }
 }
 
-/// Exchanges messages: so many segments over each connection.
+/// Exchanges messages: each order is a number of segments for each connection.
 fn load(given: &Given) -> io::Result<()> {
     match Load::connect(given.server, given.workload) {
         Ok(mut load) => obey(|count| load.exchange(count)),
@@ -109,12 +109,12 @@ fn load(given: &Given) -> io::Result<()> {
     }
 }
 
-/// Opens so many batches of connections, each of which is closed as soon as all of it is open.
+/// Opens batches of connections; each batch is closed as soon as all of it is open.
 fn come_and_go(given: &Given) -> io::Result<()> {
     obey(|batches| (0..batches).try_for_each(|_| opening::open(given.server, BATCH).map(drop)))
 }
 
-/// Holds so many connections open.
+/// Holds connections open.
 fn hold(given: &Given) -> io::Result<()> {
     let mut held: Vec<TcpStream> = Vec::new();
     obey(|count| {
@@ -123,16 +123,16 @@ fn hold(given: &Given) -> io::Result<()> {
     })
 }
 
-/// The same in the library's client role.
+/// Holds connections open in the library's client role.
 fn hold_ours(given: &Given) -> io::Result<()> {
     let mut reactor = Reactor::new()?;
-    // A zone that no request reaches: nothing listens.
+    // No request reaches this zone, because the server does not listen.
     let zone = reactor.server.zone("/", Holder { open: 0 });
     let url = format!("ws://{}/", given.server);
     obey(|count| hold_by(&mut reactor, zone, &url, count))
 }
 
-/// Opens connections, a batch on its way at any time, until `count` are open.
+/// Opens connections, with one batch on its way at any time, until `count` are open.
 fn hold_by(reactor: &mut Reactor, zone: ZoneId<Holder>, url: &str, count: usize) -> io::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     let mut asked = reactor.server.with(zone, |holder, _| holder.open);
@@ -166,7 +166,7 @@ impl Handler for Holder {
     }
 }
 
-/// Does what each line of the standard input asks for, until it ends.
+/// Runs `order` for each line of standard input until the input ends.
 fn obey(mut perform: impl FnMut(usize) -> io::Result<()>) -> io::Result<()> {
     for order in io::stdin().lock().lines() {
         let count = order?.parse().map_err(|_| ErrorKind::InvalidInput)?;

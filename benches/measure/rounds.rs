@@ -1,6 +1,9 @@
-//! Alternation: servers under the same load in short turns, so that each round gives one ratio of their CPU times.
-//! The speed of a shared machine changes within seconds; turns that follow each other at once share most of it. Where a
-//! process's memory lies is settled for its whole life; so the processes are new ones every few rounds.
+//! Alternates servers under one load in short turns, so that each round gives one ratio of CPU
+//! times.
+//!
+//! The speed of a shared machine changes within seconds; turns in direct succession share most of
+//! it. The placement of a process's memory lasts as long as the process, so new processes replace
+//! all others every few rounds.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -10,28 +13,29 @@ use super::process::Process;
 use super::turns;
 use super::workload::Workload;
 
-/// Which contestant: the one that the others are compared with, and whose speed sets the length of a turn.
+/// The index of the floor, which is the divisor of all ratios and sets the length of a turn.
 pub const FLOOR: usize = 0;
 
-/// Fewer paired rounds than this are a look, not a verdict.
+/// The fewest paired rounds that allow a verdict.
 pub const ENOUGH: usize = 31;
 
-/// Rounds between which the processes of all contestants are replaced: what one of them owes to chance goes with it.
+/// Rounds between two replacements of all processes, which limit the luck of each process.
 const ROUNDS_A_PROCESS: usize = 5;
 
-/// Turns that each contestant takes uncounted, of any one count.
+/// Uncounted turns that each contestant takes to warm up, for each count tried.
 const WARM_UP: usize = 3;
 
-/// Segments that a connection sends in a turn at most, however little they cost.
+/// The most segments that a connection sends in a turn, however little they cost.
 const MOST_SEGMENTS: usize = 1 << 20;
 
-/// One server with a load generator of its own, how both are started, and what the server has cost.
+/// One server with its load generator, how both are started, and what the server has cost.
 pub struct Contestant {
     pub program: Program,
     load: &'static str,
     workload: Workload,
     cores: (usize, usize),
-    /// Its processes between [`start`](Contestant::start) and [`end`](Contestant::end), or why there will be none any more.
+    /// The processes between [`start`](Contestant::start) and [`end`](Contestant::end), or the
+    /// reason why no more will start.
     running: io::Result<Option<Running>>,
     /// Nanoseconds of CPU time per unit of work, one figure for each round.
     pub costs: Vec<f64>,
@@ -43,7 +47,7 @@ struct Running {
 }
 
 impl Contestant {
-    /// Nothing runs yet.
+    /// Makes a contestant whose processes do not run yet.
     pub fn new(
         program: Program,
         load: &'static str,
@@ -57,7 +61,8 @@ impl Contestant {
         self.running.as_ref().err()
     }
 
-    /// Starts server and load generator, unless it has failed; what goes wrong is told by [`failure`](Contestant::failure).
+    /// Starts server and load generator, unless the contestant has failed.
+    /// [`failure`](Contestant::failure) returns what went wrong.
     fn start(&mut self) {
         if self.running.is_ok() {
             self.running =
@@ -71,7 +76,7 @@ impl Contestant {
         }
     }
 
-    /// The CPU time spent on one turn, in nanoseconds; nothing any more once it has failed.
+    /// Takes one turn and returns its CPU time in nanoseconds; 0 once the contestant has failed.
     fn turn(&mut self, count: usize) -> u64 {
         let Ok(Some(running)) = &mut self.running else { return 0 };
         match running.turn(count) {
@@ -96,29 +101,30 @@ impl Running {
         arguments.extend(["--server".to_owned(), address.to_string()]);
         let mut running =
             Running { server, load: Process::start(ourselves(load, &arguments)?, cores.1)? };
-        // Its connections are open when it has done nothing.
+        // A first order of no work ends when the connections are open.
         running.turn(0)?;
         Ok(running)
     }
 
     fn turn(&mut self, count: usize) -> io::Result<u64> {
         let before = self.server.cpu_time()?;
-        self.load.tell(&count.to_string())?;
-        self.load.hear()?;
+        self.load.write_line(&count.to_string())?;
+        self.load.read_line()?;
         Ok(self.server.cpu_time()? - before)
     }
 }
 
-/// How many rounds there are, and how long they take.
+/// The number of rounds, and their time.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub rounds: usize,
     pub turn: Duration,
-    /// When to end with fewer rounds, though not with fewer than [`ENOUGH`].
+    /// The time at which to end with fewer rounds, but not with fewer than [`ENOUGH`].
     pub end: Instant,
 }
 
-/// Starts the contestants, runs rounds, and tells `progress` of each. `units` is the work of one segment on every connection.
+/// Starts the contestants and runs rounds; calls `progress` with each. `units` is the work of one
+/// segment on every connection.
 pub fn run(
     contestants: &mut [Contestant],
     units: usize,
@@ -150,7 +156,7 @@ pub fn run(
     Ok(())
 }
 
-/// Ends all processes and then starts new ones, those of another contestant first every time.
+/// Ends all processes and starts new ones, each time with another contestant first.
 fn renew(contestants: &mut [Contestant], time: usize) {
     for contestant in &mut *contestants {
         contestant.end();
@@ -160,7 +166,7 @@ fn renew(contestants: &mut [Contestant], time: usize) {
     }
 }
 
-/// Warms all of them up, and finds how many segments a connection sends in a turn.
+/// Warms all contestants up, and finds how many segments a connection sends in a turn.
 fn calibrate(contestants: &mut [Contestant], turn: Duration) -> usize {
     let mut count = 1;
     loop {
@@ -173,8 +179,9 @@ fn calibrate(contestants: &mut [Contestant], turn: Duration) -> usize {
     }
 }
 
-/// Turns that are not counted; how long the floor's fastest took. Whoever is warmed up first after a start pays for it as long as it lives
-/// (1 MiB: a tenth), so each of them is that as often as it is started first.
+/// Takes uncounted turns, and returns the time of the floor's fastest. The first contestant to warm
+/// up after a start pays for it as long as its processes live (1 MiB: a tenth), so each contestant
+/// is first equally often.
 fn warm_up(contestants: &mut [Contestant], time: usize, count: usize) -> Duration {
     let mut fastest = Duration::MAX;
     for _ in 0..WARM_UP {

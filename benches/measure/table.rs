@@ -1,5 +1,6 @@
-//! What a bench says: a line for each figure as soon as it is there, progress meanwhile, and all figures in a file at the end.
-//! Knows how a verdict is worded; what was measured is told to it.
+//! The output of a bench: a line for each figure as soon as it is there, progress meanwhile, and
+//! all figures in a file at the end. This file knows how a verdict is worded, not what was
+//! measured.
 
 use std::fs;
 use std::io;
@@ -28,11 +29,11 @@ pub struct Comparison {
     pub against: String,
     /// Median CPU time of the server per unit of work, in nanoseconds.
     pub cost: f64,
-    /// The same of the one that it is compared with.
+    /// Median CPU time of the other server, likewise.
     pub against_cost: f64,
     pub ratio: Figure,
     pub rounds: usize,
-    /// What the ratio may be.
+    /// The budget of the ratio.
     pub budget: Option<f64>,
     pub verdict: &'static str,
 }
@@ -46,7 +47,7 @@ impl Table {
         Table { progress, lines: Vec::new(), missed: false }
     }
 
-    /// Tells, on a terminal, what is being done and how much time the bench may still take.
+    /// Shows progress on a terminal: the current work, and how much time is left.
     pub fn at(&self, doing: &str, end: Instant) {
         let left = end.saturating_duration_since(Instant::now()).as_secs();
         self.progress.set_message(format!("{doing}; at most {}:{:02} left", left / 60, left % 60));
@@ -79,7 +80,8 @@ impl Table {
         };
         let budget = line.budget.map_or(String::new(), |budget| format!("{budget:.2}"));
         self.print(&format!(
-            "{:<40} {server:<20.20} {:>10.3} {:>10.3}  {median:>6.3} {min:>6.3} {max:>6.3}  {:<18} {budget:>6} {}",
+            "{:<40} {server:<20.20} {:>10.3} {:>10.3}  \
+             {median:>6.3} {min:>6.3} {max:>6.3}  {:<18} {budget:>6} {}",
             line.workload,
             line.cost / 1e3,
             line.against_cost / 1e3,
@@ -94,7 +96,7 @@ impl Table {
         self.keep(&json!({ "workload": workload, "server": server, "failed": reason }));
     }
 
-    /// Writes everything to `file`.
+    /// Writes all figures to `file`.
     pub fn save(&self, bench: &str, file: &Path) -> io::Result<()> {
         let all = json!({ "schema": 1, "bench": bench, "lines": self.lines });
         fs::write(file, format!("{all:#}\n")).map_err(|error| {
@@ -102,13 +104,13 @@ impl Table {
         })
     }
 
-    /// The progress line goes.
+    /// Clears the progress line.
     pub fn end(&self) {
         self.progress.finish_and_clear();
     }
 }
 
-/// What is said of a ratio beside its budget.
+/// Words the verdict beside a budget.
 pub fn verdict(holds: bool, enough: bool) -> &'static str {
     match (holds, enough) {
         (true, true) => "holds",

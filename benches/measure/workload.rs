@@ -1,10 +1,10 @@
-//! What a bench sends, and what has to come back: for the load generators and for the floor alike.
-//! Knows lengths and bytes; knows no socket, no process and no clock.
+//! What a bench sends, and what has to come back, for load generators and floor alike. This file
+//! knows lengths and bytes; it knows no socket, process or clock.
 
-/// The sample nonce of RFC 6455 section 1.3; every connection of a load generator offers it.
+/// The sample nonce of RFC 6455 section 1.3, which every connection of a load generator offers.
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-/// The answer to [`KEY`], by the same section.
+/// The answer to [`KEY`], from the same section.
 pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// The masking key of every frame sent (RFC 6455 section 5.7 uses it too).
@@ -12,27 +12,28 @@ const MASKING_KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 const MASKED: u8 = 0x80;
 
-/// Which messages are sent: all of one kind and one size.
+/// The messages to be sent: all of one kind and one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workload {
-    /// How many connections are open.
+    /// The number of open connections.
     pub connections: usize,
-    /// How many of them send: each has one segment on its way.
+    /// The number of connections that send: each has one segment on its way.
     pub senders: usize,
     /// Payload bytes of a message.
     pub size: usize,
-    /// Messages sent at once, in one `write`; all that they bring back is awaited before the next.
+    /// Messages in one segment, sent by one `write`. All replies are awaited before the next
+    /// segment.
     pub frames: usize,
     /// Binary instead of text.
     pub binary: bool,
-    /// A message goes to every connection instead of back to its sender.
+    /// Each message goes to every connection instead of back to its sender.
     pub room: bool,
-    /// The load generator looks now and then what has arrived, instead of being woken for each piece of it.
+    /// The load generator polls for replies instead of being woken for each piece.
     pub polled: bool,
 }
 
 impl Workload {
-    /// Every connection sends text and hears its own echo.
+    /// Every connection sends text and gets its own echo.
     pub fn echo(connections: usize, size: usize, frames: usize) -> Workload {
         Workload {
             connections,
@@ -45,7 +46,8 @@ impl Workload {
         }
     }
 
-    /// The options that tell a process of this; [`option`](Workload::option) takes them there.
+    /// The options that describe this workload to a process; [`option`](Workload::option) reads
+    /// them.
     pub fn arguments(&self) -> Vec<String> {
         let numbers = [
             ("--connections", self.connections),
@@ -65,7 +67,7 @@ impl Workload {
         arguments
     }
 
-    /// Takes one of those options; `false` when it is another.
+    /// Reads one of those options; returns `false` for others.
     pub fn option(
         &mut self,
         name: &str,
@@ -83,7 +85,7 @@ impl Workload {
         Ok(true)
     }
 
-    /// The same of those that have no value.
+    /// Reads one of the options without a value; returns `false` for others.
     fn flag(&mut self, name: &str) -> bool {
         let flag = match name {
             "binary" => &mut self.binary,
@@ -95,19 +97,19 @@ impl Workload {
         true
     }
 
-    /// Messages that one connection hears before the next segment is sent.
-    pub fn heard(&self) -> usize {
+    /// Messages that one connection gets before the next segment is sent.
+    pub fn received(&self) -> usize {
         if self.room { self.senders * self.frames } else { self.frames }
     }
 
-    /// How many of them hear something.
-    pub fn hearers(&self) -> usize {
+    /// The number of connections that get messages.
+    pub fn receivers(&self) -> usize {
         if self.room { self.connections } else { self.senders }
     }
 
-    /// Messages that all of them hear.
+    /// Messages that all connections get for one segment of each sender.
     pub fn deliveries(&self) -> usize {
-        self.hearers() * self.heard()
+        self.receivers() * self.received()
     }
 
     /// Bytes of one masked message, header included.
@@ -115,12 +117,13 @@ impl Workload {
         header(self.size).len() + MASKING_KEY.len() + self.size
     }
 
-    /// Bytes of one delivery, header included (a server's frames are not masked, RFC 6455 section 5.1).
+    /// Bytes of one delivery, header included (a server's frames are not masked, RFC 6455 section
+    /// 5.1).
     pub fn reply_len(&self) -> usize {
         header(self.size).len() + self.size
     }
 
-    /// What a connection sends at once.
+    /// The bytes of one segment.
     pub fn segment(&self) -> Vec<u8> {
         let mut frame = self.opening(MASKED);
         frame.extend(MASKING_KEY);
@@ -128,7 +131,7 @@ impl Workload {
         frame.repeat(self.frames)
     }
 
-    /// `count` deliveries, one after the other.
+    /// The bytes of `count` deliveries.
     pub fn replies(&self, count: usize) -> Vec<u8> {
         let mut frame = self.opening(0);
         frame.extend(self.payload());
@@ -147,7 +150,8 @@ impl Workload {
     }
 }
 
-/// FIN and the shortest of the three length encodings (RFC 6455 section 5.2), without opcode and mask bit.
+/// Encodes FIN and the shortest of the three length forms (RFC 6455 section 5.2), without opcode
+/// and mask bit.
 fn header(size: usize) -> Vec<u8> {
     const FIN: u8 = 0x80;
     match size {

@@ -1,5 +1,5 @@
-//! The chat: rooms, who is in them, and what each command does to them. Knows no socket and no HTTP beyond the
-//! answer to a request; whoever owns the server registers it at [`PREFIXES`] and calls [`Chat::start`].
+//! The chat: rooms, their members, and what each command does to them. A program registers it at
+//! [`PREFIXES`] and calls [`Chat::start`]. This file knows no socket, and of HTTP the answer only.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -130,7 +130,8 @@ impl Chat {
         Ok(())
     }
 
-    /// Makes sure that there is such a room. Where there are too many, the empty one that was silent longest goes.
+    /// Opens a room, unless it is open. With too many rooms, the empty one that has been silent
+    /// longest goes.
     fn open_room(&mut self, name: &str) -> Result<(), Fault> {
         if self.rooms.contains_key(name) {
             return Ok(());
@@ -169,8 +170,8 @@ impl Chat {
         self.welcome(conn);
     }
 
-    /// The room as it is at this moment. Nothing can come between it and the subscription, so that no message is missed or
-    /// heard twice.
+    /// Sends the state of the room. Nothing comes between it and the subscription, so the member
+    /// misses no message and gets none twice.
     fn welcome(&self, conn: &mut Conn<'_>) {
         let Some(member) = self.members.get(conn.id()) else {
             return;
@@ -192,8 +193,8 @@ impl Chat {
         conn.send(encode(&welcome).as_str());
     }
 
-    /// Takes a member out of its room; the others hear of it unless it comes right back. `conn` is the member's own
-    /// connection or the one that replaces it.
+    /// Takes a member out of its room. The others are told unless it comes right back. `conn` is
+    /// the member's own connection or the one that replaces it.
     fn leave(&mut self, conn: &mut Conn<'_>, id: ConnId, silently: bool) {
         let Some(member) = self.members.remove(id) else {
             return;
@@ -259,8 +260,8 @@ impl Chat {
         Ok(())
     }
 
-    /// Begins an event stream with what its client has not seen: all that the room remembers, or what came after the
-    /// event whose id it names.
+    /// Begins an event stream with what its client has not seen: all that the room remembers, or
+    /// what followed the event whose id the client names.
     fn replay(&self, conn: &mut Conn<'_>, room: &str, last_event_id: &str) {
         conn.subscribe(&room::topic(room));
         let seen = last_event_id.split_once('-').filter(|(epoch, _)| *epoch == self.epoch);

@@ -1,7 +1,24 @@
-//! A chat server with its page: `cargo run --release --example chat`, then open the address that it prints.
+//! A chat server with its page: `cargo run --release --example chat`, then open the address that it
+//! prints.
 //!
-//! This file knows the command line, the signals and where things stand; [`chat`] is the chat, [`protocol`] its words,
-//! [`page`] what the browser gets.
+//! This file knows the command line, the signals and the zones. [`chat`] is the chat, [`protocol`]
+//! its messages, [`page`] what the browser gets.
+//!
+//! To begin a program from it, copy the folder and add these dependencies:
+//!
+//! ```toml
+//! [package]
+//! name = "my-chat"
+//! version = "0.1.0"
+//! edition = "2024"
+//!
+//! [dependencies]
+//! switchboard = "0.1"
+//! ctrlc = { version = "3.5", features = ["termination"] }
+//! lexopt = "0.3"
+//! serde = { version = "1", features = ["derive"] }
+//! serde_json = "1"
+//! ```
 
 mod chat;
 mod members;
@@ -95,7 +112,8 @@ fn arguments() -> Result<Option<SocketAddr>, Failure> {
         Some(found) => Ok(Some(found)),
         None => Err(Failure(
             format!(
-                "cannot listen on {address:?}: give an address and a port, like --listen 127.0.0.1:8080"
+                "cannot listen on {address:?}: give an address and a port, \
+                 like --listen 127.0.0.1:8080"
             ),
             2,
         )),
@@ -113,7 +131,8 @@ fn front_door(_conn: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
     }
 }
 
-/// The first Ctrl-C closes every connection in order, and then [`Reactor::run`] returns; the second does not wait.
+/// Ends the server with Ctrl-C: the first closes every connection in order, after which
+/// [`Reactor::run`] returns. The second does not wait.
 fn goodbye_on_ctrl_c(remote: Remote) {
     let mut asked = false;
     let handler = move || {

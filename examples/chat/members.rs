@@ -1,5 +1,5 @@
-//! Everybody who is in a room, found by connection, by nickname and by session. Knows no rooms beyond a name, and who
-//! may come in is decided elsewhere.
+//! The members of all rooms, found by connection, by nickname and by session. This file knows a
+//! room by its name only, and admits nobody.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! What the page and the server say to each other: one JSON object a message, its kind in `type`, and the
-//! limits on every name and text. Knows no connection, no room and no clock.
+//! The messages between page and server: one JSON object each, its kind in `type`, with the limits
+//! of every name and text. This file knows no connection, no room and no clock.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,15 +16,15 @@ const MAX_MARK: usize = 64;
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Command {
-    /// Come into a room, out of the one before. The same `session` takes over from an older connection of the
-    /// same page, which the server may not yet know to be dead.
+    /// Enters a room and leaves the last one. An equal `session` takes over from an older
+    /// connection of the same page, which the server may not yet know to be dead.
     Join {
         nick: String,
         room: String,
         #[serde(default)]
         session: String,
     },
-    /// Say something in the room. `mark` comes back with it, so that the page knows its own words again.
+    /// Says something in the room. `mark` comes back, so that the page knows its own message.
     Say {
         text: String,
         #[serde(default)]
@@ -37,7 +37,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Reads one message. What it says is within its limits and trimmed; else the answer to its sender.
+    /// Reads one message, trimmed and within its limits. A fault is the answer to its sender.
     pub fn parse(text: &str) -> Result<Command, Fault> {
         let command =
             serde_json::from_str(text).map_err(|error| Fault::malformed(&error.to_string()))?;
@@ -65,7 +65,7 @@ impl Command {
 pub enum Event<'a> {
     /// The rooms there are.
     Rooms { rooms: Vec<RoomLine<'a>> },
-    /// The answer to `Join`. `epoch` names this run of the server: the ids of another run mean nothing here.
+    /// The answer to `Join`. `epoch` names this run of the server: ids of another run mean nothing.
     Welcome {
         epoch: &'a str,
         who: u64,
@@ -145,7 +145,7 @@ impl Fault {
 
 /// The JSON of an event.
 pub fn encode(event: &impl Serialize) -> String {
-    // Fails only for maps without string keys and for types that say so themselves: there are none here.
+    // Only maps without string keys and types that refuse fail: there are none here.
     serde_json::to_string(event).unwrap_or_default()
 }
 
@@ -161,7 +161,8 @@ pub fn valid_nick(nick: &str) -> Result<String, Fault> {
     Ok(nick.to_owned())
 }
 
-/// A room name in lower case: it is a topic, a path and a fragment, so it is letters, digits, `-` and `_`.
+/// Returns a room name in lower case. It is a topic, a path and a fragment, so it has letters,
+/// digits, `-` and `_` only.
 pub fn valid_room(room: &str) -> Result<String, Fault> {
     let room = room.trim().to_lowercase();
     if room.is_empty() || room.chars().count() > MAX_ROOM {
@@ -192,9 +193,18 @@ fn valid_mark(mark: String) -> Result<String, Fault> {
     Ok(mark)
 }
 
-/// Marks of direction, zero-width spaces and line separators. Joiners stay: names of some scripts need them.
+/// Marks of direction, zero-width spaces and line separators. Joiners stay: names in some scripts
+/// need them.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    matches!(
+        c,
+        '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+    )
 }
 
 #[cfg(test)]

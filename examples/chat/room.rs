@@ -1,4 +1,5 @@
-//! One room: who is in it and what was said there last. Knows connections by their ids only, and sends nothing.
+//! One room: its members and its last messages. This file knows connections by their ids only, and
+//! sends nothing.
 
 use std::collections::VecDeque;
 

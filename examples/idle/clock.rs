@@ -1,23 +1,25 @@
-//! Time that all processes of one machine agree on, and when the next of many evenly spread things is due. Knows nothing of
-//! what is done then.
+//! A clock that all processes of one machine share, and the times of evenly spaced events. This
+//! file does not know what the events are.
 
 use rustix::time::{ClockId, clock_gettime};
 
 /// One second.
 pub const SECOND: u64 = 1_000_000_000;
 
-/// Nanoseconds of the monotonic clock: the same in every process, so that one may stamp what another reads.
+/// Reads the monotonic clock in nanoseconds. All processes read one clock, so one may stamp what
+/// another reads.
 pub fn nanoseconds() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec as u64 * SECOND + now.tv_nsec as u64
 }
 
-/// A number of seconds in nanoseconds.
+/// Converts seconds to nanoseconds.
 pub fn seconds(seconds: f64) -> u64 {
     (seconds * SECOND as f64) as u64
 }
 
-/// Things that are due one after the other at an even rate, each at its own time whether or not those before it were done in time.
+/// Events at an even rate. Each is due at its own time, whether or not the ones before were in
+/// time.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     start: u64,
@@ -26,17 +28,17 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// The first is due at `start`.
+    /// Makes a pace whose first event is due at `start`.
     pub fn new(start: u64, per_second: f64) -> Pace {
         Pace { start, interval: SECOND as f64 / per_second, done: 0 }
     }
 
-    /// When the next is due.
+    /// The time at which the next event is due.
     pub fn next(&self) -> u64 {
         self.start + (self.interval * self.done as f64) as u64
     }
 
-    /// When the next was due, if that has come; it counts as done then.
+    /// Takes the next event if its time has come, and returns that time.
     pub fn take(&mut self, now: u64) -> Option<u64> {
         let due = self.next();
         (due <= now).then(|| {
@@ -45,7 +47,7 @@ impl Pace {
         })
     }
 
-    /// Nothing that is overdue by more than `most` is made up for: a rate is no debt.
+    /// Skips events that are overdue by more than `most`.
     pub fn forgive(&mut self, now: u64, most: u64) {
         if self.next() + most < now {
             self.start = now;

@@ -1,12 +1,12 @@
-//! CPU time: that of processes, and how busy all cores were. Judges nothing.
+//! CPU time of processes, and the load of all cores. This file judges nothing.
 
 use std::fs;
 
-/// CPU time of all threads of a process so far, in nanoseconds.
+/// Reads the CPU time of all threads of a process so far, in nanoseconds.
 pub fn time_of(pid: u32) -> Option<u64> {
     let mut nanoseconds = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
-        // A thread may end while we look.
+        // A thread may end meanwhile.
         let statistics = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
         nanoseconds += statistics
             .split_whitespace()
@@ -29,7 +29,7 @@ impl Cores {
         Cores::read(&fs::read_to_string("/proc/stat").unwrap_or_default())
     }
 
-    /// `cpu  user nice system idle iowait irq softirq steal ..`
+    /// Parses `cpu  user nice system idle iowait irq softirq steal ..`
     fn read(stat: &str) -> Cores {
         let line = stat.lines().find_map(|line| line.strip_prefix("cpu ")).unwrap_or_default();
         let times: Vec<u64> =
@@ -38,7 +38,7 @@ impl Cores {
         Cores { busy: times.iter().sum::<u64>() - idle, idle }
     }
 
-    /// The share of the time since `before` in which cores had something to do.
+    /// The share of the time since `before` in which cores were busy.
     pub fn share_since(self, before: Cores) -> f64 {
         let (busy, idle) =
             (self.busy.saturating_sub(before.busy), self.idle.saturating_sub(before.idle));

@@ -1,5 +1,5 @@
-//! The workers together: started with their shares, told what to do at once, and waited for. What the numbers mean that they tell is
-//! others' business.
+//! The workers of a run: starts them with their shares, sends them orders, and waits for their
+//! reports. This file does not know what the reported numbers mean.
 
 use std::io;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::clock::{SECOND, nanoseconds};
 use crate::process::{Heard, Worker};
 use crate::talk::{Assignment, Order, Progress, Report};
 
-/// How often what is going on is looked at.
+/// The pause between two looks at the run.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How long workers may take to stop.
+/// The time in which workers stop.
 const STOPPING: u64 = 10 * SECOND;
 
 pub struct Crew {
@@ -44,7 +44,7 @@ impl Crew {
         self.workers.iter().map(Worker::id).collect()
     }
 
-    /// Tells each worker something of its own.
+    /// Sends each worker an order of its own.
     pub fn order(&mut self, mut order: impl FnMut(usize) -> Order) {
         for (number, worker) in self.workers.iter_mut().enumerate() {
             worker.order(&order(number));
@@ -61,7 +61,7 @@ impl Crew {
         sum
     }
 
-    /// How many workers ended though nobody told them to.
+    /// The number of workers that ended without an order to.
     pub fn dead(&self) -> usize {
         self.ended.iter().filter(|&&ended| ended).count()
     }
@@ -70,8 +70,9 @@ impl Crew {
         self.interrupted.load(Ordering::Relaxed)
     }
 
-    /// Waits until every worker has told what is waited for. Meanwhile `look` is called again and again; when it returns false, or when the run is
-    /// interrupted, the workers are told to stop, and have some time to tell what they have.
+    /// Waits until every worker has reported. Meanwhile calls `look` again and again. When `look`
+    /// returns false, or when the run is interrupted, orders the workers to stop, and waits a while
+    /// for their last reports.
     pub fn wait<T>(
         &mut self,
         mut wanted: impl FnMut(Report) -> Option<T>,

@@ -1,40 +1,44 @@
-//! Opens connections at a rate, with a bound on attempts in flight, and gives up where attempt after attempt fails. Knows nothing of
-//! what becomes of those that are open.
+//! Opens connections at a rate, with a bound on attempts in flight, and gives up where attempt
+//! after attempt fails. This file does not know what becomes of open connections.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use switchboard::{CloseCode, ConnId, Connect, Context, Options, ZoneId};
+use switchboard::{CloseCode, ConnId, Connect, Context, Options};
 
 use crate::clock::{Pace, SECOND};
 use crate::failure::Failure;
 use crate::latency::Latencies;
 use crate::plan::elsewhere;
 use crate::talk::{Assignment, Failures};
-use crate::worker::Client;
 
-/// So many failures of one route, none in between that succeeds, are enough to know.
+/// Failures of one route in a row, without a success in between, after which the route is given up.
 const IN_A_ROW: u32 = 32;
 
-/// One that took all the time that it had tells more than one that was refused at once.
+/// The weight of a timeout: it says more than a refusal.
 const WEIGHT_OF_TIMEOUT: u32 = 4;
 
-/// Where failures and successes alternate, so many failures for every ten connections, and a hundred more, are enough.
+/// Failures for every ten connections, beyond the first hundred, after which all routes are given
+/// up even if successes come in between.
 const PER_TEN: u64 = 1;
 
-/// How many addresses are tried whose ports may be taken.
+/// Source addresses that are tried for a route whose ports are taken.
 const MOVES: u32 = 32;
 
-/// How far the rate may lag behind and be made up for.
+/// The time that the rate may lag behind and be made up for.
 const ARREARS: u64 = SECOND / 50;
 
+/// Begins one attempt, for the handler that the connection is to have.
+pub type Open = Box<dyn Fn(&mut Context, Connect) -> ConnId>;
+
 pub struct Dialling {
+    open: Open,
     routes: Vec<Route>,
     /// The route whose turn it is.
     next: usize,
     attempts: HashMap<ConnId, Attempt>,
-    /// How many are to be opened, the failed not counted.
+    /// Connections to be opened, without failed ones.
     until: u64,
     pub opened: u64,
     in_flight: usize,
@@ -50,11 +54,11 @@ struct Route {
     connect: Connect,
     source: Option<IpAddr>,
     target: usize,
-    /// Connections that it is still to have.
+    /// Connections that the route is still to open.
     left: u64,
     in_a_row: u32,
     given_up: bool,
-    /// How often it has been given another address.
+    /// The number of times that the route changed its source address.
     moves: u32,
 }
 
@@ -65,9 +69,9 @@ struct Attempt {
 }
 
 impl Dialling {
-    pub fn new(assignment: &Assignment, cx: &mut Context) -> Dialling {
-        // A connection is to be idle: it is the server that may ask whether it is still there, not we. What nobody reads in time is not
-        // our business either.
+    pub fn new(open: Open, assignment: &Assignment, cx: &mut Context) -> Dialling {
+        // The connections are to be idle: the server may ping, this client does not. Output that
+        // the server does not read in time does not matter either.
         let options =
             cx.add_options(Options::new().idle_timeout(Duration::MAX).max_buffered(usize::MAX));
         let routes = assignment.routes.iter().map(|route| {
@@ -85,6 +89,7 @@ impl Dialling {
             }
         });
         Dialling {
+            open,
             routes: routes.collect(),
             next: 0,
             attempts: HashMap::new(),
@@ -100,13 +105,13 @@ impl Dialling {
         }
     }
 
-    /// Opens until so many have been opened.
+    /// Opens until this many connections have been opened.
     pub fn order(&mut self, until: u64, now: u64) {
         self.until = until;
         self.pace = Some(Pace::new(now, self.rate));
     }
 
-    /// Stops: attempts under way are abandoned.
+    /// Stops: attempts in flight are abandoned.
     pub fn stop(&mut self, cx: &mut Context) {
         self.until = 0;
         for (id, _) in self.attempts.drain() {
@@ -116,8 +121,9 @@ impl Dialling {
         }
     }
 
-    /// Begins the attempts that are due. Returns when the next one is; `None` when none is until something happens.
-    pub fn dial(&mut self, zone: ZoneId<Client>, cx: &mut Context, now: u64) -> Option<u64> {
+    /// Begins the attempts that are due. Returns when the next one is due; `None` if that depends
+    /// on others.
+    pub fn dial(&mut self, cx: &mut Context, now: u64) -> Option<u64> {
         let mut pace = self.pace?;
         pace.forgive(now, ARREARS);
         while self.wants() {
@@ -126,53 +132,54 @@ impl Dialling {
                 self.pace = Some(pace);
                 return Some(pace.next());
             }
-            self.begin(route, zone, cx, now);
+            self.begin(route, cx, now);
         }
         self.pace = Some(pace);
         None
     }
 
-    /// One attempt at once, whatever the rate.
-    pub fn dial_one(&mut self, zone: ZoneId<Client>, cx: &mut Context, now: u64) {
+    /// Begins one attempt at once, whatever the rate.
+    pub fn dial_one(&mut self, cx: &mut Context, now: u64) {
         self.until += 1;
         if let Some(route) = self.route() {
-            self.begin(route, zone, cx, now);
+            self.begin(route, cx, now);
         }
     }
 
-    /// A connection has ended whose place is to be taken by another.
+    /// Makes room for a connection in place of one that has ended.
     pub fn make_room(&mut self) {
-        // Which route it had is not kept: the next one's turn is as good, since all have their share replaced.
+        // The route of the ended connection is not kept: the next route serves as well, since all
+        // have their share replaced.
         let count = self.routes.len();
         if let Some(route) = self.routes.get_mut(self.next % count.max(1)) {
             route.left += 1;
         }
     }
 
-    fn begin(&mut self, route: usize, zone: ZoneId<Client>, cx: &mut Context, now: u64) {
+    fn begin(&mut self, route: usize, cx: &mut Context, now: u64) {
         self.routes[route].left -= 1;
-        let id = cx.connect(zone, self.routes[route].connect.clone());
+        let id = (self.open)(cx, self.routes[route].connect.clone());
         self.attempts.insert(id, Attempt { begun: now, route, moves: self.routes[route].moves });
     }
 
-    /// Whether there is an attempt to begin, the rate aside.
+    /// Whether there is an attempt to begin, apart from the rate.
     fn wants(&self) -> bool {
         self.attempts.len() < self.in_flight
             && self.opened + (self.attempts.len() as u64) < self.until
     }
 
-    /// Whether no more will be opened of what was ordered, for whatever reason.
+    /// Whether no more connections will be opened, for whatever reason.
     pub fn is_done(&self) -> bool {
         self.opened >= self.until
             || (self.attempts.is_empty() && self.routes.iter().all(Route::is_spent))
     }
 
-    /// Whether an attempt is under way.
+    /// Whether an attempt is in flight.
     pub fn is_dialling(&self) -> bool {
         !self.attempts.is_empty()
     }
 
-    /// The next route that has something left, each in its turn.
+    /// The next route with connections to open, each in its turn.
     fn route(&mut self) -> Option<usize> {
         let count = self.routes.len();
         let found = (self.next..self.next + count)
@@ -182,19 +189,19 @@ impl Dialling {
         Some(found)
     }
 
-    /// An attempt has succeeded; how long it took.
+    /// Records that an attempt has succeeded, and its duration.
     pub fn succeeded(&mut self, id: ConnId, now: u64) {
         let Some(attempt) = self.attempts.remove(&id) else { return };
         self.routes[attempt.route].in_a_row = 0;
         self.opened += 1;
         self.handshakes.record(now - attempt.begun);
         if self.attempts.is_empty() {
-            // What a rush took is given back; the idle are to cost nothing but themselves.
+            // Memory of a rush is given back, so that idle connections cost nothing but themselves.
             self.attempts = HashMap::new();
         }
     }
 
-    /// If this was an attempt, it has failed.
+    /// Records that a connection has failed if it was an attempt, and returns whether it was.
     pub fn failed(&mut self, id: ConnId, reason: &str) -> bool {
         let Some(attempt) = self.attempts.remove(&id) else { return false };
         let kind = Failure::of(reason);
@@ -222,7 +229,7 @@ impl Dialling {
 }
 
 impl Route {
-    /// Goes elsewhere, unless another attempt of the same time has brought that about.
+    /// Changes the source address, unless another attempt of that time has changed it already.
     fn leave(&mut self, moves: u32) {
         if self.moves == moves {
             let source = elsewhere(self.source);

@@ -1,4 +1,5 @@
-//! Why a connection did not come about, sorted by what can be done about it. Knows the words, not the numbers.
+//! The reasons why a connection could not be opened, sorted by their remedy. This file knows the
+//! words, not the numbers.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Sorts the reason that a failed attempt was given.
+    /// Sorts the reason of a failed attempt.
     pub fn of(reason: &str) -> Failure {
         const WORDS: [(&str, Failure); 11] = [
             ("Connection refused", Failure::Refused),
@@ -40,12 +41,12 @@ impl Failure {
         }
     }
 
-    /// Whether the next attempt will fare no better, whatever the server does.
+    /// Whether the next attempt will fail too, whatever the server does.
     pub fn is_our_own(self) -> bool {
         matches!(self, Failure::Descriptors | Failure::Ports)
     }
 
-    /// What happened, as the end of a sentence that begins with the server.
+    /// Describes the failure, as the end of a sentence that begins with the server.
     pub fn as_str(self) -> &'static str {
         match self {
             Failure::Refused => "refused connections",
@@ -60,7 +61,7 @@ impl Failure {
         }
     }
 
-    /// What to do about it.
+    /// Names the remedy.
     pub fn remedy(self) -> &'static str {
         match self {
             Failure::Refused => "start it there, or name another port",

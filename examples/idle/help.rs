@@ -10,43 +10,46 @@ cost the server, the kernel and the client itself.
   URL                      where to: ws://HOST:PORT/PATH; ws://127.0.0.1:9001-9050/ are 50 servers
 
   --connections N          connections to open, spread evenly over the servers (default 1000)
-  --mode MODE              what they are for (default hold):
-                             hold       stay open and say nothing
-                             ping       each is pinged in its turn; who answers, and how soon
+  --mode MODE              what they do (default hold):
+                             hold       stay open and send nothing
+                             ping       each is pinged in its turn; how many answer, and how soon
                              echo       messages that the server sends back, at an even rate
                                         whatever comes back (open loop)
-                             broadcast  one sends, all others are to hear it (with --serve: URLs
+                             broadcast  one sends to all others (with --serve: URLs
                                         that end in /broadcast)
-                             churn      the oldest is closed and another opened, --rate times a second
-                             half-open  peers that fall silent without a farewell
+                             churn      the oldest is closed, another opened, --rate times a second
+                             half-open  peers that fall silent without a Close frame
                              slow       peers that ask for more and more and never read
   --duration SECONDS       how long the mode lasts once all are open (default 10)
   --messages-per-second X  of all connections together: pings (default: each once in the duration),
-                           messages (echo: 1000; slow: one for each connection), rounds (broadcast: 1)
+                           messages (echo: 1000; slow: one for each connection),
+                           rounds (broadcast: 1)
   --size BYTES             of a message (default 20; slow: 16384)
-  --active SHARE           echo: the share of the connections that talk, 0.1 or 10% (default 1)
+  --active SHARE           echo: the share of the connections that send, 0.1 or 10% (default 1)
 
   --rate X                 connections to open a second, of all workers together (default 5000)
   --in-flight N            attempts under way at most, of all workers together (default 256)
   --timeout SECONDS        how long a handshake may take (default 10)
-  --source ADDR,..         addresses of this machine to connect from (default: the kernel's choice; to
-                           loopback targets as many of 127.0.x.y as their ports make necessary)
-  --workers N              worker processes (default: as many as the descriptor limit makes necessary)
+  --source ADDR,..         addresses of this machine to connect from (default: the kernel's
+                           choice; to loopback targets as many of 127.0.x.y as ports require)
+  --workers N              worker processes (default: as many as the descriptor limit requires)
 
-  --serve N                start N echo servers of this crate, one at each port of the URL, and end them
+  --serve N                start N echo servers of this crate, one at each port of the URL, and
+                           end them
   --serve-idle SECONDS     silence after which they ping a peer (default 120)
-  --serve-descriptors N    descriptors that each of them may have (default: as many as it may)
-  --pid PID,..             the server's processes (default: whoever listens at the ports, on loopback)
+  --serve-descriptors N    descriptor limit of each of them (default: as high as allowed)
+  --pid PID,..             the server's processes (default: those that listen at the ports, on
+                           loopback)
 
   --json FILE              write all figures as JSON (\"schema\": 1)
   --report FILE            write an HTML page with plots, which needs nothing else
   --compare A B            print two files of --json beside each other
   -h, --help               this text
 
-The harness never pings or closes by itself; it answers the server's pings, but for half-open and slow.
-Latencies count from the time at which something was due, not from when it was sent. A run in which the
-client was the bottleneck is marked invalid. Connections are dropped at the end, not closed.
-Ctrl-C ends a run early and reports what there is; a second one does not wait for that.
+The harness never pings or closes by itself; it answers the server's pings, except with half-open
+and slow. Latencies count from the time at which something was due, not from when it was sent. A run
+in which the client was the bottleneck is marked invalid. Connections are dropped at the end, not
+closed. Ctrl-C ends a run early and reports what there is; a second one does not wait for that.
 
 Exit code: 0 valid and complete, 2 wrong arguments, 3 incomplete or invalid, 130 Ctrl-C.
 ";

@@ -1,20 +1,20 @@
-//! How long things took: recorded in a worker, carried over a line of text, added up and summarised. Knows nothing of what
-//! took so long.
+//! Durations: recorded in a worker, carried over a line of text, added up and summarised. This file
+//! does not know what was timed.
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-/// A thousandth of a value is its resolution, and a microsecond; nobody waits longer than an hour.
+/// The resolution is a thousandth of a value, and a microsecond; the longest duration is an hour.
 const LOWEST: u64 = 1_000;
 const HIGHEST: u64 = 3_600_000_000_000;
 const DIGITS: u8 = 3;
 
-/// Durations in nanoseconds; what does not take place takes no room.
+/// Durations in nanoseconds. A histogram without values takes little memory.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(from = "Buckets", into = "Buckets")]
 pub struct Latencies(Option<Histogram<u64>>);
 
-/// What crosses from process to process: each value that was recorded and how often.
+/// The form between processes: each recorded value with its count.
 #[derive(Serialize, Deserialize)]
 struct Buckets(Vec<(u64, u64)>);
 
@@ -23,12 +23,13 @@ impl Latencies {
         self.record_times(nanoseconds, 1);
     }
 
-    /// With all the memory that it will ever need, so that it takes none while others are measured.
+    /// Makes a histogram with all the memory that it will need, so that it allocates nothing during
+    /// a measurement.
     pub fn settled() -> Latencies {
         let mut latencies = Latencies::default();
         latencies.record(LOWEST);
         if let Some(histogram) = &mut latencies.0 {
-            // Pages that were never written are not there yet.
+            // Pages that were never written are not resident.
             histogram.reset();
         }
         latencies
@@ -42,14 +43,14 @@ impl Latencies {
         histogram.saturating_record_n(nanoseconds, times);
     }
 
-    /// Adds what another has recorded.
+    /// Adds the values of another histogram.
     pub fn add(&mut self, other: &Latencies) {
         for bucket in other.0.iter().flat_map(Histogram::iter_recorded) {
             self.record_times(bucket.value_iterated_to(), bucket.count_at_value());
         }
     }
 
-    /// `None` when nothing was recorded.
+    /// Summarises the values; `None` without values.
     pub fn summary(&self) -> Option<Summary> {
         let histogram = self.0.as_ref()?;
         let at = |share| histogram.value_at_quantile(share) as f64 / 1e3;
@@ -85,13 +86,13 @@ impl From<Latencies> for Buckets {
     }
 }
 
-/// Where a plot has its points.
+/// The shares at which a plot has its points.
 const CURVE: [f64; 22] = [
     0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.925, 0.95, 0.975, 0.99, 0.9925, 0.995,
     0.9975, 0.999, 0.9995, 0.9999, 0.99999, 1.0,
 ];
 
-/// What is told of many durations, in microseconds.
+/// A summary of many durations, in microseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     pub count: u64,
@@ -101,7 +102,7 @@ pub struct Summary {
     pub p99_us: f64,
     pub p999_us: f64,
     pub max_us: f64,
-    /// Share of all, and the value below which it lies.
+    /// A share of all values, and the value below which this share lies.
     pub curve: Vec<(f64, f64)>,
 }
 

@@ -1,13 +1,14 @@
-//! How many descriptors and ports there are: this process's, raised as far as may be, and those of a server of this machine. Decides nothing.
+//! Limits of descriptors and ports: raises those of this process, and reads those of others. This
+//! file decides nothing.
 
 use std::fs;
 
 /// Descriptors that a worker needs for other things than connections.
 pub const SPARE: u64 = 64;
 
-/// Raises the soft limit of descriptors as far as the hard one, or to `at_most`, and tells what it is now.
+/// Raises the soft limit of descriptors to the hard one or to `at_most`, and returns the limit.
 pub fn raise_descriptors(at_most: u64) -> u64 {
-    // What it says of failure is what it leaves: the limit that there was.
+    // On failure the old limit stays, and is returned.
     rlimit::increase_nofile_limit(at_most)
         .or_else(|_| rlimit::Resource::NOFILE.get().map(|(soft, _)| soft))
         .unwrap_or(1024)
@@ -20,7 +21,7 @@ pub fn descriptors_of(pid: u32) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// How many ephemeral ports an address has.
+/// The number of ephemeral ports of an address.
 pub fn ephemeral_ports() -> u64 {
     let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
     let mut ends = range.split_whitespace().filter_map(|port| port.parse::<u64>().ok());

@@ -1,11 +1,13 @@
-//! Opens very many WebSockets to any server, does with them what a mode says, and reports what that costs the server, the kernel and
-//! the client. This file knows the roles of the executable and its exit codes.
+//! Opens many WebSockets to any server, does with them what a mode says, and reports the cost for
+//! the server, the kernel and the client. This file knows the roles of the executable and its exit
+//! codes.
 //!
 //! `cargo run --release --example idle -- ws://127.0.0.1:9001/ --connections 100000`
 
 mod clock;
 mod cpu;
 mod crew;
+mod crowd;
 mod dialling;
 mod failure;
 mod help;
@@ -84,7 +86,7 @@ fn ended(role: &str, result: std::io::Result<()>) -> ExitCode {
 fn run(options: Options) -> ExitCode {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
-    // The second time the user means it: whatever is there is left as it is.
+    // The second signal ends the process at once and leaves all files as they are.
     let twice = move || {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(INTERRUPTED));
@@ -94,7 +96,7 @@ fn run(options: Options) -> ExitCode {
         eprintln!("idle: Ctrl-C will end this without a report ({error})");
     }
     let (json, html) = (options.json.clone(), options.report.clone());
-    // Files that cannot be written are better known before a long run than after.
+    // A file that cannot be written should be known before a long run.
     for file in [&json, &html].into_iter().flatten() {
         if let Err(error) = std::fs::File::options().create(true).append(true).open(file) {
             return wrong(format!(

@@ -1,11 +1,12 @@
-//! From what all workers counted to what a mode is about: shares, medians, moments. Hears nobody and judges nothing.
+//! Turns the counts of all workers into the figures of a mode: shares, medians, moments. This file
+//! judges nothing.
 
 use crate::clock::SECOND;
 use crate::outcome::{Broadcast, Measured, Point, Silence};
 use crate::sockets::Side;
 use crate::talk::{Failures, Mode, Tally};
 
-/// What a mode measured over all workers, `held` connections being open when it began.
+/// Figures of a mode over all workers; `held` connections were open when it began.
 pub fn of(mode: Mode, tally: &Tally, seconds: f64, held: u64) -> Measured {
     Measured {
         seconds,
@@ -39,7 +40,7 @@ fn broadcast(tally: &Tally, held: u64) -> Broadcast {
     }
 }
 
-/// Adds up failures of the same kind.
+/// Adds up failures of one kind.
 pub fn add_failures(sum: &mut Vec<Failures>, further: Vec<Failures>) {
     for failures in further {
         match sum.iter_mut().find(|known| known.kind == failures.kind) {
@@ -50,7 +51,8 @@ pub fn add_failures(sum: &mut Vec<Failures>, further: Vec<Failures>) {
     sum.sort_by_key(|failures| std::cmp::Reverse(failures.count));
 }
 
-/// When a server dropped peers that fell silent, from the moments since: `held` is what it had before.
+/// The times at which a server dropped silent peers, from the later moments; `held` is the count
+/// before.
 pub fn silence(points: &[Point], side: Side, held: u64) -> Silence {
     let counted: Vec<(f64, u64)> = points
         .iter()
@@ -77,7 +79,7 @@ pub fn silence(points: &[Point], side: Side, held: u64) -> Silence {
     }
 }
 
-/// A latency for people: three figures and a unit.
+/// A latency with three digits and a unit.
 pub fn duration(microseconds: f64) -> String {
     match microseconds {
         us if us < 1e3 => format!("{us:.0} us"),
@@ -108,7 +110,7 @@ mod tests {
             server_held: Some(server_held),
             ..Point::default()
         };
-        // Others may be connected to it, too, before ours are gone.
+        // Other clients may be connected too, and may leave later.
         let points = [point(5.0, 11), point(6.0, 10), point(7.5, 9), point(8.0, 4), point(9.0, 0)];
         let seen = silence(&points, Side::Server, 10);
         assert_eq!(

@@ -1,33 +1,34 @@
-//! What memory the kernel says that processes have, and it itself for sockets. Knows nothing of whose processes they are.
+//! Memory of processes and of sockets, as the kernel reports it. This file does not know what the
+//! processes do.
 
 use std::fs;
 
-/// The caches whose objects every socket has.
+/// The slab caches that every socket has an object of.
 const CACHES: [&str; 6] = ["TCP", "TCPv6", "sock_inode_cache", "filp", "dentry", "eventpoll_epi"];
 
 /// Memory of a process, counted page by page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Resident {
-    /// All that is in memory, shared or not.
+    /// All resident memory, shared or not.
     pub all: u64,
-    /// What it has written itself.
+    /// Memory that the process has written itself.
     pub own: u64,
 }
 
-/// Resident memory of a process, quickly and approximately.
+/// Reads the resident memory of a process, quickly and approximately.
 pub fn roughly(pid: u32) -> Option<u64> {
     let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
     let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)
 }
 
-/// Resident memory of a process, exactly. `None` for one that we may not look into.
+/// Reads the resident memory of a process exactly; `None` without permission.
 pub fn exactly(pid: u32) -> Option<Resident> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     Some(Resident { all: kilobytes(&rollup, "Rss:")?, own: kilobytes(&rollup, "Private_Dirty:")? })
 }
 
-/// The value of a line such as `Rss:  1234 kB`, in bytes.
+/// Reads the value of a line such as `Rss:  1234 kB`, in bytes.
 fn kilobytes(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
@@ -40,7 +41,7 @@ pub struct Kernel {
     pub slab: u64,
     /// Buffers of TCP sockets: `mem` of /proc/net/sockstat.
     pub buffers: u64,
-    /// The objects that every socket has, where /proc/slabinfo may be read.
+    /// The objects that every socket has, if /proc/slabinfo is readable.
     pub sockets: Option<u64>,
 }
 
@@ -55,7 +56,7 @@ impl Kernel {
     }
 }
 
-/// `TCP: inuse 5 orphan 0 tw 0 alloc 6 mem 1`, of which the last is in pages.
+/// Reads `TCP: inuse 5 orphan 0 tw 0 alloc 6 mem 1`, whose last number counts pages.
 fn buffers(sockstat: &str) -> Option<u64> {
     let line = sockstat.lines().find_map(|line| line.strip_prefix("TCP:"))?;
     let pages: u64 =
@@ -63,7 +64,7 @@ fn buffers(sockstat: &str) -> Option<u64> {
     Some(pages * rustix::param::page_size() as u64)
 }
 
-/// `name active_objs num_objs objsize ..`: what the active ones take.
+/// Reads `name active_objs num_objs objsize ..`, and returns the bytes of active objects.
 fn objects(slabinfo: &str) -> u64 {
     let size = |line: &str| {
         let mut words = line.split_whitespace();
@@ -83,7 +84,7 @@ mod tests {
     fn memory_of_this_process_grows_by_what_it_writes() {
         let pid = std::process::id();
         let before = exactly(pid).unwrap();
-        // Other tests give back some meanwhile.
+        // Other tests may free memory meanwhile.
         let written = vec![1u8; 32 << 20];
         let after = exactly(pid).unwrap();
         assert!(
@@ -100,7 +101,9 @@ mod tests {
         let sockstat =
             "sockets: used 9\nTCP: inuse 5 orphan 0 tw 0 alloc 6 mem 3\nUDP: inuse 0 mem 7\n";
         assert_eq!(buffers(sockstat), Some(3 * rustix::param::page_size() as u64));
-        let slabinfo = "slabinfo - version: 2.1\n# name <active>\nTCP 10 24 2368 13 8 : x\nfilp 5 5 192 21 1\nother 9 9 9 9\n";
+        let slabinfo = "slabinfo - version: 2.1\n# name <active>\n\
+                        TCP 10 24 2368 13 8 : x\nfilp 5 5 192 21 1\n\
+                        other 9 9 9 9\n";
         assert_eq!(objects(slabinfo), 23_680 + 960);
         assert!(Kernel::now().slab > 0);
     }

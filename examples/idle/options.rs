@@ -1,4 +1,5 @@
-//! The command line, judged: what to do, or in one line why not. Starts nothing.
+//! Parses and judges the command line: the result is a task, or one line that says why not. This
+//! file starts nothing.
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -11,7 +12,7 @@ use crate::stamp;
 use crate::talk::Mode;
 use crate::targets::{self, Target};
 
-/// What the command line asks for.
+/// The task that the command line names.
 #[derive(Debug)]
 pub enum Task {
     Help,
@@ -19,7 +20,7 @@ pub enum Task {
     Compare(PathBuf, PathBuf),
 }
 
-/// A run.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub url: String,
@@ -43,20 +44,21 @@ pub struct Options {
     pub report: Option<PathBuf>,
 }
 
-/// The longest message: what servers commonly take at most.
+/// The longest message: the most that servers commonly take.
 const LONGEST: usize = 16 << 20;
 
-/// A day; nobody waits for more.
+/// A day, the longest duration.
 const DAY: f64 = 86_400.0;
 
-/// Of how a message is described that does not say how long it is.
+/// The size of a message if no option gives one.
 const SIZE: usize = 20;
 const SLOW_SIZE: usize = 16 << 10;
 
-/// Reads the command line.
+/// Parses the command line.
 ///
 /// # Errors
-/// What is wrong with it, and with which argument.
+///
+/// The fault, and the argument that has it.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, String> {
     let mut parser = Parser::from_args(arguments);
     let mut draft = Draft::default();
@@ -89,7 +91,7 @@ fn compare(parser: &mut Parser) -> Result<Task, String> {
     }
 }
 
-/// What has been said so far.
+/// The options seen so far.
 #[derive(Debug, Default)]
 struct Draft {
     url: Option<String>,
@@ -147,19 +149,7 @@ impl Draft {
         let targets = targets::parse(&url)?;
         let mode = self.mode.unwrap_or(Mode::Hold);
         let serve = self.serve.unwrap_or(0);
-        if serve > 0 && serve != targets.len() {
-            return Err(format!(
-                "--serve {serve} needs as many ports, but the URL names {}: write it as ws://127.0.0.1:9001-{}/",
-                targets.len(),
-                9000 + serve
-            ));
-        }
-        if serve > 0 && !targets[0].is_loopback() {
-            return Err(
-                "--serve serves at addresses of this machine only: name 127.0.0.1 in the URL"
-                    .into(),
-            );
-        }
+        check_serve(serve, &targets)?;
         let connections = self.connections.unwrap_or(1000);
         if mode == Mode::Broadcast && connections < 2 {
             return Err(
@@ -196,6 +186,24 @@ impl Draft {
             report: self.report,
         })
     }
+}
+
+/// Whether `--serve` fits the URL: as many ports, on this machine.
+fn check_serve(serve: usize, targets: &[Target]) -> Result<(), String> {
+    if serve > 0 && serve != targets.len() {
+        return Err(format!(
+            "--serve {serve} needs as many ports, but the URL names {}: \
+             write it as ws://127.0.0.1:9001-{}/",
+            targets.len(),
+            9000 + serve
+        ));
+    }
+    if serve > 0 && !targets[0].is_loopback() {
+        return Err(
+            "--serve serves at addresses of this machine only: name 127.0.0.1 in the URL".into()
+        );
+    }
+    Ok(())
 }
 
 fn text(value: OsString) -> Result<String, String> {
@@ -235,7 +243,7 @@ fn decimal(
     }
 }
 
-/// A share: `0.1` or `10%`.
+/// Parses a share: `0.1` or `10%`.
 fn share(parser: &mut Parser) -> Result<f64, String> {
     let value = value("active", parser)?;
     let share = match value.strip_suffix('%') {
@@ -283,10 +291,9 @@ mod tests {
         let hold = run("ws://127.0.0.1:9001/");
         assert_eq!((hold.mode, hold.connections, hold.size, hold.serve), (Mode::Hold, 1000, 20, 0));
         assert_eq!(run("--mode slow ws://127.0.0.1:9001/").size, 16 << 10);
-        let all = run(
-            "ws://h:1-2/ --connections 1_000 --rate 2.5 --in-flight 7 --active 10% --source 127.0.0.2,::1 --pid 1,2 \
-             --json a --report b --workers 3 --mode half-open --duration 0.5",
-        );
+        let all = run("ws://h:1-2/ --connections 1_000 --rate 2.5 --in-flight 7 --active 10% \
+             --source 127.0.0.2,::1 --pid 1,2 --json a --report b \
+             --workers 3 --mode half-open --duration 0.5");
         assert_eq!((all.connections, all.rate, all.in_flight, all.active), (1000, 2.5, 7, 0.1));
         assert_eq!(
             (all.sources.len(), all.pids, all.workers, all.targets.len()),

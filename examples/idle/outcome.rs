@@ -1,11 +1,12 @@
-//! What a run comes to: the one structure that the table, the JSON file, the comparison and the HTML report are made of. Measures nothing.
+//! The outcome of a run: the one structure behind the table, the JSON file, the comparison and the
+//! HTML report. This file measures nothing.
 
 use serde::{Deserialize, Serialize};
 
 use crate::latency::Summary;
 use crate::talk::{Failures, Mode};
 
-/// The number of this structure; another number is another meaning.
+/// The number of this schema; a change of meaning changes the number.
 pub const SCHEMA: u32 = 1;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,7 +24,7 @@ pub struct Outcome {
     pub timeline: Vec<Point>,
 }
 
-/// What was asked for.
+/// The settings of the run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Settings {
     pub url: String,
@@ -31,7 +32,7 @@ pub struct Settings {
     pub mode: Mode,
     pub connections: u64,
     pub workers: usize,
-    /// Addresses named to connect from; 0 leaves it to the kernel.
+    /// Source addresses named; 0 leaves the choice to the kernel.
     pub sources: usize,
     pub rate: f64,
     pub in_flight: usize,
@@ -52,9 +53,9 @@ pub struct Verdict {
     /// The figures are the server's and not the client's own.
     pub valid: bool,
     pub interrupted: bool,
-    /// Why it is not complete, or not valid; a line each.
+    /// The reasons why the run is not complete or not valid, a line each.
     pub reasons: Vec<String>,
-    /// What one should know; a line each.
+    /// Remarks, a line each.
     pub notes: Vec<String>,
 }
 
@@ -69,17 +70,17 @@ pub struct Connections {
     pub opening_seconds: f64,
 }
 
-/// Bytes for each connection, of somebody.
+/// Bytes for each connection, of one owner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
     /// `server`, `kernel` or `client`.
     pub owner: String,
     pub source: String,
-    /// `None` when nobody tells.
+    /// `None` if unknown.
     pub per_connection: Option<f64>,
-    /// Bytes in all, once all were open.
+    /// Bytes in all, once all connections were open.
     pub total: Option<u64>,
-    /// Whether it is part of another row, and not to be added.
+    /// Whether the row is part of another row, and not to be added.
     pub is_part: bool,
 }
 
@@ -91,14 +92,14 @@ pub struct Cpu {
     pub seconds: f64,
     pub client: f64,
     pub busiest_client: f64,
-    /// `None` when the server's process is not known.
+    /// `None` if the server's process is not known.
     pub server: Option<f64>,
     pub busiest_server: Option<f64>,
-    /// The share of all cores' time that was used by anybody.
+    /// The share of all cores' time that any process used.
     pub machine: f64,
 }
 
-/// What the mode measured.
+/// Figures of the mode.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     pub seconds: f64,
@@ -128,17 +129,17 @@ pub struct Broadcast {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Silence {
     pub method: String,
-    /// How the server's connections were counted.
+    /// The way in which the server's connections were counted.
     pub source: String,
     pub held_at_first: u64,
     pub held_at_end: u64,
     /// The longest time, in seconds, between two counts.
     pub looked_every: f64,
-    /// Seconds until it was seen that the first was dropped, half of them, and the last.
+    /// Seconds until the count showed that the first peer was dropped, half of them, and the last.
     pub first_dropped: Option<f64>,
     pub half_dropped: Option<f64>,
     pub all_dropped: Option<f64>,
-    /// What the server's resident memory grew by meanwhile, for each connection.
+    /// Growth of the server's resident memory meanwhile, for each connection.
     pub server_bytes: Option<f64>,
 }
 
@@ -150,6 +151,6 @@ pub struct Point {
     pub server_bytes: Option<u64>,
     pub client_bytes: u64,
     pub kernel_bytes: u64,
-    /// Connections that the server still has, where that is looked for.
+    /// Connections that the server still has, if they are counted.
     pub server_held: Option<u64>,
 }

@@ -1,5 +1,5 @@
-//! How many connections lead where, from which address and in which process: bounded by descriptors and by ephemeral ports.
-//! Opens nothing.
+//! Plans how many connections lead where, from which address and in which process, within the
+//! limits of descriptors and ephemeral ports. This file opens nothing.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 /// Connections of one worker that lead from one address to one target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
-    /// Its place in the list of targets.
+    /// The target, by its place in the list.
     pub target: usize,
-    /// `None` leaves it to the kernel.
+    /// The source address; `None` leaves the choice to the kernel.
     pub source: Option<IpAddr>,
     pub connections: u64,
 }
 
-/// What bounds a plan.
+/// The limits of a plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// Connections that one worker may hold.
@@ -24,19 +24,20 @@ pub struct Bounds {
     pub ports: u64,
 }
 
-/// Where connections may come from.
+/// The addresses that connections may come from.
 #[derive(Clone, Debug)]
 pub enum Sources {
-    /// Addresses of 127.0.0.0/8, as many as it takes, the first of them 127.0.N.1. The ports of an address that was used within the last minute are
-    /// still taken, and the kernel is slow to find the others: runs do well to differ.
+    /// Addresses of 127.0.0.0/8, as many as needed, from 127.0.N.1 on. Ports of an address used
+    /// within the last minute are still taken, and the kernel finds others slowly: N should differ
+    /// from run to run.
     Loopback(u8),
     /// The kernel's choice.
     Kernel,
-    /// These and no others.
+    /// These addresses and no others.
     Named(Vec<IpAddr>),
 }
 
-/// The routes of each worker. `workers` forces their number.
+/// Plans the routes of each worker. `workers` forces their number.
 pub fn plan(
     connections: u64,
     targets: usize,
@@ -49,7 +50,8 @@ pub fn plan(
         && workers < needed
     {
         return Err(format!(
-            "--workers {workers} hold {} connections, not {connections}: give at least --workers {needed}, or raise the limit of {} descriptors",
+            "--workers {workers} hold {} connections, not {connections}: give at least --workers \
+             {needed}, or raise the limit of {} descriptors",
             workers * bounds.per_worker,
             bounds.per_worker + crate::limits::SPARE,
         ));
@@ -58,7 +60,7 @@ pub fn plan(
     Ok(share_out(routes, connections, workers.unwrap_or(needed).min(connections.max(1))))
 }
 
-/// All routes, the connections spread evenly over the targets.
+/// All routes, with the connections spread evenly over the targets.
 fn routes(
     connections: u64,
     targets: u64,
@@ -66,7 +68,8 @@ fn routes(
     ports: u64,
 ) -> Result<Vec<Route>, String> {
     let most = connections.div_ceil(targets);
-    // The kernel looks through one half of the ports first, from a random place on, and the fuller it is the longer.
+    // The kernel searches one half of the ports first, from a random place on, and takes longer the
+    // fuller they are.
     let comfortable = ports * 2 / 5;
     let sources = match sources {
         Sources::Loopback(first) if most > comfortable => {
@@ -74,14 +77,16 @@ fn routes(
         }
         Sources::Kernel if most > ports => {
             return Err(format!(
-                "{most} connections to one target need more than the {ports} ports of one address: name {} with --source, or give more targets",
+                "{most} connections to one target need more than the {ports} ports of one \
+                 address: name {} with --source, or give more targets",
                 most.div_ceil(ports)
             ));
         }
         Sources::Loopback(_) | Sources::Kernel => vec![None],
         Sources::Named(named) if connections > named.len() as u64 * ports => {
             return Err(format!(
-                "{connections} connections need {} source addresses, each with {ports} ports: name more with --source",
+                "{connections} connections need {} source addresses, each with {ports} ports: \
+                 name more with --source",
                 connections.div_ceil(ports)
             ));
         }
@@ -103,7 +108,7 @@ fn routes(
     Ok(routes)
 }
 
-/// So many addresses from 127.0.`first`.1 on, but those that end in 0 or 255.
+/// This many addresses from 127.0.`first`.1 on, without those that end in 0 or 255.
 fn loopback(first: u8, count: u64) -> Vec<Option<IpAddr>> {
     (0..count as u32)
         .map(|n| {
@@ -115,7 +120,8 @@ fn loopback(first: u8, count: u64) -> Vec<Option<IpAddr>> {
         .collect()
 }
 
-/// Another address of 127.0.0.0/8 in place of one whose ports are taken, perhaps by what was closed within the last minute.
+/// Another address of 127.0.0.0/8 in place of one whose ports are taken, perhaps by connections
+/// closed within the last minute.
 pub fn elsewhere(source: Option<IpAddr>) -> IpAddr {
     match source {
         Some(IpAddr::V4(address)) => Ipv4Addr::from(u32::from(address) + (1 << 8)).into(),
@@ -123,12 +129,12 @@ pub fn elsewhere(source: Option<IpAddr>) -> IpAddr {
     }
 }
 
-/// The share of the one with this index when a whole is divided evenly.
+/// The share with this index when a whole is divided evenly.
 fn part(whole: u64, parts: u64, index: u64) -> u64 {
     whole / parts + u64::from(index < whole % parts)
 }
 
-/// Cuts the routes so that every worker has the same number of connections, give or take one.
+/// Cuts the routes so that every worker has equally many connections, give or take one.
 fn share_out(routes: Vec<Route>, connections: u64, workers: u64) -> Vec<Vec<Route>> {
     let mut routes = routes.into_iter();
     let mut open = routes.next();

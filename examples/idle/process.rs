@@ -1,5 +1,5 @@
-//! Processes: this executable started again in another role, lines in and lines out. They end with this process, however it ends. What
-//! the lines mean is others' business.
+//! Processes: starts this executable in another role, and passes lines in and out. They end with
+//! this process, however it ends. This file does not know what the lines mean.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::process::CommandExt;
@@ -11,23 +11,23 @@ use serde::Serialize;
 use crate::serve::Service;
 use crate::talk::{Assignment, Order, Report};
 
-/// The first argument of a worker, and of a server; nobody gives them by hand.
+/// The first argument of a worker and of a server, which no user gives by hand.
 pub const WORKER: &str = "as-worker";
 pub const SERVER: &str = "as-server";
 
-/// A worker's line, or that there will be no more.
+/// A worker's line, or the end of its output.
 pub enum Heard {
     Report(Report),
     Ended,
 }
 
-/// A process that is ended when this is dropped.
+/// A process that ends when this is dropped.
 struct Process(Child);
 
 impl Process {
     fn start(arguments: &[&str]) -> io::Result<Process> {
         let mut command = Command::new(std::env::current_exe()?);
-        // A group of its own: Ctrl-C at the terminal is for the coordinator alone.
+        // A process group of its own: Ctrl-C at the terminal reaches the coordinator alone.
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         command.spawn().map(Process)
     }
@@ -42,7 +42,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself; there is nothing left to do then.
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -55,10 +55,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it and waits until it listens.
+    /// Starts a server and waits until it listens.
     ///
     /// # Errors
-    /// Why it does not.
+    ///
+    /// The reason why the server does not listen.
     pub fn start(service: &Service) -> Result<Server, String> {
         let failed = |error: &dyn std::fmt::Display| {
             format!(
@@ -82,14 +83,15 @@ impl Server {
         self.process.0.id()
     }
 
-    /// Ends it without waiting until it has: many servers with many connections end faster side by side.
+    /// Begins to end the server without waiting: many servers with many connections end faster side
+    /// by side.
     pub fn kill(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = self.process.0.kill();
     }
 }
 
-/// A worker; what it tells arrives in the coordinator's inbox under its number.
+/// A worker. Its lines arrive in the coordinator's inbox under its number.
 pub struct Worker {
     process: Process,
     input: ChildStdin,
@@ -112,13 +114,13 @@ impl Worker {
                     break;
                 }
             }
-            // Nobody listens any more when this fails.
+            // The receiver is gone when this fails.
             let _ = inbox.send((number, Heard::Ended));
         });
         Ok(worker)
     }
 
-    /// A worker that has ended hears nothing; that it has, its inbox tells.
+    /// Writes an order. A worker that has ended ignores it; the inbox reports the end.
     pub fn order(&mut self, order: &Order) {
         let _ = self.say(order);
     }

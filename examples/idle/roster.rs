@@ -1,4 +1,5 @@
-//! The names of the connections that are held: eight bytes each, no more. It learns of those that ended only when it is gone through.
+//! The ids of the connections that are held, eight bytes each. The roster notices ended connections
+//! only while it is traversed.
 
 use std::collections::VecDeque;
 
@@ -19,7 +20,7 @@ impl Roster {
         self.names.push_back(id);
     }
 
-    /// Forgets those that have ended.
+    /// Removes the ids of ended connections.
     pub fn tidy(&mut self, cx: &mut Context) {
         self.names.retain(|&id| cx.conn(id).is_some());
         self.next = 0;
@@ -29,7 +30,8 @@ impl Roster {
         self.names.len()
     }
 
-    /// The next of the first `share` of them, round and round, those left out that have ended.
+    /// Returns the next of the first `share` of the connections, round and round, without ended
+    /// ones.
     pub fn next<'c>(&mut self, cx: &'c mut Context, share: usize) -> Option<Conn<'c>> {
         for _ in 0..share.min(self.names.len()) {
             let at = self.next % share.min(self.names.len());
@@ -42,7 +44,7 @@ impl Roster {
         None
     }
 
-    /// Takes out the one that has been open for longest.
+    /// Removes the id of the connection that has been open for longest.
     pub fn take_oldest<'c>(&mut self, cx: &'c mut Context) -> Option<Conn<'c>> {
         while let Some(id) = self.names.pop_front() {
             if cx.conn(id).is_some() {

@@ -1,5 +1,5 @@
-//! A run from its first process to its outcome: servers and workers started, connections opened in two stages, the mode's measuring, and all of it
-//! put together. How each of these is done, other files know.
+//! A run from its first process to its outcome: starts servers and workers, opens connections in
+//! two stages, measures, and puts the outcome together. Other files know how each step is done.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,13 +20,14 @@ use crate::sockets::{self, Side};
 use crate::talk::{Assignment, Mode, Opened, Order, Report, Tally};
 use crate::{measured, verdict};
 
-/// What comes to rest after a rush: the server's last handshakes, the kernel's deferred frees.
+/// The pause after opening, in which the server's last handshakes and the kernel's deferred frees
+/// end.
 const REST: Duration = Duration::from_millis(300);
 
-/// Workers begin together, so long after they are told.
+/// The time from the order to begin until the workers begin together.
 const AHEAD: u64 = SECOND / 10;
 
-/// A run under way.
+/// The state of a run.
 pub struct Run {
     options: Options,
     crew: Crew,
@@ -39,11 +40,11 @@ pub struct Run {
     servers: Vec<Server>,
 }
 
-/// What the phases have brought so far.
+/// The results of the phases so far.
 #[derive(Default)]
 struct Phases {
     opened: Opened,
-    /// Why there are not more.
+    /// The reason why there are not more connections.
     refusal: Option<String>,
     opening_seconds: f64,
     cpu: Vec<Cpu>,
@@ -58,7 +59,8 @@ impl Run {
     /// Starts all processes.
     ///
     /// # Errors
-    /// What of the options cannot be done.
+    ///
+    /// The option that cannot be fulfilled.
     pub fn start(options: Options, interrupted: Arc<AtomicBool>) -> Result<Run, String> {
         let descriptors = limits::raise_descriptors(u64::MAX);
         let bounds = Bounds {
@@ -100,7 +102,7 @@ impl Run {
         })
     }
 
-    /// Opens, measures, and puts together what came of it.
+    /// Opens, measures, and returns the outcome.
     pub fn finish(mut self) -> Outcome {
         let started = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
@@ -111,13 +113,15 @@ impl Run {
             self.measure(&mut phases);
         }
         self.show.end();
-        // Servers first: whoever ends a connection first has its port blocked for a minute, and theirs is one for all.
+        // Servers end first: the side that ends a connection first has its port blocked for a
+        // minute, and the servers' port is one for all connections.
         self.servers.iter_mut().for_each(Server::kill);
         self.servers.clear();
         self.outcome(started, phases)
     }
 
-    /// Opens a tenth, looks, and opens the rest: what processes need anyway is no part of the difference.
+    /// Opens a tenth, samples, and opens the rest: what processes need anyway is no part of the
+    /// difference.
     fn open(&mut self, phases: &mut Phases) {
         let begun = nanoseconds();
         let times = self.sampler.times();
@@ -125,14 +129,14 @@ impl Run {
         phases.opened = self.open_until(|share| share.div_ceil(10));
         std::thread::sleep(REST);
         phases.few = Some(self.sampler.snapshot(phases.opened.progress.held));
-        // A tenth of the share is whole numbers of connections, of each worker.
+        // A tenth of the share is a whole number of connections, for each worker.
         let rested = REST.as_nanos() as u64;
         if phases.opened.progress.held > 0 && !self.crew.is_interrupted() {
             phases.opened = self.open_until(|share| share);
         }
         phases.opening_seconds = (nanoseconds() - begun - rested) as f64 / SECOND as f64;
         phases.cpu.push(self.sampler.cpu_since(&times, "opening"));
-        // Their limits can be read only while they live.
+        // The limits of a process are readable only while it lives.
         phases.refusal = verdict::refusal(&self.options, &self.pids, &phases.opened);
         if let Some(reason) = &phases.refusal {
             self.show.say(reason);
@@ -216,7 +220,7 @@ impl Run {
                         progress.held, progress.sent, progress.answered
                     )
                 });
-                // Nobody else knows that everybody has heard everything.
+                // Only the coordinator knows that every connection has every message.
                 let heard_all = progress.answered >= progress.sent * held.saturating_sub(1);
                 !(mode == Mode::Broadcast && now > from + length && progress.sent > 0 && heard_all)
             },
@@ -250,7 +254,7 @@ impl Run {
             connections: Connections {
                 asked: options.connections,
                 held: opened.progress.held,
-                // Peers that do not listen do not hear that they are dropped, either.
+                // Peers that do not read do not notice either that they are dropped.
                 held_at_end: phases
                     .silence
                     .as_ref()
@@ -326,7 +330,7 @@ fn server_pids(options: &Options, servers: &[Server]) -> Result<Vec<u32>, String
     Ok(sockets::listening(&options.targets.iter().map(|target| target.port).collect()))
 }
 
-/// What the options say, or what suits the mode.
+/// The option's value, or the default of the mode.
 fn messages_per_second(options: &Options) -> f64 {
     let all = options.connections as f64;
     options.messages_per_second.unwrap_or(match options.mode {
@@ -338,7 +342,7 @@ fn messages_per_second(options: &Options) -> f64 {
     })
 }
 
-/// What each worker is told: its part of everything.
+/// The assignment of each worker: its part of everything.
 fn assignments(
     options: &Options,
     plan: &[Vec<Route>],
@@ -349,7 +353,7 @@ fn assignments(
     let assignment = |(number, routes): (usize, &Vec<Route>)| {
         let connections: u64 = routes.iter().map(|route| route.connections).sum();
         let part = connections as f64 / options.connections as f64;
-        // One message for everybody is one worker's to send.
+        // Only one worker sends the message to all.
         let of_all = if options.mode == Mode::Broadcast { 1.0 } else { part };
         Assignment {
             mode: options.mode,

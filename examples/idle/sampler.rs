@@ -1,5 +1,5 @@
-//! Looks at processes and kernel while a run goes on: a line of moments that never grows beyond some hundreds, exact figures when asked for. Knows
-//! nothing of what is going on.
+//! Samples processes and kernel during a run: a series of moments that stays below some hundreds,
+//! and exact figures on demand. This file does not know what happens in the run.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use crate::memory::{self, Kernel};
 use crate::outcome::{Cpu, Memory, Point};
 use crate::sockets::{self, Side};
 
-/// Beyond so many moments every second one is forgotten.
+/// The length at which every second moment of the series is dropped.
 const MOMENTS: usize = 600;
 
 pub struct Sampler {
@@ -19,7 +19,7 @@ pub struct Sampler {
     servers: Vec<u32>,
     workers: Vec<u32>,
     pub points: Vec<Point>,
-    /// The ports whose open connections are counted, too.
+    /// The ports whose open connections are counted.
     watched: Option<(HashSet<u16>, Side)>,
 }
 
@@ -54,13 +54,13 @@ impl Sampler {
         }
     }
 
-    /// From now on the open connections of these ports are counted as well.
+    /// Counts the open connections of these ports from now on.
     pub fn watch(&mut self, ports: HashSet<u16>, side: Side) {
         self.watched = Some((ports, side));
         self.next = 0;
     }
 
-    /// Looks at once.
+    /// Samples at once.
     pub fn look(&mut self, held: u64) {
         self.next = 0;
         self.tick(held);
@@ -70,7 +70,7 @@ impl Sampler {
         (nanoseconds() - self.begun) as f64 / SECOND as f64
     }
 
-    /// Looks, when it is time to.
+    /// Samples if the time for the next sample has come.
     pub fn tick(&mut self, held: u64) {
         let now = nanoseconds();
         if now < self.next {
@@ -96,7 +96,7 @@ impl Sampler {
             });
             self.interval *= 2;
         }
-        // Looking at a long table takes long; it is not to be all that is done here.
+        // Reading a long table takes long: the pause grows with it.
         let took = nanoseconds() - now;
         self.next = now + self.interval.max(4 * took);
     }
@@ -150,7 +150,7 @@ impl Sampler {
     }
 }
 
-/// What each connection costs: what was added between two moments, divided by the connections that were.
+/// The cost of each connection: the increase between two moments, divided by the new connections.
 pub fn memory_between(few: &Snapshot, many: &Snapshot, both_ends: bool) -> Vec<Memory> {
     let added = many.held.saturating_sub(few.held);
     let row =

@@ -1,5 +1,5 @@
-//! The servers that `--serve` starts: this crate's own, echoing at every path and publishing to all at `/broadcast`, one in each process. Knows
-//! nothing of who measures it.
+//! The servers that `--serve` starts, each in a process of its own: they echo at every path, and
+//! publish to all connections at `/broadcast`. This file does not know what measures them.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -8,18 +8,18 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 use switchboard::{Conn, Handler, Message, Options, Reactor, Request};
 
-/// What such a server is told.
+/// The settings of such a server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Service {
-    /// Where it listens.
+    /// The address to listen at.
     pub address: String,
-    /// Descriptors that it may have.
+    /// The descriptor limit.
     pub descriptors: u64,
-    /// Seconds of silence after which it pings a peer.
+    /// Seconds of silence after which the server pings a peer.
     pub idle: f64,
 }
 
-/// The longest that it waits for a pong; a shorter idle deadline makes it wait no longer than that.
+/// The longest wait for a pong; a shorter idle deadline bounds the wait too.
 const PONG: f64 = 20.0;
 
 const TOPIC: &str = "all";
@@ -36,7 +36,8 @@ impl Handler for Broadcast {
     }
 }
 
-/// The whole life of a server: it says one line, why it cannot listen or nothing, and ends with the process that started it.
+/// Runs a server. It prints one line, empty or the reason why it cannot listen, and ends with the
+/// process that started it.
 pub fn run(service: &Service) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     crate::limits::raise_descriptors(service.descriptors);

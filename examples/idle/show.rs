@@ -1,4 +1,5 @@
-//! Progress, while it lasts: a bar at a terminal, otherwise a line every few seconds, on standard error. Knows numbers and their names only.
+//! Shows progress on standard error: a bar at a terminal, otherwise a line every few seconds. This
+//! file knows numbers and their names only.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock::{SECOND, nanoseconds};
 
-/// How often a line is written where there is no terminal.
+/// The time between two lines without a terminal.
 const INTERVAL: u64 = 3 * SECOND;
 
 pub struct Show {
@@ -28,7 +29,7 @@ impl Show {
         Show { bar, phase: "", next: 0 }
     }
 
-    /// Another phase begins.
+    /// Begins another phase.
     pub fn begin(&mut self, phase: &'static str) {
         self.phase = phase;
         self.next = nanoseconds() + INTERVAL;
@@ -38,7 +39,7 @@ impl Show {
         }
     }
 
-    /// So much is done of so much.
+    /// Shows how much is done of the whole.
     pub fn tick(&mut self, done: u64, whole: u64, message: impl FnOnce() -> String) {
         if let Some(bar) = &self.bar {
             bar.set_length(whole);
@@ -50,7 +51,7 @@ impl Show {
         }
     }
 
-    /// A line that is to stay.
+    /// Prints a line that stays.
     pub fn say(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| eprintln!("idle: {line}")),

@@ -1,4 +1,5 @@
-//! The kernel's table of TCP sockets: who listens at a port, and how many connections of a port are open on either side. Opens none.
+//! The kernel's table of TCP sockets: the listener at a port, and the number of open connections of
+//! a port on either side. This file opens none.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -18,7 +19,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// `0: 0100007F:2329 00000000:0000 0A tx:rx tr:when retrnsmt uid timeout inode ..`
+    /// Parses `0: 0100007F:2329 00000000:0000 0A tx:rx tr:when retrnsmt uid timeout inode ..`
     fn read(line: &str) -> Option<Entry> {
         let mut words = line.split_ascii_whitespace().skip(1);
         let port = |address: &str| u16::from_str_radix(address.rsplit(':').next()?, 16).ok();
@@ -43,16 +44,16 @@ fn each(mut look: impl FnMut(Entry)) {
     }
 }
 
-/// On which side of a connection the ports are.
+/// The side of a connection that the ports are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The server's, which is on this machine.
+    /// The server's side, which is on this machine.
     Server,
-    /// Ours, of which the ports are the far end.
+    /// The clients' side, whose far end has the ports.
     Client,
 }
 
-/// How many open connections the ports have.
+/// Counts the open connections of the ports.
 pub fn established(ports: &HashSet<u16>, side: Side) -> u64 {
     let mut count = 0;
     each(|entry| {
@@ -62,7 +63,7 @@ pub fn established(ports: &HashSet<u16>, side: Side) -> u64 {
     count
 }
 
-/// The processes that listen at the ports, as far as we may look into them.
+/// Finds the processes that listen at the ports, as far as permissions allow.
 pub fn listening(ports: &HashSet<u16>) -> Vec<u32> {
     let mut inodes = HashSet::new();
     each(|entry| {
@@ -89,7 +90,8 @@ mod tests {
 
     #[test]
     fn table_is_read_as_it_is_written() {
-        let line = "   0: 0100007F:2329 0100007F:D3F2 01 00000000:00000000 00:00000000 00000000  0 0 48213 1 0 20 4 30 10 -1";
+        let line = "   0: 0100007F:2329 0100007F:D3F2 01 00000000:00000000 \
+                    00:00000000 00000000  0 0 48213 1 0 20 4 30 10 -1";
         let entry =
             Entry { local_port: 9001, remote_port: 54258, state: ESTABLISHED, inode: 48213 };
         assert_eq!(Entry::read(line), Some(entry));

@@ -1,10 +1,10 @@
-//! What the harness writes at the beginning of every message and ping, so that what comes back tells when it was due. Knows nothing of
-//! frames.
+//! The stamp at the beginning of every message and ping, from which a reply shows when its message
+//! was due. This file knows no frames.
 
-/// The bytes that it takes.
+/// Bytes of a stamp.
 pub const LEN: usize = 16;
 
-/// When something was due, in which run, and its number.
+/// The time at which a message was due, its run, and its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     pub due: u64,
@@ -13,14 +13,14 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// Writes it over the first bytes of a message.
+    /// Writes the stamp over the first bytes of a message.
     pub fn write(self, message: &mut [u8]) {
         message[..8].copy_from_slice(&self.due.to_be_bytes());
         message[8..12].copy_from_slice(&self.nonce.to_be_bytes());
         message[12..LEN].copy_from_slice(&self.number.to_be_bytes());
     }
 
-    /// Reads it, if it is of this run.
+    /// Reads a stamp of this run.
     pub fn read(message: &[u8], nonce: u32) -> Option<Stamp> {
         let (due, rest) = message.split_first_chunk()?;
         let (run, rest) = rest.split_first_chunk()?;

@@ -1,4 +1,5 @@
-//! What coordinator and workers say to each other, one line of JSON each. Knows neither who speaks nor how it gets across.
+//! The messages between coordinator and workers, one line of JSON each. This file does not know how
+//! a line gets across.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use crate::failure::Failure;
 use crate::latency::Latencies;
 use crate::plan::Route;
 
-/// What the connections are for, once they are open.
+/// What connections do once they are open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
@@ -45,7 +46,7 @@ impl Mode {
     }
 }
 
-/// The first thing that a worker is told.
+/// The first message to a worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Assignment {
     pub mode: Mode,
@@ -53,20 +54,20 @@ pub struct Assignment {
     pub routes: Vec<Route>,
     /// Whether another address of 127.0.0.0/8 may take the place of a route's own.
     pub may_move: bool,
-    /// Connections to be opened a second, by this worker.
+    /// Connections that this worker opens a second.
     pub rate: f64,
     pub in_flight: usize,
-    /// Seconds that a handshake may take.
+    /// Seconds for a handshake.
     pub timeout: f64,
-    /// Messages, pings or rounds a second, of this worker.
+    /// Messages, pings or rounds a second of this worker.
     pub messages_per_second: f64,
     /// Bytes of a message.
     pub size: usize,
-    /// The share of the connections that talk.
+    /// The share of the connections that send.
     pub active: f64,
-    /// Whether it is the one that sends what all others wait for.
+    /// Whether this worker sends the message that all others wait for.
     pub is_sender: bool,
-    /// Tells what this run sent from what others do.
+    /// Marks the messages of this run.
     pub nonce: u32,
 }
 
@@ -76,29 +77,30 @@ impl Assignment {
     }
 }
 
-/// What a worker is told later on.
+/// A later message to a worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Order {
-    /// Open connections until so many have been opened.
+    /// Open connections until this many have been opened.
     Open { until: u64 },
-    /// Do what the mode is about, from this time of the monotonic clock on, for so many nanoseconds.
+    /// Do what the mode is about, from this time of the monotonic clock on, for this many
+    /// nanoseconds.
     Measure { from: u64, nanoseconds: u64 },
-    /// Stop at once, and tell what there is to tell.
+    /// Stop at once, and report.
     Stop,
 }
 
-/// What a worker tells.
+/// A report of a worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Report {
-    /// Every now and then.
+    /// Sent several times a second.
     Progress(Progress),
-    /// As many are open as were ordered, or can be.
+    /// All ordered connections are open, or as many as possible.
     Opened(Box<Opened>),
-    /// The mode has done what it is about.
+    /// The mode is done.
     Measured(Box<Tally>),
 }
 
-/// How far a worker is.
+/// The progress of a worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     pub held: u64,
@@ -118,7 +120,7 @@ impl Progress {
     }
 }
 
-/// How opening went so far.
+/// The progress of opening.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Opened {
     pub progress: Progress,
@@ -131,38 +133,38 @@ pub struct Opened {
 pub struct Failures {
     pub kind: Failure,
     pub count: u64,
-    /// The first of their reasons, as it was heard.
+    /// The reason of the first of them, as the client role reported it.
     pub reason: String,
-    /// The first of the targets, by its place in the list.
+    /// The target of the first of them, by its place in the list.
     pub target: usize,
 }
 
-/// What a mode counted; each one uses a part of it.
+/// The counts of a mode; each mode uses a part of them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Tally {
     pub progress: Progress,
-    /// Messages, pings, or connections that were to be replaced.
+    /// Messages, pings, or connections to be replaced.
     pub sent: u64,
     pub answered: u64,
-    /// What arrived without having been asked for.
+    /// Messages that nothing asked for.
     pub unexpected: u64,
-    /// What could not be sent, because what was sent before had not left.
+    /// Messages not sent, because earlier ones had not left.
     pub held_back: u64,
     pub latency: Latencies,
-    /// How late this worker itself was.
+    /// Lateness of this worker itself.
     pub lateness: Latencies,
-    /// From a Close frame to the end.
+    /// Time from a Close frame to the end.
     pub closing: Latencies,
     /// Attempts that failed meanwhile.
     pub failed: u64,
     pub rounds: BTreeMap<u32, Round>,
 }
 
-/// One message to everybody.
+/// One message to all connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Round {
     pub received: u64,
-    /// Nanoseconds until the last of them had it.
+    /// Nanoseconds until the last connection had the message.
     pub slowest: u64,
 }
 

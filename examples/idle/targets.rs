@@ -1,4 +1,4 @@
-//! The servers to be measured: a URL whose port may be a range stands for many. Opens nothing.
+//! The servers to be measured: a URL whose port may be a range names many. This file opens nothing.
 
 use std::net::IpAddr;
 
@@ -13,13 +13,13 @@ pub struct Target {
 }
 
 impl Target {
-    /// Whether it is at an address of this machine that needs no network.
+    /// Whether the address is on this machine and needs no network.
     pub fn is_loopback(&self) -> bool {
         let address: Option<IpAddr> = self.host.parse().ok();
         self.host == "localhost" || address.is_some_and(|address| address.is_loopback())
     }
 
-    /// Whether connections to it may come from 127.0.0.2 as well.
+    /// Whether connections to the target may come from 127.0.0.2 as well.
     pub fn has_many_sources(&self) -> bool {
         self.host == "localhost" || self.host.starts_with("127.")
     }
@@ -35,7 +35,7 @@ impl Target {
     }
 }
 
-/// The servers that a URL such as `ws://127.0.0.1:9001-9050/path` stands for.
+/// Lists the servers that a URL such as `ws://127.0.0.1:9001-9050/path` names.
 pub fn parse(text: &str) -> Result<Vec<Target>, String> {
     let Some((head, first, last, tail)) = range(text) else { return Ok(vec![Target::new(text)?]) };
     let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) else {
@@ -47,7 +47,7 @@ pub fn parse(text: &str) -> Result<Vec<Target>, String> {
     (first..=last).map(|port| Target::new(&format!("{head}{port}{tail}"))).collect()
 }
 
-/// What stands before, in and after a range of ports.
+/// The parts before, in and after a range of ports.
 fn range(text: &str) -> Option<(&str, &str, &str, &str)> {
     let start = text.find("://")? + 3;
     let end = text[start..].find(['/', '?', '#']).map_or(text.len(), |at| start + at);

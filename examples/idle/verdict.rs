@@ -1,5 +1,5 @@
-//! Whether a run took place as asked, and whether its figures are the server's: rules over an outcome, each with the line that says so. Measures
-//! nothing.
+//! Judges whether a run took place as asked, and whether its figures are the server's: rules over
+//! an outcome, each with the line that it prints. This file measures nothing.
 
 use crate::failure::Failure;
 use crate::limits;
@@ -7,23 +7,25 @@ use crate::options::Options;
 use crate::outcome::{Cpu, Outcome, Verdict};
 use crate::talk::{Mode, Opened};
 
-/// Beyond this share of a core a process is taken to be at its limit.
+/// The share of a core above which a process counts as being at its limit.
 const FULL: f64 = 0.9;
 
-/// Beyond this share of all cores' time nobody gets what he wants.
+/// The share of all cores' time above which all processes have to wait.
 const NO_CORE_FREE: f64 = 0.9;
 
-/// Whoever sends later than this, at the 99th percentile, measures himself; so many make up a percentile.
+/// The lateness at the 99th percentile above which the client measures itself, and the number of
+/// values that make up a percentile.
 const LATE_US: f64 = 100_000.0;
 const MANY: u64 = 100;
 
 /// Descriptors that a server needs for other things, generously.
 const OTHERS: u64 = 256;
 
-/// Connections of one process from which on a slope of its memory is to be believed: what an attempt takes for a while weighs in.
+/// The number of connections from which on a slope of memory is to be believed. Below, the
+/// temporary memory of attempts weighs in.
 const FEW: u64 = 5000;
 
-/// Why fewer were opened than asked for, and what to do: one line.
+/// Explains in one line why fewer connections were opened than asked for, and what to do.
 pub fn refusal(options: &Options, pids: &[u32], opened: &Opened) -> Option<String> {
     let (held, asked) = (opened.progress.held, options.connections);
     let most = opened.failures.first()?;
@@ -43,7 +45,8 @@ pub fn refusal(options: &Options, pids: &[u32], opened: &Opened) -> Option<Strin
         let who = if pids.len() > 1 { "servers" } else { "server" };
         let limit = grouped(limit);
         return Some(format!(
-            "{who} refused after {of} ({whose}: {limit} descriptors{each}); raise it or give more targets"
+            "{who} refused after {of} ({whose}: {limit} descriptors{each}); raise it or give \
+             more targets"
         ));
     }
     let url = options.targets.get(most.target).map_or(&*options.url, |target| &*target.url);
@@ -107,30 +110,43 @@ pub fn judge(
     Verdict { complete, valid, interrupted, reasons, notes: notes(outcome) }
 }
 
-/// What the mode waited for in vain.
+/// The answers of the mode that did not come.
 fn unanswered(outcome: &Outcome) -> Option<String> {
     let measured = &outcome.measured;
     let (sent, answered) = (grouped(measured.sent), grouped(measured.answered));
     let few = measured.answered < measured.sent;
     match outcome.settings.mode {
-        Mode::Ping if few => Some(format!("{answered} of {sent} pings were answered; the server is overloaded, or answers none")),
+        Mode::Ping if few => Some(format!(
+            "{answered} of {sent} pings were answered; \
+             the server is overloaded, or answers none"
+        )),
         Mode::Echo if few => Some(format!(
-            "{answered} of {sent} messages came back{}; the server is overloaded, or no echo server",
+            "{answered} of {sent} messages came back{}; the server is overloaded, or no echo \
+             server",
             if measured.held_back > 0 { " (it stopped reading)" } else { "" }
         )),
         Mode::Churn if few || measured.failed > 0 => Some(format!(
-            "{answered} of {sent} connections were replaced, {} attempts failed; the server is overloaded: lower --rate",
+            "{answered} of {sent} connections were replaced, {} attempts failed; the server is \
+             overloaded: lower --rate",
             grouped(measured.failed)
         )),
-        Mode::Broadcast => measured.broadcast.as_ref().filter(|broadcast| broadcast.received < broadcast.expected).map(|broadcast| {
-            let (received, expected) = (grouped(broadcast.received), grouped(broadcast.expected));
-            format!("{received} of {expected} deliveries arrived; see whether the URL is one at which the server sends to all")
-        }),
+        Mode::Broadcast => measured
+            .broadcast
+            .as_ref()
+            .filter(|broadcast| broadcast.received < broadcast.expected)
+            .map(|broadcast| {
+                let (received, expected) =
+                    (grouped(broadcast.received), grouped(broadcast.expected));
+                format!(
+                    "{received} of {expected} deliveries arrived; \
+                     see whether the URL is one at which the server sends to all"
+                )
+            }),
         _ => None,
     }
 }
 
-/// By which rule the client was the bottleneck.
+/// The rule by which the client was the bottleneck.
 fn invalid(outcome: &Outcome) -> Vec<String> {
     let talks =
         matches!(outcome.settings.mode, Mode::Ping | Mode::Echo | Mode::Broadcast | Mode::Churn);
@@ -146,27 +162,31 @@ fn invalid(outcome: &Outcome) -> Vec<String> {
     {
         let late = crate::measured::duration(lateness.p99_us);
         rules.push(format!(
-            "invalid: the client itself was late by {late} (p99, more than 100 ms); send less, or give it more cores"
+            "invalid: the client itself was late by {late} (p99, more than 100 ms); send less, \
+             or give it more cores"
         ));
     }
     rules
 }
 
-/// Whether the client had no more to give while the server had.
+/// Whether the client was at its limit while the server was not.
 fn bottleneck(cpu: &Cpu, cores: usize) -> Option<String> {
     let used = (cpu.client + cpu.server.unwrap_or(0.0)) / cores as f64;
     let percent = |share: f64| format!("{:.0} %", share * 100.0);
     let client = percent(cpu.busiest_client);
     match cpu.busiest_server {
         Some(server) if cpu.busiest_client > FULL && server < cpu.busiest_client => Some(format!(
-            "a client worker was at {client} of a core (more than 90 %) while the server was at {}; give more --workers, or send less",
+            "a client worker was at {client} of a core (more than 90 %) while the server was at \
+             {}; give more --workers, or send less",
             percent(server)
         )),
         None if cpu.busiest_client > FULL => Some(format!(
-            "a client worker was at {client} of a core (more than 90 %), and the server's process is not known; give more --workers, or name it with --pid"
+            "a client worker was at {client} of a core (more than 90 %), and the server's \
+             process is not known; give more --workers, or name it with --pid"
         )),
         Some(_) if used > NO_CORE_FREE && cpu.client > cpu.server.unwrap_or(0.0) => Some(format!(
-            "client and server used all cores (more than 90 %), the client more of them ({} against {} of a core); send less, or run the client elsewhere",
+            "client and server used all cores (more than 90 %), the client more of them ({} \
+             against {} of a core); send less, or run the client elsewhere",
             percent(cpu.client),
             percent(cpu.server.unwrap_or(0.0))
         )),
@@ -192,7 +212,8 @@ fn notes(outcome: &Outcome) -> Vec<String> {
     let opening = outcome.cpu.iter().find(|cpu| cpu.phase == "opening");
     if opening.and_then(|cpu| bottleneck(cpu, outcome.settings.cores)).is_some() {
         notes.push(
-            "while opening, the client had no core to spare: handshake latencies are partly its own; lower --rate"
+            "while opening, the client had no core to spare: handshake latencies are partly its \
+             own; lower --rate"
                 .to_owned(),
         );
     }

@@ -1,5 +1,6 @@
-//! One worker: a reactor in the client role that opens its share of the connections and then does what the mode says. It hears orders
-//! and tells of itself in lines; what all workers come to together it does not know.
+//! One worker: a reactor in the client role that opens its share of the connections and then does
+//! what the mode says. Orders and reports are lines. This file does not know what all workers come
+//! to together.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Write};
@@ -10,26 +11,15 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use switchboard::{Close, Conn, Context, Handler, Message, Reactor, Remote, Request, ZoneId};
 
 use crate::clock::{SECOND, nanoseconds};
-use crate::dialling::Dialling;
+use crate::crowd::Crowd;
 use crate::modes::{Act, Mode, mode};
-use crate::roster::Roster;
 use crate::talk::{Assignment, Opened, Order, Progress, Report, Tally};
 
-/// How often progress is told.
+/// The time between two reports of progress.
 const INTERVAL: u64 = SECOND / 4;
 
-/// How often one that does not listen looks at its own work.
+/// The turn of a worker that reads nothing.
 const DEAF_TURN: Duration = Duration::from_millis(10);
-
-/// The connections, whatever they are for.
-pub struct Crowd {
-    pub zone: ZoneId<Client>,
-    pub dialling: Dialling,
-    pub roster: Roster,
-    pub held: u64,
-    /// Those that ended though nobody here wished it.
-    pub lost: u64,
-}
 
 /// The handler of all connections.
 pub struct Client {
@@ -47,7 +37,7 @@ enum Doing {
     Measuring,
 }
 
-/// The whole life of a worker.
+/// Runs a worker from its first line to its end.
 pub fn run() -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     crate::limits::raise_descriptors(u64::MAX);
@@ -63,12 +53,13 @@ pub fn run() -> io::Result<()> {
         told: Progress::default(),
     };
     let zone = reactor.server.zone("/", client);
-    reactor.server.with(zone, |client, cx| client.crowd = Some(Crowd::new(zone, &assignment, cx)));
+    reactor.server.with(zone, |client, cx| client.open_with(zone, &assignment, cx));
     hear(reactor.remote(), zone);
     turn(&mut reactor, zone)
 }
 
-/// Reading orders blocks, so it has a thread of its own. The end of them is the coordinator's: nothing is left to do.
+/// Reads orders on a thread of its own, because reading blocks. The end of the input means that the
+/// coordinator has ended, so this process ends too.
 fn hear(remote: Remote, zone: ZoneId<Client>) {
     std::thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
@@ -101,7 +92,8 @@ fn turn(reactor: &mut Reactor, zone: ZoneId<Client>) -> io::Result<()> {
         }
         next = next.min(progress_at);
         if deaf {
-            // What is not polled is not read: the kernel acknowledges what arrives, and nobody answers.
+            // Without a poll nothing is read: the kernel acknowledges what arrives, and no answer
+            // follows.
             reactor.server.flush(Instant::now());
             std::thread::sleep(DEAF_TURN);
             continue;
@@ -111,7 +103,8 @@ fn turn(reactor: &mut Reactor, zone: ZoneId<Client>) -> io::Result<()> {
     }
 }
 
-/// Waits until something is ready or `next` has come, more finely than the milliseconds of a `Poll`.
+/// Waits until something is ready or `next` has come, more finely than the milliseconds of a
+/// `Poll`.
 fn wait(reactor: &Reactor, next: u64) -> io::Result<()> {
     let due =
         reactor.server.poll_timeout(Instant::now()).map_or(u64::MAX, |due| due.as_nanos() as u64);
@@ -126,30 +119,14 @@ fn wait(reactor: &Reactor, next: u64) -> io::Result<()> {
     Ok(())
 }
 
-impl Crowd {
-    fn new(zone: ZoneId<Client>, assignment: &Assignment, cx: &mut Context) -> Crowd {
-        Crowd {
-            zone,
-            dialling: Dialling::new(assignment, cx),
-            roster: Roster::with_room(assignment.connections()),
-            held: 0,
-            lost: 0,
-        }
-    }
-
-    fn progress(&self) -> Progress {
-        Progress {
-            held: self.held,
-            lost: self.lost,
-            failed: self.dialling.failed,
-            sent: 0,
-            answered: 0,
-        }
-    }
-}
-
 impl Client {
-    /// Does what is due. Returns when it is to be asked again, and whether nothing is to be heard until then.
+    fn open_with(&mut self, zone: ZoneId<Client>, assignment: &Assignment, cx: &mut Context) {
+        let open = Box::new(move |cx: &mut Context, connect| cx.connect(zone, connect));
+        self.crowd = Some(Crowd::new(open, assignment, cx));
+    }
+
+    /// Does what is due. Returns when to call this again, and whether nothing may be read until
+    /// then.
     fn act(&mut self, cx: &mut Context, now: u64) -> io::Result<(u64, bool)> {
         while let Some(order) = self.orders.pop_front() {
             self.obey(order, cx, now)?;
@@ -158,7 +135,7 @@ impl Client {
         match self.doing {
             Doing::Nothing => Ok((u64::MAX, false)),
             Doing::Opening => {
-                let next = crowd.dialling.dial(crowd.zone, cx, now);
+                let next = crowd.dialling.dial(cx, now);
                 if crowd.dialling.is_done() {
                     self.tell_opened()?;
                 }

@@ -1,5 +1,6 @@
-//! Writes the seeds of every corpus: the vectors of the RFCs and the faults that others had to mend. What a fuzzer found
-//! later stands beside them. `cargo run --manifest-path fuzz/Cargo.toml --example seeds`
+//! Writes the seeds of every corpus: the vectors of the RFCs and the faults that others had to
+//! mend. What a fuzzer found later stands beside them. `cargo run --manifest-path fuzz/Cargo.toml
+//! --example seeds`
 
 use std::path::Path;
 use std::{fs, io};
@@ -163,7 +164,8 @@ fn deflated() -> impl Iterator<Item = Vec<u8>> {
     both.flat_map(|bytes| [[0xE2, 0x04], [0x0D, 0xFF]].map(|options| [&options, bytes].concat()))
 }
 
-/// A compressed message, whole and in fragments with a ping between (RFC 7692 section 7.2.3.1), to a client that knows how.
+/// A compressed message, whole and in fragments with a ping between (RFC 7692 section 7.2.3.1), to
+/// a client that knows how.
 fn compressed() -> [Vec<u8>; 3] {
     let whole = [0xC1, 0x07, 0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
     let fragments = [0x41, 0x03, 0xF2, 0x48, 0xCD, 0x89, 0x00, 0x80, 0x04, 0xC9, 0xC9, 0x07, 0x00];
@@ -171,7 +173,8 @@ fn compressed() -> [Vec<u8>; 3] {
     [&whole[..], &fragments, &wrong].map(|frames| [&[0x05, 0x01], frames].concat())
 }
 
-/// The conversation, behind the byte that says which role hears it and the one that says how it is cut.
+/// The conversation, behind the byte that says which role hears it and the one that says how it is
+/// cut.
 fn conversation(frames: &[(bool, Opcode, &[u8])], client: bool) -> Vec<u8> {
     let mut out = vec![u8::from(client), 2];
     for &(fin, opcode, payload) in frames {

@@ -1,7 +1,7 @@
-//! What happens beyond the limit of waiting output, as a value. This file drops nothing.
+//! The policy beyond the limit of waiting output, as a value. This file drops nothing.
 
-/// What happens to a connection whose peer does not take its output, once more than
-/// [`Options::max_buffered`](crate::Options::max_buffered) bytes wait.
+/// Decides what happens to a connection once more than
+/// [`Options::max_buffered`](crate::Options::max_buffered) bytes wait for its peer.
 ///
 /// A policy drops whole messages that have not begun to leave; never control frames, fragments or
 /// HTTP. [`Stats::dropped`](crate::Stats::dropped) counts the dropped messages exactly. Where
@@ -9,12 +9,30 @@
 /// the rest of a message that has begun to leave may exceed the limit.
 ///
 /// ```
-/// use switchboard::{Backpressure, Options, Server};
+/// use switchboard::testing::World;
+/// use switchboard::{Backpressure, Conn, Handler, Options, Request};
 ///
-/// let mut server = Server::detached();
-/// let options = Options::new().max_buffered(64 << 10).backpressure(Backpressure::KeepLatest);
-/// server.options(options);
-/// assert_eq!(Backpressure::default(), Backpressure::Close);
+/// struct Ticker;
+///
+/// impl Handler for Ticker {
+///     fn open(&mut self, conn: &mut Conn, _: &Request) {
+///         conn.subscribe("ticks");
+///     }
+/// }
+///
+/// let mut world = World::new();
+/// let latest = Options::new().max_buffered(100).backpressure(Backpressure::KeepLatest);
+/// world.server.options(latest);
+/// world.server.zone("/", Ticker);
+/// let client = world.websocket("/");
+/// world.window(client, 0); // the client takes no byte
+/// for tick in ["1", "2", "3"] {
+///     world.context().publish("ticks", tick.repeat(50).as_str());
+///     world.settle();
+/// }
+/// world.window(client, usize::MAX);
+/// assert_eq!(world.context().stats().dropped, 2);
+/// assert_eq!(world.hear(client).len(), 1);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -1,10 +1,11 @@
-//! Time as the layers below the loop see it: an argument, read once a turn. Deadlines are counted in coarse ticks.
+//! The time of a turn: an argument that does not change until its end. Deadlines are counted in
+//! ticks of 250 ms. This file asks the system for the date only, and starts no timer.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::http1::Date;
 
-/// The length of a tick. Deadlines of connections are whole ticks; timers are exact.
+/// The length of a tick. Deadlines of connections are whole ticks, and timers are exact.
 pub(crate) const TICK: Duration = Duration::from_millis(250);
 
 /// No deadline.
@@ -16,7 +17,7 @@ pub(crate) fn ticks(duration: Duration) -> u32 {
     u32::try_from(ticks).unwrap_or(NEVER)
 }
 
-/// The turn's time.
+/// The time of a turn, in the units that deadlines, rates and responses need.
 #[derive(Debug)]
 pub(crate) struct Clock {
     epoch: Instant,
@@ -31,7 +32,7 @@ impl Clock {
         Clock { epoch: now, now, tick: 0, micros: 0, date: Date::default() }
     }
 
-    /// Time never goes back: an earlier `now` is taken for the same moment.
+    /// Sets the time of a turn. Time never goes back: an earlier `now` changes nothing.
     pub(crate) fn set(&mut self, now: Instant) {
         if now > self.now {
             self.now = now;
@@ -46,26 +47,28 @@ impl Clock {
         self.now
     }
 
+    /// Ticks since the clock was made.
     pub(crate) fn tick(&self) -> u32 {
         self.tick
     }
 
-    /// Microseconds, modulo 2^32 (71 minutes), for rates.
+    /// Microseconds since the clock was made, modulo 2^32 (71 minutes), for rates.
     pub(crate) fn micros(&self) -> u32 {
         self.micros
     }
 
-    /// The tick by which `after` more have certainly passed: the current one is partly over, hence one more.
+    /// Returns the tick by which `after` whole ticks have passed. The current tick is partly over,
+    /// hence one more.
     pub(crate) fn deadline(&self, after: u32) -> u32 {
         self.tick.saturating_add(after).saturating_add(1)
     }
 
-    /// When a tick begins.
+    /// Returns the moment at which a tick begins.
     pub(crate) fn instant(&self, tick: u32) -> Instant {
         self.epoch + TICK * tick
     }
 
-    /// The `Date` header's value, made anew once a second.
+    /// Returns the value of a `Date` header, made once a second (RFC 9110 6.6.1).
     pub(crate) fn date(&mut self) -> [u8; 29] {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         *self.date.at(since.map_or(0, |since| since.as_secs()))

@@ -30,7 +30,7 @@ pub(crate) struct Connection {
     pub(crate) transport: Transport,
     /// The unfinished parts; absent when idle.
     pub(crate) held: Option<Box<Held>>,
-    /// The tick of the next check; the phase says why.
+    /// The tick of the next check. The phase decides what is checked.
     pub(crate) deadline: u32,
     /// The head of the list of topic memberships, or [`NO_MEMBERSHIP`].
     pub(crate) memberships: u32,
@@ -84,7 +84,7 @@ impl Connection {
         false
     }
 
-    /// Whether frames from the peer still mean something.
+    /// Whether frames from the peer are still decoded.
     pub(crate) fn reads_frames(&self) -> bool {
         matches!(self.phase, Phase::WebSocket(_)) && !self.flags.has(Flags::GONE)
     }
@@ -100,7 +100,8 @@ impl Connection {
         self.held.as_ref().is_some_and(|held| !held.spill.is_empty())
     }
 
-    /// Whether output waits that may leave now: what a fragmented message holds back does not count.
+    /// Whether output waits that may leave now: what a fragmented message holds back does not
+    /// count.
     pub(crate) fn has_output(&self) -> bool {
         self.held.as_ref().is_some_and(|held| !held.outbox.is_empty())
     }
@@ -113,7 +114,7 @@ impl Connection {
             && options.allows_fast_path
     }
 
-    /// Whether the exchange is open and nothing is unfinished, owed or asked for.
+    /// Whether the exchange is open and nothing is unfinished, owed or wanted.
     #[inline]
     pub(crate) fn is_quiet(&self) -> bool {
         self.flags == Flags::OWES_CLOSE && self.held.is_none()

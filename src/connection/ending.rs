@@ -1,5 +1,5 @@
-//! The ends of an exchange and of a connection, and what goes on once output has left. Handlers
-//! hear of an end, and connections are freed, in `flush`.
+//! The ends of an exchange and of a connection, and what goes on once output has left. This file
+//! calls no handler and frees no connection: `flush` does both.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use crate::net::Wrote;
 use crate::websocket::{CloseCode, State};
 
 impl Lease<'_> {
-    /// Records how an open exchange ended; its handler hears `close` in `flush`. The first record
+    /// Records how an open exchange ended; `flush` calls the handler's `close`. The first record
     /// stands. A connection that is gone without a record ended abnormally.
     pub(crate) fn record_close(&mut self, code: CloseCode, reason: &str, by_peer: bool) {
         let flags = self.connection.flags;
@@ -51,8 +51,8 @@ impl Lease<'_> {
         }
     }
 
-    /// Ends the connection: `flush` frees it. A handler that is owed `close` and has no other
-    /// record hears of an abnormal end.
+    /// Ends the connection: `flush` frees it. Without a record of its close, an open exchange
+    /// ends abnormally.
     pub(crate) fn mark_gone(&mut self) {
         self.books.lane.leave_fast_path();
         self.connection.flags.insert(Flags::GONE);
@@ -72,7 +72,7 @@ impl Lease<'_> {
         }
     }
 
-    /// Does what follows a write, whatever was written. `keep` stores what the transport did not
+    /// Does what follows any write. `keep` stores what the transport did not
     /// take, given the bytes that it took. Every write to a transport ends here.
     #[inline]
     pub(crate) fn after_write(

@@ -1,16 +1,17 @@
-//! One HTTP exchange in progress, for as long as its body or its answer is still to come. It keeps the request's
-//! bytes, since what a handler was lent lives for the call only.
+//! One HTTP exchange whose request body or response is still to come. An exchange keeps the bytes
+//! of its request head, since a handler borrows them for one call only. This file calls no handler.
 
 use super::attempt::Attempt;
 use crate::http1::{BodyLength, Chunked, Extensions, Framing, Request, RequestError, Version};
 
-/// What an answer must know of its request.
+/// The facts of a request that decide the form of its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Terms {
+    /// The HTTP version of the request.
     pub(crate) version: Version,
-    /// HEAD: the answer has no body.
+    /// The method is HEAD: the response has no body (RFC 9110 9.3.2).
     pub(crate) head_only: bool,
-    /// The client may send another request on this connection.
+    /// The client may send another request on this connection (RFC 9112 9.3).
     pub(crate) keep_alive: bool,
 }
 
@@ -24,49 +25,53 @@ impl Terms {
     }
 }
 
+/// An exchange in progress.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    /// The request head as it came, to be read again.
+    /// The bytes of the request head, to be parsed again.
     pub(crate) head: Vec<u8>,
     pub(crate) extensions: Extensions,
-    /// The entry of the zone list that asked for the body or owes the answer.
+    /// The entry in the list of zones that asked for the body or owes the response.
     pub(crate) entry: usize,
     pub(crate) terms: Terms,
     pub(crate) progress: Progress,
 }
 
+/// The part of an exchange that is still to come.
 #[derive(Debug)]
 pub(crate) enum Progress {
-    /// The body is on its way to the handler.
+    /// A body that a handler asked for.
     Body(Incoming),
-    /// Nobody wanted the body; the next request comes after it.
+    /// A body that no handler asked for. The next request follows it.
     Discard(Incoming),
-    /// A handler owes the answer (`Reply::Later`).
+    /// A response that a handler owes (`Reply::Later`).
     Owed,
-    /// It is a request of ours.
+    /// The response to a handshake of this program, in the client role.
     Connecting(Box<Attempt>),
-    /// A handler makes the body piece by piece (`Reply::Stream`): what is left of it.
+    /// A response body that a handler makes piece by piece (`Reply::Stream`).
     Stream(Framing),
 }
 
-/// A request body that arrives.
+/// A request body of which a part is still to arrive.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     length: Length,
+    /// The most bytes that the body may have.
     limit: usize,
     pub(crate) bytes: Vec<u8>,
-    /// Bytes on the wire since it was last looked at.
+    /// Bytes of input since the last call of `progress`.
     arrived: u64,
 }
 
 #[derive(Debug)]
 enum Length {
+    /// Bytes still to arrive.
     Known(u64),
     Chunked(Chunked),
 }
 
 impl Incoming {
-    /// `None` for a request without a body.
+    /// Begins a body of at most `limit` bytes; `None` for a request without a body.
     pub(crate) fn new(length: BodyLength, limit: usize) -> Option<Incoming> {
         let length = match length {
             BodyLength::None => return None,
@@ -76,7 +81,8 @@ impl Incoming {
         Some(Incoming { length, limit, bytes: Vec::new(), arrived: 0 })
     }
 
-    /// Takes what belongs to the body: how many bytes of input, and whether the body is complete.
+    /// Takes the body's part of the input. Returns the bytes taken, and whether the body is
+    /// complete.
     pub(crate) fn take(&mut self, input: &[u8]) -> Result<(usize, bool), RequestError> {
         self.arrived += input.len() as u64;
         match &mut self.length {
@@ -96,12 +102,12 @@ impl Incoming {
         }
     }
 
-    /// How many bytes have arrived since it was last asked.
+    /// Returns the bytes of input since the last call.
     pub(crate) fn progress(&mut self) -> u64 {
         std::mem::take(&mut self.arrived)
     }
 
-    /// Forgets the bytes so far, of a body that nobody wants.
+    /// Drops the bytes so far of a body that no handler asked for.
     pub(crate) fn forget(&mut self) {
         self.bytes.clear();
     }

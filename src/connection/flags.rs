@@ -24,11 +24,11 @@ impl Flags {
     pub(crate) const READABLE: Flags = Flags(1 << 6);
     /// The peer has ended its side.
     pub(crate) const READ_CLOSED: Flags = Flags(1 << 7);
-    /// A ping of ours is unanswered, or a keep-alive comment has not left.
+    /// A ping has no answer yet, or a keep-alive comment has not left.
     pub(crate) const PINGED: Flags = Flags(1 << 9);
-    /// The handler asked for `writable`.
+    /// The handler wants a call of `writable`.
     pub(crate) const WANT_WRITABLE: Flags = Flags(1 << 10);
-    /// The connection is in the list of those whose handler is to hear `writable`.
+    /// The connection is in the list of those whose handler wants `writable`.
     pub(crate) const WRITABLE: Flags = Flags(1 << 11);
     /// No further request follows this one.
     pub(crate) const LAST: Flags = Flags(1 << 12);

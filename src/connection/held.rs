@@ -22,7 +22,7 @@ pub(crate) struct Held {
     /// What compressed messages may refer back to, where both sides agreed on context takeover.
     #[cfg(feature = "deflate")]
     pub(crate) contexts: Option<Box<Contexts>>,
-    /// How a WebSocket, event stream or takeover ended, until its handler hears `close`.
+    /// How a WebSocket, event stream or takeover ended, until its handler's `close` is called.
     pub(crate) close_record: Option<CloseRecord>,
 }
 

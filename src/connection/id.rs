@@ -1,34 +1,55 @@
-//! Names: of an exchange, of a zone, of a readiness token. They are plain numbers that may be kept for ever; they
-//! know nothing of what they name.
+//! Names of an exchange, a zone and a readiness token: plain numbers that a program may keep for
+//! ever. This file does not know whether the named thing still exists.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
 use mio::Token;
 
-/// Names one exchange: one request and its answer, or the WebSocket, event stream or takeover that it became.
+/// Names one exchange: a request and its answer, or the WebSocket, event stream or takeover that
+/// the request became.
 ///
-/// It may be kept for ever. Once its exchange has ended, using it does nothing: the next request on the same
-/// socket has another name, and so has the next connection in the same slot.
+/// A program may keep the name for ever. Using it after the exchange has ended does nothing. The
+/// next request on the same socket has another name, and so has the next connection in the same
+/// slot.
 ///
 /// ```
-/// use switchboard::ConnId;
+/// use std::collections::HashSet;
+/// use switchboard::{Conn, ConnId, Handler, Message};
+/// use switchboard::testing::World;
 ///
-/// fn remember(id: ConnId) -> u64 {
-///     id.to_bits() // for logs and maps; unique for the life of the server
+/// #[derive(Default)]
+/// struct Room(HashSet<ConnId>);
+///
+/// impl Handler for Room {
+///     fn message(&mut self, conn: &mut Conn, _: Message) {
+///         self.0.insert(conn.id());
+///     }
 /// }
-/// # let _ = remember;
+///
+/// let mut world = World::new();
+/// let room = world.server.zone("/", Room::default());
+/// let client = world.websocket("/");
+/// world.say(client, "hello");
+/// let [id] = world.with(room, |room, _| Vec::from_iter(room.0.iter().copied()))[..] else {
+///     panic!("one exchange");
+/// };
+/// world.context().send(id, "welcome");
+/// world.end(client);
+/// assert!(world.context().conn(id).is_none());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnId(u64);
 
-/// Slots take the low 24 bits (16.7 million connections), the exchange counter the other 40: at a million exchanges
-/// a second it repeats after 12 days, and only matters if the same slot then has the same count.
+/// The low 24 bits name a slot (16.7 million connections), the other 40 count exchanges. At a
+/// million exchanges a second the count repeats after 12 days. A name repeats only if its slot then
+/// has the same count.
 pub(crate) const SLOT_BITS: u32 = 24;
 const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
 
 impl ConnId {
-    /// The name of nothing: exchanges are counted from one.
+    /// Names no exchange: the count starts at 1.
     pub(crate) const NOBODY: ConnId = ConnId(0);
 
     pub(crate) fn new(slot: u32, exchange: u64) -> ConnId {
@@ -43,7 +64,9 @@ impl ConnId {
         (self.0 & SLOT_MASK) as u32
     }
 
-    /// The name as a number.
+    /// Returns the name as a number, for logs. No other exchange of the server has this number
+    /// before 2^40 exchanges have passed.
+    #[must_use]
     pub fn to_bits(self) -> u64 {
         self.0
     }
@@ -55,7 +78,10 @@ impl fmt::Debug for ConnId {
     }
 }
 
-/// Names a handler that was registered with a server, and remembers its type.
+/// Names a zone of a server, with the type of the zone's handler.
+///
+/// Names of one server are equal if they name the same zone. A name means nothing in another
+/// server.
 ///
 /// ```
 /// use switchboard::{Handler, Server, ZoneId};
@@ -64,8 +90,12 @@ impl fmt::Debug for ConnId {
 /// impl Handler for Counter {}
 ///
 /// let mut server = Server::detached();
-/// let counter: ZoneId<Counter> = server.zone("/", Counter(0));
-/// server.with(counter, |counter, _cx| counter.0 += 1);
+/// let one: ZoneId<Counter> = server.zone("/one", Counter(0));
+/// let two = server.zone("/two", Counter(0));
+/// server.with(one, |counter, _cx| counter.0 += 1);
+/// assert_eq!(server.with(one, |counter, _cx| counter.0), 1);
+/// assert_eq!(server.with(two, |counter, _cx| counter.0), 0);
+/// assert_ne!(one, two);
 /// ```
 pub struct ZoneId<H> {
     pub(crate) index: u16,
@@ -86,14 +116,29 @@ impl<H> Clone for ZoneId<H> {
 
 impl<H> Copy for ZoneId<H> {}
 
+impl<H> PartialEq for ZoneId<H> {
+    fn eq(&self, other: &ZoneId<H>) -> bool {
+        self.index == other.index
+    }
+}
+
+impl<H> Eq for ZoneId<H> {}
+
+impl<H> Hash for ZoneId<H> {
+    fn hash<S: Hasher>(&self, state: &mut S) {
+        self.index.hash(state);
+    }
+}
+
 impl<H> fmt::Debug for ZoneId<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ZoneId({})", self.index)
     }
 }
 
-/// What a mio token of ours stands for. A token is `1 | server | slot`: the mark tells ours from the host's own in
-/// the same `Poll`, the server's number tells several of ours apart.
+/// The source of readiness that a mio token names. A token is `1 | server | slot`: the mark tells
+/// the server's tokens from those of the program in the same `Poll`. The number tells several
+/// servers apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenKind {
     Connection(u32),
@@ -102,12 +147,13 @@ pub(crate) enum TokenKind {
 
 const MARK: usize = 1 << (usize::BITS - 1);
 const NUMBERS: usize = (MARK >> SLOT_BITS) - 1;
-/// The highest slots name listeners instead.
+/// The highest slots name listeners, not connections.
 const LISTENERS: u32 = 1 << 12;
 pub(crate) const SLOTS: u32 = (1 << SLOT_BITS) - LISTENERS;
 pub(crate) const MAX_LISTENERS: usize = LISTENERS as usize;
 
 impl TokenKind {
+    /// Makes the token for a server with this number.
     pub(crate) fn token(self, server: usize) -> Token {
         let slot = match self {
             TokenKind::Connection(slot) => slot,
@@ -116,7 +162,7 @@ impl TokenKind {
         Token(MARK | (server & NUMBERS) << SLOT_BITS | slot as usize)
     }
 
-    /// `None` for a token of the host's, or of another server.
+    /// Returns the source of a token; `None` for a token of the program or of another server.
     pub(crate) fn of(token: Token, server: usize) -> Option<TokenKind> {
         let Token(bits) = token;
         if bits >> SLOT_BITS != (MARK >> SLOT_BITS) | (server & NUMBERS) {
@@ -133,23 +179,32 @@ impl TokenKind {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
-    fn token_names_its_source_and_its_server_only() {
-        for source in [
+    fn token_names_one_source_of_one_server() {
+        for kind in [
             TokenKind::Connection(0),
             TokenKind::Connection(SLOTS - 1),
             TokenKind::Listener(0),
             TokenKind::Listener(4095),
         ] {
             for server in [0, 1, 126] {
-                let token = source.token(server);
-                assert_eq!(TokenKind::of(token, server), Some(source));
+                let token = kind.token(server);
+                assert_eq!(TokenKind::of(token, server), Some(kind));
                 assert_eq!(TokenKind::of(token, server + 1), None);
             }
         }
         assert_eq!(TokenKind::of(Token(0), 0), None);
         assert_eq!(TokenKind::of(Token(7), 0), None);
+    }
+
+    #[test]
+    fn zone_id_is_a_key_whatever_the_handler() {
+        struct NeitherEqNorHash;
+        let ids = [1, 2, 1].map(ZoneId::<NeitherEqNorHash>::new);
+        assert_eq!(HashSet::from(ids).len(), 2);
     }
 }

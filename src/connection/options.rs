@@ -31,22 +31,57 @@ pub struct OptionsId(pub(crate) u16);
 ///
 /// | group | setters |
 /// | --- | --- |
-/// | HTTP | [`max_head`](Options::max_head), [`max_headers`](Options::max_headers), [`max_target`](Options::max_target), [`body_rate`](Options::body_rate) |
-/// | WebSocket | [`max_message`](Options::max_message), [`chunks`](Options::chunks), [`legacy_versions`](Options::legacy_versions), [`message_rate`](Options::message_rate), [`byte_rate`](Options::byte_rate) |
-/// | output | [`max_buffered`](Options::max_buffered), [`backpressure`](Options::backpressure), [`write_rate`](Options::write_rate) |
-/// | deadlines of HTTP | [`first_byte_timeout`](Options::first_byte_timeout), [`keep_alive_timeout`](Options::keep_alive_timeout), [`head_timeout`](Options::head_timeout), [`body_timeout`](Options::body_timeout), [`answer_timeout`](Options::answer_timeout), [`write_timeout`](Options::write_timeout) |
-/// | deadlines of WebSockets and streams | [`idle_timeout`](Options::idle_timeout), [`pong_timeout`](Options::pong_timeout), [`close_timeout`](Options::close_timeout), [`event_stream_interval`](Options::event_stream_interval) |
-/// | deadlines of every connection | [`linger_timeout`](Options::linger_timeout), [`lifetime`](Options::lifetime) |
+/// | HTTP | [`max_head`], [`max_headers`], [`max_target`], [`body_rate`] |
+/// | WebSocket | [`max_message`], [`chunks`], [`legacy_versions`] |
+/// | WebSocket, rates | [`message_rate`], [`byte_rate`] |
+/// | output | [`max_buffered`], [`backpressure`], [`write_rate`] |
+/// | HTTP, between requests | [`first_byte_timeout`], [`keep_alive_timeout`] |
+/// | HTTP, within a request | [`head_timeout`], [`body_timeout`] |
+/// | HTTP, response | [`answer_timeout`], [`write_timeout`] |
+/// | WebSocket, deadlines | [`idle_timeout`], [`pong_timeout`], [`close_timeout`] |
+/// | event streams | [`event_stream_interval`] |
+/// | every connection | [`linger_timeout`], [`lifetime`] |
 ///
 /// The feature `deflate` adds `Options::deflate`.
 ///
 /// ```
 /// use std::time::Duration;
-/// use switchboard::{Options, Server};
+/// use switchboard::testing::World;
+/// use switchboard::{CloseCode, Options};
 ///
-/// let mut server = Server::detached();
-/// server.options(Options::new().max_message(64 << 10).idle_timeout(Duration::from_secs(30)));
+/// let mut world = World::new();
+/// world.server.options(Options::new().max_message(4).idle_timeout(Duration::from_secs(30)));
+/// world.server.websocket("/", |conn, message| conn.send(message));
+/// let client = world.websocket("/");
+/// world.say(client, "hello");
+/// let closed = world.closed(client);
+/// assert_eq!(closed.map(|(code, _)| code), Some(CloseCode::TOO_BIG));
 /// ```
+///
+/// [`max_head`]: Options::max_head
+/// [`max_headers`]: Options::max_headers
+/// [`max_target`]: Options::max_target
+/// [`body_rate`]: Options::body_rate
+/// [`max_message`]: Options::max_message
+/// [`chunks`]: Options::chunks
+/// [`legacy_versions`]: Options::legacy_versions
+/// [`message_rate`]: Options::message_rate
+/// [`byte_rate`]: Options::byte_rate
+/// [`max_buffered`]: Options::max_buffered
+/// [`backpressure`]: Options::backpressure
+/// [`write_rate`]: Options::write_rate
+/// [`first_byte_timeout`]: Options::first_byte_timeout
+/// [`keep_alive_timeout`]: Options::keep_alive_timeout
+/// [`head_timeout`]: Options::head_timeout
+/// [`body_timeout`]: Options::body_timeout
+/// [`answer_timeout`]: Options::answer_timeout
+/// [`write_timeout`]: Options::write_timeout
+/// [`idle_timeout`]: Options::idle_timeout
+/// [`pong_timeout`]: Options::pong_timeout
+/// [`close_timeout`]: Options::close_timeout
+/// [`event_stream_interval`]: Options::event_stream_interval
+/// [`linger_timeout`]: Options::linger_timeout
+/// [`lifetime`]: Options::lifetime
 #[derive(Clone, Debug)]
 pub struct Options {
     pub(crate) head: HeadLimits,
@@ -59,7 +94,7 @@ pub struct Options {
     pub(crate) backpressure: Backpressure,
     pub(crate) message_rate: Option<RateLimit>,
     pub(crate) byte_rate: Option<RateLimit>,
-    /// Whether no option concerns every message; set by `settled`.
+    /// Whether no option acts on every message. `settled` sets this.
     pub(crate) allows_fast_path: bool,
     pub(crate) body_rate: u64,
     pub(crate) write_rate: u64,
@@ -131,9 +166,10 @@ impl Options {
         Options::default()
     }
 
-    /// Works out what follows from several options together, whatever the order of the setters.
+    /// Derives what depends on several options, after all setters.
     pub(crate) fn settled(mut self) -> Options {
-        // All fields are named: a new option that concerns every message must be thought of here.
+        // Names all fields, so that a new option which concerns every message does not compile
+        // until it has a place here.
         let Options {
             head: _,
             rules: _,
@@ -327,7 +363,7 @@ impl Options {
         /// an hour.
         idle_timeout
         /// Sets how long a pinged WebSocket may stay silent (default 20 s). Then the connection is
-        /// closed, and its handler hears 1006. With a rate limit it is at most half an hour.
+        /// closed, and `close` is called with 1006. With a rate limit it is at most half an hour.
         pong_timeout
         /// Sets the wait for the answer to a Close frame (default 5 s). Then the connection is
         /// closed.

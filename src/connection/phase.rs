@@ -28,11 +28,11 @@ pub(crate) enum Phase {
     Deferred,
     /// A response is being written, or made by a handler piece by piece.
     Responding,
-    /// RFC 6455, with its own state.
+    /// A WebSocket, with its state by RFC 6455.
     WebSocket(State),
     /// An event stream.
     Streaming,
-    /// A handler's own protocol.
+    /// A connection that a handler has taken over for its own protocol.
     Taken,
     /// The last bytes leave. Input is discarded.
     Lingering,
@@ -57,30 +57,30 @@ impl Phase {
         matches!(self, Phase::WebSocket(_) | Phase::Streaming | Phase::Taken)
     }
 
-    /// Whether the drawing has an arrow from this phase to the next.
+    /// Whether the drawing has an arrow from this phase to the next. Any phase may end in
+    /// `Lingering`.
     pub(crate) fn may_become(self, next: Phase) -> bool {
         use Phase::{
             Body, Connecting, Deferred, Head, Idle, Lingering, Responding, Streaming, Taken,
+            WebSocket,
         };
         use State::{Closed, Closing, Open};
-        match (self, next) {
-            (Connecting, next) => matches!(next, Phase::WebSocket(Open) | Lingering),
-            (_, Connecting) => false,
-            (_, Lingering) => true,
-            (Phase::WebSocket(Open), Phase::WebSocket(next)) => next != Open,
-            (Phase::WebSocket(Closing), Phase::WebSocket(next)) => next == Closed,
-            (Phase::WebSocket(_) | Lingering, _) => false,
-            (Streaming, next) => next == Responding,
-            (Taken, next) => matches!(next, Idle | Responding),
-            // One request, and whatever answers it.
-            (Idle, Head) | (Idle | Head | Responding, Body) => true,
-            (Head | Body | Deferred | Responding, Head) | (Body | Deferred, Body) => false,
-            (Deferred, next) => matches!(next, Idle | Responding | Phase::WebSocket(Open)),
-            (Idle | Head | Body | Responding, Phase::WebSocket(next)) => next == Open,
-            (Idle | Head | Body | Responding, Idle | Deferred | Responding | Streaming | Taken) => {
-                true
+        let answers =
+            matches!(next, Idle | Deferred | Responding | WebSocket(Open) | Streaming | Taken);
+        next == Lingering
+            || match self {
+                Connecting => next == WebSocket(Open),
+                Idle => answers || matches!(next, Head | Body),
+                // `Responding` before its answer is whole: the peer did not take the first part.
+                Head | Responding => answers || next == Body,
+                Body => answers,
+                Deferred => matches!(next, Idle | Responding | WebSocket(Open)),
+                WebSocket(Open) => matches!(next, WebSocket(Closing | Closed)),
+                WebSocket(Closing) => next == WebSocket(Closed),
+                Streaming => next == Responding,
+                Taken => matches!(next, Idle | Responding),
+                WebSocket(Closed) | Lingering => false,
             }
-        }
     }
 
     /// The ticks that the phase may last before a check.
@@ -104,7 +104,7 @@ impl Phase {
         }
     }
 
-    /// Whether `lifetime` may still end the connection: it has not been told to end before.
+    /// Whether `lifetime` may end the connection: the phase is not an end already.
     pub(crate) fn may_retire(self) -> bool {
         !matches!(self, Phase::WebSocket(State::Closing | State::Closed) | Phase::Lingering)
     }
@@ -114,4 +114,54 @@ impl Phase {
 fn jitter(range: u32, slot: u32) -> u32 {
     let spread = slot.wrapping_mul(0x9E37_79B1); // 2^32 by the golden ratio
     ((u64::from(spread) * u64::from(range)) >> 32) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PHASES: [Phase; 12] = [
+        Phase::Connecting,
+        Phase::Idle,
+        Phase::Head,
+        Phase::Body,
+        Phase::Deferred,
+        Phase::Responding,
+        Phase::WebSocket(State::Open),
+        Phase::WebSocket(State::Closing),
+        Phase::WebSocket(State::Closed),
+        Phase::Streaming,
+        Phase::Taken,
+        Phase::Lingering,
+    ];
+
+    /// The allowed arrows, from the phase of a row to the phase of a column. The columns have the
+    /// order of the rows, under their first letters; `o`, `c` and `x` are the WebSocket's states.
+    const ARROWS: [(&str, &str); 12] = [
+        //                       C I H B D R o c x S T L
+        ("Connecting", "         . . . . . . + . . . . +"),
+        ("Idle", "               . + + + + + + . . + + +"),
+        ("Head", "               . + . + + + + . . + + +"),
+        ("Body", "               . + . . + + + . . + + +"),
+        ("Deferred", "           . + . . . + + . . . . +"),
+        ("Responding", "         . + . + + + + . . + + +"),
+        ("WebSocket(Open)", "    . . . . . . . + + . . +"),
+        ("WebSocket(Closing)", " . . . . . . . . + . . +"),
+        ("WebSocket(Closed)", "  . . . . . . . . . . . +"),
+        ("Streaming", "          . . . . . + . . . . . +"),
+        ("Taken", "              . + . . . + . . . . . +"),
+        ("Lingering", "          . . . . . . . . . . . +"),
+    ];
+
+    #[test]
+    fn phase_becomes_another_along_the_arrows_only() {
+        for (from, (name, row)) in PHASES.into_iter().zip(ARROWS) {
+            assert_eq!(format!("{from:?}"), name);
+            let drawn: Vec<&str> = row.split_whitespace().collect();
+            assert_eq!(drawn.len(), PHASES.len());
+            for (to, drawn) in PHASES.into_iter().zip(drawn) {
+                assert_eq!(from.may_become(to), drawn == "+", "{from:?} -> {to:?}");
+            }
+        }
+    }
 }

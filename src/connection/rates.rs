@@ -1,21 +1,24 @@
-//! Rates of messages and of bytes, for each connection in one word. This file counts; it does not
-//! know what follows from an excess.
+//! Rates of messages and bytes: the generic cell rate algorithm. Own code keeps 4 bytes of state
+//! for each rate, so a connection with both rates still takes 64 bytes. This file does not know
+//! what follows from an excess.
 
 use std::time::Duration;
 
 /// A rate per second, with a burst that may come at once.
 ///
-/// What counts is said by the setter that takes it: messages in
+/// The setter decides the unit: messages in
 /// [`Options::message_rate`](crate::Options::message_rate), bytes in
 /// [`Options::byte_rate`](crate::Options::byte_rate).
 ///
 /// ```
 /// use switchboard::{Options, Rate};
 ///
-/// let options = Options::new()
-///     .message_rate(Rate::per_second(10).burst(20))
-///     .byte_rate(Rate::per_second(64 << 10).burst(256 << 10));
-/// assert_eq!(Rate::per_second(10), Rate::per_second(10).burst(10));
+/// let ten = Rate::per_second(10);
+/// assert_eq!(ten, ten.burst(10));
+/// assert_eq!(Rate::per_second(0), Rate::per_second(1));
+///
+/// let bytes = Rate::per_second(64 << 10).burst(256 << 10);
+/// let options = Options::new().message_rate(ten.burst(20)).byte_rate(bytes);
 /// # let _ = options;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,22 +28,22 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// A rate of `n` per second, at least 1, with a burst of one second's share.
+    /// Makes a rate of `n` per second, at least 1. The burst is `n` too.
     #[must_use]
     pub const fn per_second(n: u64) -> Rate {
         let n = if n == 0 { 1 } else { n };
         Rate { per_second: n, burst: n }
     }
 
-    /// Sets the burst, at least 1. The share of 10 minutes is the most that counts.
+    /// Sets the burst, at least 1. A burst of more than 10 minutes of the rate counts as 10
+    /// minutes.
     #[must_use]
     pub const fn burst(self, n: u64) -> Rate {
         Rate { burst: if n == 0 { 1 } else { n }, ..self }
     }
 }
 
-/// A rate as it is charged: the generic cell rate algorithm, a token bucket in one word for each
-/// connection.
+/// A rate in the form that `charge` needs: a token bucket whose state is one word of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RateLimit {
     per_second: u64,
@@ -51,19 +54,19 @@ pub(crate) struct RateLimit {
 /// The longest burst in microseconds: the share of 10 minutes.
 const MAX_BURST: u128 = 600_000_000;
 
-/// The longest time without a check of a connection that has a rate. A word is then never mistaken
-/// for one that the clock has lapped.
+/// The longest time between two checks of a connection with a rate. It is below the 71 minutes
+/// after which the clock's microseconds repeat, so a word is never ambiguous.
 pub(crate) const RATE_CHECK: Duration = Duration::from_secs(1800);
 
 impl RateLimit {
-    /// Limits units that are charged one at a time.
+    /// Makes the limit of a unit that is charged one at a time.
     pub(crate) fn of_messages(rate: Rate) -> RateLimit {
         let limit = RateLimit { per_second: rate.per_second, burst: 0 };
         // Each price is rounded up by itself.
         limit.with_burst(limit.price(1) * u128::from(rate.burst))
     }
 
-    /// Limits units that are charged by amounts.
+    /// Makes the limit of a unit that is charged by amounts.
     pub(crate) fn of_bytes(rate: Rate) -> RateLimit {
         let limit = RateLimit { per_second: rate.per_second, burst: 0 };
         limit.with_burst(limit.price(rate.burst))
@@ -73,7 +76,7 @@ impl RateLimit {
         RateLimit { burst: micros.min(MAX_BURST) as u32, ..self }
     }
 
-    /// The microseconds that an amount takes.
+    /// The microseconds in which the rate allows an amount.
     fn price(self, amount: u64) -> u128 {
         (u128::from(amount) * 1_000_000).div_ceil(u128::from(self.per_second))
     }
@@ -81,8 +84,7 @@ impl RateLimit {
     /// Charges an amount, and returns whether it stays within the rate. `paid_until` is the
     /// connection's word: the microsecond, modulo 2^32, up to which the share is spent.
     ///
-    /// A word further ahead than a burst allows is left over from before a silence, and counts as
-    /// nothing.
+    /// A word further ahead than a burst allows dates from before a silence, and counts as `now`.
     pub(crate) fn charge(self, paid_until: &mut u32, now: u32, amount: u64) -> bool {
         let ahead = paid_until.wrapping_sub(now);
         let ahead = if ahead > self.burst { 0 } else { ahead };
@@ -121,13 +123,13 @@ mod tests {
     }
 
     #[test]
-    fn rate_allows_a_burst_and_then_its_pace() {
+    fn rate_allows_a_burst_and_then_one_unit_at_a_time() {
         let rate = RateLimit::of_messages(Rate::per_second(10).burst(5));
         for start in [0, 1 << 31, u32::MAX - 200_000] {
             let mut word = start;
             let mut allowed = Vec::new();
             for tenth in 0..30u32 {
-                let now = start.wrapping_add(tenth * 50_000); // twice the pace
+                let now = start.wrapping_add(tenth * 50_000); // twice the rate
                 allowed.push(rate.charge(&mut word, now, 1));
             }
             let total = allowed.iter().filter(|&&allowed| allowed).count();
@@ -136,7 +138,7 @@ mod tests {
                 "{total} of 30 in 1.45 s at 10/s with a burst of 5"
             );
             assert!(allowed[..5].iter().all(|&allowed| allowed));
-            // After a silence of any length up to the next look, the burst is whole again.
+            // After a silence of any length up to the next check, the burst is whole again.
             for silence in [1_000_000, 900_000_000, 1_800_000_000u32] {
                 let now = start.wrapping_add(1_450_000).wrapping_add(silence);
                 let mut word = word;

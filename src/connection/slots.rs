@@ -1,5 +1,6 @@
-//! Where connections live: slabs of a fixed size, so that growth never moves a connection or stalls the loop, each
-//! with the earliest deadline in it, so that a sweep skips what need not be looked at.
+//! The connections of a server, in slabs of 1,024 slots: growth moves no connection and never holds
+//! the loop. Each slab keeps its earliest deadline, so that a sweep skips most slabs. This file
+//! does not know what a deadline means.
 
 use slab::Slab;
 
@@ -7,18 +8,21 @@ use super::clock::NEVER;
 use super::connection::Connection;
 use super::id::SLOTS;
 
+/// Slots in a chunk.
 const CHUNK: usize = 1 << 10;
 
-/// One sweep goes through so many chunks at most, and through no other once it has found so many connections to look at: each may
-/// cost a system call or two.
-const SWEPT: usize = 16;
-const FOUND: usize = 256;
+/// The most chunks that one sweep goes through.
+const MAX_SWEPT: usize = 16;
+/// The number of due connections after which a sweep begins no further chunk. Each may cost a
+/// system call or two.
+const ENOUGH_DUE: usize = 256;
 
-#[derive(Debug, Default)]
+/// All connections by slot.
+#[derive(Debug)]
 pub(crate) struct Slots {
     chunks: Vec<Chunk>,
-    /// Chunks with room, the one to use next at the end.
-    roomy: Vec<usize>,
+    /// Chunks with a vacant slot. The last is used next.
+    vacant: Vec<usize>,
     len: usize,
     /// No deadline in any chunk is earlier.
     earliest: u32,
@@ -27,7 +31,8 @@ pub(crate) struct Slots {
 #[derive(Debug)]
 struct Chunk {
     slab: Slab<Connection>,
-    /// No deadline in the chunk is earlier; it may be too early, since deadlines move on without a word.
+    /// No deadline in the chunk is earlier. The tick may be too early, since a later deadline does
+    /// not change it.
     earliest: u32,
 }
 
@@ -47,23 +52,23 @@ impl Earliest<'_> {
 
 impl Slots {
     pub(crate) fn new() -> Slots {
-        Slots { chunks: Vec::new(), roomy: Vec::new(), len: 0, earliest: NEVER }
+        Slots { chunks: Vec::new(), vacant: Vec::new(), len: 0, earliest: NEVER }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// The slot that the next `insert` will use; `None` when all 16.7 million are taken.
+    /// Returns the slot for the next `insert`; `None` once all 16.7 million are taken.
     pub(crate) fn vacant(&mut self) -> Option<u32> {
-        if self.roomy.is_empty() {
+        if self.vacant.is_empty() {
             if (self.chunks.len() + 1) * CHUNK > SLOTS as usize {
                 return None;
             }
-            self.roomy.push(self.chunks.len());
+            self.vacant.push(self.chunks.len());
             self.chunks.push(Chunk { slab: Slab::new(), earliest: NEVER });
         }
-        let chunk = *self.roomy.last()?;
+        let chunk = *self.vacant.last()?;
         let slab = &mut self.chunks[chunk].slab;
         if slab.capacity() == 0 {
             slab.reserve_exact(CHUNK);
@@ -71,7 +76,7 @@ impl Slots {
         Some((chunk * CHUNK + slab.vacant_key()) as u32)
     }
 
-    /// Puts a connection where `vacant` said.
+    /// Inserts a connection in the slot that `vacant` returned.
     pub(crate) fn insert(&mut self, slot: u32, connection: Connection) {
         let chunk = slot as usize / CHUNK;
         let slab = &mut self.chunks[chunk].slab;
@@ -79,7 +84,7 @@ impl Slots {
         debug_assert_eq!(key, slot as usize % CHUNK);
         self.len += 1;
         if slab.len() == CHUNK {
-            self.roomy.pop();
+            self.vacant.pop();
         }
     }
 
@@ -89,7 +94,7 @@ impl Slots {
         let connection = slab.try_remove(slot as usize % CHUNK)?;
         self.len -= 1;
         if slab.len() == CHUNK - 1 {
-            self.roomy.push(chunk);
+            self.vacant.push(chunk);
         }
         if slab.is_empty() {
             *slab = Slab::new();
@@ -107,7 +112,7 @@ impl Slots {
         self.chunks.get_mut(slot as usize / CHUNK)?.slab.get_mut(slot as usize % CHUNK)
     }
 
-    /// Lends a connection, with the earliest deadlines that its own deadline counts for.
+    /// Lends a connection, with the earliest deadlines of its chunk and of the table.
     #[inline]
     pub(crate) fn lend(&mut self, slot: u32) -> Option<(&mut Connection, Earliest<'_>)> {
         let chunk = self.chunks.get_mut(slot as usize / CHUNK)?;
@@ -116,21 +121,22 @@ impl Slots {
         Some((connection, earliest))
     }
 
-    /// No look is needed before this tick.
+    /// No check is needed before this tick.
     pub(crate) fn earliest(&self) -> u32 {
         self.earliest
     }
 
-    /// Collects what is due in a slice of the chunks that may hold something due. Unless all were done, `earliest` stays as it was.
+    /// Collects due connections, from at most `MAX_SWEPT` chunks. If other chunks may hold due
+    /// ones, `earliest` stays, and the next turn sweeps again.
     pub(crate) fn sweep(&mut self, tick: u32, due: &mut Vec<u32>) {
-        let mut looked = 0;
+        let mut swept = 0;
         let mut earliest = NEVER;
         for (index, chunk) in self.chunks.iter_mut().enumerate() {
             if chunk.earliest <= tick {
-                if looked == SWEPT || due.len() >= FOUND {
+                if swept == MAX_SWEPT || due.len() >= ENOUGH_DUE {
                     return;
                 }
-                looked += 1;
+                swept += 1;
                 chunk.earliest = NEVER;
                 for (key, connection) in &chunk.slab {
                     if connection.deadline <= tick {
@@ -145,7 +151,8 @@ impl Slots {
         self.earliest = earliest;
     }
 
-    /// The connections of one chunk, for going through all of them in slices; `None` past the last chunk.
+    /// Returns the slots in use of one chunk; `None` past the last chunk. A visit of all
+    /// connections takes one chunk at a time.
     pub(crate) fn chunk(&self, index: usize) -> Option<impl Iterator<Item = u32> + '_> {
         let chunk = self.chunks.get(index)?;
         Some(chunk.slab.iter().map(move |(key, _)| (index * CHUNK + key) as u32))

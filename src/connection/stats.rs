@@ -1,46 +1,59 @@
-//! Counters of what a server has and had. Plain numbers; nobody here decides anything by them.
+//! Counters of a server's connections and messages. This file decides nothing by a counter.
 
 use super::phase::Phase;
 
-/// A server's counters. Those of what is open are exact at every moment; the others only grow.
+/// Counters of a server.
+///
+/// The first four count what is open at this moment. The others count since the server was made,
+/// and only grow. [`Context::stats`](crate::Context::stats) returns a copy.
 ///
 /// ```
-/// use std::time::Instant;
-/// use switchboard::Server;
+/// use switchboard::testing::World;
 ///
-/// let mut server = Server::detached();
-/// assert_eq!(server.context(Instant::now()).stats().websockets, 0);
+/// let mut world = World::new();
+/// world.server.websocket("/", |conn, message| conn.send(message));
+/// let client = world.websocket("/");
+/// world.say(client, "hello");
+///
+/// let stats = world.context().stats();
+/// assert_eq!((stats.connections, stats.websockets), (1, 1));
+/// assert_eq!((stats.accepted, stats.requests, stats.messages), (1, 1, 1));
+/// assert_eq!((stats.refused, stats.overflowed, stats.dropped), (0, 0, 0));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Connections open now, whatever they speak.
+    /// Counts open connections of any protocol and in either role.
     pub connections: usize,
-    /// WebSockets open now, those in their close handshake included.
+    /// Counts open WebSockets, including those in their close handshake.
     pub websockets: usize,
-    /// Event streams open now.
+    /// Counts open event streams.
     pub event_streams: usize,
-    /// Connections taken over by a handler now.
+    /// Counts connections that a handler has taken over.
     pub takeovers: usize,
-    /// Connections accepted or adopted so far.
+    /// Counts connections accepted or adopted, without those turned away.
     pub accepted: u64,
-    /// Times that accepting stopped because descriptors or memory ran out.
+    /// Counts pauses of a listener that found no descriptor or memory for a connection.
     pub exhausted: u64,
-    /// Connections turned away so far because as many were open as may be, in all or from their address.
+    /// Counts connections closed at once because of a limit, in all or for their address.
     pub turned_away: u64,
-    /// Requests whose head was complete and sound so far.
+    /// Counts requests with a complete and valid head.
     pub requests: u64,
-    /// Requests refused before any handler saw them so far.
+    /// Counts requests that the server answered with an error before a handler answered.
     pub refused: u64,
-    /// Messages delivered to handlers so far.
+    /// Counts WebSocket messages delivered to handlers. A message in chunks counts once, with its
+    /// last chunk.
     pub messages: u64,
-    /// Connections closed with 1013 because their peer did not take what was sent.
+    /// Counts WebSockets, event streams and takeovers closed because more than
+    /// [`max_buffered`](crate::Options::max_buffered) bytes waited (1013).
     pub overflowed: u64,
-    /// Messages dropped because their receiver did not take what was sent before, each receiver of a publish counted.
+    /// Counts messages dropped by a [`Backpressure`](crate::Backpressure) policy, once for each
+    /// receiver.
     pub dropped: u64,
 }
 
 impl Stats {
+    /// Counts a change of phase.
     pub(crate) fn moved(&mut self, from: Phase, to: Phase) {
         if let Some(count) = self.open(from) {
             *count -= 1;
@@ -50,7 +63,7 @@ impl Stats {
         }
     }
 
-    /// The counter of a phase that is counted.
+    /// Returns the counter of a phase; `None` for a phase without one.
     pub(crate) fn open(&mut self, phase: Phase) -> Option<&mut usize> {
         match phase {
             Phase::WebSocket(_) => Some(&mut self.websockets),

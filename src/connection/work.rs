@@ -4,7 +4,7 @@
 use super::connection::Connection;
 use super::flags::Flags;
 
-/// A list of connections and the flag that says who is in it.
+/// A list of connections, and the flag of its members.
 #[derive(Debug)]
 pub(crate) struct WorkList {
     flag: Flags,
@@ -29,7 +29,7 @@ impl WorkList {
         self.slots.is_empty()
     }
 
-    /// The slots, for a visit that takes the flag of each.
+    /// Returns the slots, for a visit that removes the flag of each.
     pub(crate) fn slots(&mut self) -> &mut Vec<u32> {
         &mut self.slots
     }
@@ -44,7 +44,7 @@ pub(crate) struct TableWork {
     pub(crate) ended: WorkList,
     /// Connections to read from in the next turn.
     pub(crate) unread: WorkList,
-    /// Connections whose handler is to hear `writable`.
+    /// Connections whose handler wants `writable`.
     pub(crate) writable: WorkList,
 }
 

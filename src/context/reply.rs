@@ -278,8 +278,8 @@ impl EventStream {
 /// A response whose body the handler makes piece by piece, for [`Reply::Stream`].
 ///
 /// [`Handler::writable`](crate::Handler::writable) is called first in the turn of the request.
-/// After [`Conn::want_writable`](crate::Conn::want_writable), the next call follows once all pieces have
-/// left. [`Conn::write`](crate::Conn::write) adds a piece to the body, and
+/// After [`Conn::want_writable`](crate::Conn::want_writable), the next call follows once all pieces
+/// have left. [`Conn::write`](crate::Conn::write) adds a piece to the body, and
 /// [`Conn::finish`](crate::Conn::finish) ends the body.
 ///
 /// ```

@@ -1,5 +1,5 @@
 //! The bounds of waiting output: where much of it lies, and which policy applies beyond the limit.
-//! How messages are dropped is the business of `outbox`.
+//! This file does not know how messages are dropped: `outbox` does.
 
 use super::Delivery;
 use crate::connection::{Backpressure, Lease, Phase};
@@ -8,7 +8,8 @@ use crate::websocket::{CloseCode, State};
 
 impl Delivery {
     /// Applies the policy to an outbox beyond its limit, and moves a large one out of the heap. The
-    /// kernel is asked once before, so that a burst never hurts a fast reader.
+    /// kernel is offered the outbox once before, so that a burst never costs a fast reader a
+    /// message.
     #[inline]
     pub(super) fn police(&mut self, at: &mut Lease<'_>) {
         let max = at.options().max_buffered;
@@ -34,7 +35,7 @@ impl Delivery {
             return;
         }
         let policy = at.options().backpressure;
-        // Nothing is added after our Close frame, and the peer should hear that one.
+        // Nothing follows the Close frame, and that frame should still arrive.
         let closing = at.connection.phase == Phase::WebSocket(State::Closing);
         let Some(held) = &mut at.connection.held else { return };
         let outbox = &mut held.outbox;

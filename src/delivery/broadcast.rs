@@ -1,5 +1,5 @@
 //! One message for many receivers: each wire form is encoded once, and a receiver that must wait
-//! keeps a pointer. This file does not know who the receivers are.
+//! keeps a pointer. This file does not choose the receivers.
 
 use std::rc::Rc;
 
@@ -57,7 +57,7 @@ impl<'m> EncodedOnce<'m> {
 }
 
 impl Delivery {
-    /// Sends a message for many to one of them.
+    /// Sends a message for many receivers to one of them.
     pub(crate) fn deliver(&mut self, at: &mut Lease<'_>, encoded: &mut EncodedOnce<'_>) {
         #[cfg(feature = "deflate")]
         if let Some((frame, droppable)) = self.compressed_for(at, encoded) {
@@ -81,8 +81,8 @@ impl Delivery {
         self.push_frame(at, frame, kind, droppable, encoded.key);
     }
 
-    /// Returns a compressed frame for one of many, if that one takes compressed messages. With
-    /// context takeover later frames refer to this one, so no policy may drop it.
+    /// Returns a compressed frame for one of many receivers, if that one takes compressed messages.
+    /// With context takeover later frames refer to this one, so no policy may drop it.
     #[cfg(feature = "deflate")]
     fn compressed_for(
         &mut self,

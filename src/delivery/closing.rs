@@ -1,5 +1,5 @@
 //! Close frames: of a connection that fails, and of one that closes in order (RFC 6455 section 7).
-//! This file does not know why.
+//! This file does not know why a connection closes.
 
 use super::Delivery;
 use crate::connection::Lease;
@@ -7,7 +7,8 @@ use crate::outbox::Kind;
 use crate::websocket::{self, Action, CloseCode, Input, Opcode};
 
 impl Delivery {
-    /// Fails a connection: the peer hears why, its handler will, and it ends (RFC 6455 7.1.7).
+    /// Fails a connection (RFC 6455 7.1.7): sends a Close frame, records the close, and ends the
+    /// exchange.
     pub(crate) fn fail(&mut self, at: &mut Lease<'_>, code: CloseCode, reason: &'static str) {
         if at.apply(Input::Violation) == Action::Fail {
             self.push_close(at, code, reason);

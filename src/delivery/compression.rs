@@ -1,5 +1,6 @@
-//! Compression of messages (RFC 7692) on their way out, and decompression on their way in: with the
-//! server's shared contexts, or with those of a connection that agreed on context takeover.
+//! Compression of messages on their way out, and decompression on their way in (RFC 7692). Most
+//! connections share the server's contexts. A connection that agreed on context takeover has its
+//! own. This file negotiates nothing.
 
 use std::fmt;
 use std::mem;

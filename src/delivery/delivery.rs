@@ -23,7 +23,7 @@ pub(super) const CORK_KEPT: usize = 2 << 20;
 pub(crate) struct Delivery {
     /// The outbox of the connection whose input is being handled.
     pub(super) cork: Outbox,
-    /// Frames of the same connection, while it is on the fast path. Any other output moves them
+    /// Frames of this connection, while it is on the fast path. Any other output moves them
     /// into the cork and follows there.
     pub(super) frame_buf: FrameBuf,
     /// More of the input that is being handled follows: output is better gathered.

@@ -1,6 +1,7 @@
 //! The pending fan-out: one frame on its way to many connections at rest. Until the end of the turn
-//! each of them costs a number in a list instead of an outbox: 201 instructions a delivery instead
-//! of 685. A second frame, and all later output to the same receiver, takes the usual way behind it.
+//! each of them costs a number in a list instead of an outbox. This took a delivery from 685 to 201
+//! instructions. A second frame, and all later output to a receiver, takes the usual way behind the
+//! pending one.
 
 use std::collections::VecDeque;
 use std::rc::Rc;

@@ -8,16 +8,28 @@ use crate::websocket::Message;
 /// a [`Message`], a `&str` (text) or a `&[u8]` (binary).
 ///
 /// ```
-/// use switchboard::{Context, Outgoing};
+/// use switchboard::testing::{Received, World};
+/// use switchboard::{Conn, EventStream, Handler, Outgoing, Reply, Request};
 ///
-/// fn report(cx: &mut Context) {
-///     cx.publish("news", "hello");
-///     cx.publish("room", Outgoing::text("21.5").event("temperature").id("1042"));
+/// struct Room;
+///
+/// impl Handler for Room {
+///     fn request(&mut self, _: &mut Conn, _: &mut Request) -> Reply {
+///         EventStream::new().into()
+///     }
+///
+///     fn open(&mut self, conn: &mut Conn, _: &Request) {
+///         conn.subscribe("room");
+///     }
 /// }
-/// # let mut server = switchboard::Server::detached();
-/// # let cx = server.context(std::time::Instant::now());
-/// # report(cx);
-/// # assert_eq!(cx.subscribers("room"), 0);
+///
+/// let mut world = World::new();
+/// world.server.zone("/", Room);
+/// let client = world.events("/");
+/// world.context().publish("room", Outgoing::text("21.5").event("temperature").id("1042"));
+/// let (event, id) = (Some("temperature".to_owned()), Some("1042".to_owned()));
+/// let expected = Received::Event { event, id, data: "21.5".to_owned() };
+/// assert_eq!(world.hear(client), [expected]);
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Outgoing<'a> {
@@ -50,8 +62,8 @@ impl<'a> Outgoing<'a> {
         self
     }
 
-    /// Sends the message uncompressed, whatever both sides agreed on. Use it for bytes that do not
-    /// shrink, and for secrets whose length must not tell of their content.
+    /// Sends the message uncompressed, even where both sides agreed on compression. Use it for
+    /// bytes that do not shrink, and for secrets whose length must not tell of their content.
     #[must_use]
     pub fn uncompressed(mut self) -> Outgoing<'a> {
         self.uncompressed = true;

@@ -123,7 +123,8 @@
 //! server.max_connections(50_000);
 //! server.max_connections_per_address(100); // one IPv4 address, or one IPv6 /64
 //! let options = Options::new().max_message(64 << 10).max_buffered(256 << 10);
-//! server.options(options.message_rate(Rate::per_second(10).burst(20))); // 10 a second, 20 of them at once
+//! // 10 a second, 20 of them at once
+//! server.options(options.message_rate(Rate::per_second(10).burst(20)));
 //! ```
 //!
 //! # What stays your task
@@ -134,6 +135,6 @@
 //! - **What a streamed response writes.** A handler watches
 //!   [`Conn::buffered`](crate::Conn::buffered) itself; see [`big_messages`](super::big_messages).
 //! - **TLS.** A proxy does it for now.
-//! - **Who the user is**, and requests that change something: the check of the origin is for
-//!   WebSockets alone.
+//! - **The identity of the user**, and requests that change something: the check of the origin is
+//!   for WebSockets alone.
 //! - **Secrets that you compare**: do so in constant time.

@@ -75,7 +75,7 @@
 //! assert_eq!(world.closed(eve).unwrap().0, CloseCode::POLICY);
 //! ```
 //!
-//! # Who pings whom
+//! # Pings: who sends them
 //!
 //! The server pings, and you need do nothing. A WebSocket that was silent for 120 s gets a ping.
 //! Each connection takes another part off that time, an eighth at most, so that many are not pinged

@@ -1,5 +1,5 @@
-//! An in-memory connection whose peer can be slow, abrupt or gone. It uses no descriptor. It reports
-//! no readiness either: the holder of the peer does that.
+//! An in-memory connection whose peer can be slow, abrupt or gone. It uses no descriptor. This file
+//! reports no readiness: the holder of the peer does.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,5 @@
-//! What is dropped when too much waits for a peer: whole messages that have not begun to leave, and nothing else. It knows how to drop,
-//! not when.
+//! Drops whole messages that have not begun to leave from an outbox, and nothing else. This file
+//! does not know when to drop.
 
 use std::mem;
 use std::rc::Rc;
@@ -10,16 +10,17 @@ use super::segment::{Droppable, Kind, Segment};
 use crate::websocket::{Decoded, Header};
 
 impl Outbox {
-    /// Takes runs of frames apart, so that each message can be dropped by itself. Only what the transport has refused comes to this. `takeover`
-    /// says that later compressed messages may refer to earlier ones.
+    /// Splits own segments into one segment for each frame, so that a policy can drop one message.
+    /// Only output that the transport has refused is split. With `takeover`, later compressed
+    /// messages may refer to earlier ones.
     pub(crate) fn take_apart(&mut self, takeover: bool) {
         let mut at = self.left;
         for segment in mem::take(&mut self.segments) {
             match segment {
                 Segment::Own { len, sent, kind: Kind::Frames } => {
-                    let run = self.own[at - sent..at - sent + len].to_vec();
+                    let frames = self.own[at - sent..at - sent + len].to_vec();
                     at += len - sent;
-                    self.push_frames(&run, sent, takeover);
+                    self.push_frames(&frames, sent, takeover);
                 }
                 Segment::Own { len, sent, .. } => {
                     let bytes = Rc::new(self.own[at..at + len - sent].to_vec());
@@ -40,20 +41,21 @@ impl Outbox {
         }
     }
 
-    /// The frames of a run that have not left, one segment each.
-    fn push_frames(&mut self, run: &[u8], sent: usize, takeover: bool) {
+    /// Appends one segment for each frame that has not left entirely.
+    fn push_frames(&mut self, frames: &[u8], sent: usize, takeover: bool) {
         let mut start = 0;
-        while start < run.len() {
-            // We wrote these headers ourselves.
-            let Decoded::Header(header, head) = Header::decode_with(&run[start..], true) else {
+        while start < frames.len() {
+            // This program wrote these headers, so none is invalid.
+            let Decoded::Header(header, head) = Header::decode_with(&frames[start..], true) else {
                 return;
             };
             let end = start + head + header.len as usize;
-            // A fragment cannot be dropped without the others, nor what later messages refer to.
+            // A fragment needs the other fragments, and later messages may refer to a compressed
+            // one.
             let whole = header.fin && header.opcode.is_start() && !(header.rsv1 && takeover);
             let drop = if whole { Droppable::Message { key: 0 } } else { Droppable::Never };
             if end > sent {
-                let frame = Rc::new(run[start..end].to_vec());
+                let frame = Rc::new(frames[start..end].to_vec());
                 self.segments.push_back(Segment::Shared {
                     frame,
                     sent: sent.saturating_sub(start),
@@ -64,7 +66,8 @@ impl Outbox {
         }
     }
 
-    /// Drops the latest messages until no more than `max` bytes wait, or nothing is left that may be dropped.
+    /// Drops the latest messages until at most `max` bytes wait or no message may be dropped.
+    /// Returns the number of messages dropped.
     pub(crate) fn drop_newest(&mut self, max: usize) -> u64 {
         let behind = self.behind.as_mut();
         let mut dropped =
@@ -77,7 +80,8 @@ impl Outbox {
         dropped
     }
 
-    /// Drops the oldest messages until no more than `max` bytes wait, or nothing is left that may be dropped.
+    /// Drops the oldest messages until at most `max` bytes wait or no message may be dropped.
+    /// Returns the number of messages dropped.
     pub(crate) fn drop_oldest(&mut self, max: usize) -> u64 {
         let (mut dropped, mut at) = (0, 0);
         while self.buffered() > max && at < self.segments.len() {
@@ -90,7 +94,7 @@ impl Outbox {
         dropped + behind.map_or(0, |behind| behind.drop_oldest(max.saturating_sub(self.len)))
     }
 
-    /// Drops every message that the latest one makes obsolete.
+    /// Drops every message with the key of the latest one. Returns the number of messages dropped.
     pub(crate) fn drop_obsolete(&mut self) -> u64 {
         if let Some(behind) = &mut self.behind
             && !behind.is_empty()
@@ -107,9 +111,10 @@ impl Outbox {
         let before = (self.segments.len(), self.len);
         let last = before.0 - 1;
         let (mut at, mut gone) = (0, 0);
+        let latest = Droppable::Message { key };
         self.segments.retain(|segment| {
             let obsolete = at < last
-                && matches!(segment, Segment::Shared { sent: 0, drop: Droppable::Message { key: same }, .. } if *same == key);
+                && matches!(segment, Segment::Shared { sent: 0, drop, .. } if *drop == latest);
             at += 1;
             gone += if obsolete { segment.rest() } else { 0 };
             !obsolete
@@ -118,7 +123,8 @@ impl Outbox {
         (before.0 - self.segments.len()) as u64
     }
 
-    /// Bytes waiting, without the rest of a message that has begun: once it was too late to drop it, it is nobody's fault.
+    /// Bytes that wait, without the rest of a message that has begun to leave. Such a message can
+    /// no longer be dropped, so it does not count against the peer.
     pub(crate) fn buffered_behind_begun(&self) -> usize {
         let begun = match self.segments.front() {
             Some(segment @ Segment::Shared { sent, drop: Droppable::Message { .. }, .. })
@@ -131,6 +137,7 @@ impl Outbox {
         self.buffered() - begun
     }
 
+    /// Drops the segment at an index, and returns whether it may be dropped.
     fn drop_at(&mut self, at: usize) -> bool {
         match self.segments.get(at) {
             Some(Segment::Shared { sent: 0, drop: Droppable::Message { .. }, frame }) => {

@@ -1,11 +1,13 @@
-//! Bytes on their way to one peer: segments in their order, what leaves in one write, and which of
-//! them a policy may drop. This folder knows no connection and no reason for a message.
+//! Bytes on their way to one peer: segments in their order, what leaves in one write, and what a
+//! policy may drop. This folder knows no connection and no reason for a message.
 
 mod drop_policy;
 #[expect(clippy::module_inception)]
 mod outbox;
 mod paged_buf;
 mod segment;
+#[cfg(test)]
+mod tests;
 mod writing;
 
 pub(crate) use outbox::Outbox;

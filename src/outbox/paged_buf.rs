@@ -1,5 +1,8 @@
-//! Bytes that wait: heap in the heap, pages in pages of their own, which the kernel has back as soon as they are no longer needed. It
-//! knows where bytes lie, not what they say nor for whom they wait.
+//! A buffer of waiting bytes: few lie in the heap, many in an anonymous map (`memmap2`) that the
+//! kernel has back once they have left. `memmap2` maps a fixed length; growth, shrinking and the
+//! way back to the heap are this file's. The file knows where bytes lie, not for whom they wait.
+//!
+//! In the heap alone, 70 MB of 100 stayed resident after a burst to 1,000 slow clients had left.
 
 use std::cell::Cell;
 use std::mem;
@@ -7,24 +10,26 @@ use std::ops::Deref;
 
 use memmap2::MmapMut;
 
-/// As pages bytes may lie in the heap. An allocator puts buffers up to a size that it chooses between small ones, and gives nothing of
-/// that back while a single small one lies above it.
+/// Bytes that may wait in the heap. An allocator places larger buffers between small ones too, and
+/// returns no memory to the kernel while one small buffer lies above them.
 pub(crate) const MAX_HEAP: usize = 32 << 10;
-/// No more than so pages need no pages of their own any more.
+/// Bytes that move from pages back into the heap: this number or fewer.
 const MIN_PAGES: usize = 8 << 10;
-/// What is kept of the buffer that writers are lent while the bytes lie in pages.
+/// Capacity in bytes that the lent buffer keeps between two writes.
 const LENT_KEPT: usize = 64 << 10;
 
 thread_local! {
-    /// That buffer, empty: one for all, since what it holds is moved over at once.
-    static LENT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    /// The buffer that writers are lent while bytes lie in pages. One buffer serves all, since each
+    /// write empties it into the pages at once.
+    static LENT_BUF: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Bytes in one piece, appended at the end and taken from the front.
 #[derive(Debug, Default)]
 pub(super) struct PagedBuf {
-    /// All bytes; or none while there are pages.
+    /// All bytes, or none while there are pages.
     heap: Vec<u8>,
+    /// All bytes, if they are many.
     pages: Option<Box<Pages>>,
 }
 
@@ -41,11 +46,11 @@ impl Deref for PagedBuf {
 }
 
 impl PagedBuf {
-    /// Lets `write` put bytes at the end of the buffer it is lent, and returns how pages those were.
+    /// Lends `write` a buffer to append bytes to, and returns the number of bytes appended.
     #[inline]
     pub(super) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         if self.pages.is_some() {
-            self.heap = LENT.take();
+            self.heap = LENT_BUF.take();
         }
         let before = self.heap.len();
         write(&mut self.heap);
@@ -56,7 +61,7 @@ impl PagedBuf {
         added
     }
 
-    /// Appends a piece that is to wait; a large one goes into pages at once.
+    /// Appends a piece that has to wait. A large piece goes into pages at once.
     pub(super) fn keep(&mut self, piece: &[u8]) {
         if self.pages.is_none() && self.heap.len() + piece.len() > MAX_HEAP {
             self.take_pages(0, piece.len());
@@ -67,12 +72,14 @@ impl PagedBuf {
         }
     }
 
-    /// Whether more of the heap is taken than should be. A buffer that grew with heap bytes is at most twice as large as they.
+    /// Whether the bytes take too much of the heap. A buffer that grew by few bytes at a time is at
+    /// most twice as large as its content.
     pub(super) fn is_crowded(&self) -> bool {
         self.heap.len() > MAX_HEAP || self.heap.capacity() > 2 * MAX_HEAP
     }
 
-    /// Forgets the first `n` bytes and takes no more of the heap than it should for the rest, unless the kernel has no pages.
+    /// Removes the first `n` bytes and moves many remaining bytes into pages. They stay in the heap
+    /// if the kernel gives no pages.
     pub(super) fn store_waiting(&mut self, n: usize) {
         if self.pages.is_some() {
             return self.forget(n);
@@ -85,7 +92,7 @@ impl PagedBuf {
         }
     }
 
-    /// Forgets the first `n` bytes. Memory follows what is left.
+    /// Removes the first `n` bytes, and takes smaller pages or the heap for the rest.
     pub(super) fn forget(&mut self, n: usize) {
         let Some(pages) = &mut self.pages else {
             self.heap.drain(..n);
@@ -110,29 +117,30 @@ impl PagedBuf {
         }
     }
 
-    /// Keeps no more of the heap than this; only where nothing waits.
+    /// Frees a heap buffer of more than `keep` bytes. No byte waits.
     pub(super) fn shrink(&mut self, keep: usize) {
         if self.heap.capacity() > keep {
             self.heap = Vec::new();
         }
     }
 
-    /// Bytes of memory that it has a claim to.
+    /// Bytes of memory reserved in the heap and in pages.
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.heap.capacity() + self.pages.as_ref().map_or(0, |pages| pages.map.len())
     }
 
-    /// What was written into the lent buffer joins the rest.
+    /// Moves bytes from the lent buffer into the pages.
     fn move_over(&mut self) {
         let mut lent = mem::take(&mut self.heap);
         self.keep(&lent);
         lent.clear();
         lent.shrink_to(LENT_KEPT);
-        LENT.set(lent);
+        LENT_BUF.set(lent);
     }
 
-    /// Moves what lies in the heap, but for the first `n` bytes, into pages with room for as pages more, if the kernel gives some.
+    /// Moves the heap's bytes, without the first `n`, into pages with room for `more` bytes. Does
+    /// nothing if the kernel gives no pages.
     fn take_pages(&mut self, n: usize, more: usize) {
         self.pages = Pages::of(&self.heap[n..], more);
         if self.pages.is_some() {
@@ -140,6 +148,7 @@ impl PagedBuf {
         }
     }
 
+    /// Moves all bytes from pages back into the heap.
     fn leave_pages(&mut self) {
         if let Some(pages) = self.pages.take() {
             self.heap = pages.bytes().to_vec();
@@ -147,7 +156,8 @@ impl PagedBuf {
     }
 }
 
-/// An anonymous map of a power of two, of which the first `len` bytes are in use; the kernel has lent memory for those only.
+/// An anonymous map whose length is a power of two. The first `len` bytes are in use, and the
+/// kernel lends memory for these only.
 #[derive(Debug)]
 struct Pages {
     map: MmapMut,
@@ -155,7 +165,7 @@ struct Pages {
 }
 
 impl Pages {
-    /// Pages with these bytes and room for as pages more; none where the kernel gives none.
+    /// Maps pages for these bytes and `more` bytes; `None` if the kernel gives no pages.
     fn of(bytes: &[u8], more: usize) -> Option<Box<Pages>> {
         let capacity = bytes.len().checked_add(more)?.checked_next_power_of_two()?;
         let mut map = map(capacity)?;
@@ -167,7 +177,7 @@ impl Pages {
         &self.map[..self.len]
     }
 
-    /// Whether there was room for it, or the kernel gave some.
+    /// Appends bytes, and returns false if the kernel gives no larger pages.
     fn append(&mut self, bytes: &[u8]) -> bool {
         let end = self.len + bytes.len();
         if end > self.map.len() {
@@ -179,12 +189,14 @@ impl Pages {
         true
     }
 
+    /// Removes the first `n` bytes.
     fn forget(&mut self, n: usize) {
         self.map.copy_within(n..self.len, 0);
         self.len -= n;
     }
 }
 
+/// Maps pages, unless a test refuses.
 fn map(len: usize) -> Option<MmapMut> {
     #[cfg(test)]
     if tests::REFUSED.get() {
@@ -200,7 +212,7 @@ mod tests {
     use super::*;
 
     thread_local! {
-        /// Whether the kernel gives no pages.
+        /// Whether `map` fails as if the kernel gave no pages.
         pub(super) static REFUSED: Cell<bool> = const { Cell::new(false) };
     }
 
@@ -208,9 +220,9 @@ mod tests {
     enum Step {
         Write(usize),
         Keep(usize),
-        /// All but so pages of what is there.
+        /// All bytes but this number.
         Forget(usize),
-        Settle(usize),
+        Store(usize),
         Clear,
         Refuse(bool),
     }
@@ -221,112 +233,108 @@ mod tests {
             6 => len().prop_map(Step::Write),
             3 => len().prop_map(Step::Keep),
             3 => len().prop_map(Step::Forget),
-            4 => len().prop_map(Step::Settle),
+            4 => len().prop_map(Step::Store),
             1 => Just(Step::Clear),
             1 => any::<bool>().prop_map(Step::Refuse),
         ]
     }
 
-    /// Bytes of which no two neighbouring pieces are alike.
+    /// Bytes that differ between neighbouring pieces.
     fn bytes(len: usize, salt: usize) -> Vec<u8> {
         (0..len).map(|n| ((n * 31 + salt * 7) >> 3) as u8).collect()
     }
 
     proptest! {
         #[test]
-        fn waiting_holds_what_a_vec_would(steps in prop::collection::vec(step(), 0..40)) {
-            let (mut waiting, mut expected) = (PagedBuf::default(), Vec::new());
+        fn paged_buf_holds_the_bytes_of_a_vec(steps in prop::collection::vec(step(), 0..40)) {
+            let (mut buf, mut expected) = (PagedBuf::default(), Vec::new());
             REFUSED.set(false);
             for (salt, step) in steps.into_iter().enumerate() {
                 match step {
                     Step::Write(len) => {
-                        let added = waiting.write(|own| own.extend_from_slice(&bytes(len, salt)));
+                        let added = buf.write(|own| own.extend_from_slice(&bytes(len, salt)));
                         prop_assert_eq!(added, len);
                         expected.extend_from_slice(&bytes(len, salt));
                     }
                     Step::Keep(len) => {
-                        waiting.keep(&bytes(len, salt));
+                        buf.keep(&bytes(len, salt));
                         expected.extend_from_slice(&bytes(len, salt));
                     }
                     Step::Forget(len) => {
                         let n = expected.len() - len.min(expected.len());
-                        waiting.forget(n);
+                        buf.forget(n);
                         expected.drain(..n);
                     }
-                    Step::Settle(n) => {
+                    Step::Store(n) => {
                         let n = n.min(expected.len());
-                        waiting.store_waiting(n);
+                        buf.store_waiting(n);
                         expected.drain(..n);
-                        prop_assert!(REFUSED.get() || !waiting.is_crowded());
+                        prop_assert!(REFUSED.get() || !buf.is_crowded());
                     }
                     Step::Clear => {
-                        waiting.clear();
+                        buf.clear();
                         expected.clear();
                     }
                     Step::Refuse(refused) => REFUSED.set(refused),
                 }
-                prop_assert!(*waiting == *expected);
+                prop_assert!(*buf == *expected);
             }
         }
     }
 
     #[test]
-    fn waiting_takes_pages_for_many_bytes_and_gives_them_back() {
-        let mut waiting = PagedBuf::default();
+    fn paged_buf_takes_pages_for_many_bytes_and_gives_them_back() {
+        let mut buf = PagedBuf::default();
         REFUSED.set(false);
-        waiting.write(|own| own.resize(MAX_HEAP, 1));
-        assert!(!waiting.is_crowded() && waiting.pages.is_none());
-        waiting.write(|own| own.push(1));
-        assert!(waiting.is_crowded());
-        waiting.store_waiting(0);
-        assert_eq!((waiting.heap.capacity(), waiting.capacity()), (0, 2 * MAX_HEAP));
-        (0..100).for_each(|_| assert_eq!(waiting.write(|own| own.resize(1_000, 2)), 1_000));
-        assert_eq!(
-            (waiting.heap.capacity(), waiting.capacity()),
-            (0, 256 << 10),
-            "they grow by doubling"
-        );
-        waiting.forget(100 << 10);
-        assert_eq!(waiting.capacity(), 32 << 10, "what is left is {} bytes", waiting.len());
-        waiting.forget(waiting.len() - MIN_PAGES);
-        assert!(waiting.pages.is_none() && waiting.capacity() < 2 * MIN_PAGES);
-        waiting.keep(&vec![3; 1 << 20]);
-        assert_eq!((waiting.heap.capacity(), waiting.capacity()), (0, 2 << 20));
-        waiting.clear();
-        assert_eq!((waiting.len(), waiting.capacity()), (0, 0));
+        buf.write(|own| own.resize(MAX_HEAP, 1));
+        assert!(!buf.is_crowded() && buf.pages.is_none());
+        buf.write(|own| own.push(1));
+        assert!(buf.is_crowded());
+        buf.store_waiting(0);
+        assert_eq!((buf.heap.capacity(), buf.capacity()), (0, 2 * MAX_HEAP));
+        (0..100).for_each(|_| assert_eq!(buf.write(|own| own.resize(1_000, 2)), 1_000));
+        assert_eq!((buf.heap.capacity(), buf.capacity()), (0, 256 << 10), "they grow by doubling");
+        buf.forget(100 << 10);
+        assert_eq!(buf.capacity(), 32 << 10, "what is left is {} bytes", buf.len());
+        buf.forget(buf.len() - MIN_PAGES);
+        assert!(buf.pages.is_none() && buf.capacity() < 2 * MIN_PAGES);
+        buf.keep(&vec![3; 1 << 20]);
+        assert_eq!((buf.heap.capacity(), buf.capacity()), (0, 2 << 20));
+        buf.clear();
+        assert_eq!((buf.len(), buf.capacity()), (0, 0));
     }
 
-    /// What was made large for other bytes is not kept for the heap that wait.
+    /// A large buffer is not kept for the few bytes of it that wait.
     #[test]
-    fn waiting_fits_few_bytes_of_a_large_buffer() {
-        let mut waiting = PagedBuf { heap: vec![1; 1 << 20], ..PagedBuf::default() };
-        waiting.store_waiting((1 << 20) - 100);
-        assert_eq!((waiting.len(), waiting.capacity()), (100, 100));
+    fn paged_buf_fits_few_bytes_of_a_large_buffer() {
+        let mut buf = PagedBuf { heap: vec![1; 1 << 20], ..PagedBuf::default() };
+        buf.store_waiting((1 << 20) - 100);
+        assert_eq!((buf.len(), buf.capacity()), (100, 100));
     }
 
-    /// The lent buffer grows for a large message and for nobody else.
+    /// The lent buffer shrinks after a large message.
     #[test]
-    fn waiting_lends_one_buffer_of_bounded_size() {
-        let mut waiting = PagedBuf::default();
+    fn paged_buf_lends_one_buffer_of_bounded_size() {
+        let mut buf = PagedBuf::default();
         REFUSED.set(false);
-        waiting.keep(&[1; 2 * MAX_HEAP]);
-        waiting.write(|own| own.resize(1 << 20, 2));
-        let kept = waiting.write(|own| assert!(own.is_empty() && own.capacity() == LENT_KEPT));
+        buf.keep(&[1; 2 * MAX_HEAP]);
+        buf.write(|own| own.resize(1 << 20, 2));
+        let kept = buf.write(|own| assert!(own.is_empty() && own.capacity() == LENT_KEPT));
         assert_eq!(kept, 0);
     }
 
     #[test]
-    fn waiting_stays_in_the_heap_where_there_are_no_pages() {
-        let mut waiting = PagedBuf::default();
-        waiting.keep(&[1; 2 * MAX_HEAP]);
-        assert!(waiting.pages.is_some());
+    fn paged_buf_stays_in_the_heap_without_pages() {
+        let mut buf = PagedBuf::default();
+        buf.keep(&[1; 2 * MAX_HEAP]);
+        assert!(buf.pages.is_some());
         REFUSED.set(true);
-        waiting.write(|own| own.push(2));
-        waiting.store_waiting(0);
-        assert!(waiting.pages.is_none() && waiting.is_crowded());
-        assert_eq!((waiting.len(), waiting.last()), (2 * MAX_HEAP + 1, Some(&2)));
+        buf.write(|own| own.push(2));
+        buf.store_waiting(0);
+        assert!(buf.pages.is_none() && buf.is_crowded());
+        assert_eq!((buf.len(), buf.last()), (2 * MAX_HEAP + 1, Some(&2)));
         REFUSED.set(false);
-        waiting.store_waiting(1);
-        assert!(waiting.pages.is_some() && waiting.len() == 2 * MAX_HEAP);
+        buf.store_waiting(1);
+        assert!(buf.pages.is_some() && buf.len() == 2 * MAX_HEAP);
     }
 }

@@ -1,41 +1,42 @@
-//! What an outbox is a queue of: what a piece of output is, how much of it has left, and what may come before it or drop it. It holds no
-//! queue, and of own bytes only their number.
+//! The segments of an outbox: how much of each has left, what may leave before a segment, what may
+//! drop one. This file holds no queue, and only the number of own bytes.
 
 use std::rc::Rc;
 
-/// A frame encoded once for many receivers.
+/// A frame or event encoded once for many receivers.
 pub(crate) type Shared = Rc<Vec<u8>>;
 
-/// What a segment is, which decides what may leave before it and what may be dropped.
+/// The content of a segment, which decides what may leave before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Whole WebSocket frames; control frames may go between them.
+    /// Whole WebSocket frames. Control frames may leave between two of them.
     Frames,
-    /// Bytes of HTTP, of an event stream or of a takeover: they leave in their order.
+    /// Bytes of HTTP, of an event stream or of a takeover. Nothing may leave between them.
     Bytes,
 }
 
+/// A piece of output that leaves from one place in memory.
 #[derive(Debug)]
 pub(super) enum Segment {
-    /// A run of `len` bytes of `Outbox::own`, of which `sent` have left.
+    /// The next `len` bytes of `Outbox::own`, of which `sent` have left.
     Own { len: usize, sent: usize, kind: Kind },
     /// One frame or event, of which `sent` bytes have left.
     Shared { frame: Shared, sent: usize, drop: Droppable },
 }
 
-/// Whether a policy may drop a frame, and which later one makes it obsolete.
+/// Whether a policy may drop a shared segment, and which later one makes it obsolete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Droppable {
-    /// It may not, and nothing may come before its end: bytes of HTTP.
+    /// No policy may drop the segment, and nothing may leave before its end: bytes of HTTP.
     Whole,
+    /// No policy may drop the frame. Control frames may leave before it.
     Never,
-    /// It may, and one with the same key replaces it; zero is no key.
-    Message {
-        key: u64,
-    },
+    /// A policy may drop the message. A later one with the same key replaces it; 0 is no key.
+    Message { key: u64 },
 }
 
 impl Segment {
+    /// Bytes that have not left.
     pub(super) fn rest(&self) -> usize {
         match self {
             Segment::Own { len, sent, .. } => len - sent,

@@ -1,5 +1,5 @@
-//! How an outbox leaves: what one write takes of it, and how far each came. It does not know what may be dropped, nor what follows when
-//! the transport is full.
+//! Writes an outbox to a transport: which segments one write takes, and how many bytes have left.
+//! This file does not know what may be dropped, nor what follows once the transport is full.
 
 use std::io::{self, IoSlice};
 
@@ -7,9 +7,11 @@ use super::outbox::Outbox;
 use super::segment::Segment;
 use crate::net::{Transport, Wrote};
 
-/// One attempt to write: of what, how much of it was taken, and whether the transport is full.
+/// One call of the transport.
 struct Attempt {
+    /// Whether the bytes are control frames, not segments.
     is_control: bool,
+    /// Bytes that the transport took.
     n: usize,
     is_full: bool,
 }
@@ -20,15 +22,17 @@ impl Attempt {
     }
 }
 
-/// Segments below this size are brought together, which is cheaper than to name each of them to the kernel.
+/// Segments below this size in bytes are gathered: a copy is cheaper than a slice of a vectored
+/// write.
 const SMALL: usize = 8 << 10;
-/// How much of them is brought together for one write.
+/// The most bytes gathered for one write.
 const WRITE: usize = 64 << 10;
-/// Larger segments that leave in one write.
+/// The most larger segments in one vectored write.
 const PIECES: usize = 16;
 
 impl Outbox {
-    /// Writes until it is empty or the transport is full. `scratch` is where small frames are gathered.
+    /// Writes until the outbox is empty or the transport is full. Small frames are gathered in
+    /// `scratch`.
     pub(crate) fn write_to(
         &mut self,
         transport: &mut Transport,
@@ -56,7 +60,7 @@ impl Outbox {
         Ok(Wrote::All)
     }
 
-    /// Writes what is next: a control frame at a frame boundary, else as many segments as one write takes.
+    /// Writes control frames at a frame boundary, else as many segments as one write takes.
     fn write_once(&self, transport: &mut Transport, scratch: &mut Vec<u8>) -> io::Result<Attempt> {
         let front = self.front();
         let (is_control, piece) = if self.control.is_empty() {
@@ -66,7 +70,7 @@ impl Outbox {
                 false => (false, front),
             }
         } else {
-            // Asked only here: to find where a frame ends, the run that it is in is gone through.
+            // Only here, since `begun` walks all frames of the segment.
             match self.begun() {
                 0 => (true, &self.control[self.control_sent..]),
                 begun => (false, &front[..begun]),
@@ -75,7 +79,7 @@ impl Outbox {
         Ok(Attempt::new(is_control, transport.write(piece)?, piece.len()))
     }
 
-    /// The small segments at the front, brought together.
+    /// Gathers the small segments at the front.
     fn gather<'s>(&self, scratch: &'s mut Vec<u8>) -> &'s [u8] {
         scratch.clear();
         for piece in self.pieces().take_while(|piece| is_small(piece)) {
@@ -87,7 +91,7 @@ impl Outbox {
         scratch
     }
 
-    /// Writes the large segments at the front from where they lie.
+    /// Writes the large segments at the front without a copy.
     fn write_large(&self, transport: &mut Transport) -> io::Result<Attempt> {
         let mut slices = [IoSlice::new(&[]); PIECES];
         let (mut count, mut asked) = (0, 0);
@@ -100,7 +104,7 @@ impl Outbox {
         Ok(Attempt::new(false, transport.write_vectored(&slices[..count])?, asked))
     }
 
-    /// What is left of each segment.
+    /// Returns the bytes of each segment that have not left.
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let mut own = self.left;
         self.segments.iter().map(move |segment| match segment {
@@ -124,8 +128,8 @@ mod tests {
     use super::*;
     use crate::outbox::segment::{Droppable, Kind};
 
-    /// Segments around the size from which they are named instead of copied, own and shared, small ones more than one write gathers and
-    /// large ones more than one write takes: in their order at the far end, whatever it takes at a time.
+    /// Own and shared segments around `SMALL` arrive in their order through every window. There are
+    /// more small ones than one write gathers, and more large ones than one write takes.
     #[test]
     fn outbox_of_small_and_large_segments_leaves_in_order() {
         let large = [SMALL, SMALL + 1, 3 * SMALL].into_iter().cycle().take(2 * PIECES + 3);
@@ -156,9 +160,9 @@ mod tests {
         }
     }
 
-    /// A large frame that waits is not copied to be written.
+    /// A large frame that waits is written without a copy.
     #[test]
-    fn outbox_names_large_segments_to_the_transport() {
+    fn outbox_writes_large_segments_without_a_copy() {
         let (mut transport, mut peer) = Transport::memory();
         let (mut outbox, mut scratch) = (Outbox::default(), Vec::new());
         let frame = Rc::new(vec![7; SMALL]);

@@ -3,13 +3,12 @@
 //!
 //! One function from readiness to answer took an echo from 1,017 to 699 instructions.
 
-use super::handler::Handler;
 use super::input::STEPS;
 use super::server::Server;
 use crate::connection::{AtRest, ConnId};
 use crate::context::{Conn, Context};
 use crate::net::Read;
-use crate::websocket::{Message, Messages, Role, only_message, whole_frame, whole_message};
+use crate::websocket::{Role, only_message, whole_frame, whole_message};
 
 impl Server {
     /// Reads from a connection at rest. Returns false, and does nothing, for any other.
@@ -126,36 +125,5 @@ impl Server {
         }
         self.context.table.books.stats.messages += delivered as u64;
         used
-    }
-}
-
-/// A handler as the server calls it. Code made for the handler's type hands a batch of messages
-/// over, with no dynamic call between two of them.
-pub(crate) trait Served: Handler {
-    /// Hands over the messages of a batch, as long as nothing but answers follows. Returns the
-    /// number of messages that are left.
-    fn messages(&mut self, conn: &mut Conn<'_>, batch: Messages<'_>) -> usize;
-}
-
-impl<H: Handler> Served for H {
-    fn messages(&mut self, conn: &mut Conn<'_>, batch: Messages<'_>) -> usize {
-        match batch {
-            Messages::Texts(mut texts) => {
-                while conn.cx.table.books.lane.fast_path() == conn.id
-                    && let Some(text) = texts.next()
-                {
-                    self.message(conn, Message::Text(text));
-                }
-                texts.left()
-            }
-            Messages::Binaries(mut binaries) => {
-                while conn.cx.table.books.lane.fast_path() == conn.id
-                    && let Some(binary) = binaries.next()
-                {
-                    self.message(conn, Message::Binary(binary));
-                }
-                binaries.left()
-            }
-        }
     }
 }

@@ -5,8 +5,7 @@
 use std::mem;
 use std::time::Instant;
 
-use super::input::LARGE_PER_TURN;
-use super::server::Server;
+use super::server::{LARGE_PER_TURN, Server};
 use crate::connection::{Flags, Phase, Progress, UNCOUNTED};
 use crate::context::{Close, Context, RemoteCall};
 use crate::websocket::CloseCode;

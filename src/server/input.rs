@@ -17,10 +17,6 @@ pub(super) const STEPS: usize = 256;
 const LARGE_READ: usize = 256 << 10;
 /// Bytes read per call into a large message's own buffer, once the turn's budget is spent.
 const SMALL_READ: usize = 128 << 10;
-/// Bytes of large messages that one turn reads before it gives way to other connections, some ten
-/// milliseconds' worth. A message that is begun in one turn and ended in a later one has left the
-/// cache by then.
-pub(super) const LARGE_PER_TURN: usize = 32 << 20;
 /// The most bytes of a takeover that wait while the handler uses none of them.
 const MAX_UNUSED: usize = 1 << 20;
 

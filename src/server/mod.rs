@@ -27,10 +27,12 @@ mod input;
 mod listen;
 mod reply;
 mod request;
+mod served;
 #[expect(clippy::module_inception)]
 mod server;
 mod zones;
 
 pub use handler::Handler;
-pub use server::{ListenerId, Server};
+pub use listen::ListenerId;
+pub use server::Server;
 pub use zones::Zone;

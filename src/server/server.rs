@@ -12,9 +12,8 @@ use mio::{Registry, Token, Waker};
 
 use super::addresses::Addresses;
 use super::buffer_pool::BufferPool;
-use super::fast_path::Served;
 use super::handler::{Handler, Messages, Requests};
-use super::input::LARGE_PER_TURN;
+use super::served::Served;
 use super::zones::{Zone, Zones};
 use crate::connection::{Flags, NEVER, Options, Phase, SLOTS, TokenKind, UNCOUNTED, ZoneId};
 use crate::context::{Conn, Context, Remote, Reply};
@@ -129,20 +128,10 @@ pub(super) struct Limits {
 /// messages.
 const READ_BUFFER: usize = 128 << 10;
 
-/// Names a listener of a server. [`Server::listen`] returns one.
-///
-/// ```
-/// use std::net::TcpStream;
-/// use switchboard::{ListenerId, Reactor};
-///
-/// let mut reactor = Reactor::new()?;
-/// let listener: ListenerId = reactor.server.listen("127.0.0.1:0")?;
-/// let address = reactor.server.local_addr(listener)?;
-/// assert!(TcpStream::connect(address).is_ok());
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ListenerId(pub(crate) u16);
+/// Bytes of large messages that one turn reads before it gives way to other connections, some ten
+/// milliseconds' worth. A message that is begun in one turn and ended in a later one has left the
+/// cache by then.
+pub(super) const LARGE_PER_TURN: usize = 32 << 20;
 
 static SERVERS: AtomicUsize = AtomicUsize::new(0);
 

@@ -5,8 +5,8 @@ use std::any::Any;
 
 use http::Method;
 
-use super::fast_path::Served;
 use super::handler::Handler;
+use super::served::Served;
 use crate::websocket::Origins;
 
 /// The place of a handler: a URI prefix, and the methods and origins that it takes.

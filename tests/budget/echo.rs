@@ -1,4 +1,4 @@
-//! The echo whose budgets are checked, and the request that opens a WebSocket to it.
+//! The echo server whose budgets are checked, and the request that opens a WebSocket to it.
 
 use switchboard::Reactor;
 

@@ -1,5 +1,5 @@
-//! A server in a process of its own, for checks of what it costs: the echo, or what a check makes of it.
-//! Knows how to start, reach and end that process; what is counted there is the business of each check.
+//! A server in a process of its own, for checks of its cost: the echo, or another server that a
+//! check defines. This file starts, reaches and ends the process; each check counts for itself.
 
 #[allow(dead_code, reason = "not every check serves an echo")]
 pub mod echo;
@@ -13,12 +13,12 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::gettid;
 use switchboard::{Listener, Reactor};
 
-/// Tells a test executable that it is the server, or another process that a check starts.
+/// Marks a test executable as the server, or as another process that a check starts.
 const ROLE: &str = "SWITCHBOARD_BUDGET_SERVER";
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The process; it ends when this is dropped.
+/// A process that ends when this is dropped.
 pub struct EchoServer {
     process: Child,
     address: SocketAddr,
@@ -26,13 +26,14 @@ pub struct EchoServer {
 }
 
 impl EchoServer {
-    /// Starts this test executable once more, to run nothing but its `serve`, and waits until that listens.
+    /// Starts this test executable again, runs only its test `serve`, and waits until that listens.
     #[allow(dead_code, reason = "not every check serves an echo")]
     pub fn start() -> EchoServer {
         EchoServer::start_as("serve", &[])
     }
 
-    /// The same with another of its ignored tests, which must end in [`serve_with`], and with further environment variables.
+    /// Starts another of its ignored tests, which must end in [`serve_with`], with further
+    /// environment variables.
     pub fn start_as(test: &str, environment: &[(&str, &str)]) -> EchoServer {
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args([test, "--exact", "--ignored", "--nocapture", "--test-threads=1"])
@@ -55,17 +56,17 @@ impl EchoServer {
         panic!("the server did not start: {line}");
     }
 
-    /// The file `name` that the kernel keeps about the thread that serves.
+    /// Reads the kernel's file `name` about the serving thread.
     pub fn kernel_file(&self, name: &str) -> String {
         std::fs::read_to_string(self.kernel_path(name)).unwrap()
     }
 
-    /// Where that is, be it a file or a directory.
+    /// The path of a file or directory about the serving thread.
     pub fn kernel_path(&self, name: &str) -> String {
         format!("/proc/{}/task/{}/{name}", self.process.id(), self.thread)
     }
 
-    /// The thread that serves; the test harness keeps another, which sleeps.
+    /// The serving thread; the test harness keeps another, which sleeps.
     #[allow(dead_code, reason = "not every check traces")]
     pub fn thread(&self) -> u32 {
         self.thread
@@ -82,7 +83,7 @@ impl EchoServer {
         self.rollup("Rss:")
     }
 
-    /// One figure of what the kernel sums up over the mappings.
+    /// One of the figures that the kernel sums up over the mappings.
     #[allow(dead_code, reason = "not every check measures memory")]
     pub fn rollup(&self, name: &str) -> u64 {
         let rollup = self.kernel_file("../../smaps_rollup");
@@ -90,7 +91,7 @@ impl EchoServer {
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
     }
 
-    /// An open WebSocket; the whole answer to the handshake has been read.
+    /// Opens a WebSocket, and reads the whole answer to the handshake.
     pub fn connect(&self) -> TcpStream {
         self.open(TcpStream::connect(self.address).unwrap())
     }
@@ -113,19 +114,19 @@ impl EchoServer {
 
 impl Drop for EchoServer {
     fn drop(&mut self) {
-        // It may have ended by itself; there is nothing left to do then.
+        // The process may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// What the echo server's process does; nothing in any other process.
+/// Runs the echo server in the server's process; does nothing in others.
 #[allow(dead_code, reason = "not every check serves an echo")]
 pub fn serve() {
     serve_with("127.0.0.1:0", echo::reactor);
 }
 
-/// What a server process does; nothing in any other process.
+/// Runs a server in the server's process; does nothing in others.
 pub fn serve_with(listener: impl Into<Listener>, reactor: impl FnOnce() -> Reactor) {
     if std::env::var_os(ROLE).is_none() {
         return;
@@ -142,7 +143,7 @@ pub fn serve_with(listener: impl Into<Listener>, reactor: impl FnOnce() -> React
     reactor.run().unwrap();
 }
 
-/// Prints past the test harness, which keeps to itself what a passing test prints.
+/// Prints past the test harness, which shows no output of a passing test.
 pub fn note(line: &str) {
     let mut terminal = io::stderr();
     writeln!(terminal, "{line}").unwrap();

@@ -1,4 +1,5 @@
-//! The heap of a test executable, counted. Who uses this has it for an allocator; it does not know what is allocated.
+//! Counts the heap of a test executable, as its allocator. This file does not know what is
+//! allocated.
 
 use std::alloc::System;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +9,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 #[global_allocator]
 static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// One test at a time, where several count the same heap.
+/// Held by one test at a time where several count the heap.
 #[allow(dead_code, reason = "some executables have one test")]
 pub fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
@@ -21,7 +22,7 @@ pub fn heap() -> isize {
     stats.bytes_allocated as isize - stats.bytes_deallocated as isize
 }
 
-/// How often memory was asked for so far.
+/// The number of allocations so far.
 #[allow(dead_code, reason = "not everybody counts calls")]
 pub fn allocations() -> usize {
     let stats = HEAP.stats();

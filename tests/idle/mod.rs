@@ -1,4 +1,5 @@
-//! The harness as a process: built, started, waited for, its figures read back. What it should have said is the business of each test.
+//! The harness as a process: builds and starts it, waits for it, and reads its figures. Each test
+//! knows the expected output.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-/// The executable. `cargo test` alone does not build an example that has tests of its own.
+/// Builds the executable: `cargo test` alone does not build an example that has tests of its own.
 fn executable() -> &'static Path {
     static EXECUTABLE: OnceLock<PathBuf> = OnceLock::new();
     EXECUTABLE.get_or_init(|| {
@@ -31,13 +32,13 @@ fn executable() -> &'static Path {
     })
 }
 
-/// A run under way.
+/// A run that has not ended.
 pub struct Run {
     child: Option<Child>,
     json: PathBuf,
 }
 
-/// What came of it.
+/// The result of a run.
 pub struct Ended {
     pub code: i32,
     pub table: String,
@@ -46,7 +47,7 @@ pub struct Ended {
 }
 
 impl Run {
-    /// Starts the harness with arguments that white space parts, and `--json` besides.
+    /// Starts the harness with arguments separated by white space, and with `--json`.
     pub fn start(arguments: &str) -> Run {
         static RUNS: AtomicU32 = AtomicU32::new(0);
         let number = RUNS.fetch_add(1, Ordering::Relaxed);
@@ -61,7 +62,7 @@ impl Run {
         self.child.as_ref().expect("not waited for yet").id()
     }
 
-    /// The processes that it started.
+    /// The processes that the harness started.
     pub fn children(&self) -> Vec<u32> {
         let id = self.id();
         let children =
@@ -69,7 +70,7 @@ impl Run {
         children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
     }
 
-    /// How many sockets they have, the server's and the workers'.
+    /// The number of sockets of these processes, servers and workers.
     pub fn sockets(&self) -> usize {
         self.children().into_iter().map(sockets).sum()
     }
@@ -115,12 +116,12 @@ pub fn run(arguments: &str) -> Ended {
     Run::start(arguments).end()
 }
 
-/// Runs it without `--json`.
+/// Runs the harness to its end without `--json`.
 pub fn run_plainly(arguments: &str) -> Ended {
     ended(&command(arguments).output().unwrap(), Value::Null)
 }
 
-/// A server of the harness's own, but started here.
+/// A server of the harness, started by the test.
 pub struct Server(Child);
 
 impl Server {
@@ -147,9 +148,9 @@ impl Drop for Server {
     }
 }
 
-/// The first of so many ports of this machine at which nobody listens.
+/// The first of this many neighbouring free ports of this machine.
 pub fn free_ports(count: u16) -> u16 {
-    // Below the ephemeral ones, and different in each test.
+    // Below the ephemeral ports, and different in each test.
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
         let next = NEXT.fetch_add(u32::from(count), Ordering::Relaxed) + std::process::id() * 41;
@@ -160,14 +161,15 @@ pub fn free_ports(count: u16) -> u16 {
     }
 }
 
-/// How many sockets a process has. The kernel's table of all of them may be long, as after other tests.
+/// The number of sockets of a process. The kernel's table of all sockets may be long after other
+/// tests.
 pub fn sockets(pid: u32) -> usize {
     let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     let links = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok());
     links.filter(|link| link.to_str().is_some_and(|link| link.starts_with("socket:"))).count()
 }
 
-/// Sends a signal to a process that was started here.
+/// Sends a signal to a process that the test started.
 pub fn signal(pid: u32, signal: Signal) {
     kill(Pid::from_raw(pid as i32), signal).unwrap();
 }

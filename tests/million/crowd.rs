@@ -1,5 +1,6 @@
-//! One server and the far ends of very many connections to it, in memory. It tells the server of readiness in batches, as a
-//! loop with so many events does, and times every call. What must hold is the business of the checks.
+//! One server and the far ends of a million connections to it, in memory. The crowd reports
+//! readiness in batches, as a loop with as many events does, and times every call. The checks know
+//! what must hold.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -15,14 +16,15 @@ use super::hold::Holds;
 /// Events that a loop takes from the kernel at once.
 const EVENTS: usize = 1 << 10;
 
-/// The topic that all of them hear.
+/// The topic that all connections subscribe to.
 pub const TOPIC: &str = "all";
 
 pub const UPGRADE_REQUEST: &[u8] =
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// What a page's handler does with each connection: a topic of all, one of its own, something to remember, a timeout, a timer.
+/// Does with each connection what a page's handler does: a common topic, a topic of its own, state,
+/// a timeout, a timer.
 #[derive(Default)]
 pub struct Lobby {
     pub present: ConnMap<u64>,
@@ -32,7 +34,7 @@ pub struct Lobby {
     pub zone: Option<ZoneId<Lobby>>,
 }
 
-/// How long a member may be silent before the handler is told.
+/// The silence of a member after which the handler is called.
 pub const TIMEOUT: Duration = Duration::from_secs(3600);
 
 impl Handler for Lobby {
@@ -84,7 +86,7 @@ impl Crowd {
         Crowd { server, zone, now: Instant::now(), peers: Vec::new(), holds: Vec::new() }
     }
 
-    /// So many more connections.
+    /// Opens this many more connections.
     pub fn grow(&mut self, count: usize) {
         let (mut adopts, mut flushes) =
             (Holds::new("growing: adopt"), Holds::new("growing: flush"));
@@ -105,7 +107,8 @@ impl Crowd {
         self.rest("growing: flush");
     }
 
-    /// Those of the peers whom `act` lets do something become readable; the server hears of them in batches.
+    /// Lets `act` act on each peer, and reports peers for which it returns true as readable, in
+    /// batches.
     pub fn tell(
         &mut self,
         ready: &'static str,
@@ -131,7 +134,7 @@ impl Crowd {
         self.rest(flush);
     }
 
-    /// Turns without events until nothing is left to do at this moment. Returns how many it took.
+    /// Turns without events until nothing is left to do now. Returns the number of turns.
     pub fn rest(&mut self, name: &'static str) -> usize {
         const TURNS: usize = 1 << 20;
         let mut flushes = Holds::new(name);
@@ -143,7 +146,7 @@ impl Crowd {
         turns.expect("the server comes to rest")
     }
 
-    /// Lets so much time pass, from one deadline to the next, as a loop sees it.
+    /// Moves the clock, from one deadline to the next, as a loop does.
     pub fn advance(&mut self, name: &'static str, duration: Duration) {
         let end = self.now + duration;
         while let Some(wait) =
@@ -156,7 +159,7 @@ impl Crowd {
         self.rest(name);
     }
 
-    /// Checks what each peer has received since it was last asked.
+    /// Checks what each peer has received since the last call.
     pub fn received(&mut self, mut check: impl FnMut(usize, Vec<u8>)) {
         for (n, (_, peer)) in self.peers.iter_mut().enumerate() {
             check(n, peer.receive());
@@ -173,8 +176,9 @@ impl Crowd {
     }
 }
 
-/// Has the allocator do what it puts off: to merge and to sort what was freed, some thousands of pieces whenever somebody wants a larger
-/// one. It is about the far ends' bytes, which a server with sockets does not have.
+/// Makes the allocator do its deferred work: to merge and sort some thousands of freed pieces
+/// before the next large allocation. The pieces are the far ends' bytes, which a server with
+/// sockets does not have.
 fn settle() {
     const PIECES: usize = 1 << 10;
     black_box((0..PIECES).map(|_| Vec::with_capacity(2 << 10)).collect::<Vec<Vec<u8>>>());

@@ -1,27 +1,27 @@
-//! How long single calls hold the loop: the longest of each kind, in CPU time of the thread and on the wall.
-//! It knows nothing of what is called.
+//! Records how long single calls hold the loop: the longest of each kind, in CPU time of the thread
+//! and on the wall. This file does not know what is called.
 
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-/// How long one call may hold the loop.
+/// The longest that one call may hold the loop.
 pub const LONGEST: Duration = Duration::from_millis(20);
 
 /// The calls of one kind.
 #[derive(Clone, Debug)]
 pub struct Holds {
     pub name: &'static str,
-    /// Which calls took more than [`LONGEST`].
+    /// The calls that took more than [`LONGEST`].
     pub too_long: Vec<u64>,
     pub calls: u64,
     /// CPU time of the longest call: a neighbour on the core does not lengthen it.
     pub longest: Duration,
-    /// Which of the calls that was: a power of two tells of something that grew.
+    /// The number of that call: a power of two points at growth.
     pub which: u64,
-    /// The longest from its beginning to its end.
+    /// The longest call from its beginning to its end.
     pub wall: Duration,
-    /// CPU time of all of them.
+    /// CPU time of all calls.
     pub total: Duration,
 }
 
@@ -39,14 +39,14 @@ impl Holds {
         }
     }
 
-    /// Keeps of the calls that were too long those that were so in another run too, give or take a thousandth of all: what stops by
-    /// itself does so at the same call, what is stopped does not.
+    /// Keeps only the long calls that were long in another run too, give or take a thousandth of
+    /// all. A hold of the server recurs at the same call; a stall of the machine does not.
     pub fn keep_recurring(&mut self, other: &[u64]) {
         let near = self.calls / 1_000;
         self.too_long.retain(|call| other.iter().any(|other| call.abs_diff(*other) <= near));
     }
 
-    /// Takes in other calls of the same kind.
+    /// Appends other calls of the same kind.
     pub fn join(&mut self, later: &Holds) {
         if later.longest > self.longest {
             (self.longest, self.which) = (later.longest, self.calls + later.which);
@@ -75,7 +75,7 @@ impl Holds {
     }
 }
 
-/// A line of the table.
+/// Formats a line of the table.
 impl std::fmt::Display for Holds {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let millis = |time: Duration| time.as_secs_f64() * 1e3;
@@ -89,7 +89,7 @@ impl std::fmt::Display for Holds {
     }
 }
 
-/// What this thread has used so far.
+/// CPU time of this thread so far.
 fn cpu_time() -> Duration {
     let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(tv_sec as u64, tv_nsec as u32)

@@ -1,5 +1,6 @@
-//! fastwebsockets, as its echo example has it: hyper shakes hands, `FragmentCollector` reads, each frame is written by
-//! itself. It has no room here: reading and writing at the same time takes a feature that is called unstable.
+//! fastwebsockets as in its echo example: hyper does the handshake, `FragmentCollector` reads, and
+//! each frame is one write. There is no room: reading and writing at once needs a feature marked
+//! unstable.
 
 use std::convert::Infallible;
 use std::io;

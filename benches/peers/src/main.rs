@@ -1,5 +1,5 @@
-//! `peers NAME`: the echo of the benches, served by somebody else's WebSocket library on one core.
-//! Knows the names and the command line; how a library is used is in the file named after it.
+//! `peers NAME`: serves the echo of the benches with another WebSocket library on one core. This
+//! file knows the names and the command line; the file named after a library knows how it is used.
 
 mod fastwebsockets;
 mod room;
@@ -14,41 +14,42 @@ use std::process::ExitCode;
 use std::thread;
 
 const HELP: &str = "\
-A WebSocket echo on another library, for the benches to measure beside this one.
+A WebSocket echo on another library, which the benches measure beside this one.
 
 usage: peers NAME [--room]
        peers --list
 
   NAME      the library; --list has the names
-  --room    instead of echoing, send every message to all who are connected
+  --room    instead of echoing, send every message to all connections
   --list    print the names, one a line
   --help    this text
 
-Listens at a port of 127.0.0.1 that it prints as its first line; ends when its standard input is closed.
-Ends with 2 for a bad option or a library that has no room here, with 1 when something fails.";
+Listens at a port of 127.0.0.1 and prints the address as its first line; ends with its standard
+input. Ends with 2 for a bad option or a library that has no room here, with 1 when something
+fails.";
 
 type Serve = fn() -> io::Result<()>;
 
-struct MemoryPeer {
+struct Peer {
     name: &'static str,
     echo: Serve,
     room: Option<Serve>,
 }
 
-const PEERS: [MemoryPeer; 5] = [
-    MemoryPeer {
+const PEERS: [Peer; 5] = [
+    Peer {
         name: "tokio-tungstenite",
         echo: tokio_tungstenite::echo,
         room: Some(tokio_tungstenite::room),
     },
-    MemoryPeer {
+    Peer {
         name: "tokio-websockets",
         echo: tokio_websockets::echo,
         room: Some(tokio_websockets::room),
     },
-    MemoryPeer { name: "fastwebsockets", echo: fastwebsockets::echo, room: None },
-    MemoryPeer { name: "sockudo-ws", echo: sockudo_ws::echo, room: Some(sockudo_ws::room) },
-    MemoryPeer { name: "ws", echo: ws::echo, room: Some(ws::room) },
+    Peer { name: "fastwebsockets", echo: fastwebsockets::echo, room: None },
+    Peer { name: "sockudo-ws", echo: sockudo_ws::echo, room: Some(sockudo_ws::room) },
+    Peer { name: "ws", echo: ws::echo, room: Some(ws::room) },
 ];
 
 enum Task {
@@ -108,7 +109,7 @@ fn task(mut parser: lexopt::Parser) -> Result<Task, lexopt::Error> {
     Ok(Task::Serve(peer.room.ok_or_else(|| format!("{name} has no room here"))?))
 }
 
-/// No server outlives the bench that started it, however that ended.
+/// Ends this process when the bench that started it ends, for whatever reason.
 fn end_with_standard_input() {
     thread::spawn(|| {
         let _ = io::copy(&mut io::stdin(), &mut io::sink());

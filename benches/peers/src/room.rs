@@ -1,5 +1,5 @@
-//! One room whose every message goes to all members: a channel for each, as tokio-tungstenite's chat example has it.
-//! Knows streams and sinks of messages, not whose they are.
+//! One room that sends every message to all members: a channel for each, as in tokio-tungstenite's
+//! chat example. This file knows streams and sinks of messages, not the library.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use futures_util::future::{ready, select};
 use futures_util::{Sink, Stream, StreamExt, TryStreamExt};
 use slab::Slab;
 
-/// The members of a room; clones are the same room.
+/// The members of a room; clones share the room.
 pub struct Room<M> {
     members: Arc<Mutex<Slab<UnboundedSender<M>>>>,
 }
@@ -25,7 +25,8 @@ impl<M: Clone> Room<M> {
         Room { members: Arc::default() }
     }
 
-    /// Is a member until either direction ends. Only what `is_data` accepts is passed on.
+    /// Serves a member until either direction ends. Only messages for which `is_data` is true are
+    /// passed on.
     pub async fn join<S, E>(self, socket: S, is_data: fn(&M) -> bool)
     where
         S: Stream<Item = Result<M, E>> + Sink<M, Error = E>,
@@ -39,7 +40,7 @@ impl<M: Clone> Room<M> {
             }
             ready(Ok(()))
         });
-        // Takes all that waits before it flushes.
+        // Takes all waiting messages before a flush.
         let outgoing = receiver.map(Ok).forward(sink);
         select(pin!(incoming), pin!(outgoing)).await;
         self.with(|members| members.remove(key));
@@ -48,7 +49,7 @@ impl<M: Clone> Room<M> {
     fn publish(&self, message: &M) {
         self.with(|members| {
             for (_, member) in members.iter() {
-                // One whose receiver is gone is about to leave.
+                // A member without a receiver is about to leave.
                 let _ = member.unbounded_send(message.clone());
             }
         });

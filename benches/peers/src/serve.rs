@@ -1,5 +1,5 @@
-//! A port, and a task for each connection to it, on a tokio runtime of one thread: the same for every tokio library.
-//! Knows nothing of WebSocket.
+//! Serves a port with a task for each connection, on a tokio runtime of one thread, for every tokio
+//! library. This file does not know WebSocket.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,11 +8,11 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime::Builder;
 use tokio::task;
 
-/// As many as a bench may connect before the first is accepted.
+/// The connections that a bench may make before the first is accepted.
 const BACKLOG: u32 = 4096;
 
-/// Listens at a port of its own choice, prints it, and runs `connection` for each that comes. `runtime` says which
-/// drivers the library needs.
+/// Listens at a free port, prints the address, and runs `connection` for each connection. `runtime`
+/// names the drivers that the library needs.
 pub fn run<F>(runtime: &mut Builder, connection: impl Fn(TcpStream) -> F) -> io::Result<()>
 where
     F: Future<Output = ()> + Send + 'static,
@@ -29,8 +29,8 @@ where
                 Err(error) => return Err(error),
             };
             stream.set_nodelay(true)?;
-            // The echo examples of fastwebsockets and tokio-websockets lift tokio's budget; it would be unfair to
-            // lift it for those two alone.
+            // The echo examples of fastwebsockets and tokio-websockets lift tokio's budget. Lifting
+            // it for those two alone would be unfair.
             tokio::spawn(task::unconstrained(connection(stream)));
         }
     })

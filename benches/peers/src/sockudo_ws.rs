@@ -1,6 +1,6 @@
-//! sockudo-ws, as its echo example has it, but for `feed` in place of `send`: its manual has that for batches, and
-//! reading flushes before it waits. Pings and its idle deadline are off, because the others have none; its own allocator
-//! too, because an executable has one for all.
+//! sockudo-ws as in its echo example, but with `feed` in place of `send`: its manual recommends
+//! that for batches, and reading flushes before it waits. Pings and the idle deadline are off,
+//! because the others have none. Its own allocator is off, because an executable has one for all.
 
 use std::io;
 

@@ -1,5 +1,6 @@
-//! tokio-tungstenite, as its echo example has it: `forward`, which takes all that has arrived before it flushes.
-//! Its limits (64 MiB a message) and buffers (128 KiB a connection) are the default ones.
+//! tokio-tungstenite as in its echo example: `forward`, which takes all messages that have arrived
+//! before it flushes. Its limits (64 MiB a message) and buffers (128 KiB a connection) are the
+//! defaults.
 
 use std::future::ready;
 use std::io;

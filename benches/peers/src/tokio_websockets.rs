@@ -1,5 +1,5 @@
-//! tokio-websockets, as its echo example has it: no limit, no fragments, `send` for each message.
-//! It writes each message by itself: reading flushes, so that `feed` in place of `send` would gather nothing.
+//! tokio-websockets as in its echo example: no limit, no fragments, `send` for each message. Each
+//! message is one write: reading flushes, so `feed` in place of `send` would gather nothing.
 
 use std::io;
 

@@ -1,6 +1,8 @@
-//! ws 0.9.2, as its bench server has it: the settings say how many connections there may be, the rest is a closure.
-//! Every message passes through a queue that all connections share, and a full one stops the loop for good: with the
-//! usual five places for each of 12,000 connections, more than 60,000 messages at once (5,000 segments of 64) do that.
+//! ws 0.9.2 as in its bench server: the settings limit the connections, a closure does the rest.
+//!
+//! Every message passes through a queue that all connections share, and a full queue stops the loop
+//! for good. With the default of five places for each of 12,000 connections, more than 60,000
+//! messages at once do that (5,000 segments of 64).
 #![expect(clippy::result_large_err, reason = "its errors are its own")]
 
 use std::io;
@@ -29,7 +31,7 @@ fn run(answer: fn(&Sender, Message) -> ws::Result<()>) -> io::Result<()> {
 fn settings() -> Settings {
     Settings {
         max_connections: 12_000,
-        // A message as one frame, as the others send it.
+        // Each message is one frame, as with the other libraries.
         fragment_size: usize::MAX,
         // A peer that vanishes is no reason to end.
         panic_on_internal: false,

@@ -1,5 +1,6 @@
-//! Every peer as the benches use it: a process that echoes, a room that passes on, an end with standard input.
-//! Knows the command line and tokio-tungstenite's client; not how a library is used.
+//! Tests every peer as the benches use it: a process that echoes, a room that delivers to all, an
+//! end with standard input. This file knows the command line and tokio-tungstenite's client, not
+//! how a library is used.
 
 use std::io::{self, BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -12,7 +13,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 const WITH_ROOM: [&str; 4] = ["tokio-tungstenite", "tokio-websockets", "sockudo-ws", "ws"];
 
-/// For whatever a test awaits: it fails instead of hanging.
+/// The bound for all waits: a test fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 type Client = WebSocketStream<TcpStream>;
@@ -42,7 +43,7 @@ impl MemoryPeer {
         client_async(url, stream).await.expect("the peer upgrades").0
     }
 
-    /// Closes its standard input; how it ended.
+    /// Closes the peer's standard input and returns its exit status.
     fn end(mut self) -> io::Result<ExitStatus> {
         drop(self.child.stdin.take());
         let deadline = Instant::now() + PATIENCE;
@@ -81,7 +82,7 @@ fn run<F: Future<Output = ()>>(test: F) {
     runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await.expect("in time") });
 }
 
-/// Text of `len` bytes, no two places of which look alike within a line.
+/// Text of `len` bytes in which no two places of a line look alike.
 fn text(len: usize) -> String {
     ('a'..='z').cycle().take(len).collect()
 }
@@ -122,7 +123,7 @@ fn passes_on_to_all(name: &str) {
         for _ in 0..5 {
             members.push(peer.connect("/").await);
         }
-        // Who has heard an own message is a member: whatever follows reaches all.
+        // A client that has got its own message is a member: every later message reaches all.
         for member in &mut members {
             member.send(Message::text("here")).await.expect("the peer reads");
             while next(member).await != Message::text("here") {}

@@ -1,15 +1,17 @@
-//! `broadcast`: one connection sends a message a round, and the server is to send it to all others. Measured are how many it reaches, and
-//! how long it takes to reach the last. How many others there are, the coordinator knows.
+//! `broadcast`: one connection sends a message a round, and the server sends it to all others. The
+//! mode measures how many connections the message reaches, and how long the last one takes. The
+//! coordinator knows how many there are.
 
 use switchboard::{ConnId, Context, Message};
 
 use super::{Act, Mode};
 use crate::clock::{Pace, SECOND};
+use crate::crowd::Crowd;
 use crate::stamp::Stamp;
 use crate::talk::{Assignment, Tally};
-use crate::worker::Crowd;
 
-/// How long the last round is waited for; the coordinator ends it sooner when all have heard it.
+/// The longest wait for the last round; the coordinator ends it when all connections have the
+/// message.
 const GRACE: u64 = 10 * SECOND;
 
 pub struct Broadcast {

@@ -1,5 +1,5 @@
-//! `churn`: at an even rate the connection that has been open for longest is closed and another opened. Measured are how long handshakes and
-//! close handshakes take, and how many fail.
+//! `churn`: at an even rate, closes the connection that has been open for longest, and opens
+//! another. The mode measures how long handshakes and close handshakes take, and how many fail.
 
 use std::collections::HashMap;
 
@@ -7,10 +7,10 @@ use switchboard::{CloseCode, ConnId, Context};
 
 use super::{Act, Mode};
 use crate::clock::{Pace, SECOND};
+use crate::crowd::Crowd;
 use crate::talk::{Assignment, Tally};
-use crate::worker::Crowd;
 
-/// How long the last are waited for.
+/// The longest wait for the last connections.
 const GRACE: u64 = 5 * SECOND;
 
 pub struct Churn {
@@ -18,7 +18,7 @@ pub struct Churn {
     in_flight: usize,
     pace: Option<Pace>,
     until: u64,
-    /// When the Close frame of each was sent.
+    /// The time at which each Close frame was sent.
     closing: HashMap<ConnId, u64>,
     failed_before: u64,
     opened_before: u64,
@@ -50,7 +50,7 @@ impl Churn {
             self.closing.insert(conn.id(), now);
             crowd.dialling.make_room();
         }
-        crowd.dialling.dial_one(crowd.zone, cx, now);
+        crowd.dialling.dial_one(cx, now);
     }
 }
 
@@ -58,7 +58,7 @@ impl Mode for Churn {
     fn begin(&mut self, crowd: &mut Crowd, from: u64, until: u64) {
         self.pace = Some(Pace::new(from, self.per_second));
         self.until = until;
-        // Those of the opening have been told.
+        // The failures of the opening have been reported already.
         crowd.dialling.handshakes = Default::default();
         self.failed_before = crowd.dialling.failed;
         self.opened_before = crowd.dialling.opened;

@@ -1,12 +1,13 @@
-//! `echo`: a share of the connections sends messages at an even rate in all, and the server is to send each one back. Measured are how many
-//! come back, and how long after the time at which they were due, so that a server that stalls is seen to.
+//! `echo`: a share of the connections sends messages at an even rate, and the server sends each
+//! back. The mode measures how many come back, and how long after they were due, which shows a
+//! server that stalls.
 
 use switchboard::{ConnId, Context, Message};
 
 use super::sending::Sending;
 use super::{Act, Mode};
+use crate::crowd::Crowd;
 use crate::talk::{Assignment, Tally};
-use crate::worker::Crowd;
 
 pub struct Echo {
     sending: Sending,
@@ -40,7 +41,7 @@ impl Mode for Echo {
     }
 
     fn message(&mut self, _id: ConnId, message: &[u8], now: u64) {
-        // One that is cut is no echo.
+        // A message that is cut short is no echo.
         let whole = if message.len() == self.message.len() { message } else { &[] };
         self.sending.answer(whole, now);
     }

@@ -1,11 +1,12 @@
-//! `half-open`: the peers fall silent for good, without a word of farewell. What a server sees of one that lost its network it sees here, but that
-//! the kernel still acknowledges: no pong, no answer, no end. How many the server still holds is for the kernel's table to say, not for us.
+//! `half-open`: the peers fall silent for good, without a Close frame or a FIN. To a server they
+//! look like peers that lost their network, except that the kernel still acknowledges. The kernel's
+//! table of sockets shows how many the server still holds.
 
 use switchboard::Context;
 
 use super::{Act, Mode};
+use crate::crowd::Crowd;
 use crate::talk::Tally;
-use crate::worker::Crowd;
 
 #[derive(Default)]
 pub struct HalfOpen {

@@ -1,10 +1,10 @@
-//! `hold`: connections stay open and say nothing. Measured are what they cost and whether any is lost.
+//! `hold`: connections stay open and send nothing. Measured from outside: their cost, and losses.
 
 use switchboard::Context;
 
 use super::{Act, Mode};
+use crate::crowd::Crowd;
 use crate::talk::Tally;
-use crate::worker::Crowd;
 
 #[derive(Default)]
 pub struct Hold {

@@ -1,4 +1,5 @@
-//! What connections do once they are open: a file for each mode. None of them opens the first connections, nor knows of other workers.
+//! What connections do once they are open: a file for each mode. A mode neither opens the first
+//! connections nor knows other workers.
 
 mod broadcast;
 mod churn;
@@ -11,20 +12,20 @@ mod slow;
 
 use switchboard::{ConnId, Context};
 
+use crate::crowd::Crowd;
 use crate::talk::{self, Assignment, Tally};
-use crate::worker::Crowd;
 
-/// When a mode has something to do again.
+/// The next time that a mode has work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// At this time of the monotonic clock, or when something arrives.
+    /// At this time of the monotonic clock, or when a message arrives.
     At(u64),
-    /// Never: all there is to tell can be told.
+    /// Never: the mode is done and can report.
     Done,
 }
 
 pub trait Mode {
-    /// The measuring begins at `from` and ends at `until`.
+    /// Begins to measure at `from`, until `until`.
     fn begin(&mut self, crowd: &mut Crowd, from: u64, until: u64);
 
     /// Does what is due.
@@ -38,7 +39,7 @@ pub trait Mode {
         let _ = (payload, now);
     }
 
-    /// A connection has ended. Returns whether that was asked for here.
+    /// Handles the end of a connection, and returns whether this mode asked for the end.
     fn closed(&mut self, id: ConnId, now: u64) -> bool {
         let _ = (id, now);
         false
@@ -50,16 +51,16 @@ pub trait Mode {
         false
     }
 
-    /// What was sent, and how much of it was answered.
+    /// The messages sent, and the messages answered.
     fn so_far(&self) -> (u64, u64) {
         (0, 0)
     }
 
-    /// What there is to tell.
+    /// The counts to report.
     fn tally(&mut self, crowd: &mut Crowd) -> Tally;
 }
 
-/// The mode that an assignment names.
+/// Makes the mode that an assignment names.
 pub fn mode(assignment: &Assignment) -> Box<dyn Mode> {
     match assignment.mode {
         talk::Mode::Hold => Box::new(hold::Hold::default()),

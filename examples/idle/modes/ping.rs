@@ -1,12 +1,12 @@
-//! `ping`: every connection is pinged in its turn. Measured are how many answer, and how soon.
+//! `ping`: pings one connection after the other, and measures how many answer, and how soon.
 
 use switchboard::Context;
 
 use super::sending::Sending;
 use super::{Act, Mode};
+use crate::crowd::Crowd;
 use crate::stamp::{self, Stamp};
 use crate::talk::{Assignment, Tally};
-use crate::worker::Crowd;
 
 pub struct Ping(Sending);
 

@@ -1,18 +1,19 @@
-//! Something is sent at an even rate to one connection after the other, whether or not what was sent before has been answered
-//! (open loop), and what is answered is counted from the time at which it was due. What is sent, the mode knows.
+//! Sends at an even rate to one connection after the other, whether or not earlier messages have
+//! been answered (open loop). Latencies count from the time at which a message was due. The mode
+//! knows what is sent.
 
 use switchboard::{Conn, Context};
 
 use super::Act;
 use crate::clock::{Pace, SECOND};
+use crate::crowd::Crowd;
 use crate::stamp::Stamp;
 use crate::talk::Tally;
-use crate::worker::Crowd;
 
-/// How long answers are waited for once nothing more is sent.
+/// The longest wait for answers after the last message.
 const GRACE: u64 = 5 * SECOND;
 
-/// What may wait for one peer; one that takes nothing is not sent more and more.
+/// Bytes that may wait for one peer: a peer that takes nothing is sent nothing more.
 const WAITING: usize = 1 << 20;
 
 pub struct Sending {
@@ -69,7 +70,7 @@ impl Sending {
         }
     }
 
-    /// Something has come back.
+    /// Records an answer.
     pub fn answer(&mut self, message: &[u8], now: u64) {
         match Stamp::read(message, self.nonce) {
             Some(stamp) => {

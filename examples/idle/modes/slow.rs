@@ -1,12 +1,13 @@
-//! `slow`: peers that ask for more and more and never read. Each sends a message a turn for the server to answer, or to send to all, as its URL has it.
-//! Measured from outside are what the server then holds for each of them, and when it drops them.
+//! `slow`: peers that ask for more and more, and never read. Each sends a message a turn, which the
+//! server answers or sends to all, depending on the URL. Measured from outside: what the server
+//! then holds for each peer, and when it drops them.
 
 use switchboard::{Context, Message};
 
 use super::{Act, Mode};
 use crate::clock::Pace;
+use crate::crowd::Crowd;
 use crate::talk::{Assignment, Tally};
-use crate::worker::Crowd;
 
 pub struct Slow {
     per_second: f64,
@@ -42,7 +43,8 @@ impl Mode for Slow {
             let all = crowd.roster.len();
             let Some(mut conn) = crowd.roster.next(cx, all) else { return Act::Done };
             self.tally.sent += 1;
-            // What the kernel refused waits for a readiness that nobody asks for: the server has stopped reading, too.
+            // Bytes that the kernel refused would wait for an event that is never polled: the
+            // server has stopped reading, too.
             match conn.buffered() {
                 0 => conn.send(Message::Binary(&self.message)),
                 _ => self.tally.held_back += 1,

@@ -1,4 +1,4 @@
-//! Two outcomes beside each other, with their differences. Judges neither.
+//! Shows two outcomes beside each other, with their differences. This file judges neither.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -11,6 +11,7 @@ use crate::outcome::{Cpu, Outcome};
 use crate::verdict::grouped;
 
 /// # Errors
+///
 /// When one of the files is no outcome of this schema.
 pub fn print(one: &Path, other: &Path) -> Result<(), String> {
     let (a, b) = (json::read(one)?, json::read(other)?);
@@ -18,14 +19,14 @@ pub fn print(one: &Path, other: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// One figure of either outcome, where it has it.
+/// One figure of each outcome that has the figure.
 struct Figure {
     name: String,
     values: [Option<f64>; 2],
     show: fn(f64) -> String,
 }
 
-/// The table.
+/// Writes the table.
 pub fn text(a: &Outcome, b: &Outcome) -> String {
     let word = |outcome: &Outcome| {
         let verdict = &outcome.verdict;

@@ -1,5 +1,5 @@
-//! An outcome as an HTML page that needs nothing else: no script, no network, light or dark as the reader has it. Its words are
-//! those of the table.
+//! Writes an outcome as an HTML page that needs no script and no network, in a light and a dark
+//! form. Its words are those of the table.
 
 use std::fmt::Write;
 use std::fs;
@@ -14,19 +14,27 @@ use crate::outcome::{Outcome, Point};
 use crate::talk::Mode;
 
 const STYLE: &str = "
-:root{color-scheme:light dark;--ink:#1c2024;--soft:#60656c;--paper:#fcfcfd;--card:#fff;--rule:#e2e4e8;--a:#0969b8;--b:#c2410c;--c:#3d7a28;--bad:#b42318;--good:#2a6b1c}
-@media(prefers-color-scheme:dark){:root{--ink:#e8eaed;--soft:#a0a6ad;--paper:#15171a;--card:#1d2024;--rule:#33383e;--a:#6cb6ff;--b:#ff9d5c;--c:#8ccf6b;--bad:#ff8a80;--good:#8ccf6b}}
+:root{color-scheme:light dark;--ink:#1c2024;--soft:#60656c;--paper:#fcfcfd;--card:#fff;
+--rule:#e2e4e8;--a:#0969b8;--b:#c2410c;--c:#3d7a28;--bad:#b42318;--good:#2a6b1c}
+@media(prefers-color-scheme:dark){:root{--ink:#e8eaed;--soft:#a0a6ad;--paper:#15171a;
+--card:#1d2024;--rule:#33383e;--a:#6cb6ff;--b:#ff9d5c;--c:#8ccf6b;--bad:#ff8a80;--good:#8ccf6b}}
 *{box-sizing:border-box}
-body{margin:0 auto;padding:2rem 1.25rem 3rem;max-width:1240px;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
+body{margin:0 auto;padding:2rem 1.25rem 3rem;max-width:1240px;background:var(--paper);
+color:var(--ink);font:15px/1.5 system-ui,sans-serif}
 h1{font-size:1.35rem;margin:0;overflow-wrap:anywhere}
 h2{font-size:1rem;margin:0 0 .5rem}
-.verdict{margin:.6rem 0 1.5rem;padding:.6rem .9rem;border-left:4px solid var(--good);background:var(--card)}
+.verdict{margin:.6rem 0 1.5rem;padding:.6rem .9rem;border-left:4px solid var(--good);
+background:var(--card)}
 .verdict.bad{border-color:var(--bad)}
 .verdict p{margin:.2rem 0}.verdict strong{color:var(--good)}.verdict.bad strong{color:var(--bad)}
-.plots,.tables{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,460px),1fr));gap:1rem;margin-bottom:1rem}
-figure,section{margin:0;padding:1rem;background:var(--card);border:1px solid var(--rule);border-radius:6px;min-width:0}
+.plots,.tables{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,460px),1fr));
+gap:1rem;margin-bottom:1rem}
+figure,section{margin:0;padding:1rem;background:var(--card);border:1px solid var(--rule);
+border-radius:6px;min-width:0}
 figcaption{font-weight:600;margin-bottom:.4rem}
-figcaption span{font-weight:400;margin-left:.8rem}figcaption span::before{content:'';display:inline-block;width:1rem;height:3px;margin-right:.35rem;vertical-align:middle;background:currentColor}
+figcaption span{font-weight:400;margin-left:.8rem}figcaption span::before{content:'';
+display:inline-block;width:1rem;height:3px;margin-right:.35rem;vertical-align:middle;
+background:currentColor}
 figcaption small,footer{font-weight:400;color:var(--soft)}figcaption small{margin-left:.5rem}
 svg{display:block;width:100%;height:auto}
 svg text{fill:var(--soft);font-size:11px}.up{text-anchor:end}.across{text-anchor:middle}
@@ -35,7 +43,8 @@ polyline.a,rect.a{stroke:var(--a)}polyline.b{stroke:var(--b)}polyline.c{stroke:v
 rect.a{fill:var(--a);stroke:none}rect.b{fill:var(--b)}rect.c{fill:var(--c)}
 span.a{color:var(--a)}span.b{color:var(--b)}span.c{color:var(--c)}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-td{padding:.25rem 0;border-top:1px solid var(--rule);vertical-align:top}td:first-child{color:var(--soft);padding-right:1rem;width:34%}
+td{padding:.25rem 0;border-top:1px solid var(--rule);vertical-align:top}td:first-child{
+color:var(--soft);padding-right:1rem;width:34%}
 td:last-child{overflow-wrap:anywhere}
 ";
 
@@ -45,12 +54,13 @@ pub fn write(file: &Path, outcome: &Outcome) -> Result<(), String> {
     })
 }
 
-/// The whole page.
+/// Writes the page.
 fn page(outcome: &Outcome) -> String {
     let settings = &outcome.settings;
     let title = escaped(&format!("{} {}", settings.mode.as_str(), settings.url));
     let mut page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\">\
          <title>{title}</title><style>{STYLE}</style></head><body>\n<h1>{title}</h1>\n"
     );
     page += &verdict(outcome);
@@ -73,7 +83,8 @@ fn page(outcome: &Outcome) -> String {
     let begun = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(outcome.started));
     let _ = write!(
         page,
-        "</div>\n<footer>{} connections a second asked for, at most {} attempts in flight, {} cores. Begun {}. Schema {}.</footer>\n</body></html>\n",
+        "</div>\n<footer>{} connections a second asked for, at most {} attempts in flight, \
+         {} cores. Begun {}. Schema {}.</footer>\n</body></html>\n",
         settings.rate, settings.in_flight, settings.cores, begun, outcome.schema
     );
     page
@@ -173,7 +184,7 @@ fn short(value: f64) -> String {
     }
 }
 
-/// Bars of what one connection costs whom.
+/// Draws bars of the memory for one connection, by owner.
 fn memory(outcome: &Outcome) -> String {
     let rows: Vec<(&str, &str, f64)> = outcome
         .memory
@@ -187,7 +198,8 @@ fn memory(outcome: &Outcome) -> String {
     }
     let height = 20 + rows.len() * 46;
     let mut svg = format!(
-        "<figure><figcaption>Memory per connection</figcaption><svg viewBox=\"0 0 560 {height}\" role=\"img\" aria-label=\"Memory per connection\">"
+        "<figure><figcaption>Memory per connection</figcaption>\
+         <svg viewBox=\"0 0 560 {height}\" role=\"img\" aria-label=\"Memory per connection\">"
     );
     for (index, (owner, source, per_connection)) in rows.into_iter().enumerate() {
         let top = 10 + index * 46;
@@ -199,7 +211,8 @@ fn memory(outcome: &Outcome) -> String {
         };
         let _ = write!(
             svg,
-            "<text x=\"2\" y=\"{}\">{owner}: {}</text><rect class=\"{class}\" x=\"2\" y=\"{}\" width=\"{width:.1}\" height=\"14\"/>\
+            "<text x=\"2\" y=\"{}\">{owner}: {}</text>\
+             <rect class=\"{class}\" x=\"2\" y=\"{}\" width=\"{width:.1}\" height=\"14\"/>\
              <text x=\"{:.1}\" y=\"{}\">{per_connection:.1} B</text>",
             top + 12,
             escaped(source),
@@ -211,7 +224,7 @@ fn memory(outcome: &Outcome) -> String {
     svg + "</svg></figure>\n"
 }
 
-/// Text as it may stand in HTML.
+/// Escapes text for HTML.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -1,4 +1,5 @@
-//! An outcome as a JSON file, written and read back. Knows its schema number, and no other.
+//! Writes an outcome as a JSON file, and reads one back. This file knows its schema number, and no
+//! other.
 
 use std::fs;
 use std::path::Path;
@@ -15,14 +16,15 @@ pub fn write(file: &Path, outcome: &Outcome) -> Result<(), String> {
     fs::write(file, text + "\n").map_err(|error| failed(&error))
 }
 
-/// Of any schema.
+/// The schema number, which every schema has.
 #[derive(Deserialize)]
 struct Numbered {
     schema: u32,
 }
 
 /// # Errors
-/// When it is no outcome, or one of another schema.
+///
+/// When the file is no outcome, or one of another schema.
 pub fn read(file: &Path) -> Result<Outcome, String> {
     let name = file.display();
     let text = fs::read_to_string(file).map_err(|error| {

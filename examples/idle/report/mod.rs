@@ -1,4 +1,4 @@
-//! An outcome for people and for programs: a file for each form.
+//! Reports of an outcome, for readers and for programs: a file for each form.
 
 pub mod compare;
 pub mod html;

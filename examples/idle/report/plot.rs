@@ -1,4 +1,5 @@
-//! Line plots as inline SVG, in the colours of the page around them. Knows points and words, not what they stand for.
+//! Line plots as inline SVG, in the colours of the page around them. This file knows points and
+//! words, not what they mean.
 
 use std::fmt::Write;
 
@@ -12,7 +13,7 @@ const BOTTOM: f64 = 34.0;
 /// A line in one of the page's colours.
 pub struct Line {
     pub name: &'static str,
-    /// The colour's class: `a`, `b` or `c`.
+    /// The class of the colour: `a`, `b` or `c`.
     pub class: char,
     pub points: Vec<(f64, f64)>,
 }
@@ -25,7 +26,7 @@ pub struct Plot {
     pub up: Axis,
 }
 
-/// Where values go, and how they are written.
+/// The scale of an axis, and the form of its numbers.
 pub struct Axis {
     pub scale: Scale,
     pub show: fn(f64) -> String,
@@ -34,10 +35,10 @@ pub struct Axis {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
-    /// From zero.
+    /// Linear from zero.
     Linear,
     Logarithmic,
-    /// Shares of all, the last of them as far apart as the nines: 0.9, 0.99, 0.999.
+    /// Shares of all, whose nines are equally far apart: 0.9, 0.99, 0.999.
     Nines,
 }
 
@@ -50,7 +51,7 @@ impl Scale {
         }
     }
 
-    /// Values to be marked between two others.
+    /// The values to be marked between two others.
     fn marks(self, least: f64, most: f64) -> Vec<f64> {
         match self {
             Scale::Linear => {
@@ -70,7 +71,7 @@ impl Scale {
     }
 }
 
-/// A round step of which some four make up a range.
+/// A round step, about four of which make up a range.
 fn step(range: f64) -> f64 {
     let rough = (range / 4.0).max(1e-9);
     let decade = 10f64.powf(rough.log10().floor());
@@ -81,7 +82,7 @@ fn step(range: f64) -> f64 {
         .unwrap_or(rough)
 }
 
-/// Values and where they lie.
+/// Values and their places.
 struct Range {
     scale: Scale,
     least: f64,
@@ -107,7 +108,7 @@ impl Range {
         Range { scale, least, most, marks }
     }
 
-    /// From 0 at the least value to 1 at the most.
+    /// The place of a value: 0 for the least value to 1 for the greatest.
     fn share(&self, value: f64) -> f64 {
         let (least, most) = (self.scale.at(self.least), self.scale.at(self.most));
         ((self.scale.at(value) - least) / (most - least)).clamp(0.0, 1.0)
@@ -115,7 +116,7 @@ impl Range {
 }
 
 impl Plot {
-    /// The plot as SVG in a figure of its own; nothing without points.
+    /// Draws the plot as SVG in a figure; draws nothing without points.
     pub fn svg(&self) -> String {
         let values = |pick: fn(&(f64, f64)) -> f64| {
             self.lines.iter().flat_map(|line| &line.points).map(pick)
@@ -131,7 +132,8 @@ impl Plot {
         // Writing to a String cannot fail.
         let _ = write!(
             svg,
-            "<figure><figcaption>{}{}</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
+            "<figure><figcaption>{}{}</figcaption>\
+             <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
             self.title,
             self.legend(),
             self.title

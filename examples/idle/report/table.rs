@@ -1,4 +1,4 @@
-//! An outcome as a table for a terminal. Names what it shows and rounds it; judges nothing.
+//! Shows an outcome as a table for a terminal. This file names and rounds figures; it judges none.
 
 use std::fmt::Write;
 
@@ -8,10 +8,10 @@ use crate::outcome::{Cpu, Measured, Memory, Outcome, Silence};
 use crate::talk::Mode;
 use crate::verdict::grouped;
 
-/// One line: what it is, and its value.
+/// One line: a name and a value.
 pub type Row = (String, String);
 
-/// The whole table.
+/// Writes the table.
 pub fn text(outcome: &Outcome) -> String {
     let mut text = String::new();
     for (title, rows) in sections(outcome) {
@@ -39,7 +39,7 @@ pub fn text(outcome: &Outcome) -> String {
     text
 }
 
-/// All of it, a title for each part.
+/// All lines, with a title for each part.
 pub fn sections(outcome: &Outcome) -> Vec<(String, Vec<Row>)> {
     let settings = &outcome.settings;
     let mut sections = vec![
@@ -114,7 +114,7 @@ fn memory(memory: &Memory) -> Row {
     (memory.owner.clone(), format!("{value:>10}  ({of}{}{total})", memory.source))
 }
 
-/// A size for people.
+/// A size with a unit.
 pub fn bytes(bytes: f64) -> String {
     match bytes.abs() {
         size if size < 10_240.0 => format!("{bytes:.0} B"),
