@@ -107,6 +107,7 @@ fn client_lets_interim_answers_pass() {
 
 /// What is wrong with an answer, and what the handler is told.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn client_refuses_every_answer_that_is_not_right() {
     let good = |sim: &mut World, client| request(sim, client).1;
     type Spoil = fn(String) -> String;

@@ -44,6 +44,7 @@ fn whole(wire: &[u8]) -> (Vec<u8>, bool) {
 /// and whether the connection closes.
 type Shape = (String, &'static [&'static str], &'static [(u16, &'static str)], bool);
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn shapes() -> Vec<Shape> {
     let chunks = http::post_chunked("/upload", &["he", "l", "lo"]);
     let trailers = chunks.replace("0\r\n\r\n", "0;last=yes\r\nChecksum: 7\r\n\r\n");
@@ -305,6 +306,7 @@ fn server_remembers_nothing_of_an_answered_request() {
 }
 
 /// What is refused, how, and what its answer has to say.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn refusals() -> Vec<(String, u16, &'static str)> {
     let long = |n: usize| "x".repeat(n);
     vec![

@@ -116,6 +116,7 @@ struct Chaos {
 }
 
 impl Chaos {
+    #[expect(clippy::too_many_lines, reason = "one step for each event")]
     fn new() -> Chaos {
         let log = Log::new();
         let short = Options::new()
@@ -181,6 +182,7 @@ impl Chaos {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one step for each event")]
     fn run(&mut self, op: &Op) {
         let client = |n: &usize| self.clients.get(n % self.clients.len().max(1)).copied();
         match op {

@@ -34,6 +34,7 @@ fn said_something(sim: &mut World, client: Client) -> bool {
     !sim.receive(client).is_empty()
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn deadlines() -> Vec<Deadline> {
     let gone: fn(&mut World, Client) -> bool = World::is_gone;
     let refused: fn(&mut World, Client) -> bool = |sim, client| {

@@ -81,6 +81,7 @@ fn server_hears_the_same_however_the_bytes_are_cut() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn server_answers_what_came_before_a_violation_and_then_closes_once() {
     // What is wrong, on the wire, and the code it earns.
     let rows: &[(&str, Vec<u8>, u16)] = &[

@@ -104,6 +104,7 @@ fn zones_are_asked_in_their_order_by_whole_segments() {
 }
 
 #[test]
+#[expect(clippy::needless_borrows_for_generic_args, reason = "a list by reference compiles too")]
 fn handler_at_several_prefixes_is_told_which_one() {
     let mut sim = World::serving(|server| {
         let log = Log::new();

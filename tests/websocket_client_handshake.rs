@@ -65,6 +65,7 @@ fn client_asks_as_the_rfc_says() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn client_sends_nothing_that_may_not_be_sent() {
     let plain = || opening("ws://a/");
     let mut rows = vec![

@@ -33,6 +33,7 @@ fn facts(agreed: Agreed) -> (Option<u8>, bool, bool) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn server_answers_an_offer_by_the_letter() {
     let rows = [
         ("permessage-deflate", "permessage-deflate", (Some(15), true, true)),

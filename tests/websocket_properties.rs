@@ -20,6 +20,7 @@ enum Seen {
 
 /// Feeds `bytes` in pieces that end at `cuts`, and keeps unconsumed bytes: all events up to the
 /// first failure.
+#[expect(clippy::too_many_lines, reason = "one arm for each event")]
 fn read(rules: &Rules, bytes: &[u8], cuts: &[usize]) -> Vec<Seen> {
     let mut cuts: Vec<usize> =
         cuts.iter().map(|cut| cut % (bytes.len() + 1)).chain([bytes.len()]).collect();

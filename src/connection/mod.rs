@@ -17,6 +17,7 @@ mod held;
 mod id;
 mod index;
 mod lane;
+mod next_check;
 mod options;
 mod phase;
 mod rates;

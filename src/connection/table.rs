@@ -3,11 +3,11 @@
 
 use super::clock::Clock;
 use super::connection::{Connection, NO_MEMBERSHIP};
-use super::deadlines::{born, next_check};
 use super::flags::Flags;
 use super::held::{Held, HeldPool};
 use super::id::ConnId;
 use super::lane::Lane;
+use super::next_check::{born, next_check};
 use super::options::Options;
 use super::phase::Phase;
 use super::slots::{Earliest, Slots};

@@ -1,7 +1,7 @@
 //! The bounds of waiting output: where much of it lies, and which policy applies beyond the limit.
 //! This file does not know how messages are dropped: `outbox` does.
 
-use super::Delivery;
+use super::delivery::Delivery;
 use crate::connection::{Backpressure, Lease, Phase};
 use crate::outbox::MAX_HEAP;
 use crate::websocket::{CloseCode, State};

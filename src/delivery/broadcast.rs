@@ -3,10 +3,10 @@
 
 use std::rc::Rc;
 
-use super::Delivery;
-#[cfg(feature = "deflate")]
-use super::compression::CompressedOnce;
+use super::delivery::Delivery;
 use super::outgoing::Outgoing;
+#[cfg(feature = "deflate")]
+use super::shared_contexts::CompressedOnce;
 use crate::connection::{Flags, Lease, Phase};
 use crate::http1;
 use crate::outbox::{Droppable, Kind, Shared};

@@ -1,7 +1,7 @@
 //! Close frames: of a connection that fails, and of one that closes in order (RFC 6455 section 7).
 //! This file does not know why a connection closes.
 
-use super::Delivery;
+use super::delivery::Delivery;
 use crate::connection::Lease;
 use crate::outbox::Kind;
 use crate::websocket::{self, Action, CloseCode, Input, Opcode};

@@ -2,66 +2,18 @@
 //! connections share the server's contexts. A connection that agreed on context takeover has its
 //! own. This file negotiates nothing.
 
-use std::fmt;
 use std::mem;
 use std::rc::Rc;
 
-use super::Delivery;
+use super::delivery::Delivery;
 use super::outgoing::Outgoing;
+use super::shared_contexts::{CompressedOnce, Terms};
 use crate::connection::Lease;
 use crate::outbox::{Kind, Shared};
-use crate::websocket::{
-    Agreed, DeflateConfig, Deflater, Inflater, Message, Violation, encode_compressed,
-};
-
-/// The contexts of all connections without context takeover: no memory for each connection.
-#[derive(Default)]
-pub(crate) struct Compression {
-    /// One for each set of options and window in use: there are few.
-    deflaters: Vec<(u16, u8, Deflater)>,
-    inflater: Option<Inflater>,
-    deflated: Vec<u8>,
-}
-
-impl Compression {
-    /// Forgets what was made by a set of options, since the set has changed.
-    pub(crate) fn forget(&mut self, changed: u16) {
-        self.deflaters.retain(|(options, ..)| *options != changed);
-    }
-
-    /// Compresses a message without context takeover.
-    fn deflate(&mut self, terms: Terms, payload: &[u8], out: &mut Vec<u8>) {
-        let key = (terms.options, terms.bits);
-        let found = self.deflaters.iter().position(|&(options, bits, _)| (options, bits) == key);
-        let at = found.unwrap_or_else(|| {
-            self.deflaters.push((key.0, key.1, Deflater::new(&terms.config, terms.bits)));
-            self.deflaters.len() - 1
-        });
-        self.deflaters[at].2.deflate(payload, out, false);
-    }
-}
-
-impl fmt::Debug for Compression {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Compression").finish_non_exhaustive()
-    }
-}
+use crate::websocket::{Agreed, Deflater, Message, Violation, encode_compressed};
 
 /// Memory that is kept for the next compressed payload.
 const KEPT: usize = 1 << 20;
-
-/// The compressed forms of one message, by options and window. `None` is a message that does not
-/// shrink.
-pub(crate) type CompressedOnce = Vec<(u16, u8, Option<Shared>)>;
-
-/// How one message to one connection is compressed.
-#[derive(Clone, Copy)]
-struct Terms {
-    agreed: Agreed,
-    bits: u8,
-    options: u16,
-    config: DeflateConfig,
-}
 
 impl Delivery {
     /// Returns how a message to a connection is to be compressed; `None` if it is not to be.
@@ -84,7 +36,7 @@ impl Delivery {
     #[inline(never)]
     pub(super) fn send_compressed(&mut self, at: &mut Lease<'_>, outgoing: &Outgoing<'_>) -> bool {
         let Some(terms) = self.compression_terms(at, outgoing) else { return false };
-        let mut deflated = mem::take(&mut self.compression.deflated);
+        let mut deflated = mem::take(&mut self.shared_contexts.deflated);
         let shrinks = self.deflate(at, terms, outgoing.message, &mut deflated);
         if shrinks {
             let key = self.masking_key(at);
@@ -94,7 +46,7 @@ impl Delivery {
         }
         deflated.clear();
         deflated.shrink_to(KEPT);
-        self.compression.deflated = deflated;
+        self.shared_contexts.deflated = deflated;
         shrinks
     }
 
@@ -145,7 +97,7 @@ impl Delivery {
             );
             return true;
         }
-        self.compression.deflate(terms, message.as_bytes(), out);
+        self.shared_contexts.deflate(terms, message.as_bytes(), out);
         out.len() < message.len()
     }
 
@@ -158,7 +110,7 @@ impl Delivery {
     ) -> Result<(), Violation> {
         let limit = at.options().rules.max_message;
         if !at.connection.deflate.is_some_and(Agreed::peer_takeover) {
-            let inflater = self.compression.inflater.get_or_insert_default();
+            let inflater = self.shared_contexts.inflater.get_or_insert_default();
             return inflater.inflate(payload, out, limit, false);
         }
         let inflater = &mut at.held().contexts.get_or_insert_default().inflater;

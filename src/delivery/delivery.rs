@@ -5,18 +5,13 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-#[cfg(feature = "deflate")]
-use super::compression::Compression;
 use super::fan_out::FanOut;
 use super::frame_buf::FrameBuf;
+#[cfg(feature = "deflate")]
+use super::shared_contexts::SharedContexts;
 use crate::connection::{Connection, Flags, Lane, Lease};
 use crate::outbox::Outbox;
 use crate::websocket::MaskingKeys;
-
-/// Corked output beyond this goes to the kernel before the end of the input.
-pub(super) const MAX_CORKED: usize = 128 << 10;
-/// Memory that the cork keeps between turns.
-pub(super) const CORK_KEPT: usize = 2 << 20;
 
 /// The way out of a server.
 #[derive(Debug, Default)]
@@ -32,7 +27,7 @@ pub(crate) struct Delivery {
     pub(super) scratch: Vec<u8>,
     pub(crate) fan_out: FanOut,
     #[cfg(feature = "deflate")]
-    pub(crate) compression: Compression,
+    pub(crate) shared_contexts: SharedContexts,
     /// Masking keys for output in the client role.
     pub(crate) keys: MaskingKeys,
     /// Makes numbers of message keys, differently in each server.

@@ -1,14 +1,9 @@
-//! The pending fan-out: one frame on its way to many connections at rest. Until the end of the turn
-//! each of them costs a number in a list instead of an outbox. This took a delivery from 685 to 201
-//! instructions. A second frame, and all later output to a receiver, takes the usual way behind the
-//! pending one.
+//! The pending fan-out: one published frame and the connections that it is still to be written to.
+//! This file writes nothing.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::Delivery;
-use super::broadcast::EncodedOnce;
-use crate::connection::{Flags, Lease, Table};
 use crate::outbox::{Droppable, Shared};
 
 /// Room for receivers that is kept between turns.
@@ -18,8 +13,8 @@ const KEPT: usize = 16 << 10;
 /// while its connection has the flag `POSTED`.
 #[derive(Debug, Default)]
 pub(crate) struct FanOut {
-    frame: Option<(Shared, Droppable)>,
-    receivers: VecDeque<u32>,
+    pub(super) frame: Option<(Shared, Droppable)>,
+    pub(super) receivers: VecDeque<u32>,
 }
 
 impl FanOut {
@@ -35,96 +30,15 @@ impl FanOut {
 
     /// Whether this frame is the pending one: the first is, until all its receivers have it.
     #[inline]
-    fn is_pending(&mut self, frame: &Shared, key: u64) -> bool {
+    pub(super) fn is_pending(&mut self, frame: &Shared, key: u64) -> bool {
         let pending = || (Rc::clone(frame), Droppable::Message { key });
         let (pending, _) = self.frame.get_or_insert_with(pending);
         Rc::ptr_eq(pending, frame)
     }
 
-    fn end(&mut self) {
+    /// Forgets the frame: every receiver has had it.
+    pub(super) fn end(&mut self) {
         self.frame = None;
         self.receivers.shrink_to(KEPT);
-    }
-}
-
-impl Delivery {
-    /// Publishes a message to one subscriber.
-    #[inline]
-    pub(crate) fn publish_to(&mut self, at: &mut Lease<'_>, encoded: &mut EncodedOnce<'_>) {
-        if !self.post(at, encoded) {
-            self.deliver(at, encoded);
-        }
-    }
-
-    /// Posts a frame to a connection at rest. Returns false, and does nothing, for any other
-    /// connection and while another frame is pending.
-    #[inline]
-    fn post(&mut self, at: &mut Lease<'_>, encoded: &mut EncodedOnce<'_>) -> bool {
-        // Output to the connection whose input is being handled follows its cork.
-        if at.is_driven() || !at.connection.is_quiet() || !at.allows_fast_path() {
-            return false;
-        }
-        let key = encoded.key;
-        let frame = encoded.form(at.connection.phase);
-        if !frame.is_some_and(|frame| self.fan_out.is_pending(frame, key)) {
-            return false;
-        }
-        at.connection.flags.insert(Flags::POSTED);
-        self.fan_out.receivers.push_back(at.slot());
-        true
-    }
-
-    /// Moves the posted frame into the outbox, since more output follows. The slot stays in the
-    /// list and counts no longer.
-    #[inline(never)]
-    pub(super) fn move_posted(&mut self, at: &mut Lease<'_>) {
-        at.connection.flags.remove(Flags::POSTED);
-        if let Some((frame, droppable)) = self.fan_out.frame.clone() {
-            self.outbox(at).push_shared(frame, droppable);
-        }
-    }
-
-    /// Writes the pending frame to at most `max` receivers, and returns to how many.
-    pub(crate) fn write_fan_out(&mut self, table: &mut Table, max: usize) -> usize {
-        let count = self.fan_out.receivers.len().min(max);
-        for _ in 0..count {
-            let Some(slot) = self.fan_out.receivers.pop_front() else { break };
-            if let Some(mut at) = table.lease(slot) {
-                self.write_posted(&mut at);
-            }
-        }
-        if count > 0 && self.fan_out.is_empty() {
-            self.fan_out.end();
-        }
-        count
-    }
-
-    #[inline]
-    fn write_posted(&mut self, at: &mut Lease<'_>) {
-        let Some((frame, droppable)) = &self.fan_out.frame else { return };
-        if !at.connection.flags.has(Flags::POSTED) {
-            return;
-        }
-        at.connection.flags.remove(Flags::POSTED);
-        let outcome = at.connection.transport.write(frame);
-        let mut refused = None;
-        at.after_write(outcome, |_, n| refused = Some((Rc::clone(frame), n, *droppable)));
-        if let Some((frame, n, droppable)) = refused {
-            self.keep_posted(at, frame, n, droppable);
-        }
-    }
-
-    /// Keeps what the transport refused of the pending frame in the outbox.
-    #[cold]
-    fn keep_posted(
-        &mut self,
-        at: &mut Lease<'_>,
-        frame: Shared,
-        sent: usize,
-        droppable: Droppable,
-    ) {
-        at.held().outbox.keep_shared(frame, sent, droppable);
-        at.on_blocked(sent);
-        self.police(at);
     }
 }

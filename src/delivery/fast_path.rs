@@ -4,7 +4,7 @@
 
 use std::io::IoSlice;
 
-use super::Delivery;
+use super::delivery::Delivery;
 use crate::connection::{ConnId, Lease, Table};
 use crate::net::Wrote;
 use crate::outbox::Kind;

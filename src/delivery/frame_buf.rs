@@ -3,8 +3,12 @@
 //! batch of `websocket` this took a message of 64 a segment from 217 to 124 instructions. This file
 //! knows no connection.
 
-use super::delivery::{CORK_KEPT, MAX_CORKED};
 use crate::websocket::{Header, Opcode};
+
+/// Corked output beyond this goes to the kernel before the end of the input.
+pub(super) const MAX_CORKED: usize = 128 << 10;
+/// Memory that the cork keeps between turns.
+pub(super) const CORK_KEPT: usize = 2 << 20;
 
 /// Room to begin with.
 const ROOM: usize = 4 << 10;

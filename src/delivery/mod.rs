@@ -13,6 +13,9 @@ mod fast_path;
 mod frame_buf;
 mod outgoing;
 mod output;
+mod publish;
+#[cfg(feature = "deflate")]
+mod shared_contexts;
 
 pub(crate) use broadcast::EncodedOnce;
 pub(crate) use delivery::Delivery;

@@ -3,9 +3,9 @@
 
 use std::mem;
 
-use super::Delivery;
 use super::broadcast::EncodedOnce;
-use super::delivery::{CORK_KEPT, MAX_CORKED};
+use super::delivery::Delivery;
+use super::frame_buf::{CORK_KEPT, MAX_CORKED};
 use super::outgoing::Outgoing;
 use crate::connection::{Flags, Lease, Phase, Table};
 use crate::http1;

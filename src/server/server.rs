@@ -234,7 +234,7 @@ impl Server {
     pub fn options(&mut self, options: Options) {
         self.context.table.books.options[0] = options.settled();
         #[cfg(feature = "deflate")]
-        self.context.delivery.compression.forget(0);
+        self.context.delivery.shared_contexts.forget(0);
     }
 
     /// Runs a closure with a zone's handler and the context, between turns. Output of the closure

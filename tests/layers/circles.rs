@@ -185,9 +185,13 @@ fn reach<'g>(
     reached
 }
 
+/// Files, each with its path and its code.
+#[cfg(test)]
+type Sources = &'static [(&'static str, &'static str)];
+
 /// Made-up crates, and the circles in them.
 #[cfg(test)]
-const ROWS: [(&[(&str, &str)], &[&str]); 13] = [
+const ROWS: [(Sources, &[&str]); 13] = [
     (&[("f/a.rs", "use super::b::B;"), ("f/b.rs", "")], &[]),
     (&[("f/a.rs", "use super::b::B;"), ("f/b.rs", "use super::a::A;")], &["f: a -> b, b -> a"]),
     (
