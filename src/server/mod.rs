@@ -25,6 +25,7 @@ mod handler;
 mod head_calls;
 mod input;
 mod listen;
+mod readiness;
 mod reply;
 mod request;
 mod served;

@@ -1,0 +1,101 @@
+//! The ways in from a loop: events, the readiness of a transport, and how long the loop may wait.
+//! This file does not know what the bytes of a connection mean.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use mio::Token;
+use mio::event::Event;
+
+use super::server::Server;
+use crate::connection::{Flags, NEVER, Phase, TokenKind, UNCOUNTED};
+use crate::net::{Acceptor, Readiness, Transport};
+
+impl Server {
+    /// Takes in a connection, and returns its token. A socket is registered with the `Poll`; the
+    /// readiness of an in-memory transport comes through [`ready`](Server::ready).
+    ///
+    /// # Errors
+    /// When the socket cannot be registered, when the server is draining, or when 16.7 million
+    /// connections are open.
+    pub fn adopt(&mut self, transport: impl Into<Transport>, now: Instant) -> io::Result<Token> {
+        self.context.table.books.clock.set(now);
+        let slot = self.take_in(transport.into(), UNCOUNTED)?;
+        Ok(TokenKind::Connection(slot).token(self.number))
+    }
+
+    /// Whether a token belongs to this server.
+    #[must_use]
+    pub fn owns(&self, token: Token) -> bool {
+        TokenKind::of(token, self.number).is_some()
+    }
+
+    /// Handles one of mio's events.
+    pub fn handle_event(&mut self, event: &Event, now: Instant) {
+        let readiness = Readiness {
+            // A read returns the error.
+            readable: event.is_readable() || event.is_error(),
+            writable: event.is_writable(),
+            read_closed: event.is_read_closed(),
+        };
+        self.ready(event.token(), readiness, now);
+    }
+
+    /// Handles the readiness of a transport or a listener. Tokens of other servers are ignored.
+    pub fn ready(&mut self, token: Token, readiness: Readiness, now: Instant) {
+        self.context.table.books.clock.set(now);
+        match TokenKind::of(token, self.number) {
+            Some(TokenKind::Connection(slot)) => self.connection_ready(slot, readiness),
+            Some(TokenKind::Listener(index)) => self.accept_later(index),
+            None => {}
+        }
+    }
+
+    fn connection_ready(&mut self, slot: u32, readiness: Readiness) {
+        // Nearly always, input is the only news.
+        if readiness.readable && !readiness.read_closed && self.read_fast(slot) {
+            return;
+        }
+        let Some((mut at, delivery)) = self.context.lease(slot) else { return };
+        if readiness.read_closed {
+            at.connection.flags.insert(Flags::READ_CLOSED);
+        }
+        let connecting = at.connection.phase == Phase::Connecting;
+        if readiness.writable && at.is_blocked() {
+            delivery.offer(&mut at);
+        }
+        if connecting {
+            return self.attempt_ready(slot, readiness);
+        }
+        if readiness.readable || readiness.read_closed {
+            self.read(slot);
+        }
+    }
+
+    /// Returns how long the loop may wait for events: until the next deadline or timer, and zero
+    /// while work is left. `None` means without limit.
+    #[must_use]
+    pub fn poll_timeout(&self, now: Instant) -> Option<Duration> {
+        if self.is_busy() {
+            return Some(Duration::ZERO);
+        }
+        let (cx, table) = (&self.context, &self.context.table);
+        let earliest = table.slots.earliest().min(cx.timeouts.next());
+        let earliest = earliest.min(self.buffer_pool.next_check());
+        let deadline = (earliest != NEVER).then(|| table.books.clock.instant(earliest));
+        let retry = self.listeners.iter().flatten().filter_map(Acceptor::retry_at).min();
+        // Without connections there is nothing to wait for.
+        let drain = cx.draining.filter(|_| table.slots.len() > 0).map(|draining| draining.deadline);
+        let next = [deadline, cx.timers.next(), retry, drain].into_iter().flatten().min()?;
+        Some(next.saturating_duration_since(now))
+    }
+
+    /// Whether any level has work left.
+    fn is_busy(&self) -> bool {
+        !(self.work.is_empty()
+            && self.context.work.is_empty()
+            && self.context.delivery.fan_out.is_empty()
+            && self.context.table.books.work.is_empty())
+            || self.drains_on()
+    }
+}
