@@ -101,7 +101,7 @@ impl Context {
     ///
     /// The message is encoded once for each of the two kinds. A slow receiver keeps a pointer to
     /// the encoded message, no copy. See [`Conn::subscribe`](crate::Conn::subscribe).
-    // A published message is encoded in delivery/broadcast.rs and written in delivery/fan_out.rs.
+    // A published message is encoded in delivery/broadcast.rs and written in delivery/publish.rs.
     pub fn publish<'m>(&mut self, topic: &str, message: impl Into<Outgoing<'m>>) {
         self.publish_except(topic, message.into(), None);
     }

@@ -30,14 +30,14 @@ use crate::websocket::Message;
 ///   calls nothing for HEAD.
 /// - [`close`] comes exactly once after each [`open`]. [`Context::connect`] makes one exception: an
 ///   attempt that fails gets [`close`] without [`open`].
-/// - [`cancelled`] comes at most once. It comes when the peer leaves, when
-///   [`Options::answer_timeout`] passes, when a reader is too slow, or when a drain reaches its
-///   deadline.
+/// - [`cancelled`] comes at most once: when the peer breaks the connection off, when a deadline
+///   such as [`Options::answer_timeout`] passes, when a reader is too slow, or when a drain ends.
+/// - A peer that only ends its own side (FIN) cancels a deferred answer, but not a stream.
 /// - [`writable`] also comes to WebSockets, event streams and takeovers, once waiting output has
 ///   left.
 /// - [`timeout`] comes in every exchange that called [`Conn::set_timeout`], until the exchange
 ///   ends.
-/// - No callback of an exchange follows [`close`], [`cancelled`] or the answer.
+/// - No callback of an exchange follows [`close`] or [`cancelled`].
 ///
 /// [`request`]: Handler::request
 /// [`body`]: Handler::body

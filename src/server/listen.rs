@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use mio::net::TcpStream;
 
-use super::server::{ListenerId, Server};
+use super::server::Server;
 use crate::connection::{MAX_LISTENERS, Phase, TokenKind, UNCOUNTED};
 use crate::net::{AcceptOutcome, Acceptor, Listener, Transport, prefix, turn_away};
 
@@ -21,6 +21,21 @@ const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
 /// The answer to a connection whose address has reached its limit (RFC 6585 section 4).
 const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\n\
     Connection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// Names a listener of a server. [`Server::listen`] returns one.
+///
+/// ```
+/// use std::net::TcpStream;
+/// use switchboard::{ListenerId, Reactor};
+///
+/// let mut reactor = Reactor::new()?;
+/// let listener: ListenerId = reactor.server.listen("127.0.0.1:0")?;
+/// let address = reactor.server.local_addr(listener)?;
+/// assert!(TcpStream::connect(address).is_ok());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ListenerId(pub(crate) u16);
 
 impl Server {
     /// Listens at an address, such as `"127.0.0.1:9001"`. With port 0 the kernel chooses a port,

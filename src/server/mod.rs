@@ -34,5 +34,6 @@ mod server;
 mod zones;
 
 pub use handler::Handler;
-pub use server::{ListenerId, Server};
+pub use listen::ListenerId;
+pub use server::Server;
 pub use zones::Zone;

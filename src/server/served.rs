@@ -1,15 +1,15 @@
-//! A handler as the server calls it: one message at a time, or a batch of them. This file reads no
-//! socket and no frame.
+//! A handler as the server calls it: with one message, or with a batch. This file reads no socket
+//! and no frame.
 
 use super::handler::Handler;
 use crate::context::Conn;
 use crate::websocket::{Message, Messages};
 
-/// A [`Handler`] that takes batches: a batch of messages is handed over by code made for the
-/// handler's type, with no dynamic call between two of them.
+/// A [`Handler`] that takes batches. Code made for the handler's type hands a batch over, with no
+/// dynamic call between two messages.
 pub(crate) trait Served: Handler {
-    /// Hands over the messages of a batch, as long as nothing but answers follows. Returns how many
-    /// are left.
+    /// Hands over the messages of a batch, as long as nothing but answers follows. Returns the
+    /// number of messages that are left.
     fn messages(&mut self, conn: &mut Conn<'_>, batch: Messages<'_>) -> usize;
 }
 

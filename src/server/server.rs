@@ -132,21 +132,6 @@ const READ_BUFFER: usize = 128 << 10;
 /// cache by then.
 pub(super) const LARGE_PER_TURN: usize = 32 << 20;
 
-/// Names a listener of a server. [`Server::listen`] returns one.
-///
-/// ```
-/// use std::net::TcpStream;
-/// use switchboard::{ListenerId, Reactor};
-///
-/// let mut reactor = Reactor::new()?;
-/// let listener: ListenerId = reactor.server.listen("127.0.0.1:0")?;
-/// let address = reactor.server.local_addr(listener)?;
-/// assert!(TcpStream::connect(address).is_ok());
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ListenerId(pub(crate) u16);
-
 static SERVERS: AtomicUsize = AtomicUsize::new(0);
 
 impl Server {
