@@ -36,16 +36,19 @@ fn encoded(opening: &ClientHandshake) -> String {
 
 #[test]
 fn client_asks_as_the_rfc_says() {
-    let plain = "GET / HTTP/1.1\r\nHost: [::1]:9001\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    let plain = "GET / HTTP/1.1\r\nHost: [::1]:9001\r\n\
+                 Upgrade: websocket\r\nConnection: Upgrade\r\n\
                  Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     assert_eq!(encoded(&opening("ws://[::1]:9001")), plain);
     let full = demanding()
         .origin("https://example.com")
         .header("Cookie", " a=b; c=d\t")
         .header("X-Empty", "");
-    let expected = "GET /chat?x=%20 HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    let expected = "GET /chat?x=%20 HTTP/1.1\r\nHost: example.com\r\n\
+                    Upgrade: websocket\r\nConnection: Upgrade\r\n\
                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: chat.v2, chat.v1\r\n\
-                    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x-other\r\n\
+                    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, \
+                    x-other\r\n\
                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
                     Origin: https://example.com\r\nCookie: a=b; c=d\r\nX-Empty: \r\n\r\n";
     assert_eq!(encoded(&full), expected);
@@ -489,7 +492,10 @@ fn is_good(lines: &[&str]) -> bool {
 
 proptest! {
     #[test]
-    fn client_agrees_with_the_words_of_section_4_1(start in select(vec![true, true, false]), lines in lines()) {
+    fn client_agrees_with_the_words_of_section_4_1(
+        start in select(vec![true, true, false]),
+        lines in lines(),
+    ) {
         let good = [UPGRADE, CONNECTION, ACCEPT].into_iter().filter(|_| start);
         let lines: Vec<&str> = good.chain(lines).collect();
         let input = format!("HTTP/1.1 101 \r\n{}\r\n\r\n", lines.join("\r\n"));
@@ -499,9 +505,14 @@ proptest! {
 
     /// Both roles of one house understand one another.
     #[test]
-    fn client_and_server_shake_hands(nonce in any::<[u8; 16]>(), pick in 0_usize..3, names in select(vec![0, 1, 2])) {
+    fn client_and_server_shake_hands(
+        nonce in any::<[u8; 16]>(),
+        pick in 0_usize..3,
+        names in select(vec![0, 1, 2]),
+    ) {
         let names = &["chat.v2", "chat.v1"][..names];
-        let opening = opening("ws://example.com/chat").subprotocols(names.to_vec()).header("X-A", "b");
+        let opening = opening("ws://example.com/chat");
+        let opening = opening.subprotocols(names.to_vec()).header("X-A", "b");
         let key = Key::from_nonce(nonce);
         let mut out = Vec::new();
         opening.encode(&key, &mut out).unwrap();
@@ -520,7 +531,10 @@ proptest! {
     }
 
     #[test]
-    fn client_takes_any_bytes_for_an_answer_without_harm(head in "HTTP/1.1 101 \r\n(([USC][a-zA-Z-]{3,22}): [ -~]{0,20}\r\n){0,5}\r\n", noise in vec(any::<u8>(), 0..99)) {
+    fn client_takes_any_bytes_for_an_answer_without_harm(
+        head in "HTTP/1.1 101 \r\n(([USC][a-zA-Z-]{3,22}): [ -~]{0,20}\r\n){0,5}\r\n",
+        noise in vec(any::<u8>(), 0..99),
+    ) {
         verdict(&demanding(), &head).ok();
         answer(&demanding(), &noise, noise.len() / 2);
         let text: String = noise.iter().map(|&byte| char::from(byte)).collect();

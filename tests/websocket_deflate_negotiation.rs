@@ -63,7 +63,8 @@ fn server_answers_an_offer_by_the_letter() {
             (Some(15), true, true),
         ),
         (
-            "permessage-deflate; server_max_window_bits=9; client_no_context_takeover; client_max_window_bits=15",
+            "permessage-deflate; server_max_window_bits=9; client_no_context_takeover; \
+             client_max_window_bits=15",
             "permessage-deflate; client_no_context_takeover; server_max_window_bits=9",
             (Some(9), true, false),
         ),
@@ -219,7 +220,8 @@ fn client_offers_what_it_is_configured_to() {
         (DEDICATED, "permessage-deflate; client_max_window_bits"),
         (
             SHARED,
-            "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits",
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+             client_max_window_bits",
         ),
         (
             DEDICATED.server_bits(9).client_bits(10),

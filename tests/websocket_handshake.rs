@@ -52,7 +52,8 @@ fn server_answers_the_key_of_the_rfc() {
     assert_eq!(verdict("", &[], false), Ok(accept));
     let mut out = Vec::new();
     encode_response(&mut out, &accept, None, b"");
-    let expected = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    let expected = "HTTP/1.1 101 Switching Protocols\r\n\
+                    Upgrade: websocket\r\nConnection: Upgrade\r\n\
                     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
     assert_eq!(out, format!("{expected}\r\n").as_bytes());
     out.clear();
@@ -352,16 +353,26 @@ fn take_apart(origin: &str) -> Option<(String, String, Option<u32>)> {
 const AUTHORITY: &str = "(a|A|b[.]a|127[.]0[.]0[.]1|\\[::1\\])(:|:80|:0080|:443|:8080)?";
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2048, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 2048,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn server_compares_origins_by_the_letter(
         host in AUTHORITY,
         scheme in "http|https|HTTP|ws|wss|ftp|h|3|a:b||null",
-        slashes in prop_oneof![8 => Just("://"), 1 => select(vec![":", ":/", "//", "://x@", ":///", ""])],
+        slashes in prop_oneof![
+            8 => Just("://"),
+            1 => select(vec![":", ":/", "//", "://x@", ":///", ""]),
+        ],
         other in AUTHORITY,
         same: bool,
-        tail in prop_oneof![8 => Just(""), 1 => select(vec![":", ":1", ":65536", ":+1", "/", " ", "]", "\u{e9}"])],
+        tail in prop_oneof![
+            8 => Just(""),
+            1 => select(vec![":", ":1", ":65536", ":+1", "/", " ", "]", "\u{e9}"]),
+        ],
     ) {
         let origin = format!("{scheme}{slashes}{}{tail}", if same { &host } else { &other });
         prop_assume!(origin.trim() == origin);
@@ -370,12 +381,15 @@ proptest! {
         // A host without a port, or with an empty one, stands at the port of the origin's scheme.
         let bare = host.strip_suffix(':').unwrap_or(&host);
         let at = take_apart(&format!("{}://{bare}", if scheme.is_empty() { "x" } else { &scheme }));
-        let expected = from.is_some() && from == at && from.as_ref().is_some_and(|(.., port)| port.is_some());
-        prop_assert_eq!(origin_verdict(&host, &Origins::SameHost, &[&line]), expected, "{} at {}", origin, host);
+        let has_port = from.as_ref().is_some_and(|(.., port)| port.is_some());
+        let expected = from.is_some() && from == at && has_port;
+        let verdict = origin_verdict(&host, &Origins::SameHost, &[&line]);
+        prop_assert_eq!(verdict, expected, "{} at {}", origin, host);
         let listed = format!("{scheme}://{host}");
         let expected = from.is_some() && from == take_apart(&listed);
         let origins = Origins::List(vec!["null".into(), listed.clone()]);
-        prop_assert_eq!(origin_verdict("x", &origins, &[&line]), expected, "{} in a list with {}", origin, listed);
+        let verdict = origin_verdict("x", &origins, &[&line]);
+        prop_assert_eq!(verdict, expected, "{} in a list with {}", origin, listed);
     }
 }
 
@@ -470,12 +484,18 @@ proptest! {
         prop_assert_eq!(sent.as_bytes().to_vec(), naive_base64(&nonce).into_bytes());
         for key in [&sent.as_bytes()[..], &key] {
             let digest = Sha1::digest([key, b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"].concat());
-            prop_assert_eq!(AcceptKey::from_key(key).as_bytes().to_vec(), naive_base64(&digest).into_bytes());
+            let accept = AcceptKey::from_key(key);
+            prop_assert_eq!(accept.as_bytes().to_vec(), naive_base64(&digest).into_bytes());
         }
     }
 
     #[test]
-    fn server_takes_for_a_key_what_decodes_to_16_bytes(nonce: [u8; 16], at: Index, other: char, made_up in base64_like()) {
+    fn server_takes_for_a_key_what_decodes_to_16_bytes(
+        nonce: [u8; 16],
+        at: Index,
+        other: char,
+        made_up in base64_like(),
+    ) {
         let good = naive_base64(&nonce);
         let mut spoiled: Vec<char> = good.chars().collect();
         *at.get_mut(&mut spoiled) = other;
@@ -484,7 +504,9 @@ proptest! {
             if key.contains(|c: char| c.is_ascii_control()) || key.trim() != key {
                 continue;
             }
-            let expected = encodes_16_bytes(&key).then(|| AcceptKey::from_key(key.as_bytes())).ok_or(RequestError::MalformedKey);
+            let expected = encodes_16_bytes(&key)
+                .then(|| AcceptKey::from_key(key.as_bytes()))
+                .ok_or(RequestError::MalformedKey);
             prop_assert_eq!(verdict("Sec-WebSocket-Key", &[&line], false), expected, "{}", key);
         }
     }

@@ -144,7 +144,10 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn receiver_sees_the_same_however_the_input_is_cut((role, bytes) in frames_for_a_role(), cuts in vec(any::<usize>(), 0..30)) {
+    fn receiver_sees_the_same_however_the_input_is_cut(
+        (role, bytes) in frames_for_a_role(),
+        cuts in vec(any::<usize>(), 0..30),
+    ) {
         let whole = read(&rules(role), &bytes, &[]);
         prop_assert_eq!(&read(&rules(role), &bytes, &cuts), &whole);
         let every_byte: Vec<usize> = (0..bytes.len()).collect();
@@ -152,7 +155,11 @@ proptest! {
     }
 
     #[test]
-    fn receiver_turns_arbitrary_bytes_into_events_or_one_violation(role in role(), bytes in vec(any::<u8>(), 0..400), cuts in vec(any::<usize>(), 0..20)) {
+    fn receiver_turns_arbitrary_bytes_into_events_or_one_violation(
+        role in role(),
+        bytes in vec(any::<u8>(), 0..400),
+        cuts in vec(any::<usize>(), 0..20),
+    ) {
         let seen = read(&rules(role), &bytes, &cuts);
         let failures = seen.iter().filter(|seen| matches!(seen, Seen::Fail(_))).count();
         prop_assert!(failures <= 1);
@@ -161,8 +168,12 @@ proptest! {
 
     #[test]
     fn receiver_sees_what_was_sent_in_fragments_with_pings_between(
-        role in role(), text in any::<bool>(), message in "[a-zé€𝄞]{0,200}", fragments in vec(any::<usize>(), 0..8),
-        key in any::<[u8; 4]>(), cuts in vec(any::<usize>(), 0..10),
+        role in role(),
+        text in any::<bool>(),
+        message in "[a-zé€𝄞]{0,200}",
+        fragments in vec(any::<usize>(), 0..8),
+        key in any::<[u8; 4]>(),
+        cuts in vec(any::<usize>(), 0..10),
     ) {
         let mut ends: Vec<usize> = fragments.iter().map(|end| end % (message.len() + 1)).collect();
         ends.sort_unstable();
@@ -173,7 +184,11 @@ proptest! {
             Role::Client => encode_frame(&mut out, fin, opcode, payload),
         };
         for (place, &end) in ends.iter().enumerate() {
-            let opcode = match (place, text) { (0, true) => Opcode::Text, (0, false) => Opcode::Binary, _ => Opcode::Continuation };
+            let opcode = match (place, text) {
+                (0, true) => Opcode::Text,
+                (0, false) => Opcode::Binary,
+                _ => Opcode::Continuation,
+            };
             let last = place + 1 == ends.len();
             send(last, opcode, &message.as_bytes()[at..end]);
             at = end;
@@ -188,8 +203,15 @@ proptest! {
     }
 
     #[test]
-    fn header_round_trips(fin in any::<bool>(), kind in 0..3_u8, key in any::<Option<[u8; 4]>>(), len in 0..1_u64 << 63, shift in 0..63_u32) {
-        let header = Header { fin, rsv1: false, opcode: Opcode::new(kind).unwrap(), key, len: len >> shift };
+    fn header_round_trips(
+        fin in any::<bool>(),
+        kind in 0..3_u8,
+        key in any::<Option<[u8; 4]>>(),
+        len in 0..1_u64 << 63,
+        shift in 0..63_u32,
+    ) {
+        let opcode = Opcode::new(kind).unwrap();
+        let header = Header { fin, rsv1: false, opcode, key, len: len >> shift };
         let mut bytes = Vec::new();
         header.encode(&mut bytes);
         prop_assert_eq!(Header::decode(&bytes), Decoded::Header(header, bytes.len()));
@@ -197,7 +219,11 @@ proptest! {
     }
 
     #[test]
-    fn mask_equals_the_naive_one(mut bytes in vec(any::<u8>(), 0..600), key in any::<[u8; 4]>(), start in 0..600_usize) {
+    fn mask_equals_the_naive_one(
+        mut bytes in vec(any::<u8>(), 0..600),
+        key in any::<[u8; 4]>(),
+        start in 0..600_usize,
+    ) {
         let start = start.min(bytes.len());
         let naive: Vec<u8> = bytes.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]).collect();
         let (head, tail) = bytes.split_at_mut(start);
@@ -208,17 +234,26 @@ proptest! {
 
     #[test]
     fn utf8_agrees_with_std_on_where_text_goes_wrong(
-        text in ".{0,40}", place in any::<usize>(), junk in vec(any::<u8>(), 0..5), cuts in vec(any::<usize>(), 0..6),
+        text in ".{0,40}",
+        place in any::<usize>(),
+        junk in vec(any::<u8>(), 0..5),
+        cuts in vec(any::<usize>(), 0..6),
     ) {
         let mut bytes = text.into_bytes();
         let place = place % (bytes.len() + 1);
         bytes.splice(place..place, junk);
         // The first byte at which the standard library sees a fault.
-        let first_bad = (1..=bytes.len()).find(|&n| std::str::from_utf8(&bytes[..n]).is_err_and(|error| error.error_len().is_some()));
-        let byte_by_byte = bytes.iter().scan(Utf8::new(), |utf8, byte| Some(utf8.push(&[*byte]).is_err())).position(|bad| bad);
+        let first_bad = (1..=bytes.len()).find(|&n| {
+            std::str::from_utf8(&bytes[..n]).is_err_and(|error| error.error_len().is_some())
+        });
+        let byte_by_byte = bytes
+            .iter()
+            .scan(Utf8::new(), |utf8, byte| Some(utf8.push(&[*byte]).is_err()))
+            .position(|bad| bad);
         prop_assert_eq!(byte_by_byte.map(|at| at + 1), first_bad);
 
-        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).chain([bytes.len()]).collect();
+        let mut cuts: Vec<usize> =
+            cuts.iter().map(|cut| cut % (bytes.len() + 1)).chain([bytes.len()]).collect();
         cuts.sort_unstable();
         let (mut utf8, mut gathered, mut at) = (Utf8::new(), String::new(), 0);
         for cut in cuts {
@@ -236,7 +271,9 @@ proptest! {
     #[test]
     fn long_text_in_pieces_goes_wrong_with_the_piece_that_std_says(
         parts in vec(prop_oneof!["[a-z]{1,400}", "\\PC{1,40}", "[é€𝄞]{1,200}"], 1..5),
-        wrong in proptest::option::weighted(0.6, (any::<usize>(), any::<u8>())), key in any::<[u8; 4]>(), cuts in vec(any::<usize>(), 1..5),
+        wrong in proptest::option::weighted(0.6, (any::<usize>(), any::<u8>())),
+        key in any::<[u8; 4]>(),
+        cuts in vec(any::<usize>(), 1..5),
     ) {
         let mut text = parts.concat().into_bytes();
         if let Some((place, byte)) = wrong {
@@ -246,7 +283,8 @@ proptest! {
         let mut bytes = Vec::new();
         encode_masked(&mut bytes, true, Opcode::Text, &text, key);
         let start = bytes.len() - text.len();
-        let mut ends: Vec<usize> = cuts.iter().map(|cut| 1 + cut % text.len()).chain([text.len()]).collect();
+        let mut ends: Vec<usize> =
+            cuts.iter().map(|cut| 1 + cut % text.len()).chain([text.len()]).collect();
         ends.sort_unstable();
         let first_bad = ends.iter().find(|&&end| match std::str::from_utf8(&text[..end]) {
             Ok(_) => false,
@@ -258,7 +296,9 @@ proptest! {
             match decode(&rules, &mut assembly, &mut bytes[at..start + end]) {
                 (_, Event::More) => {}
                 (_, Event::Fail(Violation::InvalidUtf8)) => found = Some(end),
-                (_, Event::Assembled(assembled)) => found = assembled.message().is_err().then_some(end),
+                (_, Event::Assembled(assembled)) => {
+                    found = assembled.message().is_err().then_some(end);
+                }
                 (_, Event::Message(message)) => prop_assert_eq!(message.as_bytes(), &text),
                 (_, event) => prop_assert!(false, "{event:?}"),
             }

@@ -10,9 +10,12 @@ use switchboard::proto::websocket::{Opcode, encode_frame, encode_masked};
 
 const HEADS: &[&str] = &[
     "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-    "\r\nGET /rooms/caf%C3%A9?since=7&a=b+c#no HTTP/1.1\r\nHost: example.com:80\r\nCookie: a=1; b=\"2\"\r\n\r\n",
-    "POST http://example.com/a/../b?q HTTP/1.1\r\nHost: other\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
-    "POST / HTTP/1.1\r\nHost: [::1]:8080\r\nTransfer-Encoding: chunked\r\nConnection: close, keep-alive\r\n\r\n0\r\n\r\n",
+    "\r\nGET /rooms/caf%C3%A9?since=7&a=b+c#no HTTP/1.1\r\nHost: example.com:80\r\n\
+     Cookie: a=1; b=\"2\"\r\n\r\n",
+    "POST http://example.com/a/../b?q HTTP/1.1\r\nHost: other\r\n\
+     Content-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
+    "POST / HTTP/1.1\r\nHost: [::1]:8080\r\n\
+     Transfer-Encoding: chunked\r\nConnection: close, keep-alive\r\n\r\n0\r\n\r\n",
     "OPTIONS * HTTP/1.1\r\nHost:\r\n\r\n",
     "HEAD /%2e%2e/%2f HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
     "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -30,7 +33,8 @@ const UPGRADE: &str =
 /// What follows the two lines that are always right.
 const HANDSHAKES: &[&str] = &[
     "Origin: http://example.com\r\nSec-WebSocket-Protocol: chat, superchat\r\n",
-    "Origin: https://EXAMPLE.com:443\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=\"15\"\r\n",
+    "Origin: https://EXAMPLE.com:443\r\n\
+     Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=\"15\"\r\n",
     "Origin: http://good.example.com\r\nOrigin: null\r\n",
     "Origin: http://example.com.evil\r\nSec-WebSocket-Origin: http://example.com@evil\r\n",
     "Sec-WebSocket-Protocol: b   x, b, ,\r\nSec-WebSocket-Extensions: a;=;a=;a=1\r\n",
@@ -44,7 +48,8 @@ const ANSWERS: &[&str] = &[
     "",
     "Sec-WebSocket-Protocol: superchat\r\n",
     "Sec-WebSocket-Protocol: other\r\n",
-    "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_max_window_bits=\"8\"\r\n",
+    "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; \
+     client_max_window_bits=\"8\"\r\n",
     "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=7\r\n",
     "Sec-WebSocket-Extensions: permessage-deflate, permessage-deflate\r\n",
     "Content-Length: 5\r\n",
@@ -53,7 +58,8 @@ const ANSWERS: &[&str] = &[
 const OFFERS: &[&str] = &[
     "permessage-deflate",
     "permessage-deflate; client_max_window_bits; server_max_window_bits=10",
-    "permessage-deflate; server_max_window_bits=8, permessage-deflate; client_max_window_bits=\"12\"",
+    "permessage-deflate; server_max_window_bits=8, \
+     permessage-deflate; client_max_window_bits=\"12\"",
     "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
     "permessage-deflate; client_max_window_bits=16; client_max_window_bits=010;, x-other; a=b",
 ];
