@@ -1,5 +1,6 @@
-//! The bounds of waiting output: where much of it lies, and which policy applies beyond the limit.
-//! This file does not know how messages are dropped: `outbox` does.
+//! The bounds of waiting output: what a slow reader gets. Beyond the limit one of four policies
+//! applies, by default Close 1013 with the reason `too slow`. This file does not know how messages
+//! are dropped: `outbox` does.
 
 use super::delivery::Delivery;
 use crate::connection::{Backpressure, Lease, Phase};

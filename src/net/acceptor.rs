@@ -1,5 +1,5 @@
-//! Accepts connections, and backs off when descriptors run out. This file does not know what
-//! becomes of an accepted socket.
+//! Accepts connections, and backs off when descriptors run out (EMFILE, ENFILE). This file does not
+//! know what becomes of an accepted socket.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -163,7 +163,7 @@ fn reserve() -> Option<File> {
     File::open("/dev/null").ok()
 }
 
-/// Whether the process or the system has no descriptor or no memory left.
+/// Whether the process or the system has no descriptor (EMFILE, ENFILE) or no memory left.
 fn is_exhaustion(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),

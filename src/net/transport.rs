@@ -32,6 +32,7 @@ pub enum Transport {
     Tcp(TcpStream),
     /// A Unix stream socket in non-blocking mode.
     Unix(UnixStream),
+    // A further kind of transport is a variant here, with an arm in each method of this file.
     /// No socket yet: the connection is being opened by this program.
     #[doc(hidden)]
     Unconnected,
