@@ -9,7 +9,7 @@ use common::frames::{BINARY, CONTINUATION, frame, header, pong, text};
 use common::http::{self, only};
 use common::serving::{patient, serving};
 use common::{Bytes, Client, World, millis, seconds};
-use switchboard::{Options, RequestError};
+use switchboard::{Connect, EventStream, Handler, Options, RequestError, Upgrade};
 
 /// A deadline is kept in steps of this much: it strikes at most so much late.
 const STEP: Duration = Duration::from_millis(250);
@@ -375,4 +375,20 @@ fn outbox_holds_17_mebibytes_by_default() {
         assert_eq!(log.take().len(), usize::from(closes), "{len} bytes and a header of 10");
         assert_eq!(sim.stats().overflowed, u64::from(closes));
     }
+}
+
+/// A set of options of another server means the default set, on every way that one is named.
+#[test]
+fn options_of_another_server_are_the_default_set() {
+    struct Silent;
+    impl Handler for Silent {}
+    let mut other = switchboard::Server::detached();
+    let foreign = other.context(std::time::Instant::now()).add_options(Options::new().chunks(true));
+    let mut world = switchboard::testing::World::new();
+    world.server.http("/socket", move |_, _| Upgrade::new().options(foreign));
+    world.server.http("/events", move |_, _| EventStream::new().options(foreign));
+    let (socket, events) = (world.websocket("/socket"), world.events("/events"));
+    let dialed = world.server.zone("/dialed", Silent);
+    world.dial(dialed, Connect::to("ws://example.com/").options(foreign));
+    assert!(world.is_open(socket) && world.is_open(events));
 }

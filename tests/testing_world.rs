@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use switchboard::http::Request as Ask;
 use switchboard::testing::{Received, World};
@@ -510,4 +510,22 @@ fn server_opens_a_websocket_to_a_scripted_peer() {
     let (far, _) = world.dial(zone, Connect::to("no URL"));
     let text = panic_of(|| _ = world.accept(far));
     assert_eq!(text, "no handshake to accept: the server sent \"\"");
+}
+
+/// A program's set-up asks for the time of the machine, which has gone on since the world was made.
+#[test]
+fn world_keeps_the_time_that_its_set_up_told_the_server() {
+    struct Ticks(u32);
+    impl Handler for Ticks {}
+    let mut zone = None;
+    let mut world = World::serving(|server| {
+        let ticks = server.zone("/", Ticks(0));
+        let later = Instant::now() + Duration::from_millis(1);
+        server.context(later).every(ticks, Duration::from_secs(1), |ticks: &mut Ticks, _| {
+            ticks.0 += 1;
+        });
+        zone = Some(ticks);
+    });
+    world.advance(Duration::from_secs(10));
+    assert_eq!(world.with(zone.unwrap(), |ticks, _| ticks.0), 10);
 }

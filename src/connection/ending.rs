@@ -60,10 +60,10 @@ impl Lease<'_> {
     }
 
     /// Ends our side after the last byte: the connection is gone if the peer has ended its side.
-    fn end_our_side(&mut self, unread: bool) {
+    fn end_our_side(&mut self, input_waits: bool) {
         let flags = &mut self.connection.flags;
         // Closing over unread input resets the connection, and the peer may lose the last bytes.
-        if flags.has(Flags::READ_CLOSED) && !unread && !flags.has(Flags::UNREAD) {
+        if flags.has(Flags::READ_CLOSED) && !input_waits && !flags.has(Flags::UNREAD) {
             return self.mark_gone();
         }
         if flags.mark(Flags::SHUT) {
@@ -114,6 +114,7 @@ impl Lease<'_> {
     /// Notes that everything has left.
     #[inline]
     pub(crate) fn on_drained(&mut self) {
+        // What `go_on` looks at: without any of it, as nearly always, it would do nothing.
         let waited = Flags::BLOCKED | Flags::ANSWERED | Flags::WANT_WRITABLE | Flags::READABLE;
         let phase = self.connection.phase;
         let plain = matches!(phase, Phase::WebSocket(_)) || phase.awaits_request();
@@ -125,25 +126,25 @@ impl Lease<'_> {
     /// Goes on with what waited for the output to leave.
     fn go_on(&mut self) {
         let flags = &mut self.connection.flags;
-        let wanted = flags.any(Flags::WANT_WRITABLE | Flags::BLOCKED);
-        let unread = flags.any(Flags::READABLE | Flags::ANSWERED);
+        let wants_writable = flags.any(Flags::WANT_WRITABLE | Flags::BLOCKED);
+        let input_waits = flags.any(Flags::READABLE | Flags::ANSWERED);
         flags.remove(Flags::BLOCKED | Flags::ANSWERED | Flags::READABLE);
         let streams = self.connection.held.as_ref().is_some_and(|held| held.exchange.is_some());
-        if wanted {
+        if wants_writable {
             self.books.work.writable.push(self.connection);
         }
         match self.connection.phase {
             Phase::Responding if streams => {}
             Phase::Responding if self.connection.flags.has(Flags::LAST) => {
                 self.enter(Phase::Lingering);
-                self.end_our_side(unread);
+                self.end_our_side(input_waits);
             }
             Phase::Responding => {
                 self.enter(Phase::Idle);
                 self.read_later();
             }
-            Phase::Lingering => self.end_our_side(unread),
-            _ if unread => self.read_later(),
+            Phase::Lingering => self.end_our_side(input_waits),
+            _ if input_waits => self.read_later(),
             _ => {}
         }
     }

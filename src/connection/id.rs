@@ -14,6 +14,9 @@ use mio::Token;
 /// next request on the same socket has another name, and so has the next connection in the same
 /// slot.
 ///
+/// A name belongs to one server. In another server it may by chance name a stranger's exchange:
+/// keep it together with the [`Remote`](crate::Remote) of its own server.
+///
 /// ```
 /// use std::collections::HashSet;
 /// use switchboard::{Conn, ConnId, Handler, Message};

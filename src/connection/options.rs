@@ -12,6 +12,7 @@ use crate::websocket::DeflateConfig;
 use crate::websocket::{Role, Rules};
 
 /// Names a set of [`Options`] registered with a server.
+/// Another server has no such set: its default set is taken instead.
 ///
 /// ```
 /// use std::time::Instant;
@@ -27,7 +28,8 @@ pub struct OptionsId(pub(crate) u16);
 /// Limits and deadlines of connections.
 ///
 /// Every limit is in bytes. Every deadline is a [`Duration`], rounded up to steps of 250 ms: a
-/// deadline never strikes early, and at most one step late.
+/// deadline never strikes early, and at most one step late. [`Duration::MAX`] turns a deadline off;
+/// zero is one step.
 ///
 /// | group | setters |
 /// | --- | --- |

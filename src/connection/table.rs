@@ -8,7 +8,7 @@ use super::held::{Held, HeldPool};
 use super::id::ConnId;
 use super::lane::Lane;
 use super::next_check::{born, next_check};
-use super::options::Options;
+use super::options::{Options, OptionsId};
 use super::phase::Phase;
 use super::slots::{Earliest, Slots};
 use super::stats::Stats;
@@ -143,6 +143,11 @@ impl Books {
     pub(crate) fn next_id(&mut self, slot: u32) -> ConnId {
         self.exchanges += 1;
         ConnId::new(slot, self.exchanges)
+    }
+
+    /// Returns the number of a set of options; the default set's for a set of another server.
+    pub(crate) fn number_of(&self, OptionsId(number): OptionsId) -> u16 {
+        if usize::from(number) < self.options.len() { number } else { 0 }
     }
 
     #[inline]

@@ -176,7 +176,7 @@ impl Context {
         self.table.insert(slot, Transport::Unconnected, UNCOUNTED, first);
         let Some(mut at) = self.table.lease(slot) else { return ConnId::NOBODY };
         at.connection.zone = zone.index;
-        at.connection.options = connect.options.0;
+        at.connection.options = at.books.number_of(connect.options);
         // A failed attempt is reported through `close`, too.
         at.connection.flags.insert(Flags::CLIENT | Flags::OWES_CLOSE);
         let id = at.connection.id;

@@ -101,7 +101,8 @@ impl Context {
     ///
     /// The message is encoded once for each of the two kinds. A slow receiver keeps a pointer to
     /// the encoded message, no copy. See [`Conn::subscribe`](crate::Conn::subscribe).
-    // A published message is encoded in delivery/broadcast.rs and written in delivery/publish.rs.
+    // A published message is encoded in delivery/broadcast.rs. delivery/publish.rs writes it to
+    // connections at rest; to all others it leaves by the outbox, in outbox/writing.rs.
     pub fn publish<'m>(&mut self, topic: &str, message: impl Into<Outgoing<'m>>) {
         self.publish_except(topic, message.into(), None);
     }

@@ -75,6 +75,7 @@ pub struct Close<'a> {
     pub code: CloseCode,
     /// The reason of the Close frame, at most 123 bytes, or the server's own reason.
     pub reason: &'a str,
-    /// Whether the peer began the closing handshake.
+    /// Whether the peer began the closing handshake. False where the connection broke or just
+    /// ended.
     pub by_peer: bool,
 }

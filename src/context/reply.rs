@@ -57,10 +57,11 @@ use crate::http1::Response;
 ///
 /// [`Handler::request`]: crate::Handler::request
 /// [`Handler::body`]: crate::Handler::body
-// A new variant of `Reply` is performed in server/reply.rs, in `perform`. `ask` in
-// server/request.rs decides which replies a request with a body may have. A reply that owes
-// something to its peer also needs a `Progress` (connection/exchange.rs), a deadline
-// (server/deadlines.rs) and perhaps a `Phase` (connection/phase.rs).
+// A new variant of `Reply` is performed in server/reply.rs, in `perform`, which also says what
+// becomes of an unread body. `ask` in server/request.rs decides which replies a request with a body
+// may have. A reply that owes something to its peer also needs a `Progress`
+// (connection/exchange.rs), a deadline (server/deadlines.rs) and perhaps a `Phase`
+// (connection/phase.rs). Tables of replies stand at `Handler` and in guide/first_server.rs.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Reply {

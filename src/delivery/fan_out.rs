@@ -28,9 +28,10 @@ impl FanOut {
         self.frame.as_ref().map_or(0, |(frame, _)| frame.len())
     }
 
-    /// Whether this frame is the pending one: the first is, until all its receivers have it.
+    /// Makes this frame the pending one, if none is, and returns whether it is: the first frame
+    /// stays pending until all its receivers have it.
     #[inline]
-    pub(super) fn is_pending(&mut self, frame: &Shared, key: u64) -> bool {
+    pub(super) fn claim(&mut self, frame: &Shared, key: u64) -> bool {
         let pending = || (Rc::clone(frame), Droppable::Message { key });
         let (pending, _) = self.frame.get_or_insert_with(pending);
         Rc::ptr_eq(pending, frame)

@@ -53,9 +53,12 @@ impl<'a> Outgoing<'a> {
         Message::Binary(bytes).into()
     }
 
-    /// Names what the message is the latest of. Under
-    /// [`Backpressure::KeepLatest`](crate::Backpressure::KeepLatest) it replaces a waiting message
-    /// with the same key. A publish without a key has its topic for one.
+    /// Names what the message is the latest of.
+    ///
+    /// Under [`Backpressure::KeepLatest`](crate::Backpressure::KeepLatest), once more than
+    /// `max_buffered` bytes wait, the waiting messages with the key of the latest one are dropped.
+    /// Below that limit all are delivered. A publish without a key has its topic for one. Sent
+    /// messages without a key are dropped oldest first.
     #[must_use]
     pub fn key(mut self, key: &'a str) -> Outgoing<'a> {
         self.key = Some(key);
@@ -70,7 +73,7 @@ impl<'a> Outgoing<'a> {
         self
     }
 
-    /// Names the event. Only event streams carry it.
+    /// Names the event. Only event streams carry it. A name with a line break is left out.
     #[must_use]
     pub fn event(mut self, name: &'a str) -> Outgoing<'a> {
         self.event = Some(name);
@@ -78,7 +81,7 @@ impl<'a> Outgoing<'a> {
     }
 
     /// Sets the id of the event. Only event streams carry it; a client that reconnects sends the
-    /// last id that it has.
+    /// last id that it has. An id with a line break or a NUL is left out.
     #[must_use]
     pub fn id(mut self, id: &'a str) -> Outgoing<'a> {
         self.id = Some(id);

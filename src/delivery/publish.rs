@@ -31,7 +31,7 @@ impl Delivery {
         }
         let key = encoded.key;
         let frame = encoded.form(at.connection.phase);
-        if !frame.is_some_and(|frame| self.fan_out.is_pending(frame, key)) {
+        if !frame.is_some_and(|frame| self.fan_out.claim(frame, key)) {
             return false;
         }
         at.connection.flags.insert(Flags::POSTED);

@@ -80,6 +80,8 @@
 //! Nothing. A [`ConnId`](crate::ConnId) names one exchange. When its peer leaves,
 //! [`cancelled`](crate::Handler::cancelled) is called once, and a later answer does nothing. The
 //! next request on the same socket has another name, so an answer can never reach the wrong one.
+//! With several reactors, keep a name together with the [`Remote`](crate::Remote) of its own
+//! server: a name means nothing in another one.
 //!
 //! ```
 //! use switchboard::testing::World;

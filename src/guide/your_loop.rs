@@ -50,6 +50,7 @@
 //! | call | when |
 //! | --- | --- |
 //! | [`poll_timeout(now)`](crate::Server::poll_timeout) | before waiting: how long you may |
+//! | [`is_drained()`](crate::Server::is_drained) | after `drain`: whether to leave the loop |
 //! | [`owns(token)`](crate::Server::owns) | to tell the server's events from yours |
 //! | [`handle_event(event, now)`](crate::Server::handle_event) | for each of the server's |
 //! | [`flush(now)`](crate::Server::flush) | once a turn, also when nothing happened |

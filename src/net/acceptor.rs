@@ -17,9 +17,11 @@ use super::listener::Listener;
 #[derive(Debug)]
 pub(crate) enum AcceptOutcome {
     Connection(TcpStream),
-    /// No connection waits: the next readable event announces one.
+    /// No connection can be accepted now: the next readable event, or the end of the pause,
+    /// announces one.
     Drained,
-    /// No descriptor or memory is left. No event follows: call again at [`Acceptor::retry_at`].
+    /// No descriptor or memory is left, or the listening socket fails each time. No event follows:
+    /// call again at [`Acceptor::retry_at`].
     Exhausted,
 }
 

@@ -32,7 +32,8 @@ pub enum Transport {
     Tcp(TcpStream),
     /// A Unix stream socket in non-blocking mode.
     Unix(UnixStream),
-    // A further kind of transport is a variant here, with an arm in each method of this file.
+    // A new kind of transport is a variant here, with an arm in each method of this file. One that
+    // is accepted also needs an `AcceptOutcome` (acceptor.rs) and `admit` (server/listen.rs).
     /// No socket yet: the connection is being opened by this program.
     #[doc(hidden)]
     Unconnected,
@@ -162,8 +163,10 @@ impl Transport {
     /// # Errors
     /// The reason why the handshake failed.
     pub(crate) fn is_connected(&self) -> io::Result<bool> {
-        let Transport::Tcp(socket) = self else {
-            return Ok(!matches!(self, Transport::Unconnected));
+        let socket = match self {
+            Transport::Tcp(socket) => socket,
+            Transport::Unix(_) | Transport::Memory(_) => return Ok(true),
+            Transport::Unconnected => return Ok(false),
         };
         if let Some(error) = socket.take_error()? {
             return Err(error);

@@ -17,6 +17,8 @@ impl Outbox {
         let mut at = self.left;
         for segment in mem::take(&mut self.segments) {
             match segment {
+                // A frame is found by its header, so the bytes that have left are needed too: they
+                // still lie before `left`.
                 Segment::Own { len, sent, kind: Kind::Frames } => {
                     let frames = self.own[at - sent..at - sent + len].to_vec();
                     at += len - sent;

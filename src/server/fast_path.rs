@@ -116,6 +116,7 @@ impl Server {
                     delivered += 1;
                     handler.message(&mut Conn { cx: &mut self.context, id }, message);
                 }
+                // The failed connection leaves the fast path, which ends the loop.
                 Err(violation) => {
                     if let Some((mut at, delivery)) = self.context.lease(slot) {
                         delivery.fail(&mut at, violation.code(), violation.as_str());

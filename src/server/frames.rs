@@ -2,8 +2,9 @@
 //! handshake. The form of frames and the transitions are the business of `websocket`.
 //!
 //! A ping is answered in `other_event`. Close 1009 comes from a message beyond `max_message`: the
-//! decoder (websocket/decode.rs) returns `Violation::TooBig`, and `violated` fails the connection
-//! with its code. Slow readers are the business of delivery/backpressure.rs, with Close 1013.
+//! decoder (websocket/decode.rs) or the inflater (websocket/deflate/codec.rs) returns
+//! `Violation::TooBig`, and `violated` fails the connection with its code. Slow readers are the
+//! business of delivery/backpressure.rs, with Close 1013.
 
 #[cfg(feature = "deflate")]
 use std::mem;

@@ -12,6 +12,9 @@ use crate::websocket::Message;
 /// Callbacks run to completion, one at a time, so a handler needs no lock. A request, a body or a
 /// message is lent for the call. See the [four rules](crate#four-rules).
 ///
+/// After a panic in a callback, do not use the server again. A dropped server ends its sockets
+/// without a callback: [`drain`](crate::Server::drain) first.
+///
 /// # Callbacks
 /// The callbacks that follow a reply of [`request`] or [`body`]:
 ///

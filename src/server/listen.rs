@@ -185,7 +185,7 @@ impl Server {
 
     /// Puts a transport into the table, as an idle HTTP connection.
     // A new transport is a variant of `Transport` (net/transport.rs) with its read, write and
-    // registration. No other file of `server` knows the kinds, but `dialing` makes a TCP socket.
+    // registration. In `server`, only this file (accepting) and `dialing` know TCP sockets.
     pub(super) fn take_in(&mut self, mut transport: Transport, address: u32) -> io::Result<u32> {
         if self.context.draining.is_some() {
             return Err(Error::new(ErrorKind::NotConnected, "the server is draining"));

@@ -123,7 +123,9 @@ impl Server {
         let terms = Terms::of(request);
         let origins =
             self.zones.entries.get(entry).map_or(&Origins::SameHost, |entry| &entry.origins);
-        let options = &self.context.table.books.options[usize::from(upgrade.options.0)];
+        let books = &self.context.table.books;
+        let number = books.number_of(upgrade.options);
+        let options = &books.options[usize::from(number)];
         let checked = websocket::check(request, options.legacy_versions)
             .and_then(|accept| websocket::check_origin(request, origins).map(|()| accept))
             .and_then(|accept| select(upgrade, request).map(|subprotocol| (accept, subprotocol)));
@@ -141,7 +143,7 @@ impl Server {
         delivery.output(&mut at).push(Kind::Bytes, |own| {
             websocket::encode_response(own, &accept, subprotocol, lines);
         });
-        self.open(slot, Phase::WebSocket(State::Open), upgrade.options.0, request);
+        self.open(slot, Phase::WebSocket(State::Open), number, request);
     }
 
     /// Negotiates compression (RFC 7692 section 7.1). Returns the header lines, with the answer to
@@ -155,7 +157,7 @@ impl Server {
         lines: &[u8],
     ) -> Vec<u8> {
         let books = &self.context.table.books;
-        let config = &books.options[usize::from(upgrade.options.0)].deflate;
+        let config = &books.options[usize::from(books.number_of(upgrade.options))].deflate;
         let mut lines = lines.to_vec();
         if let Some(accepted) = websocket::negotiate(request, config)
             && let Some(connection) = self.context.table.slots.at_mut(slot)
@@ -189,7 +191,8 @@ impl Server {
                 }
             });
         }
-        self.open(slot, Phase::Streaming, stream.options.0, request);
+        let options = self.context.table.books.number_of(stream.options);
+        self.open(slot, Phase::Streaming, options, request);
     }
 
     fn stream(

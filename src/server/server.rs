@@ -219,6 +219,9 @@ impl Server {
 
     /// Serves plain HTTP at a prefix with a closure that returns a text, a
     /// [`Response`](crate::Response) or another [`Reply`].
+    ///
+    /// A closure has no other callbacks. It answers [`Reply::Body`] with 404, and a
+    /// [`Reply::Stream`] of a closure never ends: implement [`Handler`] for these.
     pub fn http<Z, F, R>(&mut self, zone: Z, requests: F) -> ZoneId<impl Handler + use<Z, F, R>>
     where
         Z: Into<Zone>,
@@ -230,6 +233,10 @@ impl Server {
 
     /// Sets the default options. They hold for HTTP, and for every WebSocket or event stream that
     /// names no other [`OptionsId`](crate::OptionsId).
+    ///
+    /// A further set is registered with
+    /// [`Context::add_options`](crate::Context::add_options):
+    /// `server.context(Instant::now()).add_options(options)`.
     pub fn options(&mut self, options: Options) {
         self.context.table.books.options[0] = options.settled();
         #[cfg(feature = "deflate")]
@@ -240,7 +247,8 @@ impl Server {
     /// leaves with the next [`flush`](Server::flush).
     ///
     /// # Panics
-    /// With a `ZoneId` of another server.
+    /// With a `ZoneId` of another server whose handler has another type, or does not exist here. A
+    /// handler of the same type at the same place is called.
     pub fn with<H: Handler, R>(
         &mut self,
         zone: ZoneId<H>,

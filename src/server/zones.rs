@@ -40,6 +40,9 @@ pub struct Zone {
 
 impl Zone {
     /// Makes a zone at a prefix, for every method, and for WebSockets from the server's own host.
+    ///
+    /// The prefix is written decoded, as `/café`. A prefix with an escape, `..` or a query matches
+    /// nothing. A missing first slash and a trailing one are ignored.
     #[must_use]
     pub fn new(prefix: &str) -> Zone {
         let inner = prefix.trim_matches('/');

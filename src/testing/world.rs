@@ -157,8 +157,8 @@ impl World {
     /// If the server does not come to rest at one of these moments.
     #[track_caller]
     pub fn advance(&mut self, duration: Duration) {
-        let end = self.now + duration;
         self.settle();
+        let end = self.now + duration;
         while let Some(wait) = self.server.poll_timeout(self.now)
             && self.now + wait <= end
         {
@@ -218,6 +218,8 @@ impl World {
     /// ```
     pub fn turn(&mut self) {
         self.is_touched = false;
+        // What set the server up may have told it a later time.
+        self.now = self.server.context(self.now).now();
         for link in &mut self.links {
             if let Some(news) = link.news() {
                 self.server.ready(link.token, news, self.now);
