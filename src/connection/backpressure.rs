@@ -1,4 +1,4 @@
-//! The policy beyond the limit of waiting output, as a value. This file drops nothing.
+//! What happens when waiting output passes its limit, as a value. This file drops nothing.
 
 /// Decides what happens to a connection once more than
 /// [`Options::max_buffered`](crate::Options::max_buffered) bytes wait for its peer.

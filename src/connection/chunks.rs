@@ -1,7 +1,7 @@
 //! An array that grows by chunks of 1,024 entries, so growth moves no entry. A `Slab` doubles
-//! instead: for topics, memberships and timers this moved tens of megabytes at once and held the
-//! loop. Unused places are used again, and an unused chunk owns no memory. This file does not know
-//! its entries.
+//! instead: for topics, memberships and timers the doubling moved tens of megabytes at once and
+//! held the loop. Unused places are used again, and an unused chunk owns no memory. This file does
+//! not know its entries.
 
 use std::ops::{Index, IndexMut};
 

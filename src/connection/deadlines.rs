@@ -1,5 +1,5 @@
-//! Phases and deadlines of a leased connection: the only setter of a phase, and what moves the tick
-//! of the next check. This file does not know what a check does.
+//! Sets the phase of a leased connection and moves its next check. This file does not know what a
+//! check does.
 
 use super::flags::Flags;
 use super::next_check::{next_check, retirement};

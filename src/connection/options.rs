@@ -12,7 +12,9 @@ use crate::websocket::DeflateConfig;
 use crate::websocket::{Role, Rules};
 
 /// Names a set of [`Options`] registered with a server.
-/// Another server has no such set: its default set is taken instead.
+///
+/// A number means a set of one server only. A server without a set of that number takes its default
+/// set.
 ///
 /// ```
 /// use std::time::Instant;
@@ -27,9 +29,9 @@ pub struct OptionsId(pub(crate) u16);
 
 /// Limits and deadlines of connections.
 ///
-/// Every limit is in bytes. Every deadline is a [`Duration`], rounded up to steps of 250 ms: a
-/// deadline never strikes early, and at most one step late. [`Duration::MAX`] turns a deadline off;
-/// zero is one step.
+/// Limits are in bytes, or in what their setter names. Every deadline is a [`Duration`], rounded up
+/// to steps of 250 ms: where its setter says nothing else, a deadline never strikes early, and at
+/// most one step late. [`Duration::MAX`] turns a deadline off; zero is one step.
 ///
 /// | group | setters |
 /// | --- | --- |
@@ -214,21 +216,22 @@ impl Options {
     }
 
     /// Sets the longest request head in bytes, request line included (default 16 KiB). A longer
-    /// one is answered 431 (RFC 6585 section 5).
+    /// one is answered with 431 (RFC 6585 section 5).
     #[must_use]
     pub fn max_head(mut self, bytes: usize) -> Options {
         self.head.head = bytes;
         self
     }
 
-    /// Sets the most header fields of a request (default 100, at most 128). More are answered 431.
+    /// Sets the most header fields of a request (default 100, at most 128). More are answered with
+    /// 431.
     #[must_use]
     pub fn max_headers(mut self, fields: usize) -> Options {
         self.head.headers = fields.min(crate::http1::MAX_HEADERS);
         self
     }
 
-    /// Sets the longest request target in bytes (default 8 KiB). A longer one is answered 414.
+    /// Sets the longest request target in bytes (default 8 KiB). A longer one is answered with 414.
     #[must_use]
     pub fn max_target(mut self, bytes: usize) -> Options {
         self.head.target = bytes;
@@ -300,8 +303,8 @@ impl Options {
         self
     }
 
-    /// Limits the WebSocket messages and control frames of a peer (default: no limit). One more is
-    /// refused with Close 1008. Each is charged to the microsecond.
+    /// Limits the WebSocket messages of a peer (default: no limit). Control frames count too. A
+    /// message beyond the rate is refused with Close 1008. Time is measured in microseconds.
     ///
     /// ```
     /// use switchboard::{Options, Rate, Server};
@@ -316,7 +319,7 @@ impl Options {
     }
 
     /// Limits the bytes that a WebSocket's peer sends (default: no limit). More are refused with
-    /// Close 1008. One read takes up to 128 KiB, so a burst should be no smaller than that.
+    /// Close 1008. One read takes up to 128 KiB: set the burst to that much or more.
     #[must_use]
     pub fn byte_rate(mut self, bytes: Rate) -> Options {
         self.byte_rate = Some(RateLimit::of_bytes(bytes));
@@ -324,7 +327,7 @@ impl Options {
     }
 
     /// Sets the bytes per second that a request body must bring (default 512), on average over
-    /// each [`body_timeout`](Options::body_timeout). A slower body is answered 408.
+    /// each [`body_timeout`](Options::body_timeout). A slower body is answered with 408.
     #[must_use]
     pub fn body_rate(mut self, bytes_per_second: u32) -> Options {
         self.body_rate = bytes_per_second.into();
@@ -347,13 +350,13 @@ impl Options {
         /// connection is closed.
         keep_alive_timeout
         /// Sets the time of a request head from its first byte to its last (default 10 s). A
-        /// slower head is answered 408.
+        /// slower head is answered with 408.
         head_timeout
         /// Sets the time between two checks of a request body (default 30 s). A body slower than
-        /// [`body_rate`](Options::body_rate) since the last check is answered 408.
+        /// [`body_rate`](Options::body_rate) since the last check is answered with 408.
         body_timeout
         /// Sets the time that a deferred answer may be owed (default 60 s). Then the request is
-        /// answered 503 and [`Handler::cancelled`](crate::Handler::cancelled) is called.
+        /// answered with 503 and [`Handler::cancelled`](crate::Handler::cancelled) is called.
         answer_timeout
         /// Sets the time between two checks of a waiting response (default 30 s). A reader slower
         /// than [`write_rate`](Options::write_rate) since the last check is closed.

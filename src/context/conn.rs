@@ -14,7 +14,8 @@ use crate::websocket::{self, Action, CloseCode, Input, Message, Opcode, State};
 /// One connection, while a callback runs.
 ///
 /// No method fails. A method does nothing on a connection that cannot do it, and a broken
-/// connection shows in [`Handler::close`](crate::Handler::close) alone. Keep [`Conn::id`] to reach
+/// connection shows in [`Handler::close`](crate::Handler::close) or
+/// [`Handler::cancelled`](crate::Handler::cancelled) only. Keep [`Conn::id`] to reach
 /// the connection later, through [`Context::conn`].
 ///
 /// | method | WebSocket | event stream | takeover | streamed response | other HTTP |
@@ -118,9 +119,9 @@ impl Conn<'_> {
         }
     }
 
-    /// Sends one fragment of a message (RFC 6455 5.4): text or binary by the first fragment,
-    /// `is_final` with the last. Messages that are sent or published meanwhile wait for the last
-    /// fragment; control frames do not.
+    /// Sends one fragment of a message (RFC 6455 5.4). The first fragment decides whether the
+    /// message is text or binary. Pass `is_final` with the last fragment. Messages that are sent or
+    /// published meanwhile wait for the last fragment; control frames do not.
     ///
     /// Every `&str` is valid UTF-8, so a message in text fragments is valid as a whole.
     pub fn send_fragment<'m>(&mut self, fragment: impl Into<Message<'m>>, is_final: bool) {
@@ -165,7 +166,8 @@ impl Conn<'_> {
         delivery.enforce_bounds(&mut at);
     }
 
-    /// Closes the exchange. [`Handler::close`](crate::Handler::close) follows.
+    /// Closes the exchange. For the first two kinds,
+    /// [`Handler::close`](crate::Handler::close) follows.
     ///
     /// - A WebSocket sends a Close frame behind earlier output (RFC 6455 7.1.2). A reason beyond
     ///   123 bytes is cut at a character. A code that may not be on the wire is sent as 1000.
@@ -205,7 +207,8 @@ impl Conn<'_> {
         self.cx.delivery.waiting_for(connection, &self.cx.table.books.lane)
     }
 
-    /// Subscribes to a topic; twice is once. Only WebSockets and event streams can.
+    /// Subscribes to a topic. A second subscription has no effect. Only WebSockets and event
+    /// streams can.
     pub fn subscribe(&mut self, topic: &str) {
         let Some(at) = self.cx.table.lease_live(self.id) else { return };
         if matches!(at.connection.phase, Phase::WebSocket(_) | Phase::Streaming) {
@@ -295,8 +298,8 @@ impl Conn<'_> {
         }
     }
 
-    /// Ends a streamed body. A body short of its declared length breaks the connection off, so
-    /// that the client notices.
+    /// Ends a streamed body. If the body is shorter than its declared length, the server
+    /// drops the connection, so that the client notices.
     pub fn finish(&mut self) {
         let slot = self.id.slot();
         let Some((mut at, delivery)) = self.lease() else { return };

@@ -143,7 +143,8 @@ impl Remote {
     /// Queues a closure for the loop's thread, which runs it with a zone's handler and the context.
     /// Closures run in the next turn, in the order of the calls.
     ///
-    /// With a `ZoneId` of another server, the closure is dropped unrun where the types differ.
+    /// If `zone` belongs to another server and the handler types differ, the closure is dropped. If
+    /// the types agree, the closure runs.
     ///
     /// # Errors
     /// Gives the closure back when 65,536 calls are waiting, or when the server is gone.

@@ -13,21 +13,22 @@ use crate::http1::Response;
 ///
 /// # The body of the request
 /// A body is *whole* if all its bytes arrived together with the head, and it is not chunked.
-/// Otherwise it is *unread*. Once `Body` has fetched a body, later replies but `Upgrade` take the
-/// request for one without a body.
+/// Otherwise it is *unread*. After `Body` has fetched the body, the server treats the request as
+/// one without a body. `Upgrade` is the exception: a handshake with a body is refused.
 ///
 /// | reply | whole body | unread body |
 /// | --- | --- | --- |
 /// | `Pass` | offered to the next zone | offered to the next zone |
 /// | `Respond` | discarded | up to 64 KiB are read and discarded; for more, the connection ends |
 /// | `Body` | handed to [`Handler::body`] | collected, then handed to [`Handler::body`] |
-/// | `Upgrade` | answered 400 | answered 400 |
+/// | `Upgrade` | answered with 400 | answered with 400 |
 /// | `EventStream` | discarded | read and discarded |
 /// | `Later`, `Stream` | discarded | not read, and the connection ends after the answer |
-/// | `Takeover` | answered 400 | answered 400 |
+/// | `Takeover` | answered with 400 | answered with 400 |
 ///
-/// With `Expect: 100-continue` (RFC 9110 10.1.1), `Body` alone sends the 100. `Respond` to an
-/// unread body then ends the connection. The 404 and 405 of the server itself are like `Respond`.
+/// With `Expect: 100-continue` (RFC 9110 10.1.1), `Body` alone sends the 100. In this case
+/// `Respond` to an unread body ends the connection. The 404 and 405 of the server itself are like
+/// `Respond`.
 ///
 /// ```
 /// use switchboard::testing::World;
@@ -37,7 +38,7 @@ use crate::http1::Response;
 /// impl Handler for Upload {
 ///     fn request(&mut self, _conn: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
 ///         match request.path() {
-///             "/upload" => Reply::Body(1 << 10), // bytes; a longer body is answered 413
+///             "/upload" => Reply::Body(1 << 10), // bytes; a longer body is answered with 413
 ///             "/" => "send a file to /upload".into(),
 ///             _ => Reply::Pass,
 ///         }
@@ -71,8 +72,8 @@ pub enum Reply {
     /// Answers with this response.
     Respond(Response),
     /// Asks for the whole request body, of at most this many bytes, for
-    /// [`Handler::body`](crate::Handler::body). A longer body is answered 413, and the connection
-    /// ends.
+    /// [`Handler::body`](crate::Handler::body). A longer body is answered with 413, and the
+    /// connection ends.
     Body(usize),
     /// Makes the request a WebSocket (RFC 6455 section 4).
     Upgrade(Upgrade),
@@ -132,7 +133,7 @@ impl From<String> for Reply {
 /// [`Context::upgrade`](crate::Context::upgrade).
 ///
 /// The server checks the handshake itself (RFC 6455 4.2.1), also its `Origin`, which
-/// [`Zone::origins`](crate::Zone::origins) sets. A faulty handshake is answered 400, a foreign
+/// [`Zone::origins`](crate::Zone::origins) sets. A faulty handshake is answered with 400, a foreign
 /// origin 403, and another version 426 (RFC 6455 4.4).
 ///
 /// ```

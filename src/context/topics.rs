@@ -1,5 +1,5 @@
 //! Topics, their members, and each connection's list of its topics. A membership takes some 20
-//! bytes. Leaving is exact and takes constant time in the number of members; publishing walks a
+//! bytes. Leaving is exact and takes the same time for any number of members; publishing walks a
 //! dense array. This file sends nothing.
 
 use std::hash::{BuildHasher, RandomState};

@@ -1,4 +1,4 @@
-//! The pending fan-out: one published frame and the connections that it is still to be written to.
+//! The pending fan-out: one published frame, and the connections that still wait for it.
 //! This file writes nothing.
 
 use std::collections::VecDeque;

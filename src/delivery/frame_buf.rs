@@ -1,7 +1,7 @@
 //! The write buffer of the fast path: frames that leave in one write, one after the other. A short
-//! frame costs one check of the room and a copy; `Vec` would check twice and call twice. With the
-//! batch of `websocket` this took a message of 64 a segment from 217 to 124 instructions. This file
-//! knows no connection.
+//! frame costs one check of the room and a copy; `Vec` would check twice and call twice. With 64
+//! messages in a segment, this and websocket/batch.rs reduced a message from 217 to 124
+//! instructions. This file knows no connection.
 
 use crate::websocket::{Header, Opcode};
 

@@ -122,8 +122,8 @@
 //! # Receive a body
 //!
 //! [`Reply::Body(limit)`](crate::Reply::Body) collects a request body up to your limit and calls
-//! [`body`](crate::Handler::body) once. A longer one is answered 413 before it is read, where its
-//! length is declared.
+//! [`body`](crate::Handler::body) once. A longer one is answered with 413 before it is read, where
+//! its length is declared.
 //!
 //! # Where the memory is
 //!

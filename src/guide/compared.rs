@@ -11,7 +11,8 @@
 //! - You need TLS in the process: put a proxy in front, or take another crate.
 //! - You need HTTP/2, HTTP/3 or WebTransport.
 //! - Your handlers are `async` and wait for a database inside each request. A handler here never
-//!   waits; [`answering_later`](super::answering_later) shows the other way, and axum is shorter.
+//!   waits: [`answering_later`](super::answering_later) shows how to answer later. The code is
+//!   shorter in axum.
 //! - You need Windows.
 //! - You want a server that has run in many places for years. This one is not released yet.
 //!
@@ -111,8 +112,8 @@
 //!
 //! Many programs want just what it is: a small HTTP server without async. Two advisories stand
 //! unanswered in November 2026: request smuggling by an unknown `Transfer-Encoding`, and line
-//! breaks in header values. Here the first is answered 501; the second turns the response into a
-//! 500.
+//! breaks in header values. Here the first is answered with 501; the second turns the response into
+//! a 500.
 //!
 //! # axum
 //!
@@ -124,4 +125,4 @@
 //!
 //! It has the widest set of features: ten TLS backends, WebSocket over HTTP/2, HTTP/3, virtual
 //! hosts, file mounts, metrics and fault injection, and a limit for each address as a build option.
-//! Bounding the output is left to the application, and so is the check of the host, as an option.
+//! The application must bound the output. A check of the host is an option.

@@ -20,7 +20,7 @@
 //! | [`Close`](crate::Backpressure::Close), the default | the connection | chats, commands |
 //! | [`DropNewest`](crate::Backpressure::DropNewest) | the message that is too much | logs |
 //! | [`DropOldest`](crate::Backpressure::DropOldest) | the oldest messages | live feeds |
-//! | [`KeepLatest`](crate::Backpressure::KeepLatest) | older messages with the same key | prices |
+//! | [`KeepLatest`](crate::Backpressure::KeepLatest) | same key, then oldest | prices |
 //!
 //! ```
 //! use switchboard::testing::World;
@@ -55,13 +55,15 @@
 //!
 //! # What a slow reader still gets
 //!
-//! - The message that has begun to leave, to its last byte: half a frame is none.
+//! Under the policies that drop messages, a slow reader still gets:
+//!
+//! - The rest of a message that has begun to leave: half a frame would break the connection.
 //! - Control frames. Pings, pongs and Close frames are never dropped; of pongs that wait, the
 //!   latest replaces the one before it.
 //! - Every fragment of a message that was sent in fragments.
 //! - HTTP responses. A reader slower than 512 bytes a second for 30 s is closed instead.
-//! - Whole messages alone. A policy drops messages, never bytes.
-//! - The reason. Where nothing may be dropped and the limit is passed, the peer gets Close 1013.
+//! - Whole messages only: a policy drops messages, never bytes.
+//! - A reason: if nothing may be dropped and the limit is passed, the peer gets Close 1013.
 //!
 //! [`Stats::dropped`](crate::Stats::dropped) counts each message that was dropped for each
 //! receiver, and [`Stats::overflowed`](crate::Stats::overflowed) each connection closed with 1013.
@@ -106,8 +108,9 @@
 //! # A peer that asks and does not read
 //!
 //! Once a peer does not take the answers to its own messages, the server reads no more from it. Its
-//! further messages stay in the kernel, and then in the peer. Messages of others that wait for it
-//! do not stop its reading. If it neither reads nor sends for some 140 s, the connection ends.
+//! further messages stay in the kernel, and then in the peer. Waiting messages from other
+//! connections do not stop the server from reading this peer. If it neither reads nor sends for
+//! some 140 s, the connection ends.
 //!
 //! # What waiting costs
 //!

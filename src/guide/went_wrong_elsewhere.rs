@@ -1,5 +1,5 @@
 //! What went wrong elsewhere, and why it cannot go wrong here. The chapter lists 29 faults of other
-//! projects, each with the test that guards this crate.
+//! projects, by subject, with the tests that guard this crate.
 //!
 //! Other people's advisories are the best list of tests there is. Each entry names the project and
 //! its advisory or issue, says what happened, what this crate does instead, and where that is
@@ -13,7 +13,7 @@
 //! `http1_head`: `field_row_01_a_head_costs_linear_work_however_it_arrives`.
 //!
 //! **2. Too many header fields crashed the server.** ws for node, CVE-2024-37890. Here more than
-//! 100 fields are answered 431, and an absent field is an `Option`.
+//! 100 fields are answered with 431, and an absent field is an `Option`.
 //! `http1_head`: `field_row_02_two_thousand_headers_are_431`.
 //!
 //! **3. Header values that took quadratic time.** ws for node, CVE-2021-32640. Here lists are split
@@ -73,12 +73,12 @@
 //! its tests; the fuzz targets `frame_header` and `protocol` go on looking.
 //!
 //! **15. A crafted frame panicked before authentication.** NATS GHSA-pq2q-rcw4-3hr6. Here each of
-//! the 65,536 first two bytes has one verdict in each role.
+//! the 65,536 values of the first two bytes has one verdict in each role.
 //! `websocket_state`: `field_row_15_every_two_byte_header_has_one_verdict_in_both_roles`.
 //!
-//! **19. A reserved bit threw an exception.** engine.io. Here it is a value, not an error: the peer
-//! gets Close 1002 and the handler one call of `close`.
-//! `websocket_state`: `field_row_19_reserved_bits_are_a_violation_in_every_phase`.
+//! **19. A reserved bit threw an exception.** engine.io. Here a violation is a value, not an error:
+//! the peer gets Close 1002 and the handler one call of `close`. `websocket_state`:
+//! `field_row_19_reserved_bits_are_a_violation_in_every_phase`.
 //!
 //! **24. Reading out of bounds where no limit was set.** libsoup CVE-2026-0716. Here "no limit" is
 //! the largest number, on the same path.
@@ -131,8 +131,8 @@
 //! `sim_topics`: `field_row_26_topics_have_exactly_the_members_that_joined`, a property test.
 //!
 //! **27. A full server spun at 100 % CPU.** ws-rs #261, #195. Here accepting pauses, a descriptor
-//! held in reserve lets newcomers be answered 503, and the next free descriptor ends the pause.
-//! `sockets`: `field_row_27_server_without_descriptors_turns_away_and_recovers`.
+//! held in reserve lets newcomers be answered with 503, and the next free descriptor ends the
+//! pause. `sockets`: `field_row_27_server_without_descriptors_turns_away_and_recovers`.
 //!
 //! **28. A message from another thread waited for seconds.** uWebSockets.js #197, uWebSockets #936.
 //! Here the first call of a burst wakes the loop.

@@ -39,8 +39,9 @@
 //! learns which one: from a status or a close code.
 //!
 //! **Everything has a bound, and each bound has a name.** Memory, time and work are limited by safe
-//! defaults; those of memory and time are options. One connection has 128 KiB of input and 256
-//! steps in a turn, beside the rest of a large message. So a flood costs the others one turn.
+//! defaults; those of memory and time are options. In one turn the server reads at most 128 KiB
+//! from a connection, and handles at most 256 messages or requests of it. Only a large message may
+//! read more. So a flood costs the others one turn.
 //!
 //! **There is one fast path.** Whole messages of a WebSocket without compression, rates and
 //! policies take it. With all that was tried on it, an echo of 20 B fell from 1,383 to 692
@@ -50,7 +51,7 @@
 //! of 250 ms, so a message only overwrites a number. Tests move the clock by hand.
 //!
 //! **A publish is encoded once.** Receivers at rest cost one number each in a list, and the frame
-//! is written from there: 201 instructions instead of 685. A slow receiver keeps a pointer to it.
+//! is written from there: 188 instructions instead of 685. A slow receiver keeps a pointer to it.
 //!
 //! **Many cores are many reactors.** Each thread has its own, on one port with
 //! [`reuse_port`](crate::Listener::reuse_port). Shared tables would need locks on the path of every
@@ -62,7 +63,7 @@
 //!
 //! A time by itself means nothing on a shared machine. Each figure is the server's CPU time divided
 //! by that of a bare epoll program. That program makes the same system calls and looks at no byte.
-//! Both run in turns in the same rounds; see [`measuring`](super::measuring).
+//! The two programs alternate; see [`measuring`](super::measuring).
 //!
 //! # What was refused
 //!
@@ -76,7 +77,7 @@
 //! | wildcards in topics | a publish would have to match patterns instead of walking an array |
 //! | `tracing` in the core | a dependency for every user; [`Stats`](crate::Stats) counts |
 //! | errors from `send` | see above |
-//! | several answers tried for one request | zones in order and `Pass` do it with one state |
+//! | several handlers for one request at once | zones are asked in order; `Pass` goes on |
 //!
 //! Some ideas were built, measured and thrown away. Ratios are to the floor; lower is better.
 //!

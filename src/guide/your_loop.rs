@@ -87,8 +87,8 @@
 //! # Calls from other threads
 //!
 //! [`Reactor::remote`](crate::Reactor::remote) gives a [`Remote`](crate::Remote). In a mio loop of
-//! your own, lend the server a waker: mio allows one for each `Poll`. At its token you need do
-//! nothing but go on to `flush`.
+//! your own, lend the server a waker: mio allows one for each `Poll`. When its token
+//! arrives, only call `flush`.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -121,8 +121,8 @@
 //!
 //! [`Server::detached`](crate::Server::detached) has no `Poll`. [`adopt`](crate::Server::adopt)
 //! takes in a connection: a TCP or Unix socket of mio's types in non-blocking mode, or one in
-//! memory. Tell what became possible with [`ready`](crate::Server::ready). Readiness is
-//! edge-triggered: tell it once for each change.
+//! memory. Call [`ready`](crate::Server::ready) when a connection becomes readable or writable.
+//! Readiness is edge-triggered: call it once for each change.
 //!
 //! ```
 //! use std::time::Instant;

@@ -1,5 +1,5 @@
 //! The 29 bytes of a `Date` header, formatted once a second (RFC 9110 section 5.6.7).
-//! Knows no clock: the seconds are an argument.
+//! This file knows no clock: the seconds are an argument.
 
 use std::io::Write;
 use std::time::{Duration, UNIX_EPOCH};

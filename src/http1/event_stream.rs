@@ -1,5 +1,5 @@
-//! Events of a `text/event-stream`, as the HTML standard defines them (section 9.2).
-//! Knows no connections and no topics; the head of the response is [`Response`](super::Response)'s.
+//! Events of a `text/event-stream`, as the HTML standard defines them (section 9.2). This file
+//! knows no connections and no topics; the head of the response is [`Response`](super::Response)'s.
 
 use std::io::Write;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! A map with one value per type, by which a zone hands its findings about a request to later
 //! zones. Costs a null pointer while unused; knows nothing of requests, zones and connections.
 //!
-//! `http::Extensions` demands `Send`, `Sync` and `Clone` of its values, which the state of a
-//! single-threaded handler need not be.
+//! `http::Extensions` requires values that are `Send`, `Sync` and `Clone`. The state of a
+//! single-threaded handler often is not.
 
 use std::any::{Any, TypeId};
 use std::fmt;

@@ -1,5 +1,5 @@
 //! The form of `Host` and of the authority of an absolute target: a host and an optional port.
-//! Knows the grammar only; whether a name is served is decided elsewhere.
+//! This file knows the grammar only; whether a name is served is decided elsewhere.
 
 use std::net::Ipv6Addr;
 

@@ -1,5 +1,5 @@
 //! The headers that frame, route and upgrade a request, found by their names in any case.
-//! Knows names only; what a value means is judged elsewhere.
+//! This file knows names only; what a value means is judged elsewhere.
 //!
 //! The 12 names of a browser's handshake take 320 instructions. `http::HeaderName` takes 2,070.
 

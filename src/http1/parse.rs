@@ -1,6 +1,6 @@
 //! Judges a request head in one pass over what httparse found: method, target, then header lines.
-//! Knows which fault comes first; what a target or a header may hold is known by files of their
-//! own.
+//! This file knows which fault comes first; what a target or a header may hold is known by files of
+//! their own.
 
 use http::Method;
 

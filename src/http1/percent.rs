@@ -1,5 +1,5 @@
 //! Escapes (RFC 3986 section 2.1): whether they are well-formed, and the byte that each stands for.
-//! Knows nothing of paths and queries.
+//! This file knows nothing of paths and queries.
 //!
 //! The crate percent-encoding decodes, but passes malformed escapes on. They are found here.
 

@@ -1,5 +1,5 @@
-//! The pairs of a query and of a `Cookie` line, taken apart on demand.
-//! Knows text only; form_urlencoded decodes, and the target's escapes are known to be well-formed.
+//! The pairs of a query and of a `Cookie` line, taken apart on demand. This file knows text only;
+//! form_urlencoded decodes, and the target's escapes are known to be well-formed.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,5 +1,5 @@
 //! A request as a handler sees it: target, headers, cookies, and what they mean together.
-//! Knows nothing of how a head is parsed, of sockets, or of the bytes of the body.
+//! This file knows nothing of how a head is parsed, of sockets, or of the bytes of the body.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -61,7 +61,7 @@ impl<'h> Request<'h> {
     /// Returns the path, percent-decoded, with `.`, `..` and empty segments resolved; `*` for
     /// `OPTIONS *`.
     ///
-    /// A path has one reading. A path is answered 400 before any handler runs if it holds an
+    /// A path has one reading. A path is answered with 400 before any handler runs if it holds an
     /// encoded `/` or `\`, a raw `\`, or an encoded control character. So is one that leads above
     /// the root. A trailing slash is kept. The path is borrowed from the head where nothing had to
     /// change.

@@ -1,5 +1,5 @@
 //! The header lines of one request, and what the known ones say, noted in one pass.
-//! Knows names and values; neither the request line nor the bytes of the body.
+//! This file knows names and values. It knows neither the request line nor the bytes of the body.
 
 use super::characters::{elements, is_token};
 use super::header_lines::HeaderLines;

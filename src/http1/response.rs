@@ -1,5 +1,5 @@
-//! A response as a program builds it: a status, headers and a body.
-//! Knows which headers may be sent; the bytes on the wire are written by `response_encoding`.
+//! A response as a program builds it: a status, headers and a body. This file knows which headers
+//! may be sent; the bytes on the wire are written by `response_encoding`.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,5 +1,6 @@
-//! The bytes of a response on the wire: status line, `Date`, framing, `Connection`, and body.
-//! Knows no socket and no clock. No handler contradicts the framing, which is written here alone.
+//! The bytes of a response on the wire: status line, `Date`, framing, `Connection`, and body. This
+//! file knows no socket and no clock. No handler contradicts the framing, which is written here
+//! alone.
 
 use std::io::Write;
 

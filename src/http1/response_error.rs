@@ -1,5 +1,5 @@
 //! The faults of a response to a client's handshake: a name and a text for each.
-//! Knows no bytes and no sockets; a server that answers wrongly gets no answer.
+//! This file knows no bytes and no sockets; a server that answers wrongly gets no answer.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Where a head ends, however its bytes arrive, and the limits that it keeps.
-//! Knows lines and forbidden bytes; what a line means, [`Request::parse`](super::Request::parse)
+//! Finds the end of a head, however its bytes arrive, and enforces the limits of a head. This file
+//! knows lines and forbidden bytes; what a line means, [`Request::parse`](super::Request::parse)
 //! knows.
 //!
 //! httparse begins anew at every call. A head of 16 KiB that arrives byte by byte would be read
@@ -25,12 +25,12 @@ const REQUEST_LINE_SLACK: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {
     /// Bytes of the whole head with its empty line; 16 KiB by default. Beyond, a request is
-    /// answered 431 ([`RequestError::HeadTooLarge`]).
+    /// answered with 431 ([`RequestError::HeadTooLarge`]).
     pub head: usize,
-    /// Header lines; 100 by default, [`MAX_HEADERS`] at most. Beyond, a request is answered 431
-    /// ([`RequestError::TooManyHeaders`]).
+    /// Header lines; 100 by default, [`MAX_HEADERS`] at most. Beyond, a request is answered with
+    /// 431 ([`RequestError::TooManyHeaders`]).
     pub headers: usize,
-    /// Bytes of the request target; 8 KiB by default. Beyond, a request is answered 414
+    /// Bytes of the request target; 8 KiB by default. Beyond, a request is answered with 414
     /// ([`RequestError::TargetTooLong`]).
     pub target: usize,
 }

@@ -1,5 +1,5 @@
-//! The request target (RFC 9112 section 3.2): its form, and the one reading of its path.
-//! Knows no zones and no headers. Refuses, and does not repair, a target with two readings.
+//! The request target (RFC 9112 section 3.2): its form, and the one reading of its path. This file
+//! knows no zones and no headers. Refuses, and does not repair, a target with two readings.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,5 @@
-//! The prefix of a peer's address that limits count by. This file knows no connection.
+//! Computes the prefix of an address that the limit per address counts. This file knows no
+//! connection.
 
 use std::net::IpAddr;
 

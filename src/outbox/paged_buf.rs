@@ -1,8 +1,9 @@
-//! A buffer of waiting bytes: few lie in the heap, many in an anonymous map (`memmap2`) that the
-//! kernel has back once they have left. `memmap2` maps a fixed length; growth, shrinking and the
-//! way back to the heap are this file's. The file knows where bytes lie, not for whom they wait.
+//! A buffer of waiting bytes: few lie in the heap, many in an anonymous map (`memmap2`). The kernel
+//! gets the map back once its bytes have left. `memmap2` maps a fixed length; growth, shrinking and
+//! the way back to the heap are this file's. The file knows where bytes lie, not for whom they
+//! wait.
 //!
-//! In the heap alone, 70 MB of 100 stayed resident after a burst to 1,000 slow clients had left.
+//! With the heap alone, 70 of 100 MB stayed resident after the output of a burst had left.
 
 use std::cell::Cell;
 use std::mem;

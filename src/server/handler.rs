@@ -22,12 +22,12 @@ use crate::websocket::Message;
 /// | --- | --- | --- |
 /// | [`Pass`] | `request` of the next zone that matches | - |
 /// | [`Respond`] | - | - |
-/// | [`Body`] | [`body`] with the whole body | none if the body is too long or late |
+/// | [`Body`] | [`body`] with the whole body | no callback if the body is too long or late |
 /// | [`Upgrade`] | [`open`], then [`message`] or [`chunk`], [`pong`] | [`close`] once |
 /// | [`EventStream`] | [`open`] | [`close`] once |
 /// | [`Takeover`] | [`open`], then [`input`] | [`close`] once, also after [`Conn::release`] |
 /// | [`Later`] | after [`Context::upgrade`]: as `Upgrade` | [`cancelled`] if no answer was sent |
-/// | [`Stream`] | [`writable`], at once and on request | [`cancelled`] if not finished |
+/// | [`Stream`] | [`writable`], at once and when output has left | [`cancelled`] if not finished |
 ///
 /// - `Upgrade` calls nothing if the server refuses the handshake (400, 403, 426), and `EventStream`
 ///   calls nothing for HEAD.
@@ -38,8 +38,7 @@ use crate::websocket::Message;
 /// - A peer that only ends its own side (FIN) cancels a deferred answer, but not a stream.
 /// - [`writable`] also comes to WebSockets, event streams and takeovers, once waiting output has
 ///   left.
-/// - [`timeout`] comes in every exchange that called [`Conn::set_timeout`], until the exchange
-///   ends.
+/// - [`timeout`] comes once for each [`Conn::set_timeout`], unless the exchange ends first.
 /// - No callback of an exchange follows [`close`] or [`cancelled`].
 ///
 /// [`request`]: Handler::request
@@ -94,7 +93,7 @@ use crate::websocket::Message;
 // A new callback is a method here. The code for a request is in server/request.rs, for frames in
 // server/frames.rs, for deadlines in server/deadlines.rs, for ends in server/flush.rs.
 pub trait Handler: Any {
-    /// Replies to a request whose head is complete. Its body has not been asked for.
+    /// Replies to a request whose head is complete. The handler has not asked for the body yet.
     ///
     /// The default upgrades WebSocket handshakes and passes all other requests on.
     fn request(&mut self, conn: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
@@ -103,13 +102,14 @@ pub trait Handler: Any {
     }
 
     /// Replies to a request after [`Reply::Body`], with the whole body. [`Reply::Body`] again is
-    /// answered 500.
+    /// answered with 500.
     fn body(&mut self, conn: &mut Conn<'_>, request: &mut Request<'_>, body: &[u8]) -> Reply {
         let _ = (conn, request, body);
         Reply::Pass
     }
 
-    /// Begins a WebSocket, event stream or takeover. Output from here follows the head.
+    /// Begins a WebSocket, event stream or takeover. Output of this callback is sent
+    /// after the response head.
     fn open(&mut self, conn: &mut Conn<'_>, request: &Request<'_>) {
         let _ = (conn, request);
     }
@@ -137,15 +137,15 @@ pub trait Handler: Any {
     /// Takes bytes that arrived on a taken-over connection, and returns the number of bytes used.
     /// The rest comes again, in front of later bytes.
     ///
-    /// More than 1 MiB of which nothing is used ends the connection, with 1009 in
-    /// [`close`](Handler::close).
+    /// If more than 1 MiB waits and `input` returns 0, the connection ends.
+    /// [`close`](Handler::close) then gets code 1009.
     fn input(&mut self, conn: &mut Conn<'_>, bytes: &[u8]) -> usize {
         let _ = conn;
         bytes.len()
     }
 
-    /// Goes on with output: waiting output has left, or [`Conn::want_writable`] asked for this
-    /// call. It comes at most once a turn.
+    /// Goes on with output. The server calls this when all waiting output has left, or after
+    /// [`Conn::want_writable`]; at most once a turn for a connection.
     fn writable(&mut self, conn: &mut Conn<'_>) {
         let _ = conn;
     }
@@ -161,9 +161,9 @@ pub trait Handler: Any {
         let _ = (conn, close);
     }
 
-    /// Handles the end of a deferred or streamed answer that is no longer needed: the peer has
-    /// left, or a deadline has passed. A later [`Context::respond`](crate::Context::respond) does
-    /// nothing.
+    /// Handles the end of a deferred or streamed answer that is no longer needed: the peer has left
+    /// or reads too slowly, a deadline has passed, or a drain has ended. A later
+    /// [`Context::respond`](crate::Context::respond) does nothing.
     fn cancelled(&mut self, conn: &mut Conn<'_>) {
         let _ = conn;
     }

@@ -80,14 +80,14 @@ impl Server {
         listener.ok_or(ErrorKind::NotConnected)?.local_addr()
     }
 
-    /// Sets the most connections at a time (default: 16.7 million). One more is answered 503 and
-    /// closed. The limit of descriptors may come first.
+    /// Sets the most connections at a time (default: 16.7 million). One more is answered with 503
+    /// and closed. The limit of descriptors may come first.
     pub fn max_connections(&mut self, connections: usize) {
         self.limits.connections = connections;
     }
 
     /// Sets the most connections at a time from one IPv4 address or one IPv6 /64 (default: no
-    /// limit). One more is answered 429 and closed (RFC 6585 section 4).
+    /// limit). One more is answered with 429 and closed (RFC 6585 section 4).
     ///
     /// Connections that are open already are not counted. A limit costs at most 48 bytes for each
     /// address; no limit costs nothing.

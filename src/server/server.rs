@@ -220,8 +220,8 @@ impl Server {
     /// Serves plain HTTP at a prefix with a closure that returns a text, a
     /// [`Response`](crate::Response) or another [`Reply`].
     ///
-    /// A closure has no other callbacks. It answers [`Reply::Body`] with 404, and a
-    /// [`Reply::Stream`] of a closure never ends: implement [`Handler`] for these.
+    /// A closure has no other callbacks. If it returns [`Reply::Body`], the client gets 404. If it
+    /// returns [`Reply::Stream`], the response never ends. Implement [`Handler`] for these.
     pub fn http<Z, F, R>(&mut self, zone: Z, requests: F) -> ZoneId<impl Handler + use<Z, F, R>>
     where
         Z: Into<Zone>,
@@ -247,8 +247,8 @@ impl Server {
     /// leaves with the next [`flush`](Server::flush).
     ///
     /// # Panics
-    /// With a `ZoneId` of another server whose handler has another type, or does not exist here. A
-    /// handler of the same type at the same place is called.
+    /// If `zone` comes from another server, and this server has no handler of type `H` with that
+    /// number. If it has one, that handler is called.
     pub fn with<H: Handler, R>(
         &mut self,
         zone: ZoneId<H>,

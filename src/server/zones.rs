@@ -66,8 +66,8 @@ impl Zone {
     }
 
     /// Sets the origins whose pages may open a WebSocket, such as `https://example.com`, in place
-    /// of the server's own host (RFC 6455 10.2). Another `Origin` is answered 403; a request
-    /// without one is no browser's, and passes.
+    /// of the server's own host (RFC 6455 10.2). A request with another `Origin` is
+    /// answered with 403. A request without `Origin` is accepted, since browsers always send it.
     #[must_use]
     pub fn origins<S: Into<String>>(mut self, origins: impl IntoIterator<Item = S>) -> Zone {
         self.origins = Origins::List(origins.into_iter().map(Into::into).collect());

@@ -1,5 +1,5 @@
-//! The check of the server's response to a client's handshake (RFC 6455 section 4.1).
-//! This file knows the request and the response; not the meaning of an extension's parameters.
+//! The check of the server's response to a client's handshake (RFC 6455 section 4.1). This file
+//! knows the request and the response. It does not know the meaning of an extension's parameters.
 
 use http::StatusCode;
 

@@ -1,6 +1,6 @@
 //! The parser of `Sec-WebSocket-Extensions`: extensions in order, each with its parameters (RFC
-//! 6455 section 9.1). This file knows the grammar; neither the meaning of an extension nor the
-//! reaction to a malformed one.
+//! 6455 section 9.1). This file knows the grammar. It knows neither the meaning of an extension nor
+//! the reaction to a malformed one.
 
 use crate::http1::is_token;
 

@@ -3,7 +3,7 @@
 //! foreign pages out. This file knows nothing else of the handshake, and no client that is not a
 //! browser.
 //!
-//! Origins are compared as bytes, the usual one without taking it apart. That took a handshake from
+//! Origins are compared as bytes, and the usual origin is not parsed. That took a handshake from
 //! 18,158 to 17,005 instructions.
 
 use crate::http1::{Known, Request, RequestError, parse_port, split_port};

@@ -1,5 +1,5 @@
 //! The `ws:` and `wss:` URLs of a client (RFC 6455 section 3).
-//! This file knows the grammar; neither names nor connections.
+//! This file knows the grammar. It knows neither names nor connections.
 //!
 //! `http::Uri` accepts 30 of the 55 faulty URLs of our tests, such as user information, ports that
 //! are no numbers, `127.1` for a host, and malformed escapes. `http::Uri` normalizes neither

@@ -1,5 +1,5 @@
 //! The codec: messages into DEFLATE and back, each direction with its context (RFC 7692 section
-//! 7.2). This file knows payloads and a limit; neither the agreed parameters nor text.
+//! 7.2). This file knows payloads and a limit. It knows neither the agreed parameters nor text.
 
 use zlib_rs::{Deflate, DeflateConfig as Tuning, DeflateFlush, Inflate, InflateFlush, Status};
 

@@ -1,6 +1,6 @@
 //! The negotiation of permessage-deflate in both roles: offers, answers and their checks (RFC 7692
-//! section 7.1). This file knows the four parameters; neither the rest of the handshake nor
-//! compressed data.
+//! section 7.1). This file knows the four parameters. It knows neither the rest of the handshake
+//! nor compressed data.
 
 use super::config::{Agreed, DeflateConfig, DeflateMode, MAX_BITS, MIN_BITS};
 use crate::http1::Request;
