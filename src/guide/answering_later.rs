@@ -130,7 +130,7 @@
 //! | May the answer be an upgrade? | yes, [`cx.upgrade`](crate::Context::upgrade) |
 //! | What about requests behind it? | they wait, in order |
 //! | What if the client ends its side? | it counts as gone |
-//! | May the handler call the answer itself? | yes, in any later callback or timer |
+//! | May the handler give the answer itself? | yes, in any later callback or timer |
 //! | How many calls may wait for the loop? | 65,536; then `call` gives the closure back |
 //! | Does `call` block? | no; the first call of a burst wakes the loop |
 //! | In which order do calls run? | in that of the calls |

@@ -42,9 +42,9 @@
 //!
 //! # Send in fragments
 //!
-//! [`Conn::send_fragment`](crate::Conn::send_fragment) sends one fragment of a message. The next
-//! comes from [`writable`](crate::Handler::writable), when the last has left. So one fragment waits
-//! at a time, however long the message is.
+//! [`Conn::send_fragment`](crate::Conn::send_fragment) sends one fragment of a message. The
+//! handler sends the next one in [`writable`](crate::Handler::writable), after the previous one has
+//! left. So one fragment waits at a time, however long the message is.
 //!
 //! ```
 //! use switchboard::testing::World;
@@ -122,8 +122,8 @@
 //! # Receive a body
 //!
 //! [`Reply::Body(limit)`](crate::Reply::Body) collects a request body up to your limit and calls
-//! [`body`](crate::Handler::body) once. A longer one is answered with 413 before it is read, where
-//! its length is declared.
+//! [`body`](crate::Handler::body) once. The server answers a longer body with 413; if the request
+//! declares the length, before it reads the body.
 //!
 //! # Where the memory is
 //!

@@ -99,7 +99,7 @@
 //! | [`Body(limit)`](crate::Reply::Body) | `body`, once, with the whole body |
 //! | [`Upgrade`](crate::Reply::Upgrade) | `open`, then `message` and `pong`, then `close` |
 //! | [`EventStream`](crate::Reply::EventStream) | `open`, then `close` |
-//! | [`Later`](crate::Reply::Later) | `open` after an upgrade; `cancelled` if the peer left |
+//! | [`Later`](crate::Reply::Later) | `open` after an upgrade; `cancelled` if it fails |
 //! | [`Stream`](crate::Reply::Stream) | `writable`, and perhaps `cancelled` |
 //! | [`Takeover`](crate::Reply::Takeover) | `open`, then `input`, then `close` |
 //!

@@ -1,5 +1,5 @@
 //! How to measure a server, and how to read the figures. The repository has a harness for idle
-//! connections and four benches; this chapter names both.
+//! connections and five benches. This chapter describes them.
 //!
 //! # What an idle connection costs
 //!

@@ -3,8 +3,9 @@
 //!
 //! # Pages of other sites
 //!
-//! A browser lets any page open a WebSocket to any host, with the user's cookies. So the server
-//! compares the `Origin` with the host of the request, and refuses all others with 403.
+//! A browser lets any page open a WebSocket to any host, with the user's cookies. If an upgrade
+//! names an `Origin`, its host must equal the host of the request. Otherwise the server answers
+//! 403.
 //!
 //! ```
 //! use switchboard::Zone;

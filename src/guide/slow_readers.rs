@@ -58,8 +58,7 @@
 //! Under the policies that drop messages, a slow reader still gets:
 //!
 //! - The rest of a message that has begun to leave: half a frame would break the connection.
-//! - Control frames. Pings, pongs and Close frames are never dropped; of pongs that wait, the
-//!   latest replaces the one before it.
+//! - Control frames. A policy drops none of them, but a new pong replaces one that still waits.
 //! - Every fragment of a message that was sent in fragments.
 //! - HTTP responses. A reader slower than 512 bytes a second for 30 s is closed instead.
 //! - Whole messages only: a policy drops messages, never bytes.

@@ -43,8 +43,8 @@
 //! # A timeout of one connection
 //!
 //! [`Conn::set_timeout`](crate::Conn::set_timeout) has [`timeout`](crate::Handler::timeout) called
-//! once. Setting it again moves it, which costs a number and no entry in a queue. So a handler may
-//! set it with every message.
+//! once. A second call moves the timeout. It only overwrites a number and adds no entry to a queue.
+//! So a handler may set it with every message.
 //!
 //! ```
 //! use std::time::Duration;
@@ -78,9 +78,9 @@
 //! # Pings: who sends them
 //!
 //! The server pings, and you need do nothing. A WebSocket that was silent for 120 s gets a ping.
-//! Each connection takes another part off that time, an eighth at most, so that many are not pinged
-//! at once. Any byte counts as a sign of life. After 20 s more of silence the connection ends, and
-//! `close` says 1006.
+//! The server shortens this time by a different amount for each connection, at most an eighth. This
+//! spreads the pings. Any byte counts as a sign of life. After 20 s more of silence the connection
+//! ends, and `close` says 1006.
 //!
 //! ```
 //! use std::time::Duration;
@@ -105,8 +105,8 @@
 //!
 //! # All deadlines
 //!
-//! Each row is a setter of [`Options`](crate::Options). Deadlines are kept in steps of 250 ms,
-//! rounded up: they never strike early, and at most one step late.
+//! Each row is a setter of [`Options`](crate::Options). The server rounds deadlines up to steps of
+//! 250 ms. Two differ: `idle_timeout` may come early, and `lifetime` has steps of 16 s.
 //!
 //! | option | default | runs while | then |
 //! | --- | --- | --- | --- |

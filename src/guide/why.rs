@@ -38,10 +38,10 @@
 //! smuggled between two programs that are lenient in different ways. A peer that breaks a rule
 //! learns which one: from a status or a close code.
 //!
-//! **Everything has a bound, and each bound has a name.** Memory, time and work are limited by safe
-//! defaults; those of memory and time are options. In one turn the server reads at most 128 KiB
-//! from a connection, and handles at most 256 messages or requests of it. Only a large message may
-//! read more. So a flood costs the others one turn.
+//! **Each connection has bounds for memory, time and work in a turn.** Memory, time and work are
+//! limited by safe defaults; those of memory and time are options. In one turn the server reads at
+//! most 128 KiB from a connection, and handles at most 256 messages or requests of it. It reads
+//! more only for a large message. So a flood costs the others one turn.
 //!
 //! **There is one fast path.** Whole messages of a WebSocket without compression, rates and
 //! policies take it. With all that was tried on it, an echo of 20 B fell from 1,383 to 692
