@@ -62,11 +62,11 @@
 //!
 //! They hold for every callback.
 //! 1. A handler runs to completion, and no handler is called from inside another.
-//! 2. Nothing that a handler calls fails, blocks, or calls a handler. Bytes may leave at once or
-//!    later. A broken socket shows in [`Handler::close`] or
+//! 2. No method of this crate that a handler calls can fail, block, or call a handler. Bytes may
+//!    leave at once or later. A broken socket shows in [`Handler::close`] or
 //!    [`Handler::cancelled`] only.
 //! 3. You may keep a [`ConnId`] for ever. Using it after its exchange has ended does nothing.
-//! 4. What a callback is lent (request, body, message, bytes) lives for the call.
+//! 4. A callback borrows its request, body, message or bytes. They live until it returns.
 //!
 //! # The walk of a request
 //!

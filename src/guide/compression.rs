@@ -24,11 +24,11 @@
 //! | memory of an idle connection | nothing more | up to 370,240 bytes |
 //! | when it is taken | | with the first compressed message each way |
 //! | what a message may refer to | itself | earlier messages too |
-//! | a publish to many | compressed once for all that agreed alike | compressed for each |
+//! | a publish to many | compressed once for all with the same terms | compressed for each |
 //! | good for | many connections, long messages | few connections, short similar messages |
 //!
 //! In shared mode one compressor and one decompressor serve all connections. In dedicated mode each
-//! connection has its own pair, as far as its client agrees. A smaller window costs less:
+//! connection has its own pair, if its client agrees. A smaller window costs less:
 //!
 //! | window bits | 9 | 10 | 11 | 12 | 13 | 14 | 15 |
 //! | --- | --- | --- | --- | --- | --- | --- | --- |

@@ -3,8 +3,8 @@
 //!
 //! # The whole program
 //!
-//! Create a package, run `cargo add switchboard ctrlc`, and put this into `src/main.rs`. The crate
-//! `ctrlc` catches the signal; nothing else needs it.
+//! Create a package, run `cargo add switchboard ctrlc`, and put this into `src/main.rs`. Only the
+//! signal handler uses the crate `ctrlc`.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -115,4 +115,4 @@
 //!
 //! [`drain`](crate::Server::drain) ends a server in order: listeners close, WebSockets get a Close
 //! frame, requests in progress are answered. What is left at the deadline is dropped. Then `run`
-//! returns. From another thread, such as that of a signal, call it on a [`Remote`](crate::Remote).
+//! returns. Another thread, such as the one of a signal, calls it on a [`Remote`](crate::Remote).

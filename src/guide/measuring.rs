@@ -57,17 +57,18 @@
 //! mean that parsing, masks, UTF-8 checks and dispatch are free.
 //!
 //! - The figure is the median of at least 31 rounds; in each round both programs take turns.
-//! - The interval is that of 95 % of a bootstrap. Two figures whose intervals overlap may be equal.
-//! - A budget holds when the lower end of the interval is at or below it, and the median exceeds it
-//!   by at most 0.01.
+//! - The interval is the 95 % interval of a bootstrap. Two figures whose intervals overlap may be
+//!   equal.
+//! - A budget is the highest ratio that is allowed. It holds if the lower end of the interval is at
+//!   or below it, and the median exceeds it by at most 0.01.
 //!
 //! Single times mean little: the same machine changes its speed within a second. Never compare a
 //! time of one run with a time of another.
 //!
 //! # What repeats exactly
 //!
-//! Instructions, system calls, allocations and bytes do not depend on the hour. The tests check
-//! them, so that a change that adds one is seen at once.
+//! Instructions, system calls, allocations and bytes do not depend on the load of the machine. The
+//! tests check them, so that a change that adds one is seen at once.
 //!
 //! | what | figure |
 //! | --- | --- |

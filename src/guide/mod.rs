@@ -18,7 +18,7 @@
 //! | [`big_messages`] | receive and send messages that do not fit into memory |
 //! | [`compression`] | turn on permessage-deflate, and know what one connection costs then |
 //! | [`measuring`] | measure a server yourself, and read the figures |
-//! | [`went_wrong_elsewhere`] | 29 faults of other projects, each with the test that guards us |
+//! | [`went_wrong_elsewhere`] | 29 faults of other projects, with the tests that guard us |
 //! | [`compared`] | choose between this crate and seven others |
 //! | [`why`] | know why the crate is built this way, and what was refused |
 //!

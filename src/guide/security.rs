@@ -83,7 +83,7 @@
 //! | a handshake for another version than 13 | 426 |
 //! | an HTTP version other than 1.0 and 1.1 | 505 |
 //!
-//! Of an absolute target the authority alone is read, and `Host` must be there too.
+//! In an absolute target, the authority replaces `Host`. `Host` must still be present.
 //!
 //! On a WebSocket each violation is answered with a Close frame. Lengths must have their shortest
 //! encoding, and reserved bits must be clear unless an extension was agreed on. Text is refused at
@@ -111,7 +111,7 @@
 //! | connections | 16.7 million | `Server::max_connections` | 503 |
 //! | connections of one address | none | `Server::max_connections_per_address` | 429 |
 //! | accepted connections in a turn | 256 | `Listener::accepts_per_turn` | they wait |
-//! | input of one connection in a turn | 128 KiB, 256 steps | | it waits |
+//! | input in a turn, but for large messages | 128 KiB, 256 steps | | it waits |
 //! | calls from other threads | 65,536 | | given back |
 //!
 //! Deadlines are in [`time`](super::time). A declared length allocates nothing: memory follows the

@@ -5,7 +5,7 @@
 //!
 //! What a socket refuses waits in the connection's outbox. Up to 17 MiB may wait. Beyond that the
 //! peer gets Close 1013 ("try again later"), what waited is dropped, and
-//! [`close`](crate::Handler::close) tells the handler. Memory that was used goes back.
+//! [`close`](crate::Handler::close) tells the handler. The memory of sent bytes is freed.
 //!
 //! The limit does not hurt a fast reader: before a policy applies, the kernel is offered the outbox
 //! once more. So a burst of any size may leave, as long as the peer takes it.
@@ -15,12 +15,12 @@
 //! [`Options::max_buffered`](crate::Options::max_buffered) sets the limit, and
 //! [`Options::backpressure`](crate::Options::backpressure) what happens beyond it.
 //!
-//! | policy | what goes | good for |
+//! | policy | what is dropped | good for |
 //! | --- | --- | --- |
 //! | [`Close`](crate::Backpressure::Close), the default | the connection | chats, commands |
 //! | [`DropNewest`](crate::Backpressure::DropNewest) | the message that is too much | logs |
 //! | [`DropOldest`](crate::Backpressure::DropOldest) | the oldest messages | live feeds |
-//! | [`KeepLatest`](crate::Backpressure::KeepLatest) | same key, then oldest | prices |
+//! | [`KeepLatest`](crate::Backpressure::KeepLatest) | the same key, then the oldest | prices |
 //!
 //! ```
 //! use switchboard::testing::World;
@@ -60,7 +60,7 @@
 //! - The rest of a message that has begun to leave: half a frame would break the connection.
 //! - Control frames. A policy drops none of them, but a new pong replaces one that still waits.
 //! - Every fragment of a message that was sent in fragments.
-//! - HTTP responses. A reader slower than 512 bytes a second for 30 s is closed instead.
+//! - HTTP responses. The server closes a reader slower than 512 bytes a second for 30 s.
 //! - Whole messages only: a policy drops messages, never bytes.
 //! - A reason: if nothing may be dropped and the limit is passed, the peer gets Close 1013.
 //!

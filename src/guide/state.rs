@@ -91,7 +91,7 @@
 //! | between turns | [`server.with(zone, ..)`] | at once |
 //! | another thread | [`remote.call(zone, ..)`] | soon, in the loop's thread |
 //!
-//! The first is a call that waits its turn, because no handler runs inside another.
+//! The first row is a call that is made later, because no handler runs inside another.
 //!
 //! ```
 //! use switchboard::testing::World;

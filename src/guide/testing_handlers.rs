@@ -128,6 +128,6 @@
 //!
 //! # What a world does not have
 //!
-//! Sockets, `listen`, addresses of peers, names and other threads. For a handler that opens
+//! Sockets, `listen`, addresses of peers, host names and other threads. For a handler that opens
 //! WebSockets, [`World::dial`](crate::testing::World::dial) plays the far server. Test with real
 //! sockets what is left: bind port 0 and ask [`local_addr`](crate::Server::local_addr).

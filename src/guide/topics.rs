@@ -36,7 +36,7 @@
 //!
 //! | call | what it does |
 //! | --- | --- |
-//! | [`conn.subscribe(topic)`] | joins; twice is once |
+//! | [`conn.subscribe(topic)`] | joins; a second call has no effect |
 //! | [`conn.unsubscribe(topic)`] | leaves |
 //! | [`conn.topics()`] | names the topics of a connection, latest first |
 //! | [`conn.publish(topic, message)`] | to all, the sender included |

@@ -3,7 +3,8 @@
 //!
 //! Other people's advisories are the best list of tests there is. Each entry names the project and
 //! its advisory or issue, says what happened, what this crate does instead, and where that is
-//! tested. Names of tests are in `tests/` of the repository. Facts are of November 2026.
+//! tested. Most entries end with a file of `tests/` and the names of its tests. Facts are of
+//! November 2026.
 //!
 //! # Heads and handshakes
 //!

@@ -28,8 +28,8 @@
 //! late answer, a timer or a stale handle cannot reach another exchange.
 //!
 //! **Nothing that a handler calls can fail.** `send` returns nothing. A broken socket shows in
-//! [`close`](crate::Handler::close) alone, once. Code for a failed write is the least tested code
-//! of a program; here it does not exist.
+//! [`close`](crate::Handler::close), or in [`cancelled`](crate::Handler::cancelled), once. Code for
+//! a failed write is the least tested code of a program; here it does not exist.
 //!
 //! **State lives in the handler.** Data for each connection is a [`ConnMap`](crate::ConnMap) of the
 //! handler. A handler without such data pays nothing for it.
@@ -41,14 +41,15 @@
 //! **Each connection has bounds for memory, time and work in a turn.** Memory, time and work are
 //! limited by safe defaults; those of memory and time are options. In one turn the server reads at
 //! most 128 KiB from a connection, and handles at most 256 messages or requests of it. It reads
-//! more only for a large message. So a flood costs the others one turn.
+//! more only for a large message. A flood delays other connections by one turn at most.
 //!
-//! **There is one fast path.** Whole messages of a WebSocket without compression, rates and
-//! policies take it. With all that was tried on it, an echo of 20 B fell from 1,383 to 692
-//! instructions. A peer cannot tell which path served it.
+//! **There is one fast path.** It serves whole messages of WebSockets without compression, rate
+//! limits and policies that drop. With all that was tried on it, an echo of 20 B fell from 1,383 to
+//! 692 instructions. A peer cannot tell which path served it.
 //!
-//! **Time is an argument.** No layer below the loop reads a clock. Deadlines are counted in steps
-//! of 250 ms, so a message only overwrites a number. Tests move the clock by hand.
+//! **Time is an argument.** No layer below the loop reads a clock, but for the `Date` header.
+//! Deadlines are counted in steps of 250 ms, so a message only overwrites a number. Tests move the
+//! clock by hand.
 //!
 //! **A publish is encoded once.** Receivers at rest cost one number each in a list, and the frame
 //! is written from there: 188 instructions instead of 685. A slow receiver keeps a pointer to it.

@@ -87,8 +87,8 @@
 //! # Calls from other threads
 //!
 //! [`Reactor::remote`](crate::Reactor::remote) gives a [`Remote`](crate::Remote). In a mio loop of
-//! your own, lend the server a waker: mio allows one for each `Poll`. When its token
-//! arrives, only call `flush`.
+//! your own, lend the server a waker: mio allows one for each `Poll`. After an event with its
+//! token, call `flush` as after any other.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -165,5 +165,5 @@
 //! }
 //! ```
 //!
-//! The kernel spreads connections over the reactors. Topics and handlers are those of one reactor;
-//! to publish to all, keep a `Remote` of each and call them in turn.
+//! The kernel spreads connections over the reactors. Each reactor has its own topics and handlers.
+//! To publish to all, keep a `Remote` for each reactor and call every one.

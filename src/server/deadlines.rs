@@ -1,9 +1,9 @@
 //! Handles deadlines: the phase of a connection decides what follows. This file does not set the
 //! first deadline of a phase: connection/deadlines.rs does.
 //!
-//! A WebSocket may be silent for `Options::idle_timeout` (default 120 s) less up to an eighth;
-//! `Phase::ticks` takes that off. Then `ping` sends a ping. After `Options::pong_timeout` (default
-//! 20 s) without input, the connection is dropped.
+//! A WebSocket may be silent for 105 to 120 s by default: `Phase::ticks` shortens
+//! `Options::idle_timeout` by a different part for each connection. Then `ping` sends a ping. After
+//! `Options::pong_timeout` (default 20 s) without input, the connection is dropped.
 
 use super::server::Server;
 use crate::connection::{Flags, NEVER, Phase, Progress, Terms};
