@@ -1,5 +1,5 @@
-//! A WebSocket to open in the client role: the program's request, and the begin of an attempt. This
-//! file opens no socket: server/dialing.rs does.
+//! Holds a program's request for a WebSocket in the client role, and begins the attempt to open it.
+//! This file opens no socket: server/dialing.rs does.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
