@@ -35,9 +35,10 @@ impl Server {
         let slots = slots.chunk(draining.chunk).map(Iterator::collect::<Vec<u32>>);
         draining.chunk += usize::from(slots.is_some());
         for slot in slots.into_iter().flatten() {
-            match late {
-                true => self.context.table.with(slot, |at| at.mark_gone()).unwrap_or_default(),
-                false => self.drain_one(slot, draining.code),
+            if late {
+                self.context.table.with(slot, |at| at.mark_gone());
+            } else {
+                self.drain_one(slot, draining.code);
             }
         }
         self.context.draining = Some(draining);

@@ -21,9 +21,10 @@ impl Server {
         match connection.transport.read(&mut self.lent.input) {
             Ok(Read::Bytes { n, more: false }) => {
                 let (id, zone) = (connection.id, connection.zone);
-                match deadline < connection.deadline {
-                    false => connection.deadline = deadline,
-                    true => table.with(slot, |at| at.touch()).unwrap_or_default(),
+                if deadline < connection.deadline {
+                    table.with(slot, |at| at.touch());
+                } else {
+                    connection.deadline = deadline;
                 }
                 delivery.begin_fast(table, id);
                 self.arrived_fast(id, zone, max_message, n);
