@@ -2,18 +2,18 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::frames::{BINARY, binary, close, frame, header, text};
+use common::process::{self, Process};
 use common::wire::{PATIENCE, Running, Wire};
 use common::{Log, Recorder, raw};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use switchboard::mio::net::UdpSocket as MioUdp;
 use switchboard::mio::{Events, Interest, Poll, Token};
 use switchboard::{CloseCode, Conn, Handler, Reactor, Request, Server};
@@ -265,85 +265,24 @@ fn reactor_is_one_descriptor_to_wait_for() {
     assert_eq!(client.word(), "text x");
 }
 
-/// Names the descriptor limit of a child; without it there is no child.
-const CHILD: &str = "SWITCHBOARD_TEST_DESCRIPTORS";
-
-/// No test of its own: the server of the tests below, in a process of its own, until its input
-/// ends.
+/// No test of its own: the server of the tests below, in a process of its own.
 #[test]
 fn child_serves_when_it_is_asked_to() {
-    let Some(descriptors) = std::env::var(CHILD).ok().and_then(|text| text.parse().ok()) else {
-        return;
-    };
+    let Some(descriptors) = process::argument() else { return };
+    let descriptors = descriptors.parse().unwrap();
     rlimit::setrlimit(rlimit::Resource::NOFILE, descriptors, descriptors).unwrap();
-    let server = Running::echo();
-    println!("\nlistening on {}", server.address);
-    std::io::stdout().flush().unwrap();
-    let _ended = std::io::stdin().read(&mut [0]);
+    process::serve(&Running::echo());
 }
 
-/// A server in a process of its own, which ends with its input.
-struct Process {
-    child: Child,
-    address: SocketAddr,
-    input: Option<ChildStdin>,
-    /// Kept so that the child may write on.
-    _output: BufReader<ChildStdout>,
-}
-
-impl Process {
-    fn start(descriptors: u64) -> Process {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "child_serves_when_it_is_asked_to",
-                "--exact",
-                "--nocapture",
-                "--test-threads=1",
-            ])
-            .env(CHILD, descriptors.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let input = child.stdin.take();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let lines = output.by_ref().lines().map_while(Result::ok);
-        let mut addresses =
-            lines.filter_map(|line| line.strip_prefix("listening on ")?.parse().ok());
-        let address = addresses.next().expect("the child's address");
-        Process { child, address, input, _output: output }
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
-    }
-
-    /// CPU time of all its threads so far.
-    fn cpu(&self) -> Duration {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        let nanos = tasks.filter_map(|task| {
-            let line = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
-            line.split(' ').next()?.parse::<u64>().ok()
-        });
-        Duration::from_nanos(nanos.sum())
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.input = None;
-        let ended = self.child.wait();
-        if !thread::panicking() {
-            assert!(ended.is_ok_and(|status| status.success()), "the child failed");
-        }
-    }
+fn child(descriptors: u64) -> Process {
+    Process::start("child_serves_when_it_is_asked_to", &descriptors.to_string())
 }
 
 /// FIELD row 27: without descriptors the next clients are refused in words, the loop rests, and
 /// accepts again when a descriptor is free.
 #[test]
 fn field_row_27_server_without_descriptors_turns_away_and_recovers() {
-    let server = Process::start(40);
+    let server = child(40);
     let ask = || {
         let mut client = Wire::connect(server.address);
         let head = client.upgrade("/");
@@ -396,14 +335,14 @@ fn field_row_27_server_without_descriptors_turns_away_and_recovers() {
 /// A stopped process whose wait goes on gets EINTR (signal(7)), as it does from a handler.
 #[test]
 fn server_survives_signals_that_end_its_wait() {
-    let server = Process::start(100);
+    let server = child(100);
     let mut client = Wire::websocket(server.address);
     for n in 0..20 {
-        kill_process(server.pid(), Signal::STOP).unwrap();
+        server.signal(Signal::STOP);
         if n % 2 == 0 {
             client.send(text(&n.to_string()));
         }
-        kill_process(server.pid(), Signal::CONT).unwrap();
+        server.signal(Signal::CONT);
         if n % 2 == 0 {
             assert_eq!(client.word(), format!("text {n}"));
         }

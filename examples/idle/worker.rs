@@ -105,7 +105,7 @@ fn turn(reactor: &mut Reactor, zone: ZoneId<Client>) -> io::Result<()> {
 
 /// Waits until something is ready or `next` has come, more finely than the milliseconds of a
 /// `Poll`.
-fn wait(reactor: &Reactor, next: u64) -> io::Result<()> {
+fn wait(reactor: &mut Reactor, next: u64) -> io::Result<()> {
     let due =
         reactor.server.poll_timeout(Instant::now()).map_or(u64::MAX, |due| due.as_nanos() as u64);
     let left = next.saturating_sub(nanoseconds()).min(due);

@@ -1,5 +1,6 @@
 //! The time of a turn: an argument that does not change until its end. Deadlines are counted in
-//! ticks of 250 ms. This file asks the system for the date only, and starts no timer.
+//! ticks of 250 ms of loop time, which does not count what a stall of the program took. This file
+//! asks the system for the date only, and starts no timer.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -7,6 +8,8 @@ use crate::http1::Date;
 
 /// The length of a tick. Deadlines of connections are whole ticks, and timers are exact.
 pub(crate) const TICK: Duration = Duration::from_millis(250);
+/// A tick in microseconds.
+const TICK_MICROS: u64 = 250_000;
 
 /// No deadline.
 pub(crate) const NEVER: u32 = u32::MAX;
@@ -17,44 +20,124 @@ pub(crate) fn ticks(duration: Duration) -> u32 {
     u32::try_from(ticks).unwrap_or(NEVER)
 }
 
+/// How much of a stall loop time counts at most, in microseconds.
+const GRACE: u64 = 1_000_000;
+
+/// The shortest delay that counts as a stall, in microseconds.
+const STALL: u64 = 100_000;
+
+/// The longest credit for rates, in microseconds: as long as the longest burst.
+const MAX_CREDIT: u32 = 600_000_000;
+
 /// The time of a turn, in the units that deadlines, rates and responses need.
+///
+/// Deadlines run on *loop time*. It counts a wait that the loop asked for in full, and one second
+/// of a longer delay, such as a callback that blocks. So no peer is late because the program was.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    epoch: Instant,
+    start: Instant,
     now: Instant,
+    /// Microseconds of real time since `start`.
+    micros: u64,
+    /// Microseconds by which loop time is behind real time.
+    lost: u64,
+    /// The microsecond by which the next turn is expected.
+    expected: u64,
+    /// The tick of loop time.
     tick: u32,
-    micros: u32,
+    /// Microseconds of the last stall, whose input may come in one piece.
+    credit: u32,
+    /// The microsecond at which the credit ends.
+    credit_ends: u64,
     date: Date,
 }
 
 impl Clock {
     pub(crate) fn new(now: Instant) -> Clock {
-        Clock { epoch: now, now, tick: 0, micros: 0, date: Date::default() }
+        Clock {
+            start: now,
+            now,
+            micros: 0,
+            lost: 0,
+            expected: 0,
+            tick: 0,
+            credit: 0,
+            credit_ends: 0,
+            date: Date::default(),
+        }
     }
 
     /// Sets the time of a turn. Time never goes back: an earlier `now` changes nothing.
+    #[inline]
     pub(crate) fn set(&mut self, now: Instant) {
         if now > self.now {
-            self.now = now;
-            let passed = now - self.epoch;
-            self.micros = (passed.as_secs() * 1_000_000 + u64::from(passed.subsec_micros())) as u32;
-            self.tick =
-                (passed.as_secs() * 4 + u64::from(passed.subsec_nanos() / 250_000_000)) as u32;
+            self.go_to(now, false);
         }
+    }
+
+    /// Sets the time after a wait that a signal ended. The process may have been stopped for all of
+    /// that wait.
+    pub(crate) fn set_after_signal(&mut self, now: Instant) {
+        if now > self.now {
+            self.go_to(now, true);
+        }
+    }
+
+    /// Notes how long the loop is going to wait; `None` is without limit.
+    pub(crate) fn expect_wait(&mut self, wait: Option<Duration>) {
+        self.expected = wait.map_or(u64::MAX, |wait| self.micros.saturating_add(micros(wait)));
+    }
+
+    #[inline]
+    fn go_to(&mut self, now: Instant, after_signal: bool) {
+        let began = self.micros;
+        self.now = now;
+        self.micros = micros(now - self.start);
+        if after_signal || self.micros >= self.expected.saturating_add(STALL) {
+            self.note_stall(began, after_signal);
+        }
+        self.expected = self.micros;
+        self.tick = ((self.micros - self.lost) / TICK_MICROS) as u32;
+    }
+
+    /// Counts a stall of which no more is known than that it lies between `began` and now.
+    #[cold]
+    fn note_stall(&mut self, began: u64, after_signal: bool) {
+        let passed = self.micros - began;
+        let wait = self.expected - began;
+        let late = self.micros.saturating_sub(self.expected);
+        self.excuse(if after_signal { passed } else { late });
+        if after_signal || late > GRACE {
+            // No deadline comes within the last second: what the stall kept back is read first.
+            self.lost += passed.saturating_sub(GRACE.max(wait.saturating_sub(GRACE)));
+        }
+    }
+
+    /// Has rates excuse input that piled up during a stall, for as long as the stall took, and for
+    /// a second at least.
+    fn excuse(&mut self, micros: u64) {
+        let micros = micros.min(u64::from(MAX_CREDIT)) as u32;
+        self.credit = self.rate_credit().max(micros);
+        self.credit_ends = self.micros + u64::from(self.credit).max(GRACE);
     }
 
     pub(crate) fn now(&self) -> Instant {
         self.now
     }
 
-    /// Ticks since the clock was made.
+    /// Ticks of loop time since the clock was made.
     pub(crate) fn tick(&self) -> u32 {
         self.tick
     }
 
-    /// Microseconds since the clock was made, modulo 2^32 (71 minutes), for rates.
+    /// Microseconds of real time since the clock was made, modulo 2^32 (71 minutes), for rates.
     pub(crate) fn micros(&self) -> u32 {
-        self.micros
+        self.micros as u32
+    }
+
+    /// Microseconds of a stall that rates excuse: input that piled up comes in one piece.
+    pub(crate) fn rate_credit(&self) -> u32 {
+        if self.micros < self.credit_ends { self.credit } else { 0 }
     }
 
     /// Returns the tick by which `after` whole ticks have passed. The current tick is partly over,
@@ -63,9 +146,9 @@ impl Clock {
         self.tick.saturating_add(after).saturating_add(1)
     }
 
-    /// Returns the moment at which a tick begins.
+    /// Returns the moment at which a tick begins, if nothing more is lost until then.
     pub(crate) fn instant(&self, tick: u32) -> Instant {
-        self.epoch + TICK * tick
+        self.start + Duration::from_micros(self.lost) + TICK * tick
     }
 
     /// Returns the value of a `Date` header, made once a second (RFC 9110 6.6.1).
@@ -73,6 +156,11 @@ impl Clock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         *self.date.at(since.map_or(0, |since| since.as_secs()))
     }
+}
+
+/// A duration in whole microseconds.
+fn micros(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(duration.subsec_micros()))
 }
 
 #[cfg(test)]
@@ -92,5 +180,37 @@ mod tests {
         }
         assert_eq!(ticks(Duration::MAX), NEVER);
         assert_eq!(clock.deadline(NEVER), NEVER);
+    }
+
+    #[test]
+    fn clock_counts_a_second_of_a_stall() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut clock = Clock::new(start);
+        // A wait that was asked for counts in full.
+        clock.expect_wait(Some(Duration::from_secs(10)));
+        clock.set(at(10_000));
+        assert_eq!((clock.tick(), clock.rate_credit()), (40, 0));
+        // A turn of 11 s counts as one second.
+        clock.set(at(21_000));
+        assert_eq!((clock.tick(), clock.rate_credit()), (44, 11_000_000));
+        // Of a wait that took too long, the last second is left.
+        clock.expect_wait(Some(Duration::from_secs(4)));
+        clock.set(at(31_000));
+        assert_eq!((clock.tick(), clock.rate_credit()), (56, 11_000_000));
+        assert_eq!(clock.instant(56), at(31_000));
+        // Real time goes on.
+        assert_eq!((clock.now(), clock.micros()), (at(31_000), 31_000_000));
+        // A signal may have come after a stop.
+        clock.expect_wait(Some(Duration::from_secs(4)));
+        clock.set_after_signal(at(32_000));
+        assert_eq!((clock.tick(), clock.rate_credit()), (60, 11_000_000));
+        clock.expect_wait(Some(Duration::from_secs(100)));
+        clock.set_after_signal(at(131_900));
+        assert_eq!((clock.tick(), clock.rate_credit()), (456, 99_900_000));
+        // Nothing was due that a wait without limit could have missed.
+        clock.expect_wait(None);
+        clock.set(at(331_900));
+        assert_eq!((clock.tick(), clock.rate_credit()), (1256, 0));
     }
 }

@@ -84,12 +84,16 @@ impl RateLimit {
     /// Charges an amount, and returns whether it stays within the rate. `paid_until` is the
     /// connection's word: the microsecond, modulo 2^32, up to which the share is spent.
     ///
+    /// `credit` prolongs the burst by microseconds: input that piled up during a stall of the
+    /// program comes in one piece, though its peer kept to the rate.
+    ///
     /// A word further ahead than a burst allows dates from before a silence, and counts as `now`.
-    pub(crate) fn charge(self, paid_until: &mut u32, now: u32, amount: u64) -> bool {
+    pub(crate) fn charge(self, paid_until: &mut u32, now: u32, credit: u32, amount: u64) -> bool {
+        let burst = self.burst + credit;
         let ahead = paid_until.wrapping_sub(now);
-        let ahead = if ahead > self.burst { 0 } else { ahead };
+        let ahead = if ahead > burst { 0 } else { ahead };
         let ahead = u128::from(ahead) + self.price(amount);
-        if ahead > u128::from(self.burst) {
+        if ahead > u128::from(burst) {
             return false;
         }
         *paid_until = now.wrapping_add(ahead as u32);
@@ -107,7 +111,7 @@ mod tests {
             for burst in [1, 2, 10, 33] {
                 let (rate, mut word) =
                     (RateLimit::of_messages(Rate::per_second(per_second).burst(burst)), 5);
-                let allowed = (0..100).filter(|_| rate.charge(&mut word, 5, 1)).count();
+                let allowed = (0..100).filter(|_| rate.charge(&mut word, 5, 0, 1)).count();
                 assert_eq!(allowed, burst as usize, "{per_second}/s");
             }
             for burst in [1, 100, 131_072, 1_000_003] {
@@ -115,7 +119,7 @@ mod tests {
                     (RateLimit::of_bytes(Rate::per_second(per_second * 7).burst(burst)), 5);
                 let longest = per_second * 7 * 600;
                 assert!(
-                    rate.charge(&mut word, 5, burst.min(longest)),
+                    rate.charge(&mut word, 5, 0, burst.min(longest)),
                     "{burst} bytes at {per_second} * 7/s"
                 );
             }
@@ -130,7 +134,7 @@ mod tests {
             let mut allowed = Vec::new();
             for tenth in 0..30u32 {
                 let now = start.wrapping_add(tenth * 50_000); // twice the rate
-                allowed.push(rate.charge(&mut word, now, 1));
+                allowed.push(rate.charge(&mut word, now, 0, 1));
             }
             let total = allowed.iter().filter(|&&allowed| allowed).count();
             assert!(
@@ -142,9 +146,25 @@ mod tests {
             for silence in [1_000_000, 900_000_000, 1_800_000_000u32] {
                 let now = start.wrapping_add(1_450_000).wrapping_add(silence);
                 let mut word = word;
-                let burst = (0..10).filter(|_| rate.charge(&mut word, now, 1)).count();
+                let burst = (0..10).filter(|_| rate.charge(&mut word, now, 0, 1)).count();
                 assert_eq!(burst, 5, "after {silence} us");
             }
         }
+    }
+
+    #[test]
+    fn rate_excuses_what_piled_up_during_a_stall() {
+        let rate = RateLimit::of_messages(Rate::per_second(10).burst(5));
+        let mut word = 0;
+        // 11 s late: 110 messages of a peer that kept to the rate, and the burst.
+        let late = (0..200).filter(|_| rate.charge(&mut word, 11_000_000, 11_000_000, 1)).count();
+        assert_eq!(late, 115);
+        // The peer goes on at its rate, within the credit and after it.
+        for tenth in 1..300u32 {
+            let credit = if tenth < 110 { 11_000_000 } else { 0 };
+            assert!(rate.charge(&mut word, 11_000_000 + tenth * 100_000, credit, 1), "{tenth}");
+        }
+        let burst = (0..10).filter(|_| rate.charge(&mut word, 50_000_000, 0, 1)).count();
+        assert_eq!(burst, 5);
     }
 }

@@ -13,9 +13,9 @@ const CHUNK: usize = 1 << 10;
 
 /// The most chunks that one sweep goes through.
 const MAX_SWEPT: usize = 16;
-/// The number of due connections after which a sweep begins no further chunk. Each may cost a
-/// system call or two.
-const ENOUGH_DUE: usize = 256;
+/// The most due connections that one sweep collects. Each may cost a few system calls: a turn with
+/// all of them takes some 5 ms.
+const MAX_DUE: usize = 256;
 
 /// All connections by slot.
 #[derive(Debug)]
@@ -126,25 +126,29 @@ impl Slots {
         self.earliest
     }
 
-    /// Collects due connections, from at most `MAX_SWEPT` chunks. If other chunks may hold due
-    /// ones, `earliest` stays, and the next turn sweeps again.
+    /// Collects at most `MAX_DUE` due connections, from at most `MAX_SWEPT` chunks. If more may be
+    /// due, `earliest` stays, and the next turn sweeps again. By then each collected connection has
+    /// a later deadline.
     pub(crate) fn sweep(&mut self, tick: u32, due: &mut Vec<u32>) {
         let mut swept = 0;
         let mut earliest = NEVER;
         for (index, chunk) in self.chunks.iter_mut().enumerate() {
             if chunk.earliest <= tick {
-                if swept == MAX_SWEPT || due.len() >= ENOUGH_DUE {
+                if swept == MAX_SWEPT {
                     return;
                 }
                 swept += 1;
-                chunk.earliest = NEVER;
+                let mut later = NEVER;
                 for (key, connection) in &chunk.slab {
-                    if connection.deadline <= tick {
+                    if connection.deadline > tick {
+                        later = later.min(connection.deadline);
+                    } else if due.len() < MAX_DUE {
                         due.push((index * CHUNK + key) as u32);
                     } else {
-                        chunk.earliest = chunk.earliest.min(connection.deadline);
+                        return;
                     }
                 }
+                chunk.earliest = later;
             }
             earliest = earliest.min(chunk.earliest);
         }

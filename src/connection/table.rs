@@ -10,6 +10,7 @@ use super::lane::Lane;
 use super::next_check::{born, next_check};
 use super::options::{Options, OptionsId};
 use super::phase::Phase;
+use super::rates::RateLimit;
 use super::slots::{Earliest, Slots};
 use super::stats::Stats;
 use super::work::TableWork;
@@ -159,13 +160,18 @@ impl Books {
     fn charge_bytes(&self, connection: &mut Connection, n: usize) -> bool {
         let Some(rate) = &self.options_of(connection).byte_rate else { return true };
         let applies = matches!(connection.phase, Phase::WebSocket(_));
-        !applies || rate.charge(&mut connection.byte_rate, self.clock.micros(), n as u64)
+        !applies || self.charge(rate, &mut connection.byte_rate, n as u64)
     }
 
     #[inline]
     fn charge_message(&self, connection: &mut Connection) -> bool {
         let Some(rate) = &self.options_of(connection).message_rate else { return true };
-        rate.charge(&mut connection.message_rate, self.clock.micros(), 1)
+        self.charge(rate, &mut connection.message_rate, 1)
+    }
+
+    #[inline]
+    fn charge(&self, rate: &RateLimit, paid_until: &mut u32, amount: u64) -> bool {
+        rate.charge(paid_until, self.clock.micros(), self.clock.rate_credit(), amount)
     }
 }
 

@@ -72,8 +72,13 @@ impl Timeouts {
         self.checks.peek().map_or(NEVER, |Reverse((tick, _))| *tick)
     }
 
-    /// Takes out a slot whose timeout is due. Each check takes one from `checks`, also a check that
-    /// finds nothing due. With none left, the rest waits for the next turn.
+    /// Takes out a check that finds a timeout due, and returns its slot. [`strike`] must follow: it
+    /// decides whether the timeout has stayed due.
+    ///
+    /// Each check takes one from `checks`, also a check that finds nothing due. With none left, the
+    /// rest waits for the next turn.
+    ///
+    /// [`strike`]: Timeouts::strike
     pub(crate) fn pop(&mut self, now: u32, checks: &mut usize) -> Option<u32> {
         while *checks > 0
             && let Some(&Reverse((check, slot))) = self.checks.peek()
@@ -90,13 +95,25 @@ impl Timeouts {
                 self.checks.push(Reverse((tick, slot)));
                 continue;
             }
-            *timeout = NONE;
-            self.give_back(slot);
+            timeout.check = NEVER;
             if tick != NEVER {
                 return Some(slot);
             }
+            self.give_back(slot);
         }
         None
+    }
+
+    /// Ends a timeout whose check was taken out, and returns whether it is still due: not moved and
+    /// not cancelled since.
+    pub(crate) fn strike(&mut self, slot: u32, now: u32) -> bool {
+        let Some(timeout) = self.at(slot) else { return false };
+        let is_due = timeout.tick <= now;
+        if is_due {
+            *timeout = NONE;
+        }
+        self.give_back(slot);
+        is_due
     }
 
     /// Counts one timeout less in a chunk, and frees the chunk with its last timeout.

@@ -1,5 +1,5 @@
-//! Time: timers, timeouts, heartbeats, and every deadline with its default. The clock is read once
-//! a turn; tests move it by hand.
+//! Time: timers, timeouts, heartbeats, and every deadline with its default. A turn has one time,
+//! and tests move the clock by hand.
 //!
 //! # Timers
 //!
@@ -133,6 +133,44 @@
 //!
 //! let mut server = Server::detached();
 //! server.options(Options::new().idle_timeout(Duration::from_secs(30)));
+//! ```
+//!
+//! # When the program stands still
+//!
+//! A callback blocks for 11 s, a debugger or SIGSTOP stops the process, a laptop's lid closes.
+//! **A stall of the program never ends a live peer.**
+//!
+//! - Deadlines of connections run on *loop time*. It counts in full the wait that the loop asked
+//!   for. Of any other delay it counts one second. So no peer is late because the program was, and
+//!   no connection is born old.
+//! - Before a connection ends because its peer was silent or took nothing, the server reads its
+//!   socket once and writes once what waits. Then it looks at the deadline again.
+//! - `timeout` is called after its connection was read once. Timers run after the events that came
+//!   before them, or 50 ms after they were due.
+//! - Rates run on real time. A stall prolongs their burst by its own length, since the input of a
+//!   peer that kept to its rate arrives in one piece.
+//!
+//! [`Context::now`](crate::Context::now), timers and [`drain`](crate::Server::drain) run on real
+//! time. Many deadlines of one moment are judged over several turns, 256 in each.
+//!
+//! ```
+//! use std::time::{Duration, Instant};
+//! use switchboard::{Options, Readiness, Server, Transport};
+//!
+//! let mut server = Server::detached();
+//! server.options(Options::new().first_byte_timeout(Duration::from_secs(10)));
+//! server.http("/", |_conn, _request| "hello");
+//!
+//! let mut now = Instant::now();
+//! let (transport, mut peer) = Transport::memory();
+//! let token = server.adopt(transport, now)?;
+//! let _wait = server.poll_timeout(now); // the loop waits for 10 s at most
+//! peer.send("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n");
+//! now += Duration::from_secs(60); // the process was stopped
+//! server.flush(now); // a turn with events of other connections
+//! server.ready(token, Readiness::READABLE, now); // the next turn
+//! assert!(peer.receive().ends_with(b"hello"));
+//! # Ok::<(), std::io::Error>(())
 //! ```
 //!
 //! [`cx.after(zone, delay, ..)`]: crate::Context::after

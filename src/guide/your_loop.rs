@@ -42,6 +42,9 @@
 //!                 _ => {}
 //!             }
 //!         }
+//!         if events.iter().count() == events.capacity() {
+//!             server.leave_events();
+//!         }
 //!         server.flush(now);
 //!     }
 //! }
@@ -49,11 +52,16 @@
 //!
 //! | call | when |
 //! | --- | --- |
-//! | [`poll_timeout(now)`](crate::Server::poll_timeout) | before waiting: how long you may |
+//! | [`poll_timeout(now)`](crate::Server::poll_timeout) | before each wait: how long you may |
 //! | [`is_drained()`](crate::Server::is_drained) | after `drain`: whether to leave the loop |
 //! | [`owns(token)`](crate::Server::owns) | to tell the server's events from yours |
 //! | [`handle_event(event, now)`](crate::Server::handle_event) | for each of the server's |
+//! | [`leave_events()`](crate::Server::leave_events) | after a wait that filled your list |
 //! | [`flush(now)`](crate::Server::flush) | once a turn, also when nothing happened |
+//!
+//! Deadlines count the wait that `poll_timeout` asked for, and one second of any other delay. So a
+//! loop that blocks ends no connection. A loop that never calls `poll_timeout` slows deadlines
+//! down. See [`time`](super::time#when-the-program-stands-still).
 //!
 //! `mio` is re-exported as [`switchboard::mio`](crate::mio), so that both sides use one version.
 //!

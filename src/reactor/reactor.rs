@@ -95,27 +95,44 @@ impl Reactor {
     /// # Errors
     /// When the wait fails for another reason than a signal. No peer can cause this.
     pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.turn_from(Instant::now(), timeout).map(|_| ())
-    }
-
-    /// Runs a turn that begins at a known time. Returns the time of its events, at which the next
-    /// turn can begin.
-    fn turn_from(&mut self, now: Instant, timeout: Option<Duration>) -> io::Result<Instant> {
-        let due = self.server.poll_timeout(now);
+        let due = self.server.poll_timeout(Instant::now());
         let wait = match (timeout, due) {
             (Some(timeout), Some(due)) => Some(timeout.min(due)),
             (timeout, due) => timeout.or(due),
         };
-        match self.poll.poll(&mut self.events, wait) {
+        let now = self.wait(wait)?;
+        let mut count = 0;
+        for event in &self.events {
+            self.server.handle_event(event, now);
+            count += 1;
+        }
+        if count == EVENTS {
+            self.server.leave_events();
+        }
+        self.server.flush(now);
+        Ok(())
+    }
+
+    /// Waits for events, and returns the time at which they came.
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Instant> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => Ok(Instant::now()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.wait_after_signal(),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Collects the events that came before a signal. The signal may have ended a stop of the whole
+    /// process: deadlines must not be judged before what came meanwhile.
+    #[cold]
+    fn wait_after_signal(&mut self) -> io::Result<Instant> {
+        match self.poll.poll(&mut self.events, Some(Duration::ZERO)) {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => self.events.clear(),
             Err(error) => return Err(error),
         }
         let now = Instant::now();
-        for event in &self.events {
-            self.server.handle_event(event, now);
-        }
-        self.server.flush(now);
+        self.server.note_signal(now);
         Ok(now)
     }
 
@@ -124,11 +141,8 @@ impl Reactor {
     /// # Errors
     /// As [`turn`](Reactor::turn).
     pub fn run(&mut self) -> io::Result<()> {
-        // The clock is read once a turn. A turn is short against a deadline, and a timer waits for
-        // its turn anyway.
-        let mut now = Instant::now();
         while !self.server.is_drained() {
-            now = self.turn_from(now, None)?;
+            self.turn(None)?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use super::server::Server;
 use crate::connection::{Flags, NEVER, Phase, Progress, Terms};
 use crate::context::Conn;
 use crate::http1::{RequestError, Response, event_stream};
+use crate::net::Readiness;
 use crate::outbox::Kind;
 use crate::websocket::{CloseCode, Opcode, State};
 
@@ -30,7 +31,13 @@ impl Server {
         }
         let mut checks = TIMEOUTS;
         while let Some(slot) = self.context.timeouts.pop(tick, &mut checks) {
-            self.call_back(slot, |server| server.tell(slot, |handler, conn| handler.timeout(conn)));
+            // Input that waits may have the handler move its timeout.
+            self.look_again(slot);
+            if self.context.timeouts.strike(slot, tick) {
+                self.call_back(slot, |server| {
+                    server.tell(slot, |handler, conn| handler.timeout(conn))
+                });
+            }
         }
     }
 
@@ -48,6 +55,16 @@ impl Server {
             return self.retire(slot);
         }
         let pinged = at.connection.flags.has(Flags::PINGED);
+        let blames_peer = match at.connection.phase {
+            Phase::WebSocket(State::Open) => pinged,
+            Phase::Streaming => at.is_blocked(),
+            Phase::Deferred | Phase::Taken => false,
+            _ => true,
+        };
+        if blames_peer && !self.is_still_due(slot) {
+            return;
+        }
+        let Some(mut at) = self.context.table.lease(slot) else { return };
         match at.connection.phase {
             Phase::Head => {
                 self.call_back(slot, |server| server.refuse(slot, RequestError::HeadTimeout));
@@ -63,6 +80,35 @@ impl Server {
         }
     }
 
+    /// Looks for news of a peer that the loop has not brought: reads its transport once, and offers
+    /// it once what waits. A full list of events or a stall of the program may have left both.
+    fn look_again(&mut self, slot: u32) {
+        let Some((mut at, delivery)) = self.context.lease(slot) else { return };
+        if at.is_blocked() {
+            delivery.offer(&mut at);
+        }
+        if at.connection.phase == Phase::Connecting {
+            return self.attempt_ready(slot, Readiness::READABLE);
+        }
+        if at.connection.may_read() {
+            self.read(slot);
+        }
+    }
+
+    /// Looks again at a peer that is late, and returns whether its connection is still due.
+    fn is_still_due(&mut self, slot: u32) -> bool {
+        self.look_again(slot);
+        let Some(mut at) = self.context.table.lease(slot) else { return false };
+        let deadline = at.connection.deadline;
+        if at.is_gone() {
+            at.set_deadline(NEVER);
+            return false;
+        }
+        // The sweep took the deadline out of the books.
+        at.set_deadline(deadline);
+        deadline <= at.books.clock.tick()
+    }
+
     /// Drops a connection without a further byte. Its handler gets `close` with 1006, or
     /// `cancelled`.
     fn drop_now(&mut self, slot: u32) {
@@ -74,7 +120,12 @@ impl Server {
 
     /// Ends a connection that has reached its `lifetime`.
     fn retire(&mut self, slot: u32) {
-        let Some(at) = self.context.table.lease(slot) else { return };
+        // A request that has arrived is answered.
+        self.look_again(slot);
+        let Some(mut at) = self.context.table.lease(slot) else { return };
+        if at.is_gone() {
+            return at.set_deadline(NEVER);
+        }
         let (id, phase) = (at.connection.id, at.connection.phase);
         if phase == Phase::Idle && !at.is_blocked() && !at.connection.has_output() {
             return self.drop_now(slot);

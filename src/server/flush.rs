@@ -3,7 +3,7 @@
 //! here.
 
 use std::mem;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::server::{LARGE_PER_TURN, Server};
 use crate::connection::{Flags, Phase, Progress, UNCOUNTED};
@@ -12,6 +12,8 @@ use crate::websocket::CloseCode;
 
 /// The most timers that one turn runs.
 const TIMERS: usize = 1 << 10;
+/// How long timers wait for input that a full list of events left behind.
+const TIMER_DELAY: Duration = Duration::from_millis(50);
 /// The most connections that one round offers to the kernel, since a publish may reach a million.
 const WRITES: usize = 1 << 10;
 /// Capacity that stays in the list of connections that ended.
@@ -31,6 +33,8 @@ impl Server {
         self.run_connects();
         self.run_remote();
         self.run_timers();
+        // An answer that is here is not late.
+        self.run_answers();
         self.sweep();
         self.drain_on();
         for round in 0..ROUNDS {
@@ -87,10 +91,16 @@ impl Server {
         }
     }
 
+    /// Runs the timers that are due. A timer may judge a peer by its silence, so input that came
+    /// before the timer is read first.
     fn run_timers(&mut self) {
         let now = self.context.now();
+        let due_by = match mem::take(&mut self.leaves_events) {
+            true => now.checked_sub(TIMER_DELAY).unwrap_or(now),
+            false => now,
+        };
         for _ in 0..TIMERS {
-            let Some(mut due) = self.context.timers.pop(now) else { return };
+            let Some(mut due) = self.context.timers.pop(due_by) else { return };
             due.run(self.zones.handler_as_any(due.zone), &mut self.context);
             self.context.timers.again(due, now);
         }

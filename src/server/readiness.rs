@@ -74,8 +74,49 @@ impl Server {
 
     /// Returns how long the loop may wait for events: until the next deadline or timer, and zero
     /// while work is left. `None` means without limit.
+    ///
+    /// A loop calls it before each wait, with the time at which the wait begins. Deadlines count
+    /// that wait in full. Of every other delay they count one second, such as of a callback that
+    /// blocks: a stall of the program ends no connection.
     #[must_use]
-    pub fn poll_timeout(&self, now: Instant) -> Option<Duration> {
+    pub fn poll_timeout(&mut self, now: Instant) -> Option<Duration> {
+        self.context.table.books.clock.set(now);
+        let wait = self.wait(now);
+        self.context.table.books.clock.expect_wait(wait);
+        wait
+    }
+
+    /// Notes that a signal ended the wait of the loop.
+    pub(crate) fn note_signal(&mut self, now: Instant) {
+        self.context.table.books.clock.set_after_signal(now);
+    }
+
+    /// Tells the server that the last wait may have left events behind, since it filled the loop's
+    /// list. Timers then run in a later turn, once the input that came before them is read, or
+    /// 50 ms after they were due. The next [`flush`](Server::flush) ends this.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use switchboard::{Handler, Server};
+    ///
+    /// struct Alarm { rang: bool }
+    /// impl Handler for Alarm {}
+    ///
+    /// let (now, millis) = (Instant::now(), Duration::from_millis);
+    /// let mut server = Server::detached();
+    /// let alarm = server.zone("/", Alarm { rang: false });
+    /// server.context(now).after(alarm, millis(10), |alarm: &mut Alarm, _cx| alarm.rang = true);
+    /// server.leave_events();
+    /// server.flush(now + millis(11));
+    /// assert!(!server.with(alarm, |alarm, _cx| alarm.rang));
+    /// server.flush(now + millis(12));
+    /// assert!(server.with(alarm, |alarm, _cx| alarm.rang));
+    /// ```
+    pub fn leave_events(&mut self) {
+        self.leaves_events = true;
+    }
+
+    fn wait(&self, now: Instant) -> Option<Duration> {
         if self.is_busy() {
             return Some(Duration::ZERO);
         }

@@ -75,6 +75,8 @@ pub struct Server {
     pub(super) zones: Zones,
     pub(super) lent: Lent,
     pub(super) work: ServerWork,
+    /// Whether the last wait of the loop may have left events behind.
+    pub(super) leaves_events: bool,
     pub(super) listeners: Vec<Option<Acceptor>>,
     pub(super) limits: Limits,
     /// Connections by address, while a limit is set.
@@ -163,6 +165,7 @@ impl Server {
                 inflated: Vec::new(),
             },
             work: ServerWork::default(),
+            leaves_events: false,
             listeners: Vec::new(),
             limits: Limits { connections: SLOTS as usize, per_address: None },
             addresses: Addresses::default(),

@@ -101,14 +101,15 @@ pub fn frames(bytes: &[u8]) -> Vec<Frame> {
 pub fn some_frames(bytes: &[u8]) -> (Vec<Frame>, &[u8]) {
     let mut rest = bytes;
     let mut frames = Vec::new();
-    while let Some((frame, len)) = first(rest) {
+    while let Some((frame, len)) = first_frame(rest) {
         frames.push(frame);
         rest = &rest[len..];
     }
     (frames, rest)
 }
 
-fn first(bytes: &[u8]) -> Option<(Frame, usize)> {
+/// The first whole frame in these bytes, and its length.
+pub fn first_frame(bytes: &[u8]) -> Option<(Frame, usize)> {
     let [first, second, rest @ ..] = bytes else { return None };
     assert_eq!(
         (first & 0x70, second & 0x80),

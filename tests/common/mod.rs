@@ -7,6 +7,7 @@ pub mod dialling;
 pub mod frames;
 pub mod http;
 mod pair;
+pub mod process;
 mod recorder;
 pub mod serving;
 pub mod slow;

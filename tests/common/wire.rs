@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use switchboard::{CloseCode, Reactor, Remote};
 
-use super::frames::{Frame, some_frames};
+use super::frames::{Frame, first_frame, some_frames};
 use super::http::handshake;
 
 /// The longest wait for a peer: a test that waits longer fails.
@@ -124,6 +124,17 @@ impl<S: Read + Write> Wire<S> {
                 assert!(others.is_empty(), "asked for one frame, had {others:?} as well");
                 self.heard = rest;
                 return frames.remove(0);
+            }
+            assert!(self.more() > 0, "the end, and no frame");
+        }
+    }
+
+    /// Reads the next frame, in words. Further frames may follow.
+    pub fn next_word(&mut self) -> String {
+        loop {
+            if let Some((frame, len)) = first_frame(&self.heard) {
+                self.heard.drain(..len);
+                return frame.word();
             }
             assert!(self.more() > 0, "the end, and no frame");
         }
