@@ -23,8 +23,8 @@ pub(crate) fn ticks(duration: Duration) -> u32 {
 /// How much of a stall loop time counts at most, in microseconds.
 const GRACE: u64 = 1_000_000;
 
-/// The shortest delay that counts as a stall, in microseconds.
-const STALL: u64 = 100_000;
+/// A wait without limit, in microseconds: 146,000 years.
+const FOREVER: u64 = u64::MAX / 4;
 
 /// The longest credit for rates, in microseconds: as long as the longest burst.
 const MAX_CREDIT: u32 = 600_000_000;
@@ -41,8 +41,10 @@ pub(crate) struct Clock {
     micros: u64,
     /// Microseconds by which loop time is behind real time.
     lost: u64,
-    /// The microsecond by which the next turn is expected.
-    expected: u64,
+    /// Microseconds for which the loop waits until the next turn.
+    wait: u64,
+    /// The microsecond of real time at which the tick ends.
+    tick_ends: u64,
     /// The tick of loop time.
     tick: u32,
     /// Microseconds of the last stall, whose input may come in one piece.
@@ -59,7 +61,8 @@ impl Clock {
             now,
             micros: 0,
             lost: 0,
-            expected: 0,
+            wait: 0,
+            tick_ends: TICK_MICROS,
             tick: 0,
             credit: 0,
             credit_ends: 0,
@@ -71,7 +74,15 @@ impl Clock {
     #[inline]
     pub(crate) fn set(&mut self, now: Instant) {
         if now > self.now {
-            self.go_to(now, false);
+            let began = self.micros;
+            self.now = now;
+            self.micros = micros(now - self.start);
+            // A stall is at least a tick long, so most turns find none by this comparison.
+            if self.micros >= self.tick_ends {
+                let late = (self.micros - began).saturating_sub(self.wait);
+                self.count(began, late, late > GRACE);
+            }
+            self.wait = 0;
         }
     }
 
@@ -79,38 +90,33 @@ impl Clock {
     /// that wait.
     pub(crate) fn set_after_signal(&mut self, now: Instant) {
         if now > self.now {
-            self.go_to(now, true);
+            let began = self.micros;
+            self.now = now;
+            self.micros = micros(now - self.start);
+            self.count(began, self.micros - began, true);
+            self.wait = 0;
         }
     }
 
     /// Notes how long the loop is going to wait; `None` is without limit.
     pub(crate) fn expect_wait(&mut self, wait: Option<Duration>) {
-        self.expected = wait.map_or(u64::MAX, |wait| self.micros.saturating_add(micros(wait)));
+        self.wait = wait.map_or(FOREVER, |wait| micros(wait).min(FOREVER));
     }
 
-    #[inline]
-    fn go_to(&mut self, now: Instant, after_signal: bool) {
-        let began = self.micros;
-        self.now = now;
-        self.micros = micros(now - self.start);
-        if after_signal || self.micros >= self.expected.saturating_add(STALL) {
-            self.note_stall(began, after_signal);
-        }
-        self.expected = self.micros;
-        self.tick = ((self.micros - self.lost) / TICK_MICROS) as u32;
-    }
-
-    /// Counts a stall of which no more is known than that it lies between `began` and now.
+    /// Advances loop time from `began`. The last `late` microseconds may have been a stall. If loop
+    /// time `loses` them, the last second of the wait is left too: no deadline strikes before the
+    /// input that the stall held up is read.
     #[cold]
-    fn note_stall(&mut self, began: u64, after_signal: bool) {
-        let passed = self.micros - began;
-        let wait = self.expected - began;
-        let late = self.micros.saturating_sub(self.expected);
-        self.excuse(if after_signal { passed } else { late });
-        if after_signal || late > GRACE {
-            // No deadline comes within the last second: what the stall kept back is read first.
-            self.lost += passed.saturating_sub(GRACE.max(wait.saturating_sub(GRACE)));
+    fn count(&mut self, began: u64, late: u64, loses: bool) {
+        if late >= TICK_MICROS {
+            self.excuse(late);
         }
+        if loses {
+            let counts = GRACE.max(self.wait.saturating_sub(GRACE));
+            self.lost += (self.micros - began).saturating_sub(counts);
+        }
+        self.tick = ((self.micros - self.lost) / TICK_MICROS) as u32;
+        self.tick_ends = self.lost + (u64::from(self.tick) + 1) * TICK_MICROS;
     }
 
     /// Has rates excuse input that piled up during a stall, for as long as the stall took, and for
@@ -158,9 +164,10 @@ impl Clock {
     }
 }
 
-/// A duration in whole microseconds.
+/// A duration in whole microseconds, modulo 2^64 (584,000 years).
+#[inline]
 fn micros(duration: Duration) -> u64 {
-    duration.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(duration.subsec_micros()))
+    duration.as_secs().wrapping_mul(1_000_000).wrapping_add(u64::from(duration.subsec_micros()))
 }
 
 #[cfg(test)]

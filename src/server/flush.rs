@@ -33,8 +33,10 @@ impl Server {
         self.run_connects();
         self.run_remote();
         self.run_timers();
-        // An answer that is here is not late.
-        self.run_answers();
+        if !self.context.work.answered.is_empty() {
+            // An answer that is here is not late.
+            self.run_answers();
+        }
         self.sweep();
         self.drain_on();
         for round in 0..ROUNDS {
@@ -95,10 +97,11 @@ impl Server {
     /// before the timer is read first.
     fn run_timers(&mut self) {
         let now = self.context.now();
-        let due_by = match mem::take(&mut self.leaves_events) {
+        let due_by = match self.leaves_events {
             true => now.checked_sub(TIMER_DELAY).unwrap_or(now),
             false => now,
         };
+        self.leaves_events = false;
         for _ in 0..TIMERS {
             let Some(mut due) = self.context.timers.pop(due_by) else { return };
             due.run(self.zones.handler_as_any(due.zone), &mut self.context);
