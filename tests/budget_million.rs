@@ -98,8 +98,8 @@ fn live(crowd: &mut Crowd) {
     crowd.received(|_, frames| assert_eq!(frames, PING_FRAME));
     pong(crowd);
 
-    // After a stop of the whole process every deadline is due at once.
-    crowd.now += 2 * IDLE;
+    // A loop that never came to flush: every deadline is due at once.
+    crowd.fall_behind(2 * IDLE);
     crowd.rest("all due at once: flush");
     crowd.received(|_, frames| assert_eq!(frames, PING_FRAME));
     pong(crowd);
@@ -111,7 +111,7 @@ fn live(crowd: &mut Crowd) {
     crowd.rest("published: flush");
     crowd.received(|_, frames| assert_eq!(frames, b"\x81\x06to all"));
 
-    crowd.now += TIMEOUT;
+    crowd.fall_behind(TIMEOUT);
     crowd.rest("all due and timed out at once: flush");
     assert_eq!(crowd.server.with(crowd.zone, |lobby, _| lobby.timeouts), CONNECTIONS);
     crowd.received(|_, frames| assert_eq!(frames, PING_FRAME));
@@ -137,10 +137,10 @@ fn leave(crowd: &mut Crowd) {
 
 /// Pings without an answer end the connections.
 fn fall_silent(crowd: &mut Crowd) {
-    crowd.now += IDLE + Duration::from_secs(1);
+    crowd.fall_behind(IDLE + Duration::from_secs(1));
     crowd.rest("all due at once: flush");
     assert_eq!(crowd.websockets(), CONNECTIONS);
-    crowd.now += PONG + Duration::from_secs(1);
+    crowd.fall_behind(PONG + Duration::from_secs(1));
     crowd.rest("silent ones dropped: flush");
     closed(crowd);
 }
@@ -161,7 +161,7 @@ fn drain(crowd: &mut Crowd) {
             n % 2 == 0
         },
     );
-    crowd.now += Duration::from_secs(4);
+    crowd.fall_behind(Duration::from_secs(4));
     crowd.rest("drain, at its deadline: flush");
     closed(crowd);
     assert!(crowd.server.is_drained());

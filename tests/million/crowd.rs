@@ -159,6 +159,16 @@ impl Crowd {
         self.rest(name);
     }
 
+    /// Lets time pass second by second without a flush, so that all deadlines are due at once. Loop
+    /// time would not count a longer step.
+    pub fn fall_behind(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.now < end {
+            self.now = end.min(self.now + Duration::from_secs(1));
+            self.server.context(self.now);
+        }
+    }
+
     /// Checks what each peer has received since the last call.
     pub fn received(&mut self, mut check: impl FnMut(usize, Vec<u8>)) {
         for (n, (_, peer)) in self.peers.iter_mut().enumerate() {
