@@ -1,5 +1,5 @@
-//! The time of a turn: an argument that does not change until its end. Deadlines are counted in
-//! ticks of 250 ms. This file asks the system for the date only, and starts no timer.
+//! The time of a turn of the loop: an argument that stays the same during the turn. Deadlines are
+//! counted in ticks of 250 ms. This file asks the system for the date only, and starts no timer.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -43,9 +43,8 @@
 //! # A timeout of one connection
 //!
 //! After [`Conn::set_timeout`](crate::Conn::set_timeout), the server calls
-//! [`timeout`](crate::Handler::timeout) once. A second `set_timeout` moves the timeout: it
-//! overwrites a number and adds no entry to a queue. So a handler may set the timeout with every
-//! message.
+//! [`timeout`](crate::Handler::timeout) once. A second `set_timeout` moves the timeout. A move to a
+//! later time only overwrites a number, so a handler may make one with every message.
 //!
 //! ```
 //! use std::time::Duration;
