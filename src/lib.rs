@@ -13,10 +13,11 @@
 //! ```
 //!
 //! An idle WebSocket takes 65 bytes of the server's memory, and an echo takes three system calls.
-//! Every limit and every deadline has a safe default and a name.
+//! The limits and deadlines of a connection have safe defaults: [security] and [time](guide::time)
+//! list them.
 //!
-//! The [manual](guide) begins with [a first server](guide::first_server). It also says
-//! [when not to use this crate](guide::compared#when-not-to-use-this-crate).
+//! The [manual](guide) begins with [a first server](guide::first_server). One section says [when
+//! not to use this crate](guide::compared#when-not-to-use-this-crate).
 //!
 //! # I want to
 //!
@@ -26,7 +27,7 @@
 //! | serve a WebSocket | [`Server::websocket`] | [first_server](guide::first_server) |
 //! | write a handler with state | [`Handler`], [`Server::zone`] | [state](guide::state) |
 //! | keep a value for each connection | [`ConnMap`] | [state](guide::state) |
-//! | check the user in one place | a zone at `/`, [`Extensions`] | [state](guide::state) |
+//! | check the user in one place | a first zone at `/`, [`Extensions`] | [state](guide::state) |
 //! | reach another zone | [`Context::call`], [`ZoneId`] | [state](guide::state) |
 //! | send to many | [`Conn::subscribe`], [`Context::publish`] | [topics](guide::topics) |
 //! | push events to browsers | [`EventStream`] | [topics](guide::topics) |
@@ -34,11 +35,11 @@
 //! | do something every second | [`Context::every`] | [time](guide::time) |
 //! | change a deadline or a limit | [`Options`] | [time](guide::time), [security] |
 //! | deal with slow readers | [`Backpressure`], [`Conn::buffered`] | [slow readers] |
-//! | know what is refused, and how | | [security] |
+//! | know what is refused, and how | a table of faults | [security] |
 //! | test a handler | [`testing::World`] | [testing](guide::testing_handlers) |
 //! | use a loop of my own | [`Server::new`], [`Server::flush`] | [your_loop](guide::your_loop) |
 //! | use several cores | [`Listener::reuse_port`] | [your_loop](guide::your_loop) |
-//! | receive an upload, stream a download | [`Reply::Body`], [`Stream`] | [big messages] |
+//! | collect an upload, stream a download | [`Reply::Body`], [`Stream`] | [big messages] |
 //! | handle huge messages | [`Options::chunks`], [`Conn::send_fragment`] | [big messages] |
 //! | speak a protocol of my own | [`Reply::Takeover`], [`Handler::input`] | [`Handler`] |
 //! | open a WebSocket to another server | [`Context::connect`], [`Connect`] | [`Connect`] |
@@ -60,24 +61,26 @@
 //!
 //! # Four rules
 //!
-//! They hold for every callback.
+//! The rules hold for every callback. An exchange is one request with its answer, or the WebSocket,
+//! event stream or takeover that began with it.
 //! 1. A handler runs to completion, and no handler is called from inside another.
-//! 2. No method of this crate that a handler calls can fail, block, or call a handler. Bytes may
-//!    leave at once or later. A broken socket shows in [`Handler::close`] or
-//!    [`Handler::cancelled`] only.
-//! 3. You may keep a [`ConnId`] for ever. Using it after its exchange has ended does nothing.
-//! 4. A callback borrows its request, body, message or bytes. They live until it returns.
+//! 2. No method of [`Conn`] and [`Context`] returns an error, blocks, or calls a handler. Bytes may
+//!    leave at once or later. A broken socket shows in [`Handler::close`] or [`Handler::cancelled`]
+//!    only.
+//! 3. You may keep a [`ConnId`], the name of one exchange, for ever. Once the exchange has ended,
+//!    the name has no effect.
+//! 4. A callback borrows its request, body, message or bytes until it returns.
 //!
 //! # The walk of a request
 //!
 //! A request is offered to the zones whose prefix matches its path, in the order of their
 //! registration. The first [reply](Reply) other than [`Reply::Pass`] is the answer. What a zone
-//! puts into the request's [`Extensions`] travels on and reaches [`Handler::open`]. So a zone at
-//! `/` guards pages and WebSockets alike.
+//! puts into the request's [`Extensions`] reaches the later zones and [`Handler::open`]. So a zone
+//! at `/` that is registered first guards pages and WebSockets alike.
 //!
 //! # Features
 //!
-//! - `deflate`: permessage-deflate (RFC 7692), off until [`Options`] turn it on.
+//! - `deflate`: permessage-deflate (RFC 7692). [`Options`] turn it on; by default it is off.
 //!
 //! # Where it runs
 //!

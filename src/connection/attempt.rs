@@ -1,5 +1,5 @@
-//! An attempt to open a WebSocket in the client role, as data: what is sent, which addresses are
-//! left, how far it has come. This file opens no socket.
+//! An attempt to open a WebSocket in the client role, as data: the request to send, the addresses
+//! to try, and the progress. This file opens no socket.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};

@@ -1,7 +1,8 @@
-//! An array that grows by chunks of 1,024 entries, so growth moves no entry. A `Slab` doubles
-//! instead: for topics, memberships and timers the doubling moved tens of megabytes at once and
-//! held the loop. Unused places are used again, and an unused chunk owns no memory. This file does
-//! not know its entries.
+//! An array that grows by chunks of 1,024 entries, so growth moves no entry. An unused place is
+//! used again, and an unused chunk owns no memory. This file does not know its entries.
+//!
+//! The crate `slab` doubles its memory instead. For topics, memberships and timers, that moved tens
+//! of megabytes at once and held the loop.
 
 use std::ops::{Index, IndexMut};
 

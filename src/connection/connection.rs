@@ -1,5 +1,6 @@
-//! One connection as an idle one is kept: a descriptor and a state, at most 64 bytes, no buffer, no
-//! box. This file knows no handler and does nothing by itself.
+//! What the server keeps for an idle connection: a descriptor and a state in at most 64 bytes. An
+//! idle connection has no buffer and no box, except with dedicated compression. This file calls no
+//! handler.
 
 use super::flags::Flags;
 use super::held::Held;

@@ -1,5 +1,5 @@
 //! The compression contexts of one connection that agreed on context takeover (RFC 7692 7.1.1).
-//! This file does not know what is compressed.
+//! This file does not know the messages.
 
 use crate::websocket::{Deflater, Inflater};
 

@@ -1,5 +1,5 @@
-//! Sets the phase of a leased connection and moves its next check. This file does not know what a
-//! check does.
+//! Sets the phase of a leased connection, and the tick at which its deadline is judged next. This
+//! file does not know what follows from a deadline.
 
 use super::flags::Flags;
 use super::next_check::{next_check, retirement};

@@ -1,4 +1,4 @@
-//! The ends of an exchange and of a connection, and what goes on once output has left. This file
+//! The ends of an exchange and of a connection, and what follows once output has left. This file
 //! calls no handler and frees no connection: `flush` does both.
 
 use std::io;

@@ -1,5 +1,6 @@
 //! One HTTP exchange whose request body or response is still to come. An exchange keeps the bytes
-//! of its request head, since a handler borrows them for one call only. This file calls no handler.
+//! of its request head, because later callbacks need the head again and a handler may not keep it.
+//! This file calls no handler.
 
 use super::attempt::Attempt;
 use crate::http1::{BodyLength, Chunked, Extensions, Framing, Request, RequestError, Version};

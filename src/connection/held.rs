@@ -1,5 +1,6 @@
-//! What a connection holds while something is unfinished, and the pool of these boxes. An idle
-//! connection holds nothing. This file does not know when something is finished.
+//! A box with what a connection holds while something is unfinished, and the pool of such boxes. An
+//! idle connection has no box, except with dedicated compression. This file does not know when
+//! something is finished.
 
 #[cfg(feature = "deflate")]
 use super::contexts::Contexts;

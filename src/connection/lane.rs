@@ -1,5 +1,6 @@
-//! The connection whose input is being handled, and where its output goes meanwhile. This file
-//! knows slots and names, no connection.
+//! The lane: which connection's input is being handled, and where the output of this connection
+//! goes meanwhile. The connection is kept as a slot and a name; this file never sees the
+//! connection.
 
 use super::id::ConnId;
 

@@ -1,5 +1,14 @@
-//! One connection in 64 bytes, and the table of all. This folder knows neither output nor topics,
-//! and calls no handler.
+//! A connection in 64 bytes, and the table of all connections. This folder knows neither output nor
+//! topics, and calls no handler.
+//!
+//! | word | meaning |
+//! | --- | --- |
+//! | slot | the place of a connection in the table |
+//! | books | what all connections share: clock, options, counters, work lists, lane |
+//! | lease | exclusive access to one connection and the books |
+//! | lane | which connection's input is being handled |
+//! | spill | bytes that arrived and cannot be decoded yet |
+//! | tick | 250 ms, the unit of deadlines |
 
 mod attempt;
 mod backpressure;

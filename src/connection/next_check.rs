@@ -1,5 +1,5 @@
-//! When a connection is checked next: by its phase, or by its age. This file does not know what a
-//! check does.
+//! When a connection's deadline is judged next: at the deadline of its phase or at the end of its
+//! lifetime, whichever is earlier. This file does not know what follows from a deadline.
 
 use super::clock::{Clock, NEVER};
 use super::connection::Connection;

@@ -1,5 +1,5 @@
-//! Limits and deadlines of a connection, each with a safe default. A server numbers its sets of
-//! options and a connection holds a number. This file enforces nothing.
+//! Limits and deadlines of a connection, with safe defaults. A server numbers its sets of options,
+//! and a connection holds the number of its set. This file enforces nothing.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The life of a connection: its phases, which of them read, which may follow which, and how long
-//! each may last. This file sets no phase: `Lease::enter` is the only setter.
+//! The phases of a connection: which phases read, which may follow which, and how long each may
+//! last. This file sets no phase: `Lease::enter` is the only setter.
 
 use super::clock::NEVER;
 use super::options::Options;

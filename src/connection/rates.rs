@@ -1,6 +1,6 @@
-//! Rates of messages and bytes: the generic cell rate algorithm. Own code keeps 4 bytes of state
-//! for each rate, so a connection with both rates still takes 64 bytes. This file does not know
-//! what follows from an excess.
+//! Rates of messages and bytes, by the generic cell rate algorithm. No crate is used: our state is
+//! 4 bytes for each rate, so a connection with both rates still takes 64 bytes. This file does not
+//! know what follows from an excess.
 
 use std::time::Duration;
 

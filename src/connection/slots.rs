@@ -1,6 +1,6 @@
 //! The connections of a server, in slabs of 1,024 slots: growth moves no connection and never holds
-//! the loop. Each slab keeps its earliest deadline, so that a sweep skips most slabs. This file
-//! does not know what a deadline means.
+//! the loop. Each slab keeps its earliest deadline, so a sweep for due deadlines skips most slabs.
+//! This file does not know what follows from a deadline.
 
 use slab::Slab;
 

@@ -1,5 +1,5 @@
-//! The table of all connections, with the books that every change of one goes into: clock, options,
-//! counters, work lists. This file knows neither output nor topics.
+//! The table of all connections, and the books: the shared records that a change of a connection
+//! updates, such as counters and work lists. This file knows neither output nor topics.
 
 use super::clock::Clock;
 use super::connection::{Connection, NO_MEMBERSHIP};

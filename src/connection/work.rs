@@ -1,5 +1,5 @@
-//! Lists of connections that `flush` will visit. Each list goes with a flag, so a connection is in
-//! a list once. This file does not know what a visit does.
+//! Lists of connections that `flush` will visit. A connection has a flag for each list, so it is in
+//! a list at most once. This file does not know what a visit does.
 
 use super::connection::Connection;
 use super::flags::Flags;

@@ -1,5 +1,5 @@
 //! One connection, as a handler sees it: the context and the name of one exchange. This file
-//! decides which method does something in which phase; `delivery` and `connection` do it.
+//! decides in which phase a method has an effect. `delivery` and `connection` have the effects.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! A map from connections to a handler's own values, in a dense array. It does not know when a
-//! connection ends: the handler removes its value in `close`.
+//! A map from connections to a handler's own values, in a dense array. This file does not know when
+//! a connection ends: the handler removes its value in `close`.
 
 use crate::connection::ConnId;
 

@@ -1,4 +1,4 @@
-//! Everything that a handler may touch: connections, topics, timers, and lists of work for after
+//! Everything that a handler may touch: connections, topics, timers, and lists of work to do after
 //! the callback. A context never calls a handler.
 
 use std::any::Any;

@@ -1,5 +1,5 @@
-//! What a handler may touch: connections, topics, timers, other threads' calls. No handler is
-//! called from here.
+//! What a handler may touch: connections, topics, timers, and calls from other threads. This folder
+//! calls no handler.
 
 mod conn;
 mod conn_map;

@@ -1,4 +1,4 @@
-//! The way to a server from other threads: a bounded queue of calls, and one wake-up per burst.
+//! Calls to a server from other threads: a bounded queue, and one wake-up for each burst of calls.
 //! This file never runs a call and knows no connection.
 
 use std::any::Any;

@@ -1,5 +1,5 @@
 //! The timeouts of `Conn::set_timeout`: one tick for each connection that has one. Moving a timeout
-//! does not touch the queue of checks. This file does not know what a timeout means.
+//! to a later tick adds no entry to the queue. This file does not know what follows from a timeout.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,6 +1,7 @@
-//! Topics, their members, and each connection's list of its topics. A membership takes some 20
-//! bytes. Leaving is exact and takes the same time for any number of members; publishing walks a
-//! dense array. This file sends nothing.
+//! Topics, their members, and each connection's list of its topics. This file sends nothing.
+//!
+//! A membership takes some 20 bytes. Leaving takes the same time for any number of members.
+//! Publishing walks a dense array.
 
 use std::hash::{BuildHasher, RandomState};
 

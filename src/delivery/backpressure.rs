@@ -1,10 +1,9 @@
 //! The bounds of waiting output: what a slow reader gets. Beyond the limit one of four policies
-//! applies, by default Close 1013 with the reason `too slow`. This file does not know how messages
-//! are dropped: `outbox` does.
+//! applies, by default Close 1013 with the reason `too slow`. `outbox` drops the messages.
 //!
-//! These bounds are for WebSockets, event streams and takeovers. A slow reader of a response is
-//! closed by server/deadlines.rs (`response_stalls`), and so is an event stream that takes nothing
-//! between two comments (`keep_stream_alive`).
+//! These bounds are for WebSockets, event streams and takeovers. server/deadlines.rs closes a slow
+//! reader of a response (`response_stalls`), and an event stream whose reader takes nothing between
+//! two comments (`keep_stream_alive`).
 
 use super::delivery::Delivery;
 use crate::connection::{Backpressure, Lease, Phase};

@@ -1,5 +1,5 @@
-//! One message for many receivers: each wire form is encoded once, and a receiver that must wait
-//! keeps a pointer. This file does not choose the receivers.
+//! One message for many receivers: each wire form is encoded once, and each outbox in which the
+//! message waits has a pointer to it. This file does not choose the receivers.
 
 use std::rc::Rc;
 

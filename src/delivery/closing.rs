@@ -1,5 +1,5 @@
-//! Close frames: of a connection that fails, and of one that closes in order (RFC 6455 section 7).
-//! This file does not know why a connection closes.
+//! Close frames: for a connection that fails, and for a connection that closes in order (RFC 6455
+//! section 7). This file does not know why a connection closes.
 
 use super::delivery::Delivery;
 use crate::connection::Lease;

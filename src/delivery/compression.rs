@@ -1,6 +1,6 @@
-//! Compression of messages on their way out, and decompression on their way in (RFC 7692). Most
-//! connections share the server's contexts. A connection that agreed on context takeover has its
-//! own. This file negotiates nothing.
+//! Compression of messages to send, and decompression of messages that arrived (RFC 7692). A
+//! connection that agreed on context takeover has contexts of its own; all others share the
+//! server's. This file negotiates nothing.
 
 use std::mem;
 use std::rc::Rc;

@@ -1,7 +1,8 @@
-//! What all connections share on the way out: the cork, the buffer of the fast path, the pending
-//! fan-out, keys and contexts. The files beside this one act on it.
+//! What the output of all connections shares: the cork, the buffer of the fast path, the pending
+//! fan-out, masking keys and compression contexts. The other files of this folder act on it.
 //!
-//! Every method takes one leased connection, or the table where it visits several.
+//! A method takes a lease of one connection. A method that visits several connections takes the
+//! table.
 
 use std::hash::{BuildHasher, RandomState};
 

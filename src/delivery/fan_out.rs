@@ -1,5 +1,5 @@
-//! The pending fan-out: one published frame, and the connections that still wait for it.
-//! This file writes nothing.
+//! The pending fan-out: one published frame, and the connections that the frame is still to be
+//! written to. This file writes nothing.
 
 use std::collections::VecDeque;
 use std::rc::Rc;

@@ -1,6 +1,6 @@
 //! The fast path of output: an open WebSocket in the server role whose input and output are nothing
-//! but whole messages. While its input is handled, a send writes one frame into one buffer. All
-//! other output goes by `output`.
+//! but whole messages. While its input is handled, a send writes one frame into one buffer.
+//! `output` sends all other output.
 
 use std::io::IoSlice;
 

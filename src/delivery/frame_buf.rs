@@ -1,7 +1,9 @@
-//! The write buffer of the fast path: frames that leave in one write, one after the other. A short
-//! frame costs one check of the room and a copy; `Vec` would check twice and call twice. With 64
-//! messages in a segment, this and websocket/batch.rs reduced a message from 217 to 124
-//! instructions. This file knows no connection.
+//! The write buffer of the fast path: frames that leave together in one write. This file knows no
+//! connection.
+//!
+//! A short frame takes one check of the room and a copy without a call. A `Vec` checks the room for
+//! the header and for the payload, and calls `memcpy`. When this was written, the buffer reduced an
+//! echo from 217 to 160 instructions, with 64 messages in a TCP segment.
 
 use crate::websocket::{Header, Opcode};
 

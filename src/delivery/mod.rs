@@ -1,5 +1,12 @@
 //! From a message to outboxes and sockets: the cork, the fast path, fan-out, compression and
 //! closing. This folder knows no topic, and calls no handler.
+//!
+//! | word | meaning |
+//! | --- | --- |
+//! | cork | the outbox of the connection whose input is being handled; it leaves in one write |
+//! | fast path | whole messages of a plain WebSocket, handled by one function and one buffer |
+//! | fan-out | a published frame, and the connections that it is still to be written to |
+//! | at rest | open, with nothing unfinished and no output that waits |
 
 mod backpressure;
 mod broadcast;

@@ -1,4 +1,5 @@
-//! A message on its way out, with what goes with it. A plain value: this file sends nothing.
+//! A message to send, with its key, the fields of an event, and whether to compress it. This file
+//! sends nothing.
 
 use crate::websocket::Message;
 

@@ -1,5 +1,5 @@
-//! The way out of one connection: into the cork while its input is handled, else into its outbox,
-//! and from there to its transport.
+//! The path of one connection's output: into the cork while the connection's input is handled, else
+//! into its outbox. From there the output goes to the transport.
 
 use std::mem;
 

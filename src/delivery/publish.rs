@@ -1,9 +1,9 @@
-//! Publishes a message to its subscribers: writes one frame to many connections at rest, and sends
-//! to all others one by one.
+//! Publishes a message to its subscribers: writes one frame to the connections at rest, and sends
+//! to each other connection by itself.
 //!
 //! Until the end of the turn, a connection at rest costs a number in a list instead of an outbox.
-//! This took a delivery from 685 to 201 instructions; today it takes 188. A second frame, and all
-//! later output to a receiver, takes the usual way behind the pending one.
+//! When this was written, the list reduced a delivery from 685 to 201 instructions. A second frame,
+//! and all later output to a receiver, is queued in the usual way, behind the pending frame.
 
 use std::rc::Rc;
 

@@ -1,5 +1,5 @@
-//! The compression contexts that connections without context takeover share (RFC 7692 7.1.1). They
-//! cost a connection no memory. This file knows no connection.
+//! The compression contexts that connections without context takeover share (RFC 7692 7.1.1). The
+//! contexts take no memory of a connection. This file knows no connection.
 
 use std::fmt;
 

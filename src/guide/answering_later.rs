@@ -1,5 +1,5 @@
 //! How a thread or a tokio task answers a request later. A handler must not wait, so it promises an
-//! answer, and something else gives it.
+//! answer, and the thread or the task gives the answer.
 //!
 //! # A thread answers
 //!
@@ -46,14 +46,13 @@
 //! }
 //! ```
 //!
-//! The closure runs on the loop's thread, with the zone's handler and the context. So the thread
-//! may also change the handler's state or publish to a topic; nothing is shared and nothing is
-//! locked.
+//! The closure runs on the loop's thread, with the zone's handler and the context. So the closure
+//! may also change the handler's state or publish to a topic, without a lock.
 //!
 //! # A tokio task answers
 //!
 //! The reactor stays on its own thread. A `Remote` is `Send` and never blocks, so a task may hold
-//! one. Give the handler a `tokio::runtime::Handle` and let it spawn this:
+//! one. Give the handler a `tokio::runtime::Handle`, and let the handler spawn the future `report`:
 //!
 //! ```
 //! use switchboard::{ConnId, Handler, Remote, ZoneId};
@@ -77,11 +76,11 @@
 //!
 //! # What if the peer has left?
 //!
-//! Nothing. A [`ConnId`](crate::ConnId) names one exchange. When its peer leaves,
-//! [`cancelled`](crate::Handler::cancelled) is called once, and a later answer does nothing. The
-//! next request on the same socket has another name, so an answer can never reach the wrong one.
-//! With several reactors, keep a name together with the [`Remote`](crate::Remote) of its own
-//! server: a name means nothing in another one.
+//! A late answer does nothing. A [`ConnId`](crate::ConnId) names one exchange. When its peer
+//! leaves, the server calls [`cancelled`](crate::Handler::cancelled) once. The next request on the
+//! same socket has another name, so an answer can never reach the wrong request. With several
+//! reactors, keep a name together with the [`Remote`](crate::Remote) of its server: a name means
+//! nothing in another server.
 //!
 //! ```
 //! use switchboard::testing::World;
@@ -124,16 +123,16 @@
 //!
 //! | question | answer |
 //! | --- | --- |
-//! | How long may an answer be owed? | 60 s, [`answer_timeout`](crate::Options::answer_timeout) |
-//! | And then? | the client gets 503, the handler gets `cancelled` |
-//! | What if two answers are given? | the first counts |
+//! | How long may an answer take? | 60 s, [`answer_timeout`](crate::Options::answer_timeout) |
+//! | What if it takes longer? | the client gets 503, the handler gets `cancelled` |
+//! | What if two answers are given? | the first is sent, the second is ignored |
 //! | May the answer be an upgrade? | yes, [`cx.upgrade`](crate::Context::upgrade) |
-//! | What about requests behind it? | they wait, in order |
-//! | What if the client ends its side? | it counts as gone |
-//! | May the handler give the answer itself? | yes, in any later callback or timer |
+//! | What about later requests of the connection? | they wait for the answer, in order |
+//! | What if the client ends its side? | the client counts as gone |
+//! | May the handler answer without a thread? | yes, in any later callback or timer |
 //! | How many calls may wait for the loop? | 65,536; then `call` gives the closure back |
 //! | Does `call` block? | no; the first call of a burst wakes the loop |
-//! | In which order do calls run? | in that of the calls |
+//! | In which order do calls run? | in the order in which they were made |
 //!
-//! What is not an answer goes the same way: a thread that reads a sensor calls `remote.call(zone,
-//! |_, cx| cx.publish("sensor", ..))`.
+//! Threads use the same call for other work. A thread that reads a sensor, for example, calls
+//! `remote.call(zone, |_, cx| cx.publish("sensor", ..))`.

@@ -1,11 +1,12 @@
-//! Big messages: received and sent piece by piece, in little memory. By default a message is whole
-//! when the handler gets it, up to 16 MiB.
+//! Big messages and responses, received and sent piece by piece in little memory. By default, the
+//! handler gets a whole message of up to 16 MiB.
 //!
 //! # Receive in chunks
 //!
-//! [`Options::chunks`](crate::Options::chunks) hands messages over as they arrive, to
-//! [`Handler::chunk`](crate::Handler::chunk) instead of `message`. A chunk is what one read
-//! brought: at most 128 KiB and three bytes. Text chunks are valid UTF-8 by themselves.
+//! With [`Options::chunks`](crate::Options::chunks), the server hands messages over as they arrive,
+//! to [`Handler::chunk`](crate::Handler::chunk) instead of `message`. A chunk is what one read
+//! brought: at most 128 KiB, plus up to three bytes of a character that the read before cut. Each
+//! chunk of text is valid UTF-8 by itself.
 //!
 //! ```
 //! use switchboard::testing::World;
@@ -37,14 +38,14 @@
 //! assert_eq!(world.hear(ada), ["1048576 bytes"]);
 //! ```
 //!
-//! `max_message` still limits the whole message; beyond it the peer gets Close 1009. Compression is
-//! not agreed on for such connections, since a compressed message is inflated whole.
+//! `max_message` still limits the whole message; beyond it the peer gets Close 1009. Such
+//! connections do not agree on compression, since a compressed message is inflated whole.
 //!
 //! # Send in fragments
 //!
-//! [`Conn::send_fragment`](crate::Conn::send_fragment) sends one fragment of a message. The
-//! handler sends the next one in [`writable`](crate::Handler::writable), after the previous one has
-//! left. So one fragment waits at a time, however long the message is.
+//! [`Conn::send_fragment`](crate::Conn::send_fragment) sends one fragment of a message. The handler
+//! sends the next fragment in [`writable`](crate::Handler::writable), after the previous one has
+//! left. So only one fragment waits at a time, however long the message is.
 //!
 //! ```
 //! use switchboard::testing::World;
@@ -78,9 +79,9 @@
 //! assert_eq!(world.hear(ada), [vec![7; PIECES * (64 << 10)]]);
 //! ```
 //!
-//! Messages that are sent or published in between wait until the last fragment. Pings, pongs and a
-//! Close frame do not. The handler above serves one connection; keep `sent` in a
-//! [`ConnMap`](crate::ConnMap) for several.
+//! Messages that are sent or published between two fragments wait until the last fragment. Pings,
+//! pongs and a Close frame do not wait. The handler above serves one connection; for several, keep
+//! `sent` in a [`ConnMap`](crate::ConnMap).
 //!
 //! # Stream a response
 //!
@@ -114,25 +115,25 @@
 //! assert_eq!(answer.text(), "row 1\nrow 2\nrow 3\n");
 //! ```
 //!
-//! [`Stream::length`](crate::Stream::length) declares the length instead. Finishing short of it
-//! breaks the connection off, so that the client notices. For HTTP/1.0 the end of the connection
-//! ends the body. `max_buffered` does not hold for a streamed response: write one piece for each
-//! call of `writable`.
+//! [`Stream::length`](crate::Stream::length) declares a length instead of the chunked coding. If
+//! the handler finishes short of this length, the server breaks the connection off, so that the
+//! client notices. For HTTP/1.0 without a length, the end of the connection ends the body.
+//! `max_buffered` does not limit a streamed response: write one piece for each call of `writable`.
 //!
 //! # Receive a body
 //!
 //! [`Reply::Body(limit)`](crate::Reply::Body) collects a request body up to your limit and calls
-//! [`body`](crate::Handler::body) once. The server answers a longer body with 413; if the request
-//! declares the length, before it reads the body.
+//! [`body`](crate::Handler::body) once. The server answers a longer body with 413. If the request
+//! declares the length, the server answers before it reads the body.
 //!
 //! # Where the memory is
 //!
 //! | what | memory |
 //! | --- | --- |
-//! | a message that arrives | the bytes that arrived, at most twice that while it grows |
+//! | a message that arrives | at most twice the bytes that have arrived |
 //! | a declared length | none |
 //! | a message in chunks | one read buffer of 128 KiB for the whole server |
-//! | a response of 8 KiB and more, taken at once | none: it leaves from the handler's own bytes |
-//! | what a socket refused | the outbox, beyond 32 KiB in pages of its own |
+//! | a response of 8 KiB or more, taken at once | none: it is written from the handler's bytes |
+//! | output that a socket refused | the outbox; beyond 32 KiB, pages of its own |
 //!
-//! Messages of 256 MiB pass in both directions through little memory: `tests/sim_gigabytes.rs`.
+//! `tests/sim_gigabytes.rs` passes messages of 256 MiB through little memory, in both directions.

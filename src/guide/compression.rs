@@ -1,5 +1,5 @@
 //! Compression of messages: permessage-deflate (RFC 7692), what it costs, and when not to use it.
-//! It is off until you turn on the feature `deflate` and the option.
+//! Compression is off until you turn on the feature `deflate` and the option.
 //!
 //! # Turn it on
 //!
@@ -14,39 +14,40 @@
 //! # }
 //! ```
 //!
-//! Browsers offer compression by themselves. Where a client does not, or offers something else, the
-//! connection goes on without it. Handlers see no difference: messages arrive inflated.
+//! Browsers offer compression by themselves. If a client offers none, or other parameters, the
+//! connection goes on without compression. Handlers see no difference: they get messages inflated.
 //!
 //! # Shared or dedicated
 //!
 //! | | `DeflateConfig::shared()` | `DeflateConfig::dedicated()` |
 //! | --- | --- | --- |
-//! | memory of an idle connection | nothing more | up to 370,240 bytes |
-//! | when it is taken | | with the first compressed message each way |
+//! | more memory of an idle connection | none | up to 370,240 bytes |
+//! | when this memory is taken | never | with the first compressed message each way |
 //! | what a message may refer to | itself | earlier messages too |
-//! | a publish to many | compressed once for all with the same terms | compressed for each |
+//! | a publish is compressed | once for receivers with the same terms | once for each receiver |
 //! | good for | many connections, long messages | few connections, short similar messages |
 //!
 //! In shared mode one compressor and one decompressor serve all connections. In dedicated mode each
-//! connection has its own pair, if its client agrees. A smaller window costs less:
+//! connection has its own pair, if its client agrees. A smaller window takes less memory:
 //!
 //! | window bits | 9 | 10 | 11 | 12 | 13 | 14 | 15 |
 //! | --- | --- | --- | --- | --- | --- | --- | --- |
 //! | compressor, bytes | 143,488 | 145,536 | 149,632 | 157,824 | 181,376 | 228,480 | 322,688 |
 //!
-//! The decompressor takes 47,552 bytes. 10,000 connections that have compressed both ways at 15
-//! bits hold 3.7 GB; in shared mode they hold what they held before.
+//! The decompressor takes 47,552 bytes. In dedicated mode, 10,000 connections that have compressed
+//! both ways at 15 bits take 3.7 GB. In shared mode they take no more memory than without
+//! compression.
 //!
 //! # The settings
 //!
 //! | setter | default | meaning |
 //! | --- | --- | --- |
 //! | `level(n)` | 1 | 0 does not compress, 1 is quick, 9 tries hardest |
-//! | `server_bits(n)` | 15 | our window, 9 to 15 |
-//! | `client_bits(n)` | 15 | the client's window, where it offers to limit it |
-//! | `threshold(bytes)` | 256 | shorter messages go as they are |
+//! | `server_bits(n)` | 15 | the server's window, 9 to 15 |
+//! | `client_bits(n)` | 15 | the client's window, if the client offers to limit it |
+//! | `threshold(bytes)` | 256 | shorter messages are sent uncompressed |
 //!
-//! In shared mode a message that does not become shorter goes as it is.
+//! In shared mode, a message that compression does not shorten is sent uncompressed.
 //!
 //! ```
 //! # #[cfg(feature = "deflate")] {
@@ -59,20 +60,21 @@
 //!
 //! # When not to
 //!
-//! - **Secrets beside text of others.** The length of a compressed message tells whether two parts
-//!   are alike. Send such messages with [`Outgoing::uncompressed`](crate::Outgoing::uncompressed).
+//! - **Secrets beside text of others.** The length of a compressed message reveals whether two of
+//!   its parts are alike. Send such messages with
+//!   [`Outgoing::uncompressed`](crate::Outgoing::uncompressed).
 //! - **Images, archives, media.** They are compressed already.
-//! - **Short messages in shared mode.** Below the threshold nothing happens anyway.
+//! - **Short messages in shared mode.** A short message alone holds little that repeats.
 //! - **Messages in chunks.** [`Options::chunks`](crate::Options::chunks) turns compression off for
 //!   its connections.
-//! - **A policy that drops, in dedicated mode.** What waits for a slow reader goes uncompressed
-//!   then. A dropped message must not be in the window to which later messages refer.
+//! - **A policy that drops, in dedicated mode.** While output waits for a slow reader, further
+//!   messages are sent uncompressed. Later messages must not refer to a dropped one.
 //!
 //! # What cannot go wrong
 //!
-//! Inflating stops at [`max_message`](crate::Options::max_message): a bomb costs its sender the
-//! connection, with Close 1009. Corrupt data is Close 1007. Inflated bytes count towards the share
-//! that one connection has of a turn: each 4 KiB is one of its 256 steps.
+//! Inflating stops at [`max_message`](crate::Options::max_message): the sender of a compression
+//! bomb gets Close 1009. The sender of corrupt data gets Close 1007. In one turn of the loop, a
+//! connection has 256 steps; each message is a step, and so are each 4 KiB of inflated bytes.
 //!
 //! ```
 //! # #[cfg(feature = "deflate")] {
@@ -91,4 +93,5 @@
 //! # }
 //! ```
 //!
-//! `cargo bench --bench codec --features deflate` measures what compressing takes on your machine.
+//! `cargo bench --bench codec --features deflate` measures the time that compression takes on your
+//! machine.

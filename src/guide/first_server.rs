@@ -3,8 +3,8 @@
 //!
 //! # The whole program
 //!
-//! Create a package, run `cargo add switchboard ctrlc`, and put this into `src/main.rs`. Only the
-//! signal handler uses the crate `ctrlc`.
+//! Create a package, run `cargo add switchboard ctrlc`, and put this program into `src/main.rs`.
+//! The crate `ctrlc` is for the signal handler only.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -38,20 +38,21 @@
 //! # What happens
 //!
 //! [`Reactor`](crate::Reactor) is the loop; the [`Server`](crate::Server) in it holds zones and
-//! connections. A zone is a prefix and a handler. `/page` matches `/page` and `/page/more`, not
-//! `/pages`. Zones are asked in the order in which you added them; if none answers, the client gets
-//! 404, and 405 if only the method was wrong.
+//! connections. A zone is a prefix and a handler. The prefix `/page` matches `/page` and
+//! `/page/more`, not `/pages`. Zones are asked in the order in which you added them. If none
+//! answers, the client gets 404, or 405 if only the method was wrong.
 //!
-//! A closure is the shortest handler. [`Server::http`](crate::Server::http) takes one that answers
-//! requests: with a text, a [`Response`](crate::Response) or a [`Reply`](crate::Reply).
-//! [`Server::websocket`](crate::Server::websocket) takes one that receives messages.
+//! A closure is the shortest handler. [`Server::http`](crate::Server::http) takes a closure that
+//! answers requests: with a text, a [`Response`](crate::Response) or a [`Reply`](crate::Reply).
+//! [`Server::websocket`](crate::Server::websocket) takes a closure that receives messages.
 //!
 //! Handlers run on the thread of the loop, one at a time. A handler must not block: while it runs,
 //! no other connection is served.
 //!
 //! # A handler with more than one callback
 //!
-//! Implement [`Handler`](crate::Handler) and write the callbacks you need. Each has a default.
+//! Implement [`Handler`](crate::Handler) and write the callbacks that you need. Each callback has a
+//! default.
 //!
 //! ```
 //! use switchboard::testing::World;
@@ -99,20 +100,24 @@
 //! | [`Body(limit)`](crate::Reply::Body) | `body`, once, with the whole body |
 //! | [`Upgrade`](crate::Reply::Upgrade) | `open`, then `message` and `pong`, then `close` |
 //! | [`EventStream`](crate::Reply::EventStream) | `open`, then `close` |
-//! | [`Later`](crate::Reply::Later) | `open` after an upgrade; `cancelled` if it fails |
-//! | [`Stream`](crate::Reply::Stream) | `writable`, and perhaps `cancelled` |
+//! | [`Later`](crate::Reply::Later) | the answer is sent when given; or `cancelled` |
+//! | [`Stream`](crate::Reply::Stream) | `writable`, until `Conn::finish`; or `cancelled` |
 //! | [`Takeover`](crate::Reply::Takeover) | `open`, then `input`, then `close` |
+//!
+//! After `Later`, `open` comes if the answer is an upgrade. `cancelled` comes if the peer leaves or
+//! the deadline passes before the answer.
 //!
 //! # Errors
 //!
-//! Setting up can fail: [`listen`](crate::Server::listen) reports a port that is taken. After that
-//! nothing that a handler calls fails. A broken connection shows in
-//! [`close`](crate::Handler::close), with code 1006. A wrong header in a response turns that
-//! response into a 500 that names the header. [`run`](crate::Reactor::run) returns an error only if
-//! waiting itself fails, which no peer can cause.
+//! Setting up can fail: [`listen`](crate::Server::listen) reports a port that is taken. The methods
+//! that a handler calls on [`Conn`](crate::Conn) and [`Context`](crate::Context) return no errors.
+//! A broken WebSocket shows in [`close`](crate::Handler::close), with code 1006. A wrong header in
+//! a response turns that response into a 500 that names the header. [`run`](crate::Reactor::run)
+//! returns an error only if waiting itself fails, which no peer can cause.
 //!
 //! # The end
 //!
 //! [`drain`](crate::Server::drain) ends a server in order: listeners close, WebSockets get a Close
-//! frame, requests in progress are answered. What is left at the deadline is dropped. Then `run`
-//! returns. Another thread, such as the one of a signal, calls it on a [`Remote`](crate::Remote).
+//! frame, and requests in progress are answered. Connections that are left at the deadline are
+//! dropped. Then `run` returns. From another thread, such as a signal handler's, call
+//! [`Remote::drain`](crate::Remote::drain).

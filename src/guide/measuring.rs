@@ -1,21 +1,21 @@
 //! How to measure a server, and how to read the figures. The repository has a harness for idle
-//! connections and five benches. This chapter describes them.
+//! connections and five benches. The figures here are of November 2026.
 //!
 //! # What an idle connection costs
 //!
-//! | where | bytes | measured by |
+//! | memory | bytes | measured by |
 //! | --- | --- | --- |
-//! | the server's memory | 64.6 | resident memory, slope from 1,000 to 10,000 connections |
-//! | the same in the client role | 66.7 | likewise |
-//! | the kernel, each end | 5,138 | `Slab` of `/proc/meminfo`, 995,000 connections, both ends / 2 |
+//! | the server's, for an accepted WebSocket | 64.6 | resident memory, slope from 1,000 to 10,000 |
+//! | the server's, for a WebSocket in the client role | 66.7 | likewise |
+//! | the kernel's, for each end | 5,138 | half of `Slab` in `/proc/meminfo`, 995,000 connections |
 //!
-//! The kernel's part is the same for every server: sockets, inodes and files. So the whole cost of
-//! an idle connection here is nearly the kernel's alone.
+//! The kernel's part is the same for every server: sockets, inodes and files. So nearly the whole
+//! memory of an idle connection is the kernel's.
 //!
 //! # The harness
 //!
-//! The example `idle` opens very many WebSockets to any server and tells what they cost. The server
-//! may be written in any language: the harness needs a URL.
+//! The example `idle` opens very many WebSockets to any server and reports what they cost. The
+//! server may be written in any language: the harness needs only its URL.
 //!
 //! ```text
 //! cargo run --release --example idle -- ws://127.0.0.1:9001/ --connections 10000
@@ -25,66 +25,68 @@
 //!
 //! | mode | what it shows |
 //! | --- | --- |
-//! | `hold` | memory of connections that say nothing |
-//! | `ping` | whether each one is still answered, and how soon |
-//! | `echo` | latency at an even rate that does not slow down with the server |
+//! | `hold` | memory of connections that send nothing |
+//! | `ping` | whether a ping on each connection is answered, and how soon |
+//! | `echo` | latency of messages sent at a fixed rate, even if the server is slow |
 //! | `broadcast` | how many receivers a message reaches, and when |
-//! | `churn` | connections that end while others come |
+//! | `churn` | what it costs when connections end and others begin |
 //! | `half-open` | when the server notices peers that vanished |
-//! | `slow` | what peers cost that ask and never read |
+//! | `slow` | what peers cost that send and never read |
 //!
 //! Three rules keep its figures honest. Latency counts from the time at which a message was due,
-//! not from when it was sent. A run in which the client was the bottleneck is marked invalid. And
-//! when a limit stops a run, the harness names the limit and how to lift it.
+//! not from the time at which it was sent. A run in which the client was the bottleneck is marked
+//! invalid. And when a limit stops a run, the harness names the limit and how to lift it.
 //!
 //! # The benches
 //!
-//! | command | question |
-//! | --- | --- |
-//! | `cargo bench --bench echo` | what does a message cost the server? |
-//! | `cargo bench --bench broadcast` | what does a delivery cost? |
-//! | `cargo bench --bench idle` | memory of both roles, and connections that come and go |
-//! | `cargo bench --bench codec` | what do masks, frames, UTF-8 and handshakes cost? |
-//! | `cargo bench --bench instructions` | how many instructions does it take? |
+//! `cargo bench --bench NAME` runs one of them.
 //!
-//! `--quick` takes a minute; `--peers` adds other libraries; `--against "COMMAND"` adds a program
-//! of yours. `benches/README.md` has all figures with their commands and spread.
+//! | bench | question |
+//! | --- | --- |
+//! | `echo` | what does a message cost the server? |
+//! | `broadcast` | what does a delivery cost? |
+//! | `idle` | what does an idle connection cost in each role, and a short-lived one? |
+//! | `codec` | what do masks, frames, UTF-8 and handshakes cost? |
+//! | `instructions` | how many instructions do a message, a handshake and a delivery take? |
+//!
+//! With `--quick` a bench takes a minute. `--peers` adds other libraries, and `--against "COMMAND"`
+//! adds a program of yours. `benches/README.md` has all figures with their commands and spread.
 //!
 //! # How to read a ratio
 //!
-//! 1.02 means that the server used 2 % more CPU time than the floor. The floor is a program that
-//! makes the same system calls, writes replies prepared beforehand and looks at no byte. 1.00 would
-//! mean that parsing, masks, UTF-8 checks and dispatch are free.
+//! A ratio of 1.02 means that the server used 2 % more CPU time than the floor. The floor is a bare
+//! epoll program: it makes the same system calls, writes prepared replies and inspects no byte of
+//! the input. A ratio of 1.00 would mean that parsing, masks, UTF-8 checks and dispatch are free.
 //!
-//! - The figure is the median of at least 31 rounds; in each round both programs take turns.
+//! - The figure is the median of at least 31 rounds. In each round the two programs alternate.
 //! - The interval is the 95 % interval of a bootstrap. Two figures whose intervals overlap may be
 //!   equal.
-//! - A budget is the highest ratio that is allowed. It holds if the lower end of the interval is at
-//!   or below it, and the median exceeds it by at most 0.01.
+//! - A budget is a target ratio. A run passes if the lower end of its interval is at or below the
+//!   budget, and its median at most 0.01 above.
 //!
 //! Single times mean little: the same machine changes its speed within a second. Never compare a
 //! time of one run with a time of another.
 //!
 //! # What repeats exactly
 //!
-//! Instructions, system calls, allocations and bytes do not depend on the load of the machine. The
-//! tests check them, so that a change that adds one is seen at once.
+//! Instructions, system calls, allocations and bytes do not depend on the load of the machine.
+//! Tests check these counts, so a change that adds to one is seen at once.
 //!
 //! | what | figure |
 //! | --- | --- |
 //! | system calls for an echo | 3 |
 //! | allocations for a message | 0 |
 //! | instructions for an echo of 20 B | 692 |
-//! | instructions for a message of 20 B, 64 in a segment | 83 |
+//! | instructions for an echo of 20 B, with 64 messages in a TCP segment | 83 |
 //! | instructions for a handshake and a close | 14,435 |
 //! | instructions for a delivery of 100 B | 188 |
 //!
-//! The counts are those of rustc 1.95 on x86-64 with AVX2, without the kernel's.
+//! Instructions are counted with rustc 1.95 on x86-64 with AVX2, without those of the kernel.
 //!
 //! # Measure your own server
 //!
-//! Ask [`Context::stats`](crate::Context::stats) for what is open, and the kernel for memory and
-//! CPU time. The difference between two loads is the cost; the rest is the program itself.
+//! Ask [`Context::stats`](crate::Context::stats) for the number of open connections, and the kernel
+//! for memory and CPU time. Measure under two loads: the difference is the cost of the added load.
 //!
 //! ```
 //! use std::time::Instant;

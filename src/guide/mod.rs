@@ -1,8 +1,8 @@
 //! The manual: one chapter for each task, from a first server to the reasons behind the design. The
-//! chapters hold text and examples alone, no code of the crate.
+//! chapters hold only text and examples.
 //!
-//! Every example compiles, and most of them assert what the text says. Read the first three
-//! chapters in their order; the others stand by themselves.
+//! Every example compiles, and most examples assert what the text says. Read the first three
+//! chapters in order; read any other when you need it.
 //!
 //! | chapter | what you learn |
 //! | --- | --- |
@@ -14,13 +14,13 @@
 //! | [`slow_readers`] | decide what happens to a peer that does not read |
 //! | [`security`] | know what is refused by default, and with which status |
 //! | [`testing_handlers`] | test a handler without a socket and without sleeping |
-//! | [`your_loop`] | put the server into a loop of your own: mio, tokio, glib, or none |
-//! | [`big_messages`] | receive and send messages that do not fit into memory |
+//! | [`your_loop`] | put the server into your own loop: mio, one that polls descriptors, or none |
+//! | [`big_messages`] | pass on big messages and responses in pieces, collect a body |
 //! | [`compression`] | turn on permessage-deflate, and know what one connection costs then |
 //! | [`measuring`] | measure a server yourself, and read the figures |
-//! | [`went_wrong_elsewhere`] | 29 faults of other projects, with the tests that guard us |
+//! | [`went_wrong_elsewhere`] | 29 faults of other projects, with the tests that guard this crate |
 //! | [`compared`] | choose between this crate and seven others |
-//! | [`why`] | know why the crate is built this way, and what was refused |
+//! | [`why`] | know why the crate is built this way, and which ideas were refused |
 //!
 //! # The words of the manual
 //!
@@ -31,7 +31,8 @@
 //! | exchange | one request and its answer, or the WebSocket, event stream or takeover it became |
 //! | turn | one pass of the loop: wait, handle events, [`flush`](crate::Server::flush) |
 //! | peer | the other end of a connection |
-//! | outbox | bytes that wait for one peer because its socket refused them |
+//! | outbox | bytes that wait for one peer, until its socket takes them |
+//! | topic | a name that connections subscribe to; a publish reaches all of them |
 
 pub mod answering_later;
 pub mod big_messages;

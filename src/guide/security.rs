@@ -1,5 +1,5 @@
-//! What a server refuses by default, and what stays your task. Nothing in this chapter has to be
-//! turned on.
+//! What a server refuses by default, and what stays your task. Apart from the limits whose default
+//! is "none", nothing here has to be turned on.
 //!
 //! # Pages of other sites
 //!
@@ -29,15 +29,16 @@
 //! world.websocket(Request::get("/partner").header("Origin", "https://partner.example"));
 //! ```
 //!
-//! A client that names no origin is no browser and is accepted. The scheme is not compared, because
-//! a proxy may have ended TLS. [`Zone::origins`](crate::Zone::origins) names other origins;
-//! [`Zone::any_origin`](crate::Zone::any_origin) turns the check off. The check guards browsers. It
-//! does not tell who the user is.
+//! A client that names no origin is not a browser, and is accepted. The scheme is not compared,
+//! because a proxy may have ended TLS. [`Zone::origins`](crate::Zone::origins) names other origins;
+//! [`Zone::any_origin`](crate::Zone::any_origin) turns the check off. The check protects users of
+//! browsers from foreign pages. It does not identify the user.
 //!
-//! # One door for everything
+//! # One zone that checks every request
 //!
-//! Zones are asked in the order of their registration. A zone at `/` sees every request first,
-//! upgrades included, and lets it go on with [`Reply::Pass`](crate::Reply::Pass).
+//! Zones are asked in the order of their registration. Register a zone at `/` first: it sees every
+//! request before all others, upgrades included. [`Reply::Pass`](crate::Reply::Pass) hands a
+//! request on.
 //!
 //! ```
 //! use switchboard::testing::World;
@@ -61,8 +62,8 @@
 //!
 //! # Requests that have two readings
 //!
-//! HTTP/1.1 allows some leniency; this server takes none, so that a proxy and the server never read
-//! one message in two ways. Each row closes the connection.
+//! HTTP/1.1 allows some leniency. This server allows none, so that a proxy and the server never
+//! read one message in two ways. After each of these faults the connection closes.
 //!
 //! | what | status |
 //! | --- | --- |
@@ -74,7 +75,7 @@
 //! | a folded field, white space before a colon | 400 |
 //! | `Host` missing in HTTP/1.1, twice, or as a list | 400 |
 //! | `Host` with a user, a path or a malformed port | 400 |
-//! | a target with a fragment, a malformed `%` escape, or other than ASCII | 400 |
+//! | a target with a fragment, a malformed `%` escape, or a byte that is not ASCII | 400 |
 //! | a path that climbs above the root, or is not UTF-8 when decoded | 400 |
 //! | a path with `/`, `\` or a control character hidden in an escape | 400 |
 //! | a chunk size with a sign, white space or more than 16 digits | 400 |
@@ -85,9 +86,9 @@
 //!
 //! In an absolute target, the authority replaces `Host`. `Host` must still be present.
 //!
-//! On a WebSocket each violation is answered with a Close frame. Lengths must have their shortest
-//! encoding, and reserved bits must be clear unless an extension was agreed on. Text is refused at
-//! its first bad byte, in the middle of a frame too.
+//! On a WebSocket, each violation is answered with a Close frame. Lengths must have their shortest
+//! encoding. Reserved bits must be clear unless an extension was agreed on. Text is refused at its
+//! first bad byte, even in the middle of a frame.
 //!
 //! | code | when |
 //! | --- | --- |
@@ -95,7 +96,7 @@
 //! | 1007 | text is not UTF-8, or compressed data is corrupt |
 //! | 1008 | the peer sends faster than `message_rate` or `byte_rate` |
 //! | 1009 | a message is above `max_message` |
-//! | 1013 | the peer does not take what is sent to it |
+//! | 1013 | more than `max_buffered` waits for the peer |
 //!
 //! # Bounds
 //!
@@ -104,18 +105,19 @@
 //! | request head | 16 KiB | `max_head` | 431 |
 //! | header fields | 100 | `max_headers`, at most 128 | 431 |
 //! | request target | 8 KiB | `max_target` | 414 |
-//! | request body | nothing | `Reply::Body(limit)` | 413 |
+//! | request body | what the handler names | `Reply::Body(limit)` | 413 |
 //! | WebSocket message | 16 MiB | `max_message` | Close 1009 |
 //! | output that waits for one peer | 17 MiB | `max_buffered` | Close 1013 |
 //! | messages, bytes in a second | none | `message_rate`, `byte_rate` | Close 1008 |
 //! | connections | 16.7 million | `Server::max_connections` | 503 |
 //! | connections of one address | none | `Server::max_connections_per_address` | 429 |
 //! | accepted connections in a turn | 256 | `Listener::accepts_per_turn` | they wait |
-//! | input in a turn, but for large messages | 128 KiB, 256 steps | | it waits |
-//! | calls from other threads | 65,536 | | given back |
+//! | input of one connection in a turn | 128 KiB, 256 messages or requests | none | it waits |
+//! | waiting calls from other threads | 65,536 | none | given back |
 //!
-//! Deadlines are in [`time`](super::time). A declared length allocates nothing: memory follows the
-//! bytes that have arrived.
+//! A turn is one pass of the loop. In one turn, a large message may bring more than 128 KiB.
+//! Deadlines are in [`time`](super::time). A declared length allocates nothing: a message takes at
+//! most twice the bytes that have arrived.
 //!
 //! ```
 //! use switchboard::{Options, Rate, Server};
@@ -130,12 +132,13 @@
 //!
 //! # What stays your task
 //!
-//! - **Memory for all connections together.** There is no common limit. The worst case is the
-//!   number of connections times `max_message` plus `max_buffered`: for many connections, lower
+//! - **Memory for all connections together.** No limit holds for it. In the worst case, each
+//!   connection takes about twice `max_message` plus `max_buffered`. For many connections, lower
 //!   both.
 //! - **What a streamed response writes.** A handler watches
 //!   [`Conn::buffered`](crate::Conn::buffered) itself; see [`big_messages`](super::big_messages).
-//! - **TLS.** A proxy does it for now.
-//! - **The identity of the user**, and requests that change something: the check of the origin is
-//!   for WebSockets alone.
-//! - **Secrets that you compare**: do so in constant time.
+//! - **TLS.** Put a proxy in front.
+//! - **The identity of the user.**
+//! - **Forged requests.** The check of the origin guards WebSockets only, not requests that change
+//!   something.
+//! - **Comparing secrets.** Compare them in constant time.

@@ -1,15 +1,16 @@
-//! Where state lives: in the handler, for each connection, and shared between zones. No chapter
-//! needs a lock, and this one shows why.
+//! Where state lives: in the handler, for each connection, and shared between zones. State needs no
+//! lock, and this chapter shows why.
 //!
 //! # State of a zone
 //!
-//! A handler is a value of yours. Callbacks get `&mut self`, one at a time, on one thread. So a
-//! field is shared by all connections of the zone, without `Arc` and without `Mutex`.
+//! A handler is a value of your own type. Its callbacks run one at a time on one thread, and each
+//! gets `&mut self`. So all connections of the zone share a field without `Arc` and without
+//! `Mutex`.
 //!
 //! # State of a connection
 //!
-//! [`ConnMap`](crate::ConnMap) maps a connection to a value, as fast as an array. Insert in `open`,
-//! remove in `close`.
+//! [`ConnMap`](crate::ConnMap) maps a connection to a value, as fast as an array. Insert the value
+//! in `open` and remove it in `close`.
 //!
 //! ```
 //! use switchboard::testing::World;
@@ -45,8 +46,8 @@
 //! assert_eq!(world.hear(bob), ["1"]);
 //! ```
 //!
-//! A [`ConnId`](crate::ConnId) names one exchange, not one socket. You may keep it for ever: once
-//! the exchange has ended, using the name does nothing.
+//! A [`ConnId`](crate::ConnId) names one exchange, not one socket. You may keep the name for ever:
+//! once the exchange has ended, the name has no effect.
 //!
 //! # One handler at several prefixes
 //!
@@ -82,16 +83,16 @@
 //! # From one zone to another
 //!
 //! Registering a handler returns a [`ZoneId`](crate::ZoneId): a small `Copy` value that remembers
-//! the handler's type. With it, other code asks for a call with that handler.
+//! the handler's type. With it, other code can have a closure called with that handler.
 //!
-//! | from | call | runs |
+//! | from | call | when the closure runs |
 //! | --- | --- | --- |
 //! | a handler | [`cx.call(zone, ..)`] | after this callback, in the same turn |
 //! | a handler | [`cx.after`], [`cx.every`] | when due |
 //! | between turns | [`server.with(zone, ..)`] | at once |
-//! | another thread | [`remote.call(zone, ..)`] | soon, in the loop's thread |
+//! | another thread | [`remote.call(zone, ..)`] | soon, on the loop's thread |
 //!
-//! The first row is a call that is made later, because no handler runs inside another.
+//! The call of the first row waits, because no handler runs inside another.
 //!
 //! ```
 //! use switchboard::testing::World;
@@ -119,10 +120,10 @@
 //! assert_eq!(world.with(audit, |audit, _cx| audit.0.len()), 1);
 //! ```
 //!
-//! # Along the walk of one request
+//! # From one zone to the next, with a request
 //!
 //! A zone that passes a request on may leave values in its [`Extensions`](crate::Extensions): at
-//! most one of each type. Later zones find them, and so does `open`.
+//! most one of each type. Later zones and `open` find these values.
 //!
 //! ```
 //! use switchboard::testing::World;

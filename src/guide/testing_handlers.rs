@@ -1,5 +1,5 @@
-//! Testing a handler without sockets: no port, no thread, no sleep. A
-//! [`World`](crate::testing::World) is a server in memory with a clock that you move.
+//! How to test a handler without a port, a thread or a sleep. A [`World`](crate::testing::World) is
+//! a server in memory with a clock that you move.
 //!
 //! # The first test
 //!
@@ -13,13 +13,15 @@
 //! assert_eq!(world.hear(ada), ["hello"]);
 //! ```
 //!
-//! The server is the one that your program runs: the same parser, limits, deadlines and output.
-//! Only the sockets are replaced. A test takes microseconds and repeats to the byte.
+//! The server is the one that your program runs, with the same parser, limits, deadlines and
+//! output. Only the sockets are replaced. A test takes microseconds and repeats exactly, except for
+//! the `Date` header.
 //!
 //! # Test what you deploy
 //!
-//! Put the zones of your program into a function of the server. The program calls it with `&mut
-//! reactor.server`, and the test gives it to [`World::serving`](crate::testing::World::serving).
+//! Put the zones of your program into a function that takes `&mut Server`. The program calls the
+//! function with `&mut reactor.server`, and the test passes it to
+//! [`World::serving`](crate::testing::World::serving).
 //!
 //! ```
 //! use switchboard::testing::World;
@@ -67,8 +69,9 @@
 //!
 //! # Time
 //!
-//! The clock stands still until [`advance`](crate::testing::World::advance) moves it. It stops at
-//! each timer and deadline on its way, so a day passes at once and everything happens in order.
+//! The clock stands still until [`advance`](crate::testing::World::advance) moves it. On its way,
+//! the clock stops at each timer and deadline. So a day passes at once, and all timers and
+//! deadlines come in order.
 //!
 //! ```
 //! use std::time::Duration;
@@ -103,12 +106,12 @@
 //!
 //! | what the peer does | call |
 //! | --- | --- |
-//! | takes a number of bytes and no more | [`window`](crate::testing::World::window) |
+//! | takes only a number of bytes | [`window`](crate::testing::World::window) |
 //! | answers neither pings nor Close frames | [`manual`](crate::testing::World::manual) |
-//! | ends its side | [`end`](crate::testing::World::end) |
-//! | breaks the connection | [`fail`](crate::testing::World::fail) |
+//! | ends its side (FIN) | [`end`](crate::testing::World::end) |
+//! | breaks the connection (reset) | [`fail`](crate::testing::World::fail) |
 //! | sends bytes that no client sends | [`write`](crate::testing::World::write) |
-//! | sends byte by byte | [`peer`](crate::testing::World::peer) and its `read_at_most(1)` |
+//! | bytes arrive one at a time | [`peer`](crate::testing::World::peer), `read_at_most(1)` |
 //!
 //! ```
 //! use switchboard::CloseCode;
@@ -123,11 +126,11 @@
 //!
 //! # The state of a handler
 //!
-//! [`World::with`](crate::testing::World::with) lends the handler between turns, as the test above
-//! does. [`World::context`](crate::testing::World::context) gives topics, timers and counters.
+//! [`World::with`](crate::testing::World::with) lends the handler between turns, as the test under
+//! Time does. [`World::context`](crate::testing::World::context) gives topics, timers and counters.
 //!
 //! # What a world does not have
 //!
 //! Sockets, `listen`, addresses of peers, host names and other threads. For a handler that opens
-//! WebSockets, [`World::dial`](crate::testing::World::dial) plays the far server. Test with real
-//! sockets what is left: bind port 0 and ask [`local_addr`](crate::Server::local_addr).
+//! WebSockets, [`World::dial`](crate::testing::World::dial) plays the far server. Test the rest
+//! with real sockets: bind port 0, and get the port from [`local_addr`](crate::Server::local_addr).

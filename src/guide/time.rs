@@ -31,20 +31,20 @@
 //! assert!(world.with(clock, |clock, _cx| clock.rang && clock.ticks == 2));
 //! ```
 //!
-//! | call | runs | precision |
+//! | call | when it runs | precision |
 //! | --- | --- | --- |
-//! | [`cx.after(zone, delay, ..)`] | once | exact, as far as the loop is free |
-//! | [`cx.every(zone, period, ..)`] | each period, 1 ms at least | the same |
+//! | [`cx.after(zone, delay, ..)`] | once | exact, unless the loop is busy |
+//! | [`cx.every(zone, period, ..)`] | each period (1 ms or more) | exact, unless the loop is busy |
 //! | [`conn.set_timeout(..)`] | once | 250 ms, rounded up |
 //!
 //! A repeating timer skips the periods during which the loop was busy.
-//! [`Context::cancel`](crate::Context::cancel) stops either kind.
+//! [`Context::cancel`](crate::Context::cancel) stops a timer of `after` or of `every`.
 //!
 //! # A timeout of one connection
 //!
-//! [`Conn::set_timeout`](crate::Conn::set_timeout) has [`timeout`](crate::Handler::timeout) called
-//! once. A second call moves the timeout. It only overwrites a number and adds no entry to a queue.
-//! So a handler may set it with every message.
+//! After [`Conn::set_timeout`](crate::Conn::set_timeout), the server calls
+//! [`timeout`](crate::Handler::timeout) once. A second `set_timeout` moves the timeout. A move to a
+//! later time only overwrites a number, so a handler may make one with every message.
 //!
 //! ```
 //! use std::time::Duration;
@@ -117,15 +117,16 @@
 //! | `write_timeout`, `write_rate` | 30 s, 512 B/s | a response is read more slowly | closed |
 //! | `keep_alive_timeout` | 60 s | no next request has begun | closed |
 //! | `idle_timeout` | 120 s | a WebSocket is silent | a ping |
-//! | `pong_timeout` | 20 s | it is still silent | closed, 1006 |
-//! | `close_timeout` | 5 s | our Close frame is unanswered | closed |
-//! | `linger_timeout` | 2 s | all was sent, the peer has not ended | closed |
+//! | `pong_timeout` | 20 s | a WebSocket is silent after a ping | closed, 1006 |
+//! | `close_timeout` | 5 s | the server's Close frame is unanswered | closed |
+//! | `linger_timeout` | 2 s | all was sent, and the peer's side is still open | closed |
 //! | `event_stream_interval` | 15 s | an event stream is open | a comment |
-//! | `lifetime` | none | the connection is open | Close 1001, or the last answer |
+//! | `lifetime` | none | the connection is open | Close 1001; in HTTP, a last answer |
 //!
 //! An event stream whose reader takes nothing for two intervals ends. A taken-over connection has
-//! no deadline but its own timeouts. [`Connect::timeout`](crate::Connect::timeout) is 10 s, from
-//! the name to the open WebSocket. `lifetime` is kept in steps of 16 s, up to 12 days.
+//! no deadline but its own timeouts. [`Connect::timeout`](crate::Connect::timeout) is 10 s, counted
+//! from the name lookup until the WebSocket is open. `lifetime` is kept in steps of 16 s, up to 12
+//! days.
 //!
 //! ```
 //! use std::time::Duration;

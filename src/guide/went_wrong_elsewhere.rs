@@ -1,16 +1,15 @@
-//! What went wrong elsewhere, and why it cannot go wrong here. The chapter lists 29 faults of other
-//! projects, by subject, with the tests that guard this crate.
+//! What went wrong elsewhere, and what this crate does instead. The chapter lists 29 faults of
+//! other projects, by subject, with the tests that guard this crate.
 //!
-//! Other people's advisories are the best list of tests there is. Each entry names the project and
-//! its advisory or issue, says what happened, what this crate does instead, and where that is
-//! tested. Most entries end with a file of `tests/` and the names of its tests. Facts are of
-//! November 2026.
+//! Each entry names the project and its advisory or issue, and says what happened. After "Here" it
+//! says what this crate does instead. Most entries end with a file of `tests/` and the names of its
+//! tests. Facts are of November 2026.
 //!
 //! # Heads and handshakes
 //!
 //! **1. A head that was parsed again for every piece.** tungstenite, CVE-2023-43669: a header of 20
-//! MB cost thousands of passes. Here a head ends at 16 KiB with 431, and the scanner goes on where
-//! it stopped, so the work is linear.
+//! MB cost thousands of passes. Here a head beyond 16 KiB gets 431. The scanner goes on where it
+//! stopped, so the work is linear.
 //! `http1_head`: `field_row_01_a_head_costs_linear_work_however_it_arrives`.
 //!
 //! **2. Too many header fields crashed the server.** ws for node, CVE-2024-37890. Here more than
@@ -44,11 +43,13 @@
 //! `websocket_handshake`: `field_row_20_pages_of_other_hosts_are_refused`.
 //!
 //! **21. Upgrades skipped the authentication.** Next.js GHSA-c4j6-fc7j-m34r, ecnepsnai/web
-//! SNYK-1314357. Here an upgrade is a request like any other: a zone at `/` sees all of them.
+//! SNYK-1314357. Here an upgrade is a request like any other: a zone at `/` that is registered
+//! first sees all of them.
 //! `sim_zones`: `field_row_21_zone_at_the_root_guards_pages_and_upgrades_alike`.
 //!
 //! **29. Closing inside the upgrade handler.** libwebsockets is reported to have used freed memory
-//! there; we have not verified the advisory. Here nothing is freed inside a callback.
+//! when a handler did so; we have not verified the advisory. Here nothing is freed inside a
+//! callback.
 //! `sim_websocket`: `field_row_29_server_survives_a_handler_that_closes_while_it_upgrades`.
 //!
 //! # Frames and lengths
@@ -70,8 +71,9 @@
 //! follows the bytes that arrive: a thousand declared messages of 15 MiB cost less than 1 KiB each.
 //! `sim_memory`: `field_row_07_server_allocates_nothing_for_what_is_only_declared`.
 //!
-//! **14. The same, found by fuzzing.** The crate `websocket`, CVE-2022-35922. Entries 6 and 7 are
-//! its tests; the fuzz targets `frame_header` and `protocol` go on looking.
+//! **14. A declared length was allocated, as fuzzing found.** The crate `websocket`,
+//! CVE-2022-35922. The tests of entries 6 and 7 cover it, and so do the fuzz targets `frame_header`
+//! and `protocol`.
 //!
 //! **15. A crafted frame panicked before authentication.** NATS GHSA-pq2q-rcw4-3hr6. Here each of
 //! the 65,536 values of the first two bytes has one verdict in each role.
@@ -86,6 +88,7 @@
 //! `websocket_state`: `field_row_24_every_boundary_holds_without_a_limit`.
 //!
 //! **25. Sums of lengths wrapped around.** gpac #3860, nopoll #84, ios-webkit-debug-proxy PR #435.
+//! Here a sum of lengths that overflows counts as too long.
 //! `websocket_state`: `field_row_25_lengths_beyond_the_address_space_never_wrap`.
 //!
 //! # Compression
@@ -117,18 +120,21 @@
 //! the other receivers notice nothing.
 //! `sim_backpressure`: `field_row_13_publish_drops_the_slow_and_reaches_the_others`.
 //!
-//! **22. Floods of pings and empty frames.** Attacks in the manner of CVE-2023-44487. Here one
-//! connection has at most 256 steps in a turn, and at most one pong waits for it.
+//! **22. Floods of pings and empty frames.** Attacks in the manner of CVE-2023-44487. Here at most
+//! 256 frames of one connection are handled in a turn of the loop, and at most one pong waits for
+//! it.
 //! `sim_websocket`: `field_row_22_server_serves_others_during_a_flood`; all of `sim_fairness`.
 //!
 //! **23. Slow peers of every kind.** websocketpp #789. Here head, body, response and close
-//! handshake each have a deadline, and bodies and readers a least rate.
+//! handshake each have a deadline. A body and the reader of a response must also keep a lowest
+//! rate.
 //! `sim_deadlines`: `field_row_23_server_gives_a_head_no_more_time_for_coming_slowly` and
 //! `field_row_23_server_drops_the_reader_of_a_response_that_stalls`;
 //! `sim_rates`: `field_row_23_body_must_come_at_its_rate`;
 //! `sim_close`: `field_row_23_server_waits_for_the_answer_to_its_close_until_its_deadline`.
 //!
-//! **26. Subscribers that no longer existed.** nchan #719. Here leaving and ending are exact.
+//! **26. Subscribers that no longer existed.** nchan #719. Here a connection that unsubscribes or
+//! ends leaves its topics at once.
 //! `sim_topics`: `field_row_26_topics_have_exactly_the_members_that_joined`, a property test.
 //!
 //! **27. A full server spun at 100 % CPU.** ws-rs #261, #195. Here accepting pauses, a descriptor
@@ -136,5 +142,5 @@
 //! pause. `sockets`: `field_row_27_server_without_descriptors_turns_away_and_recovers`.
 //!
 //! **28. A message from another thread waited for seconds.** uWebSockets.js #197, uWebSockets #936.
-//! Here the first call of a burst wakes the loop.
+//! Here the first of several waiting calls wakes the loop.
 //! `remote`: `field_row_28_remote_wakes_a_parked_loop`.

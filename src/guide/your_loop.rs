@@ -3,8 +3,8 @@
 //!
 //! # In a mio loop
 //!
-//! Make the [`Server`](crate::Server) from your registry. Hand it the events that are its own, and
-//! end each turn with [`flush`](crate::Server::flush). Tokens without the highest bit are yours.
+//! Make the [`Server`](crate::Server) from your registry. Hand the server its events, and end each
+//! turn with [`flush`](crate::Server::flush). You may use every token whose highest bit is clear.
 //!
 //! ```no_run
 //! use std::io::ErrorKind;
@@ -52,12 +52,12 @@
 //!
 //! | call | when |
 //! | --- | --- |
-//! | [`poll_timeout(now)`](crate::Server::poll_timeout) | before each wait: how long you may |
+//! | [`poll_timeout(now)`](crate::Server::poll_timeout) | before each wait: the longest wait |
 //! | [`is_drained()`](crate::Server::is_drained) | after `drain`: whether to leave the loop |
-//! | [`owns(token)`](crate::Server::owns) | to tell the server's events from yours |
-//! | [`handle_event(event, now)`](crate::Server::handle_event) | for each of the server's |
-//! | [`leave_events()`](crate::Server::leave_events) | after a wait that filled your list |
-//! | [`flush(now)`](crate::Server::flush) | once a turn, also when nothing happened |
+//! | [`owns(token)`](crate::Server::owns) | for each event: whether it is the server's |
+//! | [`handle_event(event, now)`](crate::Server::handle_event) | for each event of the server |
+//! | [`leave_events()`](crate::Server::leave_events) | after a wait that filled your list of events |
+//! | [`flush(now)`](crate::Server::flush) | at the end of each turn, even without events |
 //!
 //! Deadlines count the wait that `poll_timeout` asked for, and one second of any other delay. So a
 //! loop that blocks ends no connection. A loop that never calls `poll_timeout` slows deadlines
@@ -67,8 +67,8 @@
 //!
 //! # In any other loop
 //!
-//! A [`Reactor`](crate::Reactor) is one pollable descriptor. Wait until it is readable or the
-//! timeout has passed, then let it take a turn that does not wait.
+//! A [`Reactor`](crate::Reactor) is one pollable descriptor. Wait until the descriptor is readable
+//! or the timeout has passed. Then call `turn` with a timeout of zero.
 //!
 //! ```
 //! use std::os::fd::{AsFd, BorrowedFd};
@@ -89,14 +89,15 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! A `Reactor` is not `Send`, since handlers need not be. In a tokio program give it a thread of
-//! its own, and speak to it through a `Remote`; see [`answering_later`](super::answering_later).
+//! A `Reactor` is not `Send`, since handlers need not be `Send`. In a tokio program, give the
+//! reactor a thread of its own, and call it through a `Remote`; see
+//! [`answering_later`](super::answering_later).
 //!
 //! # Calls from other threads
 //!
 //! [`Reactor::remote`](crate::Reactor::remote) gives a [`Remote`](crate::Remote). In a mio loop of
-//! your own, lend the server a waker: mio allows one for each `Poll`. After an event with its
-//! token, call `flush` as after any other.
+//! your own, make a waker and share it with the server, because mio allows one waker for each
+//! `Poll`. An event with the waker's token needs no more than the `flush` of the turn.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -123,14 +124,15 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! A server that opens WebSockets by name needs the waker too: names are looked up on a thread.
+//! A server that opens WebSockets to host names needs the waker too, because names are looked up on
+//! a thread.
 //!
 //! # Without mio
 //!
 //! [`Server::detached`](crate::Server::detached) has no `Poll`. [`adopt`](crate::Server::adopt)
-//! takes in a connection: a TCP or Unix socket of mio's types in non-blocking mode, or one in
-//! memory. Call [`ready`](crate::Server::ready) when a connection becomes readable or writable.
-//! Readiness is edge-triggered: call it once for each change.
+//! takes in a connection: a TCP or Unix socket of mio's types in non-blocking mode, or a connection
+//! in memory. Call [`ready`](crate::Server::ready) once each time a connection becomes readable or
+//! writable: readiness is edge-triggered.
 //!
 //! ```
 //! use std::time::Instant;
@@ -150,7 +152,7 @@
 //!
 //! # Several cores
 //!
-//! One reactor for each core, each on a thread of its own, all on one port:
+//! This program runs one reactor for each core, each on a thread of its own, all on one port:
 //!
 //! ```no_run
 //! use switchboard::{Listener, Reactor};
@@ -174,4 +176,5 @@
 //! ```
 //!
 //! The kernel spreads connections over the reactors. Each reactor has its own topics and handlers.
-//! To publish to all, keep a `Remote` for each reactor and call every one.
+//! To publish to the connections of all reactors, keep a `Remote` for each reactor and call each
+//! `Remote`.

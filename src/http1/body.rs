@@ -1,7 +1,8 @@
 //! The chunked transfer coding, both ways (RFC 9112 section 7.1): sizes, extensions and trailers.
-//! This file knows bytes only; a body of known length needs no decoding.
+//! This file knows bytes only. A body of known length needs no decoding.
 //!
-//! `httparse::parse_chunk_size` takes white space and extensions of any length, and cannot resume.
+//! `httparse::parse_chunk_size` accepts white space and extensions of any length, and cannot
+//! resume.
 
 use std::io::Write;
 

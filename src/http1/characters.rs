@@ -1,5 +1,5 @@
 //! Classes of characters (RFC 9110 section 5.6), tokens, and lists of tokens separated by commas.
-//! This file knows bytes only; what a token or a list means is known by the files that ask.
+//! This file knows bytes only. It does not know the meaning of a token or a list.
 
 /// A byte of a token: a visible ASCII character that is no delimiter (RFC 9110 section 5.6.2).
 const TOKEN: u8 = 1 << 0;

@@ -1,5 +1,6 @@
 //! Events of a `text/event-stream`, as the HTML standard defines them (section 9.2). This file
-//! knows no connections and no topics; the head of the response is [`Response`](super::Response)'s.
+//! knows no connections and no topics. [`Response`](super::Response) makes the head of the
+//! response.
 
 use std::io::Write;
 use std::time::Duration;

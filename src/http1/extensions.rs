@@ -1,8 +1,8 @@
-//! A map with one value per type, by which a zone hands its findings about a request to later
-//! zones. Costs a null pointer while unused; knows nothing of requests, zones and connections.
+//! A map with one value for each type, by which a zone hands its findings about a request to later
+//! zones. An unused map is a null pointer. This file knows no requests, zones and connections.
 //!
-//! `http::Extensions` requires values that are `Send`, `Sync` and `Clone`. The state of a
-//! single-threaded handler often is not.
+//! `http::Extensions` requires values that are `Send`, `Sync` and `Clone`. The values of a
+//! single-threaded handler often are not.
 
 use std::any::{Any, TypeId};
 use std::fmt;

@@ -1,5 +1,5 @@
-//! Names the fault of a head that was refused, in a second look that only faulty heads cost.
-//! This file knows the order in which faults count; accepts nothing.
+//! Names the fault of a head that header_lines.rs refused, in a second pass, which only faulty
+//! heads need. This file accepts nothing.
 
 use super::characters::{is_gap, is_token, is_token_byte, is_value_byte};
 use super::request_error::RequestError;

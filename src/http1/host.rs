@@ -1,5 +1,5 @@
-//! The form of `Host` and of the authority of an absolute target: a host and an optional port.
-//! This file knows the grammar only; whether a name is served is decided elsewhere.
+//! The form of `Host` and of the authority of an absolute target: a host and an optional port. This
+//! file knows the grammar only. It does not decide whether a name is served.
 
 use std::net::Ipv6Addr;
 

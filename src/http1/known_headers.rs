@@ -1,7 +1,8 @@
-//! The headers that frame, route and upgrade a request, found by their names in any case.
-//! This file knows names only; what a value means is judged elsewhere.
+//! The headers that frame, route and upgrade a request, found by their names in any case. This file
+//! knows names only. It does not judge a value.
 //!
-//! The 12 names of a browser's handshake take 320 instructions. `http::HeaderName` takes 2,070.
+//! When this was written, the 12 names of a browser's handshake took 320 instructions here, and
+//! 2,070 with `http::HeaderName`.
 
 /// A header whose value is noted while the head is parsed, so that a lookup costs nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-//! HTTP/1.1 (RFC 9110, RFC 9112) as functions over bytes: heads, bodies and responses.
-//! This file knows no socket, no clock and no zone; time and bytes are arguments.
+//! HTTP/1.1 (RFC 9110, RFC 9112) as functions over bytes: heads, bodies and responses. This folder
+//! knows no socket, no clock and no zone: time and bytes are arguments.
 //!
 //! A server reads with [`scan`], which finds the end of a head however its bytes arrive, and
 //! [`Request::parse`], which judges a whole head. [`Chunked`] decodes a chunked body. A server

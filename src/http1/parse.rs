@@ -1,6 +1,6 @@
 //! Judges a request head in one pass over what httparse found: method, target, then header lines.
-//! This file knows which fault comes first; what a target or a header may hold is known by files of
-//! their own.
+//! This file orders the faults of a head whose lines header_lines.rs accepts. target.rs and
+//! request_headers.rs judge the parts.
 
 use http::Method;
 

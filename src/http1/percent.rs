@@ -1,7 +1,8 @@
 //! Escapes (RFC 3986 section 2.1): whether they are well-formed, and the byte that each stands for.
-//! This file knows nothing of paths and queries.
+//! This file does not know paths and queries.
 //!
-//! The crate percent-encoding decodes, but passes malformed escapes on. They are found here.
+//! The crate percent-encoding decodes, but passes malformed escapes on. This file finds the
+//! malformed escapes.
 
 /// Whether two hexadecimal digits follow every `%`.
 pub(crate) fn is_well_formed(text: &str) -> bool {

@@ -1,5 +1,5 @@
-//! The pairs of a query and of a `Cookie` line, taken apart on demand. This file knows text only;
-//! form_urlencoded decodes, and the target's escapes are known to be well-formed.
+//! The pairs of a query and of a `Cookie` line, taken apart on demand. This file knows text only.
+//! form_urlencoded decodes; the target has only well-formed escapes.
 
 use std::borrow::Cow;
 use std::fmt;

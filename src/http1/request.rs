@@ -1,5 +1,5 @@
-//! A request as a handler sees it: target, headers, cookies, and what they mean together.
-//! This file knows nothing of how a head is parsed, of sockets, or of the bytes of the body.
+//! A request as a handler sees it: target, headers, cookies, and what they mean together. This file
+//! knows neither the parsing of a head, nor sockets, nor the bytes of the body.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,5 +1,5 @@
 //! The faults of a request: a name for each, the status of the answer, and a text. This file knows
-//! no bytes and no sockets; [`Response`](super::Response) turns a fault into an answer.
+//! no bytes and no sockets. [`Response`](super::Response) turns a fault into an answer.
 
 use std::fmt;
 

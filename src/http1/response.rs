@@ -1,5 +1,5 @@
 //! A response as a program builds it: a status, headers and a body. This file knows which headers
-//! may be sent; the bytes on the wire are written by `response_encoding`.
+//! may be sent. `response_encoding` writes the bytes on the wire.
 
 use std::borrow::Cow;
 use std::fmt;

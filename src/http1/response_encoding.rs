@@ -1,6 +1,6 @@
 //! The bytes of a response on the wire: status line, `Date`, framing, `Connection`, and body. This
-//! file knows no socket and no clock. No handler contradicts the framing, which is written here
-//! alone.
+//! file knows no socket and no clock. Only this file writes the framing, so no handler can
+//! contradict it.
 
 use std::io::Write;
 

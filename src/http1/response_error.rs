@@ -1,5 +1,5 @@
-//! The faults of a response to a client's handshake: a name and a text for each.
-//! This file knows no bytes and no sockets; a server that answers wrongly gets no answer.
+//! The faults of a response to a client's handshake: a name and a text for each. This file knows no
+//! bytes and no sockets. A server that sends a wrong response gets no answer.
 
 use std::fmt;
 

@@ -1,6 +1,5 @@
-//! The head of a response as a client reads it: its end, its status and its header lines. This file
-//! knows the shape of a response (RFC 9112 sections 2 to 5). It knows neither its body nor a
-//! handshake.
+//! The head of a response as a client reads it: its end, its status and its header lines (RFC 9112
+//! sections 2 to 5). This file knows neither the body of a response nor a handshake.
 
 use std::fmt;
 

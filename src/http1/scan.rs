@@ -1,9 +1,9 @@
 //! Finds the end of a head, however its bytes arrive, and enforces the limits of a head. This file
-//! knows lines and forbidden bytes; what a line means, [`Request::parse`](super::Request::parse)
-//! knows.
+//! knows lines and forbidden bytes. [`Request::parse`](super::Request::parse) knows the meaning of
+//! a line.
 //!
-//! httparse begins anew at every call. A head of 16 KiB that arrives byte by byte would be read
-//! 16,384 times, 134 MB in all; here each byte is read once.
+//! httparse begins anew at every call. If a head of 16 KiB arrives byte by byte, httparse reads 134
+//! MB in 16,384 calls; this file reads each byte once.
 
 use super::request_error::RequestError;
 

@@ -1,5 +1,5 @@
 //! The request target (RFC 9112 section 3.2): its form, and the one reading of its path. This file
-//! knows no zones and no headers. Refuses, and does not repair, a target with two readings.
+//! refuses a target with two readings, and does not repair it. It knows no zones and no headers.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! The two versions of HTTP that this crate speaks. Knows their order and nothing else.
+//! The two versions of HTTP that this crate speaks. This file knows only their order.
 
 /// A version of HTTP; any other is refused with 505 (RFC 9110 section 15.6.6).
 ///

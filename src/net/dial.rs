@@ -1,5 +1,5 @@
 //! Starts a TCP connection to an address, from a given source address if there is one. This file
-//! knows neither what the connection is for nor when the handshake is over.
+//! knows neither the purpose of the connection nor the end of the handshake.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};

@@ -1,4 +1,5 @@
-//! Predicts whether a fresh socket already has bytes to read. This file knows no socket.
+//! Predicts whether a socket that was just accepted already has bytes to read. This file knows no
+//! socket.
 
 /// Decides for each accepted connection whether to try a read at once.
 ///

@@ -1,5 +1,5 @@
-//! Where and how a server listens, and the listening socket made from that. This file does not
-//! accept connections.
+//! The address and the options of a listener, and its listening socket. This file does not accept
+//! connections.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};

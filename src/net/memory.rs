@@ -1,5 +1,5 @@
-//! An in-memory connection whose peer can be slow, abrupt or gone. It uses no descriptor. This file
-//! reports no readiness: the holder of the peer does.
+//! An in-memory connection without a descriptor, whose peer can be slow, abrupt or gone. This file
+//! reports no readiness: the program that holds the peer does.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,5 @@
 //! Resolves names to addresses on a thread of its own, because the system's resolver may block for
-//! seconds. This file knows neither deadlines nor connections: connections are numbers here.
+//! seconds. This file knows no deadlines, and knows connections as numbers only.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;

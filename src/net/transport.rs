@@ -1,5 +1,6 @@
 //! Reads, writes and shuts down one connection, over TCP, a Unix socket or memory. Only this file
-//! judges whether a socket is drained or full. It knows no message boundary and keeps no bytes.
+//! judges whether a socket is drained or full. This file knows no message boundary and keeps no
+//! bytes.
 
 use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr};

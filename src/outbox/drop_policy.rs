@@ -1,5 +1,5 @@
-//! Drops whole messages that have not begun to leave from an outbox, and nothing else. This file
-//! does not know when to drop.
+//! Drops whole messages from an outbox, and only those of which no byte has left. This file does
+//! not know when to drop.
 
 use std::mem;
 use std::rc::Rc;

@@ -1,6 +1,6 @@
-//! Output on its way to one peer: a queue of segments, each own bytes or a pointer to a frame
-//! shared with other peers. The cork is an outbox too. This file knows what leaves before what, but
-//! not why anything is sent.
+//! Output on its way to one peer: a queue of segments. A segment holds bytes of its own, or a
+//! pointer to a frame that it shares with other peers. This file knows the order of output, and not
+//! the reason for it.
 
 use std::collections::VecDeque;
 use std::ops::Range;

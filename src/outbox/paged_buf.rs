@@ -1,9 +1,9 @@
-//! A buffer of waiting bytes: few lie in the heap, many in an anonymous map (`memmap2`). The kernel
-//! gets the map back once its bytes have left. `memmap2` maps a fixed length; growth, shrinking and
-//! the way back to the heap are this file's. The file knows where bytes lie, not for whom they
-//! wait.
+//! A buffer of waiting bytes: in the heap if they are few, in an anonymous map (`memmap2`) if they
+//! are many. The kernel gets the map back once its bytes have left. This file does not know for
+//! which peer the bytes wait.
 //!
-//! With the heap alone, 70 of 100 MB stayed resident after the output of a burst had left.
+//! `memmap2` maps a fixed length, so this file grows and shrinks the map. With the heap alone, 70
+//! of 100 MB stayed resident after the output of a burst had left (when this was written).
 
 use std::cell::Cell;
 use std::mem;

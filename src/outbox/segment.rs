@@ -1,5 +1,5 @@
-//! The segments of an outbox: how much of each has left, what may leave before a segment, what may
-//! drop one. This file holds no queue, and only the number of own bytes.
+//! The segments of an outbox: how much of each has left, what may overtake it, and which policies
+//! may drop it. This file holds no queue. It keeps how many own bytes a segment has, not the bytes.
 
 use std::rc::Rc;
 

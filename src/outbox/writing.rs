@@ -1,5 +1,6 @@
-//! Writes an outbox to a transport: which segments one write takes, and how many bytes have left.
-//! This file does not know what may be dropped, nor what follows once the transport is full.
+//! Writes an outbox to a transport: chooses the segments of one write, and counts the bytes that
+//! have left. This file knows neither what may be dropped nor what follows once the transport is
+//! full.
 
 use std::io::{self, IoSlice};
 

@@ -1,4 +1,4 @@
-//! The loop: a `Poll` and a server. This folder knows no connection.
+//! The loop: a mio `Poll` and a server. This folder knows no connection.
 
 #[expect(clippy::module_inception)]
 mod reactor;

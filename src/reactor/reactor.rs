@@ -1,5 +1,5 @@
-//! The loop around a server: waits for events, passes them on, flushes. This is the only file with
-//! a `Poll`, and it knows no connection.
+//! The loop around a server: waits for events, passes them to the server and calls `flush`. Only
+//! this file has a `Poll`. It knows no connection.
 
 use std::io::{self, ErrorKind};
 use std::marker::PhantomData;

@@ -1,5 +1,5 @@
-//! Large buffers between two messages: the pool keeps them while messages keep needing them, and
-//! frees them within seconds otherwise. This file does not know what the buffers held.
+//! A pool of large buffers for messages. The pool keeps a buffer while messages keep needing it,
+//! and frees it within seconds otherwise. This file does not know what the buffers held.
 
 use crate::connection::NEVER;
 

@@ -1,5 +1,5 @@
-//! Handles deadlines: the phase of a connection decides what follows. This file does not set the
-//! first deadline of a phase: connection/deadlines.rs does.
+//! Handles due deadlines: the phase of the connection decides what follows. connection/deadlines.rs
+//! sets the first deadline of a phase.
 //!
 //! A WebSocket may be silent for 105 to 120 s by default: `Phase::ticks` shortens
 //! `Options::idle_timeout` by a different part for each connection. Then `ping` sends a ping. After

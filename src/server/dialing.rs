@@ -1,5 +1,5 @@
-//! WebSockets in the client role, until they are open: names, sockets, the handshake. After that, a
-//! WebSocket is like all others.
+//! WebSockets in the client role, until they are open: names, sockets, the handshake. An open
+//! WebSocket in the client role is like any other.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

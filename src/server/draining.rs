@@ -1,4 +1,4 @@
-//! A drain: closes the server's connections in order, a slice in each turn. At the deadline it
+//! A drain: closes the server's connections in order, some in each turn. At the deadline, the drain
 //! drops the connections that are left.
 
 use super::server::Server;

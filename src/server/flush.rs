@@ -1,6 +1,5 @@
 //! The second half of a turn: timers, deadlines, queued calls, output, and the connections that
-//! ended. Connections are freed here alone, and `close`, `cancelled` and `writable` are called
-//! here.
+//! ended. Only this file frees connections. It calls `close`, `cancelled` and `writable`.
 
 use std::mem;
 use std::time::{Duration, Instant};

@@ -1,10 +1,10 @@
 //! WebSocket input: hands messages to their handler, answers pings, and performs the closing
-//! handshake. The form of frames and the transitions are the business of `websocket`.
+//! handshake. `websocket` knows the form of frames and the transitions.
 //!
-//! A ping is answered in `other_event`. Close 1009 comes from a message beyond `max_message`: the
-//! decoder (websocket/decode.rs) or the inflater (websocket/deflate/codec.rs) returns
-//! `Violation::TooBig`, and `violated` fails the connection with its code. Slow readers are the
-//! business of delivery/backpressure.rs, with Close 1013.
+//! `other_event` answers a ping. For a message beyond `max_message`, the decoder
+//! (websocket/decode.rs) or the inflater (websocket/deflate/codec.rs) returns `Violation::TooBig`.
+//! Then `violated` fails the connection with Close 1009. delivery/backpressure.rs closes slow
+//! readers with 1013.
 
 #[cfg(feature = "deflate")]
 use std::mem;

@@ -1,6 +1,6 @@
-//! From readiness to phases: reads a connection once a turn, a large message a few times. The phase
-//! decides which function takes the bytes, within a budget. This file does not know what bytes
-//! mean.
+//! From readiness to phases: reads a connection once in a turn, or a few times if a large message
+//! is arriving. The phase decides which function takes the bytes, within a budget. This file does
+//! not know what bytes mean.
 
 use std::io;
 use std::mem;

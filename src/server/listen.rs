@@ -1,9 +1,10 @@
-//! Listeners, and the connections that they accept. This file decides which connection is turned
-//! away.
+//! Listeners, and the connections that they accept. This file turns connections away by the limits
+//! of the server, with 503 or 429.
 //!
 //! At EMFILE and ENFILE no descriptor is left. The acceptor (net/acceptor.rs) then turns up to 64
-//! waiting connections away with 503, over one descriptor held in reserve. The acceptor tries again
-//! after 50 ms to 1 s. This file counts `Stats::exhausted`.
+//! waiting connections away itself, with the 503 that this file passes to it. It does so over one
+//! descriptor held in reserve, and tries again after 50 ms to 1 s. This file counts
+//! `Stats::exhausted`.
 
 use std::io::{self, Error, ErrorKind};
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! The meaning of a request: zones, their handlers, and the server that drives connections through
-//! their phases. Nothing here waits: a loop passes readiness and time in.
+//! The server: zones, their handlers, and the connections, which it leads through their phases. A
+//! zone is a URI prefix and a handler. The server never waits: a loop passes readiness and time in.
 //!
 //! | question | file |
 //! | --- | --- |

@@ -1,5 +1,5 @@
-//! The ways in from a loop: events, the readiness of a transport, and how long the loop may wait.
-//! This file does not know what the bytes of a connection mean.
+//! The methods that a loop calls: for events, for the readiness of a transport, and for the longest
+//! wait. This file does not know what the bytes of a connection mean.
 
 use std::io;
 use std::time::{Duration, Instant};

@@ -1,8 +1,8 @@
 //! Performs a handler's reply: responses, upgrades, event streams, deferred and streamed answers,
-//! takeovers. The choice of the zone that replies is the business of `request`.
+//! takeovers. `request` chooses the zone that replies.
 //!
-//! A new variant of `Reply` (context/reply.rs) gets an arm in `perform`. The Origin of a WebSocket
-//! is checked in `upgrade`, by `check_origin` (websocket/origin.rs).
+//! A new variant of `Reply` (context/reply.rs) gets an arm in `perform`. `upgrade` checks the
+//! `Origin` of a WebSocket with `check_origin` (websocket/origin.rs).
 
 use super::server::Server;
 use crate::connection::{ConnId, Flags, Incoming, Phase, Progress, Terms};

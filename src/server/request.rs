@@ -1,5 +1,5 @@
-//! HTTP input: heads, bodies, the walk through the zones, and refusals without a handler. A
-//! handler's reply is performed in `reply`.
+//! HTTP input: heads, bodies, the walk through the zones, and refusals without a handler. `reply`
+//! performs a handler's reply.
 
 use std::mem;
 

@@ -1,5 +1,5 @@
-//! A handler as the server calls it: with one message, or with a batch. This file reads no socket
-//! and no frame.
+//! A handler as the server calls it: with one message, or with a batch of messages. This file reads
+//! no socket and no frame.
 
 use super::handler::Handler;
 use crate::context::Conn;

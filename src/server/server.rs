@@ -1,5 +1,5 @@
-//! The server: zones, connections, and the ways in. A loop passes readiness and time in. The server
-//! never waits, so it fits into any loop.
+//! The server: zones, connections and limits. A loop passes readiness and time in. The server never
+//! waits, so it fits into any loop.
 
 use std::collections::VecDeque;
 use std::io;

@@ -1,5 +1,5 @@
-//! The answer to a client's request, and its strict reader (RFC 9112 sections 4 to 7).
-//! It knows bytes only: not which connection they came from, nor what was asked but the method.
+//! The answer to a client's request, and its strict reader (RFC 9112 sections 4 to 7). This file
+//! knows bytes, and of the request only the method.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! One scripted client: its end of a connection, and what it makes of the bytes that arrive. It
-//! knows no server: the world tells the server what a client did.
+//! One scripted client: its end of a connection, and its reader of the bytes that arrive. This file
+//! knows no server: the world reports to the server what a client did.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;

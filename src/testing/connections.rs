@@ -1,5 +1,5 @@
 //! The connections of a world's clients: bytes sent and received, slow readers and lost clients.
-//! It knows no protocol.
+//! This file knows no protocol.
 
 use std::io::ErrorKind;
 

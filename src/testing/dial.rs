@@ -1,4 +1,4 @@
-//! WebSockets that the server opens in the client role: the scripted client plays the far server.
+//! WebSockets that the server opens in the client role: a scripted client plays the far server.
 
 use super::client::{Client, Link, Speech};
 use super::socket::Socket;

@@ -1,5 +1,5 @@
-//! The client's half of an event stream: from bytes to events (HTML standard, section 9.2).
-//! It reads what this crate's server writes, with or without the chunked coding.
+//! The client's half of an event stream: from bytes to events (HTML standard, section 9.2). This
+//! file reads what this crate's server writes, with or without the chunked coding.
 
 use super::answer::Answer;
 use super::received::Received;

@@ -1,4 +1,4 @@
-//! What clients of a world ask in HTTP, and the answers.
+//! The HTTP requests of a world's clients, and the answers.
 
 use std::collections::VecDeque;
 

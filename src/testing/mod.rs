@@ -12,11 +12,11 @@
 //! ```
 //!
 //! The server is the one that a program runs: the same parser, limits, deadlines, zones and output.
-//! Only sockets are replaced, by [`Transport::memory`](crate::Transport::memory).
+//! Only the sockets are replaced, by [`Transport::memory`](crate::Transport::memory).
 //!
 //! | I want to | use |
 //! |---|---|
-//! | set up the server as my program does | [`World::serving`] with the function for it |
+//! | set up the server as my program does | [`World::serving`] with the function that sets it up |
 //! | ask for a page, post a form | [`World::get`], [`World::post`] |
 //! | send a cookie, an `Origin`, another method | [`World::fetch`] with an `http::Request` |
 //! | await a deferred answer | [`World::request`], [`World::answer`], [`World::try_answer`] |
@@ -29,36 +29,37 @@
 //! | look at the state of my handler | [`World::with`] |
 //! | close, and see how it was closed | [`World::close`], [`World::closed`] |
 //! | have a slow reader | [`World::window`] |
-//! | have a dead peer, which answers no ping | [`World::manual`] |
-//! | lose a client | [`World::end`] (FIN), [`World::fail`] (reset) |
-//! | send bytes that no client would | [`World::write`], [`World::read`] |
+//! | have a dead peer, which answers no pings | [`World::manual`] |
+//! | end or break a client's connection | [`World::end`] (FIN), [`World::fail`] (reset) |
+//! | send bytes that no client would send | [`World::write`], [`World::read`] |
 //! | see what a single turn does | [`World::push`], [`World::turn`], [`World::peer`] |
 //! | let the server be the client | [`World::dial`], [`World::accept`] |
 //!
 //! # Turns
-//! Nothing happens by itself. Each method by which a client sends or receives, except `push`, lets
-//! the server run turns until nothing is left to do at this moment; see [`World::settle`]. So an
-//! assertion sees all that follows from what was done before. What is done to `world.server` itself
-//! waits for the next turn.
+//! Nothing happens between two calls. Each method by which a client sends or receives, except
+//! `push`, lets the server run turns until nothing is left to do; see [`World::settle`]. So an
+//! assertion sees all effects of the calls before. A change of `world.server` itself has its
+//! effects in the next turn.
 //!
 //! # Time
-//! The clock stands still until [`World::advance`] moves it. It stops at every deadline and timer
-//! on its way, so timers run in their order and each sees its own time. A day passes at once.
-//! The `Date` header alone shows the machine's time.
+//! The clock stands still until [`World::advance`] moves it. On its way, the clock stops at every
+//! deadline and timer, so timers run in their order and each sees its own time. A day passes at
+//! once. The `Date` header alone shows the machine's time.
 //!
 //! # Clients
-//! A client with a WebSocket does by itself what a browser does: it answers pings and Close frames,
-//! and ends its side after the server has. So it survives any time without a message. It masks its
-//! frames by one fixed key, and it offers no compression.
+//! A client with a WebSocket does what a browser does without a script. It answers pings and Close
+//! frames, and ends its side after the server has. So the WebSocket stays open for any time without
+//! a message. The client masks its frames by one fixed key, and offers no compression.
 //!
 //! # What is not simulated
 //! - Sockets: `listen`, accepting and its limits, addresses of peers, and the system's buffers. A
-//!   window says how many bytes a client takes; each write within it succeeds at once.
+//!   window is the number of bytes that a client takes; each write within the window succeeds at
+//!   once.
 //! - Names and outgoing connections: [`Context::connect`](crate::Context::connect) fails.
 //!   [`World::dial`] opens a WebSocket over memory instead.
 //! - Other threads: a [`Remote`](crate::Remote) needs the waker of a loop.
 //!
-//! Methods panic where a test has gone wrong, at the line of the test, and say what to do.
+//! If a test goes wrong, a method panics at the line of the test, and the text says what to do.
 
 mod answer;
 mod client;

@@ -1,4 +1,5 @@
-//! What a client receives from the server, one item a message or event. It knows no frames.
+//! What a client receives from the server, with one item for each message or event. This file knows
+//! no frames.
 
 use crate::websocket::Message;
 

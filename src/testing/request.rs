@@ -1,4 +1,4 @@
-//! A client's request: from a path, or from what the `http` crate builds, to bytes.
+//! A client's request, encoded from a path or from a request of the `http` crate.
 
 use http::header::{CONTENT_LENGTH, Entry, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, Request};

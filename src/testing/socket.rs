@@ -1,5 +1,5 @@
-//! The scripted half of a WebSocket: from bytes to messages, and from messages to frames.
-//! It offers no extension. It knows no connection: what it wants to send is returned.
+//! The scripted half of a WebSocket: from bytes to messages, and from messages to frames. The
+//! client offers no extension. This file knows no connection: it returns the bytes to send.
 
 use super::received::Received;
 use crate::websocket::{

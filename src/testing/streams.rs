@@ -1,4 +1,5 @@
-//! WebSockets and event streams of a world's clients: how they open, what is said and heard.
+//! WebSockets and event streams of a world's clients: how they open, and what they send and
+//! receive.
 
 use http::header::{
     ACCEPT, CONNECTION, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,

@@ -1,5 +1,5 @@
-//! A server, a clock at rest and scripted clients: what happens, and when. It runs turns and moves
-//! the clock; what clients do stands in the files that extend it.
+//! A server, a clock at rest and scripted clients. This file runs turns and moves the clock. Other
+//! files extend `World` with what clients do.
 
 use std::time::{Duration, Instant};
 

@@ -1,10 +1,11 @@
 //! A batch: short messages of one kind that a client sent together, unmasked and validated at once.
-//! This file copies payloads and leaves the input unchanged. Long frames, fragments and control
-//! frames are left to `decode.rs`.
+//! This file copies payloads and leaves the input unchanged. decode.rs reads long frames, fragments
+//! and control frames.
 //!
-//! With 64 messages in a segment, batches reduced an echo from 575 to 260 instructions a message.
-//! The standard library needs 102 instructions to validate 20 bytes; in a batch, validation costs 4
-//! a message. A buffer of its own, filled in fixed lengths, took the echo from 93 to 84.
+//! When this was written, batches reduced an echo from 575 to 260 instructions, with 64 messages in
+//! a TCP segment. The standard library takes 102 instructions to validate 20 bytes; in a batch,
+//! validation takes 4 for each message. Later, a separate buffer for the batch, filled in pieces of
+//! fixed length, brought the echo from 93 to 84.
 
 use super::frame::{Header, Opcode};
 use super::mask::apply;

@@ -1,5 +1,5 @@
-//! The request of a client's opening handshake (RFC 6455 section 4.1).
-//! This file knows no socket and draws no nonce; `client_response.rs` checks the answer.
+//! The request of a client's opening handshake (RFC 6455 section 4.1). This file knows no socket
+//! and draws no nonce. client_response.rs checks the answer.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! Close codes (RFC 6455 section 7.4): which exist, and which may be sent.
-//! This file knows neither frames nor when a connection closes.
+//! Close codes (RFC 6455 section 7.4): which of them exist, and which may be sent. This file knows
+//! neither frames nor when a connection closes.
 
 use std::fmt;
 use std::num::NonZeroU16;

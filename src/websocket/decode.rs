@@ -1,6 +1,6 @@
 //! The decoder: from bytes to events, one step at a time, for both roles (RFC 6455 sections 5 and
-//! 6.2). This file knows the order of a connection's frames. It knows neither its state nor any
-//! answer.
+//! 6.2). This file knows the order of a connection's frames. It knows neither the state of the
+//! connection nor any answer.
 
 use std::mem;
 

@@ -1,9 +1,9 @@
 //! The two keys of the opening handshake: the client's nonce in base64, and the server's digest
 //! (RFC 6455 sections 4.1 and 4.2.2). This file knows neither headers nor roles.
 //!
-//! Both crates are used by their ordinary interfaces. In a handshake of 13,982 instructions
-//! `base64` takes 646, where tables made for 16 and 20 bytes took 200. The block interface of
-//! `sha1`, with a padding written in advance, would save 150.
+//! `base64` and `sha1` are used through their ordinary interfaces. When this was written, `base64`
+//! took 646 instructions of a handshake, whereas own tables for 16 and 20 bytes took 200. The block
+//! interface of `sha1`, with a padding written in advance, would save 150.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

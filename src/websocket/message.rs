@@ -1,5 +1,5 @@
-//! A message of the application: text or binary (RFC 6455 section 5.6), its bytes borrowed.
-//! This file knows no frame: fragments and compression on the wire leave no trace in a message.
+//! A message of the application: text or binary (RFC 6455 section 5.6), with borrowed bytes. This
+//! file knows no frame: a message does not show how it was fragmented or compressed.
 
 use super::frame::Opcode;
 

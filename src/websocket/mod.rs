@@ -3,7 +3,7 @@
 //!
 //! A server reads a request by [`check`] and [`check_origin`], and answers by [`encode_response`].
 //! Both roles read frames by [`decode()`], and write them by [`encode_message`], [`encode_frame`],
-//! [`encode_masked`] and [`close_payload()`]. [`State::on`] tells the reaction to each event. A
+//! [`encode_masked`] and [`close_payload()`]. [`State::on`] returns the reaction to each event. A
 //! fault of the peer is a [`Violation`], which has the close code to send.
 //!
 //! A client begins with a [`Url`]. [`ClientHandshake`] writes the request,

@@ -1,5 +1,5 @@
 //! The state of a WebSocket after its handshake, with every transition (RFC 6455 section 7). This
-//! file knows what is due when. It knows neither bytes, nor deadlines, nor the end of the
+//! file knows the reaction to each event. It knows neither bytes, nor deadlines, nor the end of the
 //! transport.
 
 /// The state of a WebSocket.

@@ -1,10 +1,10 @@
-//! The `ws:` and `wss:` URLs of a client (RFC 6455 section 3).
-//! This file knows the grammar. It knows neither names nor connections.
+//! The `ws:` and `wss:` URLs of a client (RFC 6455 section 3). This file knows the grammar. It
+//! resolves no names and opens no connections.
 //!
-//! `http::Uri` accepts 30 of the 55 faulty URLs of our tests, such as user information, ports that
-//! are no numbers, `127.1` for a host, and malformed escapes. `http::Uri` normalizes neither
-//! letters, nor default ports, nor IPv6 literals: 7 of 25 good URLs would give another `Host` or
-//! target.
+//! `http::Uri` accepts 30 of the 55 faulty URLs of our tests. Some of these have user information,
+//! ports that are no numbers, `127.1` for a host, or malformed escapes. `http::Uri` normalizes
+//! neither letters, nor default ports, nor IPv6 literals: of 25 good URLs, 7 would give another
+//! `Host` or target.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -1,5 +1,5 @@
-//! The parameters of compression (RFC 7692): those that we configure, and those of one connection.
-//! This file knows neither the negotiation nor the compressed data.
+//! The parameters of compression (RFC 7692): those that a program configures, and those of one
+//! connection. This file knows neither the negotiation nor the compressed data.
 
 use std::num::NonZeroU8;
 
