@@ -72,8 +72,9 @@
 //!
 //! A request is offered to the zones whose prefix matches its path, in the order of their
 //! registration. The first [reply](Reply) other than [`Reply::Pass`] is the answer. What a zone
-//! puts into the request's [`Extensions`] travels on and reaches [`Handler::open`]. So a zone at
-//! `/` guards pages and WebSockets alike.
+//! puts into the request's [`Extensions`] travels on and reaches [`Handler::open`]. So a handler at
+//! `/` guards pages and WebSockets alike. Handshakes pass by a closure of [`Server::http`], unless
+//! its zone has [`Zone::upgrades`].
 //!
 //! # Features
 //!

@@ -36,8 +36,11 @@
 //!
 //! # One door for everything
 //!
-//! Zones are asked in the order of their registration. A zone at `/` sees every request first,
-//! upgrades included, and lets it go on with [`Reply::Pass`](crate::Reply::Pass).
+//! Zones are asked in the order of their registration. A [`Handler`](crate::Handler) at `/` sees
+//! every request first, upgrades included, and lets it go on with
+//! [`Reply::Pass`](crate::Reply::Pass). A closure of [`Server::http`](crate::Server::http) guards
+//! WebSockets only with [`Zone::upgrades(true)`](crate::Zone::upgrades): otherwise handshakes are
+//! passed on without it.
 //!
 //! ```
 //! use switchboard::testing::World;
@@ -56,7 +59,11 @@
 //! let mut world = World::new();
 //! world.server.zone("/", Door);
 //! world.server.http("/page", |_, _| "hello");
+//! world.server.websocket("/feed", |conn, message| conn.send(message));
 //! assert_eq!(world.get("/page").status, 401);
+//! let eve = world.connect();
+//! world.upgrade(eve, "/feed");
+//! assert_eq!(world.answer(eve).status, 401);
 //! ```
 //!
 //! # Requests that have two readings
