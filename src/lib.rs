@@ -75,8 +75,9 @@
 //!
 //! A request is offered to the zones whose prefix matches its path, in the order of their
 //! registration. The first [reply](Reply) other than [`Reply::Pass`] is the answer. What a zone
-//! puts into the request's [`Extensions`] reaches the later zones and [`Handler::open`]. So a zone
-//! at `/` that is registered first guards pages and WebSockets alike.
+//! puts into the request's [`Extensions`] reaches the later zones and [`Handler::open`]. So a handler
+//! at `/` that is registered first guards pages and WebSockets alike. Handshakes pass by a closure
+//! of [`Server::http`], unless its zone has [`Zone::upgrades`].
 //!
 //! # Features
 //!

@@ -51,7 +51,7 @@ fn scanner_refuses_a_forbidden_byte_when_it_arrives() {
     for (last, error) in [(b'\n', BareLineFeed), (0, ControlCharacter), (0x7F, ControlCharacter)] {
         // At every offset within a word, and in the tail after the last word.
         for len in 0..40 {
-            let mut input = vec![b'a'; len];
+            let mut input = vec![b'/'; len];
             assert!(matches!(scan(&input, 0, &limits), Scan::Partial(_)));
             input.push(last);
             assert_eq!(scan(&input, 0, &limits), Scan::Refused(error));
@@ -116,6 +116,59 @@ fn scanner_refuses_an_endless_target_before_its_end() {
     assert!(judge_within(&lines, &limits).is_ok());
     assert_scans_alike("a long line", &lines, &limits);
     assert_eq!(TargetTooLong.status(), 414);
+}
+
+#[test]
+fn scanner_refuses_an_endless_method_at_its_33rd_byte() {
+    let limits = HeadLimits::default();
+    let method = *b"ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF";
+    for start in [&b""[..], b"\r\n"] {
+        let longest = [start, &method].concat();
+        for rest in [&b""[..], b"\r", b" ", b"(", b" / HTTP/1.1\r\n"] {
+            let input = [&longest[..], rest].concat();
+            assert!(
+                matches!(scan(&input, 0, &limits), Scan::Partial(_)),
+                "{}",
+                rest.escape_ascii()
+            );
+        }
+        for rest in [&b"a"[..], b"a / HTTP/1.1\r\n\r\n", b"a\n", b"a\0", &[b'a'; 20_000]] {
+            let input = [&longest[..], rest].concat();
+            assert_eq!(scan(&input, 0, &limits), Scan::Refused(MethodNotImplemented));
+            assert_scans_alike("an endless method", &input[..input.len().min(9_000)], &limits);
+        }
+        // A forbidden byte that comes first counts first, and so does a small limit.
+        let input = [start, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ\0", &method].concat();
+        assert_eq!(scan(&input, 0, &limits), Scan::Refused(ControlCharacter));
+        let endless = [start, &[b'a'; 60]].concat();
+        for head in 1..60 {
+            let small = HeadLimits { head, ..limits };
+            assert_scans_alike("an endless method in a small head", &endless, &small);
+            let error = if head < start.len() + 33 { HeadTooLarge } else { MethodNotImplemented };
+            assert_eq!(scan(&endless, 0, &small), Scan::Refused(error), "{head}");
+        }
+    }
+    assert_eq!(MethodNotImplemented.status(), 501);
+}
+
+#[test]
+fn scanner_names_what_an_endless_request_line_is() {
+    let limits = HeadLimits { target: 100, ..HeadLimits::default() };
+    let rows: [(&str, RequestError); 6] = [
+        ("GET /", TargetTooLong),
+        ("GET /?a=", TargetTooLong),
+        ("GET / ", MalformedRequestLine),
+        ("GET / HTTP/1.1 ", MalformedRequestLine),
+        ("{\"a\": \"", MalformedMethod),
+        (" / ", MalformedMethod),
+    ];
+    for start in ["", "\r\n"] {
+        for (line, error) in rows {
+            let input = format!("{start}{line}{}", "x".repeat(300));
+            assert_eq!(scan(input.as_bytes(), 0, &limits), Scan::Refused(error), "{line}");
+            assert_scans_alike(line, input.as_bytes(), &limits);
+        }
+    }
 }
 
 #[test]

@@ -62,13 +62,22 @@ const SPOILERS: &[&str] = &[
 /// A header line that frames or routes a request.
 fn framing() -> impl Strategy<Value = (&'static str, &'static str)> {
     let lengths = vec!["0", "5", "05", "+5", "5, 5", "", "18446744073709551615", "5 ", "0x5"];
-    let codings = vec!["chunked", "Chunked", "gzip, chunked", "chunked,", "chunked, chunked", ""];
+    let codings = vec![
+        "chunked",
+        "Chunked",
+        "gzip, chunked",
+        "chunked, gzip",
+        ", chunked,",
+        "chunked, chunked",
+        "",
+    ];
     let hosts = vec!["a", "a:80", "a:", "a:65536", "[::1]:8", "[::g]", "a,b", "u@a", "", "a b"];
     prop_oneof![
         select(lengths).prop_map(|value| ("Content-Length", value)),
         select(codings).prop_map(|value| ("Transfer-Encoding", value)),
         select(hosts).prop_map(|value| ("Host", value)),
-        select(vec!["100-continue", "200-ok"]).prop_map(|value| ("Expect", value)),
+        select(vec!["100-continue", "200-ok", "", ",100-continue"])
+            .prop_map(|value| ("Expect", value)),
     ]
 }
 
@@ -126,6 +135,8 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
         "/a/../b",
         "//",
         "/a?\\",
+        "/a?%&é\"",
+        "/a?%4#",
         "http://a/b",
         "https://a",
         "*",

@@ -51,16 +51,33 @@ fn pieces<'i>(input: &'i [u8], cuts: &[Index]) -> Vec<&'i [u8]> {
     cuts.windows(2).map(|ends| &input[ends[0]..ends[1]]).collect()
 }
 
+/// RFC 9110 section 5.6.2.
+fn is_token(text: &[u8]) -> bool {
+    let tchar = |&byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.iter().all(tchar)
+}
+
 /// Scans one byte at a time and keeps all bytes, where [`scan`] does not look back.
 fn scan_naively(input: &[u8], limits: &HeadLimits) -> Result<Option<usize>, RequestError> {
     let line_limit = limits.target + 64;
     for len in 1..=input.len() {
         let seen = &input[..len];
+        let line = seen.strip_prefix(b"\r\n").unwrap_or(seen);
+        if line.len() == 33 && is_token(line) {
+            return Err(RequestError::MethodNotImplemented);
+        }
         if len == line_limit + 1
             && line_limit < limits.head
             && !seen[2..line_limit].contains(&b'\n')
         {
-            return Err(RequestError::TargetTooLong);
+            let words: Vec<&[u8]> = line[..line.len() - 1].split(|&byte| byte == b' ').collect();
+            return Err(match words[..] {
+                [method, ..] if !is_token(method) => RequestError::MalformedMethod,
+                [_, target, _, ..] if target.len() <= limits.target => {
+                    RequestError::MalformedRequestLine
+                }
+                _ => RequestError::TargetTooLong,
+            });
         }
         match (seen[len - 1], len.checked_sub(2).map(|before| seen[before])) {
             (b'\n', Some(b'\r')) => {}
@@ -163,8 +180,10 @@ proptest! {
             prop_assert!(resume <= len && len - resume < 4);
             len += piece.len();
             seen.extend_from_slice(piece);
-            // Before `resume` it matters only whether the request line has ended.
-            seen[..resume].iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = 0);
+            // Before `resume` it matters only where the words of the request line end, and whether
+            // it begins with a method.
+            let looked_at = seen[..resume].iter_mut().skip(35);
+            looked_at.filter(|byte| !b" \n".contains(byte)).for_each(|byte| *byte = 0);
             verdict = scan(&seen, resume, &limits);
         }
         prop_assert_eq!(known(verdict), expected);
@@ -264,7 +283,7 @@ proptest! {
     fn decoder_gives_one_verdict_at_any_splits(
         words in vec(select(vec![
             "0", "1", "5", "a", "\r\n", "\r\n", "\r", "\n", "hello", ";", "x", ": ", " ", "ffff",
-            "0\r\n\r\n",
+            "0\r\n\r\n", "5;a", ";b", "=", "\"", "\\", "\\\"",
         ]), 0..20),
         cuts in vec(any::<Index>(), 0..8),
     ) {

@@ -6,7 +6,7 @@ mod common;
 
 use common::frames::{binary, frame, ping, pong, text};
 use common::{Bytes, Client, World, http, millis};
-use switchboard::{Connect, Reply, Upgrade};
+use switchboard::{Connect, Reply, Upgrade, Zone};
 
 const FLOODERS: usize = 100;
 /// So much of a flood is under way at least.
@@ -173,7 +173,7 @@ fn quiet_server_is_heard_within_a_turn() {
     let zone = sim.server.websocket("/", |conn, message| conn.send(message));
     let dial = |sim: &mut World| {
         let mut far = World::serving(|server| {
-            server.http("/", |_, _| Upgrade::new());
+            server.http(Zone::new("/").upgrades(true), |_, _| Upgrade::new());
         });
         let mut pair =
             Pairing { near: sim.dial(zone, Connect::to("ws://a/")).0, far: far.connect() };

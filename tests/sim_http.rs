@@ -376,7 +376,18 @@ fn refusals() -> Vec<(String, u16, &'static str)> {
         ),
         (http::request("CONNECT", "/", "", ""), 501, RequestError::MethodNotImplemented.as_str()),
         (
-            http::request("POST", "/", "Transfer-Encoding: gzip\r\n", ""),
+            http::request("POST", "/", "Transfer-Encoding: chunked, gzip\r\n", ""),
+            400,
+            RequestError::ChunkedNotLast.as_str(),
+        ),
+        (
+            http::request("POST", "/upload", "Transfer-Encoding: chunked\r\n", "5;\r\nhello"),
+            400,
+            RequestError::MalformedChunkExtension.as_str(),
+        ),
+        (long(9_000), 501, RequestError::MethodNotImplemented.as_str()),
+        (
+            http::request("POST", "/", "Transfer-Encoding: gzip, chunked\r\n", ""),
             501,
             RequestError::UnknownTransferCoding.as_str(),
         ),

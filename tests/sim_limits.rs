@@ -9,7 +9,7 @@ use common::frames::{BINARY, CONTINUATION, frame, header, pong, text};
 use common::http::{self, only};
 use common::serving::{patient, serving};
 use common::{Bytes, Client, World, millis, seconds};
-use switchboard::{Connect, EventStream, Handler, Options, RequestError, Upgrade};
+use switchboard::{Connect, EventStream, Handler, Options, RequestError, Upgrade, Zone};
 
 /// A deadline is kept in steps of this much: it strikes at most so much late.
 const STEP: Duration = Duration::from_millis(250);
@@ -385,7 +385,8 @@ fn options_of_another_server_are_the_default_set() {
     let mut other = switchboard::Server::detached();
     let foreign = other.context(std::time::Instant::now()).add_options(Options::new().chunks(true));
     let mut world = switchboard::testing::World::new();
-    world.server.http("/socket", move |_, _| Upgrade::new().options(foreign));
+    let socket = Zone::new("/socket").upgrades(true);
+    world.server.http(socket, move |_, _| Upgrade::new().options(foreign));
     world.server.http("/events", move |_, _| EventStream::new().options(foreign));
     let (socket, events) = (world.websocket("/socket"), world.events("/events"));
     let dialed = world.server.zone("/dialed", Silent);

@@ -15,7 +15,8 @@ struct User(String);
 /// Asks for a user by a cookie, for everything below `/`.
 fn guarded(log: &Log) -> World {
     World::serving(|server| {
-        server.http("/", |_, request| match request.cookie("user").map(str::to_owned) {
+        let guard = Zone::new("/").upgrades(true);
+        server.http(guard, |_, request| match request.cookie("user").map(str::to_owned) {
             Some(user) => {
                 request.extensions_mut().insert(User(user));
                 Reply::Pass

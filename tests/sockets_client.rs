@@ -192,7 +192,7 @@ fn client_of_a_server_that_never_answers_gives_up() {
 #[test]
 fn client_of_a_server_without_websockets_hears_so() {
     let server = Running::start(|reactor| {
-        reactor.server.http("/moved", |_, _| {
+        reactor.server.http(switchboard::Zone::new("/moved").upgrades(true), |_, _| {
             switchboard::Response::empty(307).header("Location", "/elsewhere")
         });
     });

@@ -32,11 +32,14 @@ fuzz_target!(|input: &[u8]| {
     assert!(path == "*" || path.starts_with('/'));
     assert!(!path.contains('\\') && !path.chars().any(|c| c.is_ascii_control()));
     assert!(path.split('/').all(|segment| segment != "." && segment != ".."));
-    assert!(request.target().bytes().all(|byte| byte.is_ascii_graphic()));
+    let (before, query) = request.target().split_once('?').unwrap_or((request.target(), ""));
+    assert!(before.bytes().all(|byte| byte.is_ascii_graphic()));
+    assert!(!query.contains(|c: char| c.is_control() || c == ' ' || c == '#'));
     assert!(request.headers().all(|(_, value)| !value.contains(&b'\r') && !value.contains(&b'\n')));
     let lines = |name| request.header_values(name).count();
-    assert!(lines("content-length") + lines("transfer-encoding") <= 1 && lines("host") <= 1);
-    assert_eq!(request.body_length() == BodyLength::Chunked, lines("transfer-encoding") == 1);
+    assert!(lines("content-length") <= 1 && lines("host") <= 1);
+    assert!(lines("content-length") == 0 || lines("transfer-encoding") == 0);
+    assert_eq!(request.body_length() == BodyLength::Chunked, lines("transfer-encoding") > 0);
     let _ = (
         request.query_pairs().count(),
         request.query_value("a"),

@@ -67,9 +67,10 @@ use crate::http1::Response;
 #[non_exhaustive]
 pub enum Reply {
     /// Passes the request on to the next zone that matches. If no zone replies, the answer is 404,
-    /// or 405 where a zone takes other methods (RFC 9110 15.5.6).
+    /// or 405 where a zone takes other methods (RFC 9110 15.5.6). `OPTIONS *` is answered with 204.
     Pass,
-    /// Answers with this response.
+    /// Answers with this response. A status of 1xx is no final answer and becomes 500 (RFC 9110
+    /// 15.2). With 204, 205 and 304 no body is sent (RFC 9110 6.4.1).
     Respond(Response),
     /// Asks for the whole request body, of at most this many bytes, for
     /// [`Handler::body`](crate::Handler::body). A longer body is answered with 413, and the
@@ -137,12 +138,12 @@ impl From<String> for Reply {
 /// origin 403, and another version 426 (RFC 6455 4.4).
 ///
 /// ```
-/// use switchboard::Upgrade;
 /// use switchboard::http::Request;
 /// use switchboard::testing::World;
+/// use switchboard::{Upgrade, Zone};
 ///
 /// let mut world = World::new();
-/// world.server.http("/", |_conn, _request| {
+/// world.server.http(Zone::new("/").upgrades(true), |_conn, _request| {
 ///     Upgrade::new().subprotocols(["chat.v2", "chat.v1"]).header("X-Node", "7")
 /// });
 /// let ada = world.websocket(Request::get("/").header("Sec-WebSocket-Protocol", "chat.v1"));
@@ -203,7 +204,8 @@ impl Upgrade {
 ///
 /// The answer is 200 with `text/event-stream`. Each text message that is sent to the stream, or
 /// published to one of its topics, is one event. A comment every [`event_stream_interval`] keeps
-/// the stream alive. A HEAD request gets the head alone, and no stream opens.
+/// the stream alive. A HEAD request gets the head alone, without `Content-Length` (RFC 9110 8.6),
+/// and no stream opens.
 ///
 /// [`event_stream_interval`]: crate::Options::event_stream_interval
 ///
@@ -282,7 +284,8 @@ impl EventStream {
 /// [`Handler::writable`](crate::Handler::writable) is called first in the turn of the request.
 /// After [`Conn::want_writable`](crate::Conn::want_writable), the next call follows once all pieces
 /// have left. [`Conn::write`](crate::Conn::write) adds a piece to the body, and
-/// [`Conn::finish`](crate::Conn::finish) ends the body.
+/// [`Conn::finish`](crate::Conn::finish) ends the body. With a status of 1xx, the answer is 500 and
+/// no callback follows.
 ///
 /// ```
 /// use switchboard::testing::World;

@@ -44,7 +44,9 @@
 //!
 //! A closure is the shortest handler. [`Server::http`](crate::Server::http) takes a closure that
 //! answers requests: with a text, a [`Response`](crate::Response) or a [`Reply`](crate::Reply).
-//! [`Server::websocket`](crate::Server::websocket) takes a closure that receives messages.
+//! [`Server::websocket`](crate::Server::websocket) takes a closure that receives messages. So a
+//! page and a WebSocket may stand at one prefix, in any order: `http` passes handshakes on, and
+//! `websocket` all other requests.
 //!
 //! Handlers run on the thread of the loop, one at a time. A handler must not block: while it runs,
 //! no other connection is served.

@@ -36,9 +36,11 @@
 //!
 //! # One zone that checks every request
 //!
-//! Zones are asked in the order of their registration. Register a zone at `/` first: it sees every
-//! request before all others, upgrades included. [`Reply::Pass`](crate::Reply::Pass) hands a
-//! request on.
+//! Zones are asked in the order of their registration. Register a [`Handler`](crate::Handler) at
+//! `/` first: it sees every request before all others, upgrades included.
+//! [`Reply::Pass`](crate::Reply::Pass) hands a request on. A closure of
+//! [`Server::http`](crate::Server::http) guards WebSockets only with
+//! [`Zone::upgrades(true)`](crate::Zone::upgrades): otherwise handshakes pass by it.
 //!
 //! ```
 //! use switchboard::testing::World;
@@ -57,34 +59,48 @@
 //! let mut world = World::new();
 //! world.server.zone("/", Door);
 //! world.server.http("/page", |_, _| "hello");
+//! world.server.websocket("/feed", |conn, message| conn.send(message));
 //! assert_eq!(world.get("/page").status, 401);
+//! let eve = world.connect();
+//! world.upgrade(eve, "/feed");
+//! assert_eq!(world.answer(eve).status, 401);
 //! ```
 //!
 //! # Requests that have two readings
 //!
-//! HTTP/1.1 allows some leniency. This server allows none, so that a proxy and the server never
-//! read one message in two ways. After each of these faults the connection closes.
+//! HTTP/1.1 allows some leniency. Where it would let a proxy and the server read one message in two
+//! ways, this server allows none. After each of these faults the connection closes.
 //!
 //! | what | status |
 //! | --- | --- |
 //! | `Content-Length` twice, as a list, or beside `Transfer-Encoding` | 400 |
 //! | `Content-Length` with a sign, leading zeros or white space in it | 400 |
-//! | `Transfer-Encoding` in HTTP/1.0, or `chunked` twice | 400 |
-//! | a transfer coding other than `chunked` | 501 |
+//! | `Transfer-Encoding` in HTTP/1.0, `chunked` twice, or not as the last coding | 400 |
+//! | another transfer coding before `chunked` | 501 |
 //! | a bare CR or LF, NUL, another control character | 400 |
 //! | a folded field, white space before a colon | 400 |
 //! | `Host` missing in HTTP/1.1, twice, or as a list | 400 |
 //! | `Host` with a user, a path or a malformed port | 400 |
-//! | a target with a fragment, a malformed `%` escape, or a byte that is not ASCII | 400 |
+//! | a target with a fragment, or a path with a malformed `%` escape or other than ASCII | 400 |
+//! | a query that is not UTF-8, or with a space or control character | 400 |
 //! | a path that climbs above the root, or is not UTF-8 when decoded | 400 |
 //! | a path with `/`, `\` or a control character hidden in an escape | 400 |
 //! | a chunk size with a sign, white space or more than 16 digits | 400 |
+//! | a chunk extension without a name, or with an open quote | 400 |
 //! | anything but CR LF around a chunk | 400 |
 //! | a handshake by another method, in HTTP/1.0, or without its fields | 400 |
+//! | a handshake with a malformed `Sec-WebSocket-Extensions`, compression or not | 400 |
 //! | a handshake for another version than 13 | 426 |
+//! | a method above 32 bytes, or `CONNECT` | 501 |
 //! | an HTTP version other than 1.0 and 1.1 | 505 |
 //!
-//! In an absolute target, the authority replaces `Host`. `Host` must still be present.
+//! In an absolute target, the authority replaces `Host`. `Host` must still be present. Empty list
+//! elements count for nothing (RFC 9110 5.6.1), as in `Connection: upgrade,`.
+//!
+//! A query is handed on as the client sent it. Browsers send `?rate=50%` and `?q=%u00e9` as users
+//! type them, so a malformed escape is no fault of the request. Code that decodes
+//! [`query`](crate::Request::query) decides; [`query_pairs`](crate::Request::query_pairs) keeps a
+//! malformed escape as it is.
 //!
 //! On a WebSocket, each violation is answered with a Close frame. Lengths must have their shortest
 //! encoding. Reserved bits must be clear unless an extension was agreed on. Text is refused at its
@@ -103,6 +119,7 @@
 //! | what | default | option | beyond it |
 //! | --- | --- | --- | --- |
 //! | request head | 16 KiB | `max_head` | 431 |
+//! | method | 32 bytes | | 501 |
 //! | header fields | 100 | `max_headers`, at most 128 | 431 |
 //! | request target | 8 KiB | `max_target` | 414 |
 //! | request body | what the handler names | `Reply::Body(limit)` | 413 |

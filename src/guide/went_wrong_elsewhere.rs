@@ -43,8 +43,9 @@
 //! `websocket_handshake`: `field_row_20_pages_of_other_hosts_are_refused`.
 //!
 //! **21. Upgrades skipped the authentication.** Next.js GHSA-c4j6-fc7j-m34r, ecnepsnai/web
-//! SNYK-1314357. Here an upgrade is a request like any other: a zone at `/` that is registered
-//! first sees all of them.
+//! SNYK-1314357. Here an upgrade is a request like any other: a handler at `/` that is registered
+//! first sees all of them. A closure for plain HTTP sees them with
+//! [`Zone::upgrades`](crate::Zone::upgrades).
 //! `sim_zones`: `field_row_21_zone_at_the_root_guards_pages_and_upgrades_alike`.
 //!
 //! **29. Closing inside the upgrade handler.** libwebsockets is reported to have used freed memory

@@ -7,6 +7,7 @@
 use std::io::Write;
 
 use super::characters::{is_token_byte, is_value_byte};
+use super::chunk_extension::ChunkExtension;
 use super::request_error::RequestError;
 
 /// The end of a chunked body without trailers: a chunk of size 0 and an empty line.
@@ -70,7 +71,7 @@ pub struct Chunked {
 enum State {
     #[default]
     Size,
-    Extension,
+    Extension(ChunkExtension),
     SizeLf,
     Data,
     DataCr,
@@ -134,8 +135,8 @@ impl Chunked {
     fn step(&mut self, byte: u8, limit: u64) -> Result<State, RequestError> {
         match (self.state, byte) {
             (State::Size, _) => self.size(byte),
-            (State::Extension, b'\r') => Ok(State::SizeLf),
-            (State::Extension, _) => self.extension(byte),
+            (State::Extension(part), b'\r') if part.may_end() => Ok(State::SizeLf),
+            (State::Extension(part), _) => self.extension(part, byte),
             (State::SizeLf, b'\n') => self.begin_chunk(limit),
             (State::DataCr, b'\r') => Ok(State::DataLf),
             (State::DataLf, b'\n') => Ok(State::Size),
@@ -164,23 +165,21 @@ impl Chunked {
             (None, b'\r') if self.line > 0 => Ok(State::SizeLf),
             (None, b';') if self.line > 0 => {
                 self.line = 0;
-                Ok(State::Extension)
+                Ok(State::Extension(ChunkExtension::default()))
             }
             _ => Err(RequestError::MalformedChunkSize),
         }
     }
 
-    /// RFC 9112 section 7.1.1. Ignored, but a control character could end the line in another
+    /// RFC 9112 section 7.1.1. Ignored, but what breaks the grammar could end the line in another
     /// program's reading.
-    fn extension(&mut self, byte: u8) -> Result<State, RequestError> {
-        if !is_value_byte(byte) {
-            return Err(RequestError::MalformedChunkExtension);
-        }
+    fn extension(&mut self, part: ChunkExtension, byte: u8) -> Result<State, RequestError> {
+        let next = part.step(byte).ok_or(RequestError::MalformedChunkExtension)?;
         self.line += 1;
         self.extensions += 1;
         match self.line > MAX_EXTENSION || self.extensions > MAX_EXTENSIONS {
             true => Err(RequestError::ChunkExtensionTooLong),
-            false => Ok(State::Extension),
+            false => Ok(State::Extension(next)),
         }
     }
 

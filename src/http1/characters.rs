@@ -5,7 +5,7 @@
 const TOKEN: u8 = 1 << 0;
 /// A byte that ends a word of a request line: space, and every control character.
 const GAP: u8 = 1 << 1;
-/// A byte that no target may hold: not ASCII, or one of `"`, `<` and `>` (RFC 3986 section 2).
+/// A byte that no path may hold: not ASCII, or one of `"`, `<` and `>` (RFC 3986 section 2).
 pub(super) const FOREIGN: u8 = 1 << 2;
 /// `#` begins a fragment, which never leaves the client (RFC 9110 section 4.2.5).
 pub(super) const FRAGMENT: u8 = 1 << 3;
@@ -67,8 +67,9 @@ pub(crate) fn is_value_byte(byte: u8) -> bool {
     byte == b'\t' || !byte.is_ascii_control()
 }
 
-/// Splits a list at its commas and trims each element (RFC 9110 section 5.6.1). Keeps empty
-/// elements.
+/// Splits a list at its commas and trims each element. Skips empty elements, which count for
+/// nothing (RFC 9110 section 5.6.1.2).
 pub(crate) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
+    let trimmed = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+    trimmed.filter(|element| !element.is_empty())
 }

@@ -11,6 +11,7 @@
 
 mod body;
 mod characters;
+mod chunk_extension;
 mod date;
 pub mod event_stream;
 mod extensions;
@@ -43,6 +44,7 @@ pub(crate) use host::{is_authority, parse_port, split_port};
 pub(crate) use known_headers::Known;
 pub(crate) use percent::is_well_formed;
 pub use query::QueryPairs;
+pub(crate) use query::is_query;
 pub use request::Request;
 pub use request_error::RequestError;
 pub use request_headers::BodyLength;

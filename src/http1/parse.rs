@@ -10,11 +10,8 @@ use super::header_lines::{HeaderSlots, RequestParts};
 use super::request::Request;
 use super::request_error::RequestError;
 use super::request_headers::RequestHeaders;
-use super::scan::{HeadLimits, MAX_HEADERS};
+use super::scan::{HeadLimits, MAX_HEADERS, MAX_METHOD};
 use super::target::Target;
-
-/// Bytes of the longest method that is passed on; registered ones have up to 17.
-const MAX_METHOD: usize = 32;
 
 impl<'h> Request<'h> {
     /// Judges the head that the input begins with. Bytes after its end are not looked at.

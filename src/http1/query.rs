@@ -1,5 +1,5 @@
-//! The pairs of a query and of a `Cookie` line, taken apart on demand. This file knows text only.
-//! form_urlencoded decodes; the target has only well-formed escapes.
+//! The characters of a query, and the pairs of a query and of a `Cookie` line, taken apart on
+//! demand. This file knows text only. form_urlencoded decodes, and keeps a malformed escape.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -41,6 +41,12 @@ impl fmt::Debug for QueryPairs<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.clone()).finish()
     }
+}
+
+/// Whether a query is handed on: it has no space, control character or `#`. Browsers send `100%`,
+/// `%u00e9` and `"` as users type them.
+pub(crate) fn is_query(query: &str) -> bool {
+    !query.contains(|character: char| character.is_control() || matches!(character, ' ' | '#'))
 }
 
 /// The decoded value of the first pair with a name. Decodes no other value, so that a lookup in

@@ -52,14 +52,15 @@ impl<'h> Request<'h> {
         self.headers.version()
     }
 
-    /// Returns the request target as sent: visible ASCII without a fragment.
+    /// Returns the request target as sent, without space, control character and fragment. All but
+    /// the query is visible ASCII.
     #[must_use]
     pub fn target(&self) -> &'h str {
         self.target.raw
     }
 
     /// Returns the path, percent-decoded, with `.`, `..` and empty segments resolved; `*` for
-    /// `OPTIONS *`.
+    /// `OPTIONS *` (RFC 9112 section 3.2.4).
     ///
     /// A path has one reading. A path is answered with 400 before any handler runs if it holds an
     /// encoded `/` or `\`, a raw `\`, or an encoded control character. So is one that leads above
@@ -71,6 +72,17 @@ impl<'h> Request<'h> {
     }
 
     /// Returns the query as sent, without its `?`; `None` if the target has no `?`.
+    ///
+    /// A query is text in UTF-8 without space, control character and `#`. All else is handed on
+    /// unchanged, such as `100%`, `%u00e9`, `"` or `é`: the program that decodes it decides.
+    ///
+    /// ```
+    /// use switchboard::testing::World;
+    ///
+    /// let mut world = World::new();
+    /// world.server.http("/", |_, request| request.query().unwrap_or("none").to_owned());
+    /// assert_eq!(world.get("/?rate=50%&q=%u00e9").text(), "rate=50%&q=%u00e9");
+    /// ```
     #[must_use]
     pub fn query(&self) -> Option<&'h str> {
         self.target.query
@@ -78,7 +90,9 @@ impl<'h> Request<'h> {
 
     /// Returns the pairs of the query in order, decoded as forms encode them: `+` is a space.
     ///
-    /// A pair without `=` has an empty value. Bytes that are not UTF-8 become U+FFFD.
+    /// A pair without `=` has an empty value. A `%` without two hexadecimal digits behind it stays
+    /// as it is: `100%` decodes to `100%`. Bytes that are not UTF-8 become U+FFFD. So every query
+    /// decodes; a program that must refuse a malformed one reads [`query`](Request::query).
     #[must_use]
     pub fn query_pairs(&self) -> QueryPairs<'h> {
         QueryPairs::new(self.target.query)
@@ -222,11 +236,11 @@ impl<'h> Request<'h> {
         self
     }
 
-    /// Returns the prefix of the zone that is asked, such as `/` or `/chat`.
+    /// Returns the prefix of the zone that is asked, such as `/`, `/chat` or `*`.
     #[must_use]
     pub fn zone(&self) -> &str {
         match self.zone_len {
-            0 | 1 => "/",
+            0 => "/",
             len => self.path().get(..len).unwrap_or("/"),
         }
     }
@@ -238,12 +252,13 @@ impl<'h> Request<'h> {
     #[must_use]
     pub fn suffix(&self) -> &str {
         match self.zone_len {
-            0 | 1 => self.path(),
+            0 => self.path(),
+            1 if self.path() != "*" => self.path(),
             len => self.path().get(len..).unwrap_or(self.path()),
         }
     }
 
-    /// Notes that the first `prefix_len` bytes of the path matched a zone; 0 and 1 mean `/`.
+    /// Notes that the first `prefix_len` bytes of the path matched a zone; 0 means `/`.
     pub(crate) fn set_zone(&mut self, prefix_len: usize) {
         self.zone_len = prefix_len;
     }

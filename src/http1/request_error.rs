@@ -69,9 +69,9 @@ request_errors! {
     FoldedHeader BAD_REQUEST "a folded header line"
     // The request target: RFC 9112 section 3.2, RFC 3986.
     MalformedTarget BAD_REQUEST "a request target in none of the forms that exist"
-    TargetCharacter BAD_REQUEST "a character in the request target that no URI has"
+    TargetCharacter BAD_REQUEST "a character in the request target that must be percent-encoded"
     TargetFragment BAD_REQUEST "a fragment in the request target"
-    TargetEscape BAD_REQUEST "a % in the request target that two hexadecimal digits do not follow"
+    TargetEscape BAD_REQUEST "a % in the path that two hexadecimal digits do not follow"
     TargetControl BAD_REQUEST "an encoded control character in the path"
     TargetSeparator BAD_REQUEST "a backslash, an encoded one or an encoded slash in the path"
     TargetNotUtf8 BAD_REQUEST "a path that does not decode to UTF-8"
@@ -88,6 +88,7 @@ request_errors! {
     LengthAndTransferEncoding BAD_REQUEST "both Content-Length and Transfer-Encoding"
     TransferEncodingBeforeHttp11 BAD_REQUEST "Transfer-Encoding in HTTP/1.0"
     MalformedTransferEncoding BAD_REQUEST "a malformed Transfer-Encoding"
+    ChunkedNotLast BAD_REQUEST "a Transfer-Encoding whose last coding is not chunked"
     DoubledChunked BAD_REQUEST "the chunked transfer coding applied more than once"
     // The chunked body: RFC 9112 section 7.1.
     MalformedChunkSize BAD_REQUEST "a malformed chunk size"
@@ -109,6 +110,7 @@ request_errors! {
         "a WebSocket handshake without exactly one Sec-WebSocket-Version"
     UnsupportedWebSocketVersion UPGRADE_REQUIRED "a Sec-WebSocket-Version other than 13"
     MalformedSubprotocol BAD_REQUEST "a malformed Sec-WebSocket-Protocol"
+    MalformedExtensions BAD_REQUEST "a malformed Sec-WebSocket-Extensions"
     OriginRefused FORBIDDEN "an Origin that may not open a WebSocket here"
     // Limits and deadlines: RFC 9110 section 15.5, RFC 6585 section 5.
     HeadTimeout REQUEST_TIMEOUT "the head did not arrive in time"

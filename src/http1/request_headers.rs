@@ -116,10 +116,7 @@ impl<'h> RequestHeaders<'h> {
             Known::Connection => self.connection_options(value),
             // RFC 9110 section 10.1.1: there is no other expectation, and none in HTTP/1.0.
             Known::Expect if self.version == Version::Http10 => {}
-            Known::Expect if again || !value.eq_ignore_ascii_case(b"100-continue") => {
-                return Err(RequestError::ExpectationFailed);
-            }
-            Known::Expect => self.facts |= EXPECTS_CONTINUE,
+            Known::Expect => return self.expectations(value),
             Known::Upgrade
                 if is(value, b"websocket")
                     || elements(value).any(|protocol| is(protocol, b"websocket")) =>
@@ -135,6 +132,18 @@ impl<'h> RequestHeaders<'h> {
             | Known::SecWebSocketOrigin
             | Known::SecWebSocketProtocol
             | Known::SecWebSocketExtensions => {}
+        }
+        Ok(())
+    }
+
+    /// RFC 9110 section 10.1.1.
+    #[cold]
+    fn expectations(&mut self, value: &[u8]) -> Result<(), RequestError> {
+        for expectation in elements(value) {
+            if self.says(EXPECTS_CONTINUE) || !expectation.eq_ignore_ascii_case(b"100-continue") {
+                return Err(RequestError::ExpectationFailed);
+            }
+            self.facts |= EXPECTS_CONTINUE;
         }
         Ok(())
     }
@@ -168,8 +177,8 @@ impl<'h> RequestHeaders<'h> {
         Ok(())
     }
 
-    /// RFC 9112 section 6.1: `chunked` is the only coding, and stands once. Content-Length beside
-    /// it would be a second reading.
+    /// RFC 9112 sections 6.1 and 6.3: `chunked` is the last coding, stands once, and no other is
+    /// known. Content-Length beside it would be a second reading.
     #[cold]
     fn transfer_coding(&self) -> Result<BodyLength, RequestError> {
         if self.has(Known::ContentLength) {
@@ -178,18 +187,21 @@ impl<'h> RequestHeaders<'h> {
         if self.version == Version::Http10 {
             return Err(RequestError::TransferEncodingBeforeHttp11);
         }
-        let mut chunked = false;
+        let (mut chunked, mut others, mut is_last) = (0, 0, false);
         for coding in self.values("transfer-encoding").flat_map(elements) {
-            match coding {
-                _ if !is_token(coding) => return Err(RequestError::MalformedTransferEncoding),
-                _ if !coding.eq_ignore_ascii_case(b"chunked") => {
-                    return Err(RequestError::UnknownTransferCoding);
-                }
-                _ if chunked => return Err(RequestError::DoubledChunked),
-                _ => chunked = true,
+            if !is_token(coding) {
+                return Err(RequestError::MalformedTransferEncoding);
             }
+            is_last = coding.eq_ignore_ascii_case(b"chunked");
+            *(if is_last { &mut chunked } else { &mut others }) += 1;
         }
-        Ok(BodyLength::Chunked)
+        match (is_last, chunked, others) {
+            // Section 6.3: the end of the body is not certain, whether the coding is known or not.
+            (false, ..) => Err(RequestError::ChunkedNotLast),
+            (true, 1, 0) => Ok(BodyLength::Chunked),
+            (true, 1, _) => Err(RequestError::UnknownTransferCoding),
+            (true, ..) => Err(RequestError::DoubledChunked),
+        }
     }
 
     fn has(&self, known: Known) -> bool {

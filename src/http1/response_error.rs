@@ -62,7 +62,6 @@ response_errors! {
     NotSwitched "a status other than 101"
     // What comes with 101: RFC 6455 section 4.1.
     SwitchedInHttp10 "a switch of protocols in HTTP/1.0"
-    SwitchedWithBody "a switch of protocols with a body"
     MissingUpgrade "a 101 without Upgrade"
     WrongUpgrade "an Upgrade that is not websocket alone"
     MissingConnectionUpgrade "a 101 without Connection: upgrade"

@@ -97,10 +97,11 @@ impl<'h> ResponseHead<'h> {
         let Some(parts) = ResponseParts::read(head, &mut slots.lines[..most]) else {
             return Err(response_fault(head, most));
         };
-        // RFC 9112 section 4: a space follows the status, even where no reason does.
-        let has_space = head.get("HTTP/1.1 101".len()) == Some(&b' ');
+        // RFC 9112 section 4: a space follows the status, even where no reason does. Many servers
+        // leave out both, and browsers take that.
+        let ends = matches!(head.get("HTTP/1.1 101".len()), Some(b' ' | b'\r'));
         match StatusCode::from_u16(parts.status) {
-            Ok(status) if has_space => {
+            Ok(status) if ends => {
                 Ok(ResponseHead { version: parts.version, status, lines: parts.lines })
             }
             _ => Err(ResponseError::MalformedStatusLine),

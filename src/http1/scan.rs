@@ -5,7 +5,11 @@
 //! httparse begins anew at every call. If a head of 16 KiB arrives byte by byte, httparse reads 134
 //! MB in 16,384 calls; this file reads each byte once.
 
+use super::characters::is_token;
 use super::request_error::RequestError;
+
+/// Bytes of the longest method that is passed on; registered ones have up to 17.
+pub(super) const MAX_METHOD: usize = 32;
 
 /// The most header lines that a limit can allow.
 pub const MAX_HEADERS: usize = 128;
@@ -62,9 +66,10 @@ pub enum Scan<Fault = RequestError> {
 /// Looks for the end of a request head in all bytes that have arrived of it.
 ///
 /// `resume` is 0 at first, and then what the last [`Scan::Partial`] holds. No byte before `resume`
-/// is looked at again, so the work is linear however the bytes arrive. A request line that outgrows
-/// its limit is looked at once more. A forbidden byte is refused when it arrives, not when the head
-/// is whole. One CRLF before the request line is skipped (RFC 9112 section 2.2).
+/// is looked at again, so the work is linear however the bytes arrive. The bytes of a method, and a
+/// request line that outgrows its limit, are looked at once more. A forbidden byte is refused when
+/// it arrives, not when the head is whole. So is the 33rd byte of a method, with 501 (RFC 9112
+/// section 3). One CRLF before the request line is skipped (section 2.2).
 ///
 /// ```
 /// use switchboard::proto::http1::{HeadLimits, RequestError, Scan, scan};
@@ -77,20 +82,47 @@ pub enum Scan<Fault = RequestError> {
 /// ```
 pub fn scan(input: &[u8], resume: usize, limits: &HeadLimits) -> Scan {
     let mut resume = resume;
+    let head = &input[..input.len().min(limits.head)];
+    if has_endless_method(head, resume) {
+        return Scan::Refused(RequestError::MethodNotImplemented);
+    }
     let line_limit = limits.target.saturating_add(REQUEST_LINE_SLACK);
-    if resume <= line_limit && line_limit < input.len().min(limits.head) {
-        match walk(&input[..line_limit], resume) {
-            Scan::Partial(_) if !input[2..line_limit].contains(&b'\n') => {
-                return Scan::Refused(RequestError::TargetTooLong);
+    if resume <= line_limit && line_limit < head.len() {
+        match walk(&head[..line_limit], resume) {
+            Scan::Partial(_) if !head[2..line_limit].contains(&b'\n') => {
+                return Scan::Refused(endless_line_fault(&head[..line_limit], limits.target));
             }
             Scan::Partial(seen) => resume = seen,
             verdict => return verdict,
         }
     }
-    let verdict = walk(&input[..input.len().min(limits.head)], resume);
+    let verdict = walk(head, resume);
     match verdict {
         Scan::Partial(_) if input.len() >= limits.head => Scan::Refused(RequestError::HeadTooLarge),
         verdict => verdict,
+    }
+}
+
+/// Whether the request line begins with a token that is longer than any method.
+///
+/// A line whose method has been seen in an earlier call is not looked at again.
+fn has_endless_method(head: &[u8], resume: usize) -> bool {
+    const LEN: usize = MAX_METHOD + 1;
+    resume < LEN + 2 && {
+        let line = head.strip_prefix(b"\r\n").unwrap_or(head);
+        line.first_chunk::<LEN>().is_some_and(|method| is_token(method))
+    }
+}
+
+/// Names the fault of a request line that has outgrown its limit.
+#[cold]
+fn endless_line_fault(line: &[u8], limit: usize) -> RequestError {
+    let line = line.strip_prefix(b"\r\n").unwrap_or(line);
+    let mut words = line.split(|&byte| byte == b' ');
+    match (words.next(), words.next(), words.next()) {
+        (Some(method), ..) if !is_token(method) => RequestError::MalformedMethod,
+        (_, Some(target), Some(_)) if target.len() <= limit => RequestError::MalformedRequestLine,
+        _ => RequestError::TargetTooLong,
     }
 }
 

@@ -1,5 +1,5 @@
 //! The request target (RFC 9112 section 3.2): its form, and the one reading of its path. This file
-//! refuses a target with two readings, and does not repair it. It knows no zones and no headers.
+//! refuses a path with two readings, and does not repair it. It knows no zones and no headers.
 
 use std::borrow::Cow;
 
@@ -9,6 +9,7 @@ use percent_encoding::percent_decode_str;
 use super::characters::{BACKSLASH, ESCAPE, FOREIGN, FRAGMENT, QUERY, classes_in};
 use super::host::is_authority;
 use super::percent::{escapes, is_well_formed};
+use super::query::is_query;
 use super::request_error::RequestError;
 
 /// A judged request target.
@@ -31,24 +32,12 @@ impl<'h> Target<'h> {
         if classes & FRAGMENT != 0 {
             return Err(RequestError::TargetFragment);
         }
-        if classes & FOREIGN != 0 {
-            return Err(RequestError::TargetCharacter);
-        }
-        if classes & ESCAPE != 0 && !is_well_formed(raw) {
-            return Err(RequestError::TargetEscape);
-        }
-        // RFC 9112 section 3.2.4: the server as a whole.
-        if raw == "*" {
-            return match *method {
-                Method::OPTIONS => {
-                    Ok(Target { raw, path: Cow::Borrowed(raw), query: None, authority: None })
-                }
-                _ => Err(RequestError::TargetAsterisk),
-            };
+        if classes & (FOREIGN | ESCAPE) != 0 {
+            judge_characters(raw)?;
         }
         let (authority, rest) = match raw.starts_with('/') {
             true => (None, raw),
-            false => split_absolute(raw).map(|(authority, rest)| (Some(authority), rest))?,
+            false => split_other(raw, method)?,
         };
         let (path, query) = match classes & QUERY {
             0 => (rest, None),
@@ -60,8 +49,35 @@ impl<'h> Target<'h> {
     }
 }
 
-/// Splits an absolute target behind its authority (RFC 9112 section 3.2.2).
+/// Judges the characters and escapes of a target. Its path must have one reading. Its query is
+/// handed on as it is, since browsers send a lone `%` as the user types it.
 #[cold]
+fn judge_characters(raw: &str) -> Result<(), RequestError> {
+    let (path, query) = raw.split_once('?').unwrap_or((raw, ""));
+    if classes_in(path) & FOREIGN != 0 || !is_query(query) {
+        return Err(RequestError::TargetCharacter);
+    }
+    if is_well_formed(path) { Ok(()) } else { Err(RequestError::TargetEscape) }
+}
+
+/// Splits a target that does not begin with its path into its authority, and its path with the
+/// query. The path `*` means the server as a whole, and so does `OPTIONS` of an absolute target
+/// without a path (RFC 9112 section 3.2.4).
+#[cold]
+fn split_other<'h>(
+    raw: &'h str,
+    method: &Method,
+) -> Result<(Option<&'h str>, &'h str), RequestError> {
+    let is_options = *method == Method::OPTIONS;
+    if raw == "*" {
+        return if is_options { Ok((None, raw)) } else { Err(RequestError::TargetAsterisk) };
+    }
+    let (authority, rest) = split_absolute(raw)?;
+    let rest = if is_options && rest.is_empty() { "*" } else { rest };
+    Ok((Some(authority), rest))
+}
+
+/// Splits an absolute target behind its authority (RFC 9112 section 3.2.2).
 fn split_absolute(raw: &str) -> Result<(&str, &str), RequestError> {
     let (scheme, rest) = raw.split_once("://").ok_or(RequestError::MalformedTarget)?;
     if !["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {

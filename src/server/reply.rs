@@ -95,6 +95,16 @@ impl Server {
     ) {
         let draining = self.context.draining.is_some();
         let Some((mut at, delivery)) = self.context.lease(slot) else { return };
+        // Behind a 101 a takeover speaks its own protocol. All else must be final, or the client
+        // takes the next answer for this one (RFC 9110 15.2).
+        let mended;
+        let response = match response.status().is_informational() {
+            true if framing != Some(http1::Framing::None) => {
+                mended = not_final();
+                &mended
+            }
+            _ => response,
+        };
         let date = at.books.clock.date();
         let last = !terms.keep_alive
             || draining
@@ -178,8 +188,13 @@ impl Server {
         stream: &EventStream,
         request: &mut Request<'_>,
     ) {
-        if stream.response.status() != 200 || terms.head_only {
+        if stream.response.status() != 200 {
             return self.respond(slot, terms, &stream.response);
+        }
+        if terms.head_only {
+            // GET has no Content-Length either (RFC 9110 8.6).
+            self.write_response(slot, terms, &stream.response, Some(http1::Framing::None));
+            return self.next_request(slot);
         }
         self.write_response(slot, terms, &stream.response, Some(http1::Framing::UntilClose));
         if let Some((mut at, delivery)) = self.context.lease(slot) {
@@ -203,14 +218,18 @@ impl Server {
         stream: &Stream,
         request: &mut Request<'_>,
     ) {
+        let status = stream.response.status().as_u16();
+        if stream.response.status().is_informational() {
+            return self.respond(slot, terms, &stream.response);
+        }
         let framing = match (stream.length, terms.version) {
+            _ if status == 205 => http1::Framing::Length(0), // RFC 9110 15.3.6
             (Some(n), _) => http1::Framing::Length(n),
             (None, Version::Http11) => http1::Framing::Chunked,
             (None, Version::Http10) => http1::Framing::UntilClose,
         };
         self.write_response(slot, terms, &stream.response, Some(framing));
-        let status = stream.response.status().as_u16();
-        let bodiless = terms.head_only || matches!(status, 100..=199 | 204 | 304);
+        let bodiless = terms.head_only || matches!(status, 204 | 205 | 304);
         let framing = if bodiless { http1::Framing::None } else { framing };
         self.keep_request(slot, entry, request, Progress::Stream(framing));
         self.context.table.with(slot, |at| at.enter(Phase::Responding));
@@ -272,6 +291,13 @@ impl Server {
         // Requests that were pipelined behind this one have waited for its answer.
         self.context.table.with(slot, |at| at.read_later());
     }
+}
+
+/// Makes the answer in place of a final response with a 1xx status.
+#[cold]
+fn not_final() -> Response {
+    Response::text("the handler's response has a status of 1xx: a final answer has 200 or above")
+        .with_status(500)
 }
 
 /// Selects the first of the client's subprotocols that the handler speaks.

@@ -7,6 +7,7 @@ use http::Method;
 
 use super::input::Consumed;
 use super::server::Server;
+use super::zones::WHOLE_SERVER;
 use crate::connection::{Exchange, Flags, Incoming, Phase, Progress, Terms};
 use crate::context::Reply;
 use crate::http1::{
@@ -122,7 +123,11 @@ impl Server {
     ) -> Walk {
         while let Some(entry) = self.zones.next(request.path(), from) {
             from = entry + 1;
-            if self.zones.entries[entry].refuses(request.method()).is_some() {
+            let zone = &self.zones.entries[entry];
+            if zone.refuses(request.method()).is_some() {
+                continue;
+            }
+            if !zone.upgrades && request.is_websocket() {
                 continue;
             }
             match self.ask(slot, entry, request, body) {
@@ -134,8 +139,15 @@ impl Server {
     }
 
     /// Makes the answer where no zone replied: 405 with the methods of every zone that takes
-    /// others, else 404.
+    /// others, else 404; 204 for the server as a whole (RFC 9110 9.3.7).
     fn unanswered(&self, request: &Request<'_>) -> Response {
+        if request.path() == WHOLE_SERVER {
+            return Response::empty(204);
+        }
+        if request.is_websocket() {
+            let text = "not found: no zone at this path takes a WebSocket";
+            return Response::text(text).with_status(404);
+        }
         let mut allowed: Vec<Method> = Vec::new();
         let mut from = 0;
         while let Some(entry) = self.zones.next(request.path(), from) {

@@ -223,6 +223,9 @@ impl Server {
     /// Serves plain HTTP at a prefix with a closure that returns a text, a
     /// [`Response`](crate::Response) or another [`Reply`].
     ///
+    /// WebSocket handshakes are passed on to the next zone, without a call of the closure. A
+    /// closure that guards WebSockets, or upgrades them, needs [`Zone::upgrades`].
+    ///
     /// A closure has no other callbacks. If it returns [`Reply::Body`], the client gets 404. If it
     /// returns [`Reply::Stream`], the response never ends. Implement [`Handler`] for these.
     pub fn http<Z, F, R>(&mut self, zone: Z, requests: F) -> ZoneId<impl Handler + use<Z, F, R>>
@@ -231,7 +234,7 @@ impl Server {
         F: FnMut(&mut Conn<'_>, &mut Request<'_>) -> R + 'static,
         R: Into<Reply> + 'static,
     {
-        self.zone(zone, Requests(requests))
+        self.zone(zone.into().or_upgrades(false), Requests(requests))
     }
 
     /// Sets the default options. They hold for HTTP, and for every WebSocket or event stream that

@@ -36,6 +36,8 @@ pub struct Zone {
     prefix: Box<str>,
     methods: Vec<Method>,
     origins: Origins,
+    /// `None` leaves it to the handler's kind: see [`Zone::upgrades`].
+    upgrades: Option<bool>,
 }
 
 impl Zone {
@@ -43,11 +45,40 @@ impl Zone {
     ///
     /// The prefix is written decoded, as `/café`. A prefix with an escape, `..` or a query matches
     /// nothing. A missing first slash and a trailing one are ignored.
+    ///
+    /// The prefix `*` takes `OPTIONS *`, a request to the server as a whole, and nothing else (RFC
+    /// 9112 3.2.4). No other prefix takes it. If no zone at `*` replies, the answer is 204 without
+    /// `Allow` and `Content-Length`.
+    ///
+    /// ```
+    /// use switchboard::testing::World;
+    /// use switchboard::{Response, Zone};
+    ///
+    /// let mut world = World::new();
+    /// let ping = |world: &mut World| {
+    ///     let client = world.connect();
+    ///     world.write(client, "OPTIONS * HTTP/1.1\r\nHost: example.com\r\n\r\n");
+    ///     world.read(client)
+    /// };
+    /// world.server.http("/", |_, _| "the page");
+    /// assert!(ping(&mut world).starts_with(b"HTTP/1.1 204 "));
+    /// world.server.http(Zone::new("*"), |_, _| Response::new(200).header("Allow", "GET"));
+    /// assert!(ping(&mut world).starts_with(b"HTTP/1.1 200 "));
+    /// ```
     #[must_use]
     pub fn new(prefix: &str) -> Zone {
         let inner = prefix.trim_matches('/');
-        let prefix = if inner.is_empty() { String::new() } else { format!("/{inner}") };
-        Zone { prefix: prefix.into(), methods: Vec::new(), origins: Origins::default() }
+        let prefix = match prefix {
+            WHOLE_SERVER => prefix.to_owned(),
+            _ if inner.is_empty() => String::new(),
+            _ => format!("/{inner}"),
+        };
+        Zone {
+            prefix: prefix.into(),
+            methods: Vec::new(),
+            origins: Origins::default(),
+            upgrades: None,
+        }
     }
 
     /// Sets the methods that the zone takes. GET includes HEAD (RFC 9110 9.1).
@@ -81,7 +112,49 @@ impl Zone {
         self.origins = Origins::Any;
         self
     }
+
+    /// Sets whether the zone sees WebSocket handshakes, and parts of one: see
+    /// [`Request::is_websocket`](crate::Request::is_websocket).
+    ///
+    /// By default the closure of [`Server::http`](crate::Server::http) sees none: they are passed
+    /// on to the next zone, since a page is no answer to a handshake. A closure that guards others,
+    /// or that returns an [`Upgrade`](crate::Upgrade), needs `upgrades(true)`. Every other handler
+    /// sees them, and its own answer stands. If no zone takes a handshake, the answer is a 404 that
+    /// says so. Upgrades to another protocol than `websocket` are ignored (RFC 9110 7.8).
+    ///
+    /// ```
+    /// use switchboard::testing::World;
+    /// use switchboard::{Reply, Response, Zone};
+    ///
+    /// let mut world = World::new();
+    /// world.server.http(Zone::new("/").upgrades(true), |_, request| match request.cookie("user") {
+    ///     Some(_) => Reply::Pass,
+    ///     None => Response::text("who are you?").with_status(401).into(),
+    /// });
+    /// world.server.http("/", |_, _| "the page");
+    /// world.server.websocket("/", |conn, message| conn.send(message));
+    ///
+    /// let eve = world.connect();
+    /// world.upgrade(eve, "/");
+    /// assert_eq!(world.answer(eve).status, 401);
+    /// let request = switchboard::http::Request::get("/").header("Cookie", "user=ada");
+    /// world.websocket(request); // passes the guard and the page
+    /// ```
+    #[must_use]
+    pub fn upgrades(mut self, sees_upgrades: bool) -> Zone {
+        self.upgrades = Some(sees_upgrades);
+        self
+    }
+
+    /// Says what the zone does with handshakes, unless the program has said it.
+    pub(crate) fn or_upgrades(mut self, sees_upgrades: bool) -> Zone {
+        self.upgrades.get_or_insert(sees_upgrades);
+        self
+    }
 }
+
+/// The prefix, and the path, of a request to the server as a whole.
+pub(crate) const WHOLE_SERVER: &str = "*";
 
 impl From<&str> for Zone {
     fn from(prefix: &str) -> Zone {
@@ -100,6 +173,8 @@ pub(crate) struct Entry {
     prefix: Box<str>,
     methods: Vec<Method>,
     pub(crate) origins: Origins,
+    /// Whether the handler is asked about WebSocket handshakes.
+    pub(crate) upgrades: bool,
     pub(crate) handler: u16,
 }
 
@@ -138,14 +213,15 @@ impl Zones {
         // More handlers would need a wider number in every connection.
         let number = u16::try_from(self.handlers.len()).expect("at most 65,536 handlers");
         self.handlers.push(handler);
-        for Zone { prefix, methods, origins } in zones {
+        for Zone { prefix, methods, origins, upgrades } in zones {
+            let upgrades = upgrades.unwrap_or(true);
             self.longest = self.longest.max(prefix.len());
             let place = self.place(prefix.as_bytes()).unwrap_or_else(|place| {
                 self.prefixes.insert(place, (prefix.clone(), Vec::new()));
                 place
             });
             self.prefixes[place].1.push(self.entries.len());
-            self.entries.push(Entry { prefix, methods, origins, handler: number });
+            self.entries.push(Entry { prefix, methods, origins, upgrades, handler: number });
         }
         number
     }
@@ -212,14 +288,15 @@ mod tests {
 
     #[test]
     fn zones_match_whole_segments_in_order() {
-        let prefixes = ["/foo", "/", "/foo/bar", "/foo/", "/foobar"];
+        let prefixes = ["/foo", "/", "/foo/bar", "/foo/", "/foobar", "*", "/*"];
         assert_eq!(matches(&prefixes, "/foo"), [0, 1, 3]);
         assert_eq!(matches(&prefixes, "/foo/"), [0, 1, 3]);
         assert_eq!(matches(&prefixes, "/foo/x"), [0, 1, 3]);
         assert_eq!(matches(&prefixes, "/foo/bar/x"), [0, 1, 2, 3]);
         assert_eq!(matches(&prefixes, "/foobar"), [1, 4]);
         assert_eq!(matches(&prefixes, "/"), [1]);
-        assert_eq!(matches(&prefixes, "*"), Vec::<usize>::new());
+        assert_eq!(matches(&prefixes, "*"), [5]);
+        assert_eq!(matches(&prefixes, "/*"), [1, 6]);
     }
 
     /// Compares every prefix, by the rule in the manual.

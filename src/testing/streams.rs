@@ -23,10 +23,11 @@ impl World {
     /// a browser does: it answers pings and Close frames, and ends its side after the server has.
     ///
     /// ```
-    /// use switchboard::Upgrade;
     /// use switchboard::http::Request;
+    /// use switchboard::{Upgrade, Zone};
     /// # let mut world = switchboard::testing::World::new();
-    /// world.server.http("/chat", |_, _| Upgrade::new().subprotocols(["chat.v1"]));
+    /// let chat = Zone::new("/chat").upgrades(true);
+    /// world.server.http(chat, |_, _| Upgrade::new().subprotocols(["chat.v1"]));
     /// let handshake = Request::get("/chat")
     ///     .header("Origin", "http://example.com")
     ///     .header("Sec-WebSocket-Protocol", "chat.v1");

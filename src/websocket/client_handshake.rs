@@ -94,9 +94,12 @@ impl ClientHandshake {
     #[must_use]
     pub fn extensions(mut self, offer: impl Into<Cow<'static, str>>) -> ClientHandshake {
         self.extensions = offer.into();
+        let mut commas = self.extensions.split(',');
+        let well_formed = extensions(self.extensions.as_bytes())
+            .all(|extension| extension.well_formed_name().is_some());
+        // A sender writes no empty element (RFC 9110 section 5.6.1.1).
         match self.extensions.is_empty()
-            || extensions(self.extensions.as_bytes())
-                .all(|extension| extension.well_formed_name().is_some())
+            || well_formed && commas.all(|part| !part.trim().is_empty())
         {
             true => self,
             false => self.spoiled(Unsendable::Extensions),

@@ -12,8 +12,9 @@ impl ClientHandshake {
     /// Checks the response to the request that [`encode`](ClientHandshake::encode) made with this
     /// key. Returns the subprotocol that the server selected, if any.
     ///
-    /// All bytes after the head are frames then. The server uses the extensions in its
-    /// `Sec-WebSocket-Extensions`, and no others. Interim responses come before the answer: see
+    /// All bytes after the head are frames then: a 101 has no body, whatever `Content-Length` and
+    /// `Transfer-Encoding` say (RFC 9112 section 6.3, item 1). The server uses the extensions in
+    /// its `Sec-WebSocket-Extensions`, and no others. Interim responses come before the answer: see
     /// [`ResponseHead::is_interim`].
     ///
     /// # Errors
@@ -30,9 +31,7 @@ impl ClientHandshake {
         check_connection(response)?;
         check_accept(key, response)?;
         self.check_extensions(response)?;
-        let selected = self.check_subprotocol(response)?;
-        check_body(response)?;
-        Ok(selected)
+        self.check_subprotocol(response)
     }
 
     /// Item 5: "an extension that was not present in the client's handshake" fails the connection.
@@ -87,13 +86,16 @@ fn check_status(response: &ResponseHead<'_>) -> Result<(), ResponseError> {
     }
 }
 
-/// Item 2: the one value of `Upgrade` is `websocket`, in any case of letters.
+/// Item 2: the one element of `Upgrade` is `websocket`, in any case of letters.
 fn check_upgrade(response: &ResponseHead<'_>) -> Result<(), ResponseError> {
-    let mut values = response.header_values("upgrade");
-    match (values.next(), values.next()) {
-        (None, _) => Err(ResponseError::MissingUpgrade),
-        (Some(value), None) if value.eq_ignore_ascii_case(b"websocket") => Ok(()),
-        (Some(_), _) => Err(ResponseError::WrongUpgrade),
+    let mut lines = response.header_values("upgrade");
+    let (Some(line), second) = (lines.next(), lines.next()) else {
+        return Err(ResponseError::MissingUpgrade);
+    };
+    let mut protocols = elements(line);
+    match (protocols.next(), protocols.next().or(second)) {
+        (Some(protocol), None) if protocol.eq_ignore_ascii_case(b"websocket") => Ok(()),
+        _ => Err(ResponseError::WrongUpgrade),
     }
 }
 
@@ -114,15 +116,5 @@ fn check_accept(key: &Key, response: &ResponseHead<'_>) -> Result<(), ResponseEr
         (Some(_), Some(_)) => Err(ResponseError::DoubledAccept), // 11.3.3
         (Some(value), None) if value == key.accept().as_bytes() => Ok(()),
         (Some(_), None) => Err(ResponseError::WrongAccept),
-    }
-}
-
-/// RFC 9110 section 8.6, RFC 9112 section 6.1: a 101 has neither length nor coding of a body. A
-/// reader that obeys either header takes the first frames for a body.
-fn check_body(response: &ResponseHead<'_>) -> Result<(), ResponseError> {
-    let empty = response.header_values("content-length").all(|len| len == b"0");
-    match empty && response.header_values("transfer-encoding").next().is_none() {
-        true => Ok(()),
-        false => Err(ResponseError::SwitchedWithBody),
     }
 }

@@ -24,21 +24,16 @@ pub(super) struct Value<'v> {
 }
 
 /// Splits a header value into extensions, in order. An extension ends at the next comma outside
-/// quotes, even if malformed.
+/// quotes, even if malformed. Skips empty list elements (RFC 9110 section 5.6.1.2).
 pub(super) fn extensions(value: &[u8]) -> impl Iterator<Item = Extension<'_>> {
-    split_outside_quotes(value, b',').map(|element| {
+    let elements = split_outside_quotes(value, b',').filter(|element| !element.is_empty());
+    elements.map(|element| {
         let (name, params) = cut(element, b';');
         Extension { name, params }
     })
 }
 
 impl<'v> Extension<'v> {
-    /// Whether the list element is empty, which a recipient skips (RFC 9110 section 5.6.1).
-    #[cfg(feature = "deflate")]
-    pub(super) fn is_empty(&self) -> bool {
-        self.name.is_empty() && self.params.is_none()
-    }
-
     /// The name, if the name and all parameters follow the grammar by the letter.
     pub(super) fn well_formed_name(&self) -> Option<&'v [u8]> {
         let param_follows = |param: Option<Param<'_>>| {

@@ -6,7 +6,8 @@
 //! interface of `sha1`, with a padding written in advance, would save 150.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use sha1::{Digest, Sha1};
 
 /// The constant that a server appends to the key (section 1.3). A server that does not speak the
@@ -72,10 +73,15 @@ impl AcceptKey {
     }
 }
 
-/// Whether the text is canonical base64 (RFC 4648 section 3.5) of 16 bytes.
+/// Whether the text is base64 of 16 bytes. The bits behind them need not be 0 (RFC 4648 section
+/// 3.5), as in the key of RFC 6455 section 4.1; the padding must stand.
 pub(super) fn is_key(text: &[u8]) -> bool {
+    const ENGINE: GeneralPurpose = GeneralPurpose::new(
+        &alphabet::STANDARD,
+        GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+    );
     // The engine estimates 18 bytes for 24 characters and refuses a slice below its estimate.
-    STANDARD.decode_slice(text, &mut [0; 18]) == Ok(16)
+    ENGINE.decode_slice(text, &mut [0; 18]) == Ok(16)
 }
 
 fn encode<const BYTES: usize, const CHARACTERS: usize>(bytes: &[u8; BYTES]) -> [u8; CHARACTERS] {

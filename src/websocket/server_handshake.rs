@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use super::extensions_header::extensions;
 use super::handshake_key::{AcceptKey, is_key};
 use crate::http1::{
     BodyLength, Known, Repeated, Request, RequestError, Version, elements, is_token,
@@ -44,6 +45,7 @@ pub fn check(request: &Request<'_>, legacy_versions: bool) -> Result<AcceptKey, 
     }
     check_version(request, legacy_versions)?;
     let key = key(request)?;
+    check_extensions(request)?;
     match request.body_length() {
         BodyLength::None | BodyLength::Known(0) => Ok(AcceptKey::from_key(key)),
         // The bytes of a body would be read as frames.
@@ -65,7 +67,27 @@ fn check_version(request: &Request<'_>, legacy_versions: bool) -> Result<(), Req
     }
 }
 
-/// The one key of the request: 24 characters, the canonical base64 of 16 bytes.
+/// Section 9.1: an offer that does not follow the grammar fails the handshake, whether or not any
+/// extension is in use.
+fn check_extensions(request: &Request<'_>) -> Result<(), RequestError> {
+    match request.only(Known::SecWebSocketExtensions) {
+        Ok(None) => Ok(()),
+        // Chrome's offer, then Firefox's and Safari's.
+        Ok(Some(b"permessage-deflate; client_max_window_bits" | b"permessage-deflate")) => Ok(()),
+        _ => judge_extensions(request),
+    }
+}
+
+#[cold]
+fn judge_extensions(request: &Request<'_>) -> Result<(), RequestError> {
+    let mut offers = request.header_values("sec-websocket-extensions").flat_map(extensions);
+    match offers.all(|offer| offer.well_formed_name().is_some()) {
+        true => Ok(()),
+        false => Err(RequestError::MalformedExtensions),
+    }
+}
+
+/// The one key of the request: 24 characters, the base64 of 16 bytes.
 fn key<'h>(request: &Request<'h>) -> Result<&'h [u8], RequestError> {
     match request.only(Known::SecWebSocketKey) {
         Ok(Some(key)) if is_key(key) => Ok(key),
@@ -75,7 +97,8 @@ fn key<'h>(request: &Request<'h>) -> Result<&'h [u8], RequestError> {
     }
 }
 
-/// The subprotocols that the client offers, best first (section 4.1, item 10).
+/// The subprotocols that the client offers, best first (section 4.1, item 10). Empty list elements
+/// count for nothing (RFC 9110 section 5.6.1.2), so an empty value offers none.
 ///
 /// # Errors
 /// [`RequestError::MalformedSubprotocol`] for an offer that is not a token, or that is there twice.

@@ -10,14 +10,14 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use crate::http1::{is_authority, is_well_formed, parse_port, split_port};
+use crate::http1::{is_authority, is_query, is_well_formed, parse_port, split_port};
 
 /// A valid `ws:` or `wss:` URL.
 ///
 /// A URL has one reading. User information, a fragment, a percent-encoded host, and an IPv4 address
-/// in another form than four decimal numbers are refused. Path and query hold only the characters
-/// of a URI (RFC 3986 sections 3.3 and 3.4): the caller percent-encodes all others, non-ASCII
-/// included.
+/// in another form than four decimal numbers are refused. The path holds only the characters of a
+/// URI (RFC 3986 section 3.3): the caller percent-encodes all others, non-ASCII included. The query
+/// is sent as it is, such as `rate=50%` or `q="é"`. It holds no space, control character or `#`.
 ///
 /// ```
 /// use switchboard::proto::websocket::Url;
@@ -27,6 +27,7 @@ use crate::http1::{is_authority, is_well_formed, parse_port, split_port};
 /// assert_eq!((url.host(), url.port()), ("example.com", 443));
 /// assert_eq!(url.authority(), "example.com");
 /// assert_eq!(url.resource(), "/chat?room=7");
+/// assert_eq!(Url::parse("ws://a?rate=50%").unwrap().resource(), "/?rate=50%");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Url {
@@ -134,10 +135,11 @@ fn judge_host(host: &str) -> Result<String, MalformedUrl> {
 }
 
 fn judge_resource(resource: &str) -> Result<String, MalformedUrl> {
-    if !resource.bytes().all(is_resource_byte) {
+    let (path, query) = resource.split_once('?').unwrap_or((resource, ""));
+    if !path.bytes().all(is_path_byte) || !is_query(query) {
         return Err(MalformedUrl::Character);
     }
-    if !is_well_formed(resource) {
+    if !is_well_formed(path) {
         return Err(MalformedUrl::Escape);
     }
     Ok(match resource.starts_with('/') {
@@ -146,9 +148,9 @@ fn judge_resource(resource: &str) -> Result<String, MalformedUrl> {
     })
 }
 
-/// Whether path and query may hold the byte (RFC 3986 sections 3.3 and 3.4).
-fn is_resource_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte)
+/// Whether the path may hold the byte (RFC 3986 section 3.3).
+fn is_path_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&byte)
 }
 
 impl FromStr for Url {
@@ -188,7 +190,7 @@ pub enum MalformedUrl {
     Authority,
     /// The path or the query has a character that must be percent-encoded.
     Character,
-    /// The URL has a `%` that two hexadecimal digits do not follow.
+    /// The path has a `%` that two hexadecimal digits do not follow.
     Escape,
 }
 
@@ -202,7 +204,7 @@ impl MalformedUrl {
             MalformedUrl::UserInfo => "the URL has user information",
             MalformedUrl::Authority => "the URL has a malformed host or port",
             MalformedUrl::Character => "the URL has a character that must be percent-encoded",
-            MalformedUrl::Escape => "the URL has a % that two hexadecimal digits do not follow",
+            MalformedUrl::Escape => "the path has a % that two hexadecimal digits do not follow",
         }
     }
 }

@@ -21,10 +21,13 @@ pub fn is_target(method: &str, target: &str) -> bool {
         }
         None => (target, None),
     };
-    let visible = target.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>#".contains(&byte));
+    // A query holds any text but space, control characters and `#`.
+    let (before, query) = target.split_once('?').unwrap_or((target, ""));
+    let visible = before.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>#".contains(&byte))
+        && !query.chars().any(|c| c.is_control() || c == '#' || c == ' ');
     let mut decoded = Vec::new();
     let path = path.split('?').next().unwrap();
-    for (n, part) in target.split('%').enumerate() {
+    for (n, part) in before.split('%').enumerate() {
         let digits = part.as_bytes().get(..2).filter(|two| two.iter().all(u8::is_ascii_hexdigit));
         if n > 0 && digits.is_none() {
             return false;
@@ -79,7 +82,13 @@ pub fn body(minor: u8, headers: &[(String, Vec<u8>)]) -> Option<Body> {
         let lines = headers.iter().filter(|line| line.0.eq_ignore_ascii_case(name));
         lines.map(|line| String::from_utf8_lossy(&line.1).into_owned()).collect()
     };
-    let (hosts, expected) = (all("host"), all("expect"));
+    // RFC 9110 section 5.6.1: one list, whose empty elements count for nothing.
+    let list = |name: &str| -> Vec<String> {
+        let elements = all(name).join(",");
+        let elements = elements.split(',').map(|element| element.trim_matches([' ', '\t']));
+        elements.filter(|element| !element.is_empty()).map(str::to_owned).collect()
+    };
+    let (hosts, expected) = (all("host"), list("expect"));
     let host = match &hosts[..] {
         [] => minor == 0,
         [host] => is_host(host),
@@ -93,9 +102,10 @@ pub fn body(minor: u8, headers: &[(String, Vec<u8>)]) -> Option<Body> {
     }
     match (&all("content-length")[..], &all("transfer-encoding")[..]) {
         ([], []) => Some(Body::None),
-        ([], [coding]) if minor == 1 && coding.eq_ignore_ascii_case("chunked") => {
-            Some(Body::Chunked)
-        }
+        ([], [_, ..]) => match &list("transfer-encoding")[..] {
+            [coding] if minor == 1 && coding.eq_ignore_ascii_case("chunked") => Some(Body::Chunked),
+            _ => None,
+        },
         ([len], []) => len.parse().ok().filter(|n: &u64| n.to_string() == *len).map(Body::Known),
         _ => None,
     }

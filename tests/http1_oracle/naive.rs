@@ -106,8 +106,8 @@ pub fn response(input: &[u8], most: usize) -> Result<Reading, Fault> {
         return Err(Fault::FirstLine);
     }
     let headers = fields(&lines[1..], most)?;
-    // RFC 9110 section 15. The space stands even where no reason follows.
-    if status.starts_with('0') || rest.len() == 3 {
+    // RFC 9110 section 15. The space may be absent where no reason follows.
+    if status.starts_with('0') {
         return Err(Fault::FirstLine);
     }
     Ok(Reading { len, start: [status, String::new()], minor, headers, body: Body::None })

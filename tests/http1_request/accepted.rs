@@ -69,6 +69,11 @@ pub const ACCEPTED: &[(&str, &[u8], &str)] = &[
         get!("/?a=%2F\\"),
         "GET / query=a=%2F\\ host=example.com keep",
     ),
+    ("a % in the query", get!("/?q=100%"), "GET / query=q=100% host=example.com keep"),
+    ("a bad escape in the query", get!("/?a=%4x"), "GET / query=a=%4x host=example.com keep"),
+    ("an escape of Unicode", get!("/?q=%u00e9"), "GET / query=q=%u00e9 host=example.com keep"),
+    ("quotation marks in the query", get!("/?\"<>"), "GET / query=\"<> host=example.com keep"),
+    ("a query that is not ASCII", get!("/?é=日"), "GET / query=é=日 host=example.com keep"),
     ("an encoded letter", get!("/%61%C3%A9"), "GET /aé host=example.com keep"),
     ("an encoded space and question mark", get!("/a%20b%3Fc"), "GET /a b?c host=example.com keep"),
     ("an escape decoded once", get!("/%2561"), "GET /%61 host=example.com keep"),
@@ -85,6 +90,21 @@ pub const ACCEPTED: &[(&str, &[u8], &str)] = &[
     ),
     ("a plus in the path", get!("/a+b"), "GET /a+b host=example.com keep"),
     ("OPTIONS *", line!("OPTIONS * HTTP/1.1"), "OPTIONS * host=example.com keep"),
+    (
+        "OPTIONS of an absolute target without a path",
+        line!("OPTIONS http://a HTTP/1.1"),
+        "OPTIONS * host=a keep",
+    ),
+    (
+        "OPTIONS of an absolute target with a path",
+        line!("OPTIONS http://a/ HTTP/1.1"),
+        "OPTIONS / host=a keep",
+    ),
+    (
+        "OPTIONS of an absolute target with a query",
+        line!("OPTIONS http://a?b HTTP/1.1"),
+        "OPTIONS / query=b host=a keep",
+    ),
     (
         "an absolute target",
         get!("http://other.example:81/a?b"),
@@ -110,6 +130,26 @@ pub const ACCEPTED: &[(&str, &[u8], &str)] = &[
         "chunked in capitals",
         post!("TRANSFER-ENCODING: \tChunked "),
         "POST / host=example.com keep chunked",
+    ),
+    (
+        "chunked among empty elements",
+        post!("Transfer-Encoding: ,\t, chunked ,"),
+        "POST / host=example.com keep chunked",
+    ),
+    (
+        "chunked after an empty line",
+        post!("Transfer-Encoding:" "Transfer-Encoding: chunked"),
+        "POST / host=example.com keep chunked",
+    ),
+    (
+        "an empty expectation",
+        post!("Content-Length: 5" "Expect:"),
+        "POST / host=example.com keep len=5",
+    ),
+    (
+        "an expectation among empty elements",
+        post!("Content-Length: 5" "Expect: ,100-continue, " "Expect: ,"),
+        "POST / host=example.com keep len=5 expects",
     ),
     (
         "100-continue",

@@ -206,7 +206,7 @@ pub fn check_answer<'v>(
     config: &DeflateConfig,
 ) -> Result<Option<Agreed>, Disagreement> {
     let mut agreed = None;
-    for answer in values.into_iter().flat_map(extensions).filter(|answer| !answer.is_empty()) {
+    for answer in values.into_iter().flat_map(extensions) {
         if answer.name != NAME || config.mode == DeflateMode::Off {
             return Err(Disagreement::NotOffered); // RFC 6455 4.1
         }
