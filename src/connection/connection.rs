@@ -36,7 +36,8 @@ pub(crate) struct Connection {
     pub(crate) memberships: u32,
     /// The entry among the counted addresses, or [`UNCOUNTED`].
     pub(crate) address: u32,
-    /// The microsecond up to which the share of messages is spent; see `RateLimit`.
+    /// The microsecond up to which the share of messages is spent; see `RateLimit`. While the
+    /// connection lingers, the tick at which `linger_limit` ends.
     pub(crate) message_rate: u32,
     /// The microsecond up to which the share of bytes is spent.
     pub(crate) byte_rate: u32,
@@ -65,6 +66,12 @@ impl Connection {
     /// Whether input is wanted now: the phase reads, and the peer takes the answers to its input.
     pub(crate) fn may_read(&self) -> bool {
         self.phase.reads() && !(self.flags.has(Flags::BLOCKED) && self.flags.has(Flags::ANSWERED))
+    }
+
+    /// Whether a handler owes or streams the answer to a request that has arrived.
+    pub(crate) fn owes_answer(&self) -> bool {
+        let held = self.held.as_ref();
+        !self.phase.reads() && held.is_some_and(|held| held.exchange.is_some())
     }
 
     /// The message of which a large part is still to be received, if no spill precedes it. A

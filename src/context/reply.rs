@@ -205,6 +205,9 @@ impl Upgrade {
 /// published to one of its topics, is one event. A comment every [`event_stream_interval`] keeps
 /// the stream alive. A HEAD request gets the head alone, and no stream opens.
 ///
+/// A client that ends its side (FIN) ends the stream: a browser that leaves sends nothing else.
+/// [`close`](crate::Handler::close) then gets 1006.
+///
 /// [`event_stream_interval`]: crate::Options::event_stream_interval
 ///
 /// ```

@@ -119,13 +119,15 @@
 //! | `idle_timeout` | 120 s | a WebSocket is silent | a ping |
 //! | `pong_timeout` | 20 s | it is still silent | closed, 1006 |
 //! | `close_timeout` | 5 s | our Close frame is unanswered | closed |
-//! | `linger_timeout` | 2 s | all was sent, the peer has not ended | closed |
+//! | `linger_timeout` | 5 s | all was sent, the peer is silent and has not ended | closed |
+//! | `linger_limit` | 30 s | all was sent, the peer still sends | closed |
 //! | `event_stream_interval` | 15 s | an event stream is open | a comment |
 //! | `lifetime` | none | the connection is open | Close 1001, or the last answer |
 //!
-//! An event stream whose reader takes nothing for two intervals ends. A taken-over connection has
-//! no deadline but its own timeouts. [`Connect::timeout`](crate::Connect::timeout) is 10 s, from
-//! the name to the open WebSocket. `lifetime` is kept in steps of 16 s, up to 12 days.
+//! An event stream whose reader takes nothing ends within one interval and `write_timeout`. A
+//! taken-over connection has no deadline but its own timeouts.
+//! [`Connect::timeout`](crate::Connect::timeout) is 10 s, from the name to the open WebSocket.
+//! `lifetime` is kept in steps of 16 s, up to 12 days.
 //!
 //! ```
 //! use std::time::Duration;
