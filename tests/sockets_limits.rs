@@ -3,14 +3,15 @@
 mod common;
 
 use std::io::Read;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use common::frames::text;
 use common::http;
 use common::wire::{PATIENCE, Wire};
-use socket2::{Domain, Socket, Type};
-use switchboard::{Listener, Reactor, Stats};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+use socket2::{Domain, SockRef, Socket, Type};
+use switchboard::{Listener, ListenerId, Options, Reactor, Stats};
 
 /// An echo server in this thread, which works only in a turn.
 struct Turning {
@@ -278,4 +279,52 @@ fn accepts_of_a_turn_count_those_who_are_turned_away() {
         assert_eq!(server.stats().turned_away, turned_away);
     }
     wires.iter_mut().for_each(|wire| assert_refused(wire, FULL));
+}
+
+/// Finds the socket of this process that is connected to a peer.
+fn socket_to(peer: SocketAddr) -> Option<Socket> {
+    let process = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+    let fds = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let fds = fds.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut sockets = fds.filter_map(|fd| {
+        pidfd_getfd(&process, fd, PidfdGetfdFlags::empty()).ok().map(Socket::from)
+    });
+    sockets.find(|socket| socket.peer_addr().is_ok_and(|address| address.as_socket() == Some(peer)))
+}
+
+/// `TCP_USER_TIMEOUT` of the socket that a server accepts next, in seconds.
+fn inherited(server: &mut Turning, listener: ListenerId) -> Option<u64> {
+    let accepted = server.stats().accepted;
+    let peer = TcpStream::connect(server.reactor.server.local_addr(listener).unwrap()).unwrap();
+    server.until(|stats| stats.accepted > accepted);
+    let socket = socket_to(peer.local_addr().unwrap()).expect("an accepted socket");
+    socket.tcp_user_timeout().unwrap().map(|limit| limit.as_secs())
+}
+
+/// A peer that vanishes without a FIN is found out by its missing acknowledgements.
+#[test]
+fn accepted_sockets_carry_the_write_timeout_of_the_default_options() {
+    let mut server = Turning::start("127.0.0.1:0");
+    let seconds = |n| Options::new().write_timeout(Duration::from_secs(n));
+    let ours = server.reactor.server.listen("127.0.0.1:0").unwrap();
+    let bound = TcpListener::bind("127.0.0.1:0").unwrap();
+    SockRef::from(&bound).set_tcp_user_timeout(Some(Duration::from_secs(7))).unwrap();
+    let theirs = server.reactor.server.listen(bound).unwrap();
+    assert_eq!(inherited(&mut server, ours), Some(30));
+    assert_eq!(inherited(&mut server, theirs), Some(7), "it keeps its own options");
+    for (options, expected) in [
+        (seconds(9), Some(9)),
+        (seconds(0), Some(4)),
+        (seconds(1), Some(4)),
+        (seconds(30 * 86_400), Some(i32::MAX as u64 / 1_000)),
+        (Options::new().write_timeout(Duration::MAX), None),
+        (Options::new(), Some(30)),
+    ] {
+        server.reactor.server.options(options);
+        assert_eq!(inherited(&mut server, ours), expected);
+        assert_eq!(inherited(&mut server, theirs), Some(7));
+        // A socket that is made later has it from the start.
+        let later = server.reactor.server.listen("127.0.0.1:0").unwrap();
+        assert_eq!(inherited(&mut server, later), expected);
+    }
 }

@@ -363,7 +363,8 @@ impl Options {
         answer_timeout
         /// Sets the time between two checks of a waiting response (default 30 s). A reader slower
         /// than [`write_rate`](Options::write_rate) since the last check is closed. An event stream
-        /// that took nothing at a check is closed this much later, or at the next check.
+        /// that took nothing at a check is closed this much later, or at the next check. See
+        /// [`Listener`](crate::Listener) for peers that vanish.
         write_timeout
         /// Sets how long a WebSocket may be silent before the server pings it (default 120 s).
         ///

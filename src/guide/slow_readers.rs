@@ -111,6 +111,10 @@
 //! connections do not stop the server from reading this peer. If it neither reads nor sends for
 //! some 140 s, the connection ends.
 //!
+//! On Linux a reader that takes no byte at all ends sooner: after
+//! [`write_timeout`](crate::Options::write_timeout) with bytes waiting in the kernel. The chapter
+//! [`time`](super::time) says which sockets have this limit.
+//!
 //! # What waiting costs
 //!
 //! A published message waits as a pointer: 32 bytes for each receiver and message, however long the

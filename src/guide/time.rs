@@ -129,6 +129,16 @@
 //! [`Connect::timeout`](crate::Connect::timeout) is 10 s, from the name to the open WebSocket.
 //! `lifetime` is kept in steps of 16 s, up to 12 days.
 //!
+//! A peer may vanish without a FIN: a cable is cut, a phone loses its network. Nothing but missing
+//! acknowledgements shows it. A WebSocket is found out by its ping. An event stream has none, and
+//! the kernel takes its comments for a quarter of an hour. On Linux the sockets of a
+//! [`Listener`](crate::Listener) therefore have a `TCP_USER_TIMEOUT`: the `write_timeout` of the
+//! server's default options, at least 4 s. So the stream ends within one interval and
+//! `write_timeout`. The timeout holds for WebSockets and takeovers too: bytes that no peer
+//! acknowledges or takes for that long end the connection, and `close` gets 1006.
+//! `write_timeout(Duration::MAX)` turns it off. Sockets that the program
+//! [adopts](crate::Server::adopt), or that it bound itself, keep their own options.
+//!
 //! ```
 //! use std::time::Duration;
 //! use switchboard::{Options, Server};

@@ -4,14 +4,18 @@
 //! At EMFILE and ENFILE no descriptor is left. The acceptor (net/acceptor.rs) then turns up to 64
 //! waiting connections away with 503, over one descriptor held in reserve. The acceptor tries again
 //! after 50 ms to 1 s. This file counts `Stats::exhausted`.
+//!
+//! A peer that vanishes without a FIN shows in nothing but missing acknowledgements. Sockets
+//! therefore inherit a limit for them (`TCP_USER_TIMEOUT`) from their listening socket.
 
 use std::io::{self, Error, ErrorKind};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use mio::net::TcpStream;
 
 use super::server::Server;
-use crate::connection::{MAX_LISTENERS, Phase, TokenKind, UNCOUNTED};
+use crate::connection::{MAX_LISTENERS, NEVER, Options, Phase, TICK, TokenKind, UNCOUNTED};
 use crate::net::{AcceptOutcome, Acceptor, Listener, Transport, prefix, turn_away};
 
 /// The answer to a connection beyond the limit, or beyond the descriptors (RFC 9110 15.6.4).
@@ -67,8 +71,19 @@ impl Server {
             return Err(Error::other("a server has at most 4,096 listeners"));
         };
         let token = TokenKind::Listener(index).token(self.number);
-        self.listeners.push(Some(Acceptor::bind(listener.into(), registry, token)?));
+        let unacknowledged = unacknowledged(&self.context.table.books.options[0]);
+        let acceptor = Acceptor::bind(listener.into(), registry, token, unacknowledged)?;
+        self.listeners.push(Some(acceptor));
         Ok(ListenerId(index))
+    }
+
+    /// Has later connections of all listeners inherit what the default options say.
+    pub(super) fn limit_unacknowledged(&self) {
+        let unacknowledged = unacknowledged(&self.context.table.books.options[0]);
+        for listener in self.listeners.iter().flatten() {
+            // It was possible when the socket was made.
+            let _refused = listener.limit_unacknowledged(unacknowledged);
+        }
     }
 
     /// Returns the address that a listener listens at.
@@ -208,4 +223,11 @@ impl Server {
         self.listeners.clear();
         self.work.accepting.clear();
     }
+}
+
+/// How long bytes to a peer may stay unacknowledged: `write_timeout`, but long enough for a network
+/// that is slow. `None` without a `write_timeout`.
+fn unacknowledged(options: &Options) -> Option<Duration> {
+    const SHORTEST: Duration = Duration::from_secs(4);
+    (options.write_timeout != NEVER).then(|| (TICK * options.write_timeout).max(SHORTEST))
 }
