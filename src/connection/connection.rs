@@ -34,7 +34,7 @@ pub(crate) struct Connection {
     pub(crate) deadline: u32,
     /// The head of the list of topic memberships, or [`NO_MEMBERSHIP`].
     pub(crate) memberships: u32,
-    /// The entry among the counted addresses, or [`UNCOUNTED`].
+    /// The entry among the counted addresses, [`UNCOUNTED`] or [`TURNED_AWAY`].
     pub(crate) address: u32,
     /// The microsecond up to which the share of messages is spent; see `RateLimit`. While the
     /// connection lingers, the tick at which `linger_limit` ends.
@@ -55,6 +55,9 @@ pub(crate) struct Connection {
 
 /// The address of a connection that is not counted by its address.
 pub(crate) const UNCOUNTED: u32 = u32::MAX;
+
+/// The address of a connection beyond a limit, which lingers with its refusal.
+pub(crate) const TURNED_AWAY: u32 = u32::MAX - 1;
 
 /// The end of a list of topic memberships.
 pub(crate) const NO_MEMBERSHIP: u32 = u32::MAX;

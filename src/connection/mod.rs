@@ -30,7 +30,7 @@ pub(crate) use attempt::{Attempt, AttemptState};
 pub use backpressure::Backpressure;
 pub(crate) use chunks::Chunks;
 pub(crate) use clock::{Clock, NEVER, TICK, ticks};
-pub(crate) use connection::{Connection, NO_MEMBERSHIP, UNCOUNTED};
+pub(crate) use connection::{Connection, NO_MEMBERSHIP, TURNED_AWAY, UNCOUNTED};
 pub(crate) use exchange::{Exchange, Incoming, Progress, Terms};
 pub(crate) use flags::Flags;
 pub use id::{ConnId, OptionsId, ZoneId};

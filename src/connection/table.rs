@@ -32,6 +32,8 @@ pub(crate) struct Books {
     pub(crate) pool: HeldPool,
     pub(crate) work: TableWork,
     pub(crate) lane: Lane,
+    /// Connections beyond a limit that linger with their refusal. They count for no limit.
+    pub(crate) turned_away: usize,
     exchanges: u64,
 }
 
@@ -60,9 +62,15 @@ impl Table {
             pool: HeldPool::default(),
             work: TableWork::new(),
             lane: Lane::new(),
+            turned_away: 0,
             exchanges: 0,
         };
         Table { slots: Slots::new(), books }
+    }
+
+    /// Counts the connections, without those that were turned away.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len() - self.books.turned_away
     }
 
     /// Lends the connection in a slot.

@@ -1,5 +1,6 @@
 //! Listeners, and the connections that they accept. This file decides which connection is turned
-//! away.
+//! away. A connection beyond a limit lingers with its 503 or 429, as after any other refusal, while
+//! fewer than 256 do so. Further ones are closed at once.
 //!
 //! At EMFILE and ENFILE no descriptor is left. The acceptor (net/acceptor.rs) then turns up to 64
 //! waiting connections away with 503, over one descriptor held in reserve. The acceptor tries again
@@ -15,8 +16,11 @@ use std::time::Duration;
 use mio::net::TcpStream;
 
 use super::server::Server;
-use crate::connection::{MAX_LISTENERS, NEVER, Options, Phase, TICK, TokenKind, UNCOUNTED};
+use crate::connection::{
+    Flags, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind, UNCOUNTED,
+};
 use crate::net::{AcceptOutcome, Acceptor, Listener, Transport, prefix, turn_away};
+use crate::outbox::Kind;
 
 /// The answer to a connection beyond the limit, or beyond the descriptors (RFC 9110 15.6.4).
 const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
@@ -25,6 +29,9 @@ const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
 /// The answer to a connection whose address has reached its limit (RFC 6585 section 4).
 const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\n\
     Connection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// The most connections beyond a limit that linger at a time.
+const MAX_TURNED_AWAY: usize = 256;
 
 /// Names a listener of a server. [`Server::listen`] returns one.
 ///
@@ -96,7 +103,8 @@ impl Server {
     }
 
     /// Sets the most connections at a time (default: 16.7 million). One more is answered with 503
-    /// and closed. The limit of descriptors may come first.
+    /// and closed. The limit of descriptors may come first: up to 256 refused connections linger
+    /// beside the others, so that their clients can read the answer.
     pub fn max_connections(&mut self, connections: usize) {
         self.limits.connections = connections;
     }
@@ -153,11 +161,11 @@ impl Server {
     }
 
     /// Takes in a connection, if there is room for it.
-    // Both limits are checked here; `turn_away` sends the 503 or the 429.
+    // Both limits are checked here; `turn_away` sends the 503 or the 429. The refusal of a request
+    // is the business of `request`.
     fn admit(&mut self, socket: TcpStream) -> Option<u32> {
-        if self.context.table.slots.len() >= self.limits.connections {
-            self.context.table.books.stats.turned_away += 1;
-            turn_away(socket, NO_ROOM);
+        if self.context.table.len() >= self.limits.connections {
+            self.turn_away(socket, NO_ROOM);
             return None;
         }
         let mut entry = UNCOUNTED;
@@ -167,18 +175,36 @@ impl Server {
             match self.addresses.enter(prefix(address.ip()), limit) {
                 Some(counted) => entry = counted,
                 None => {
-                    self.context.table.books.stats.turned_away += 1;
-                    turn_away(socket, TOO_MANY);
+                    self.turn_away(socket, TOO_MANY);
                     return None;
                 }
             }
         }
         // A connection that cannot be taken in is closed, without a report.
         let slot = self.take_in(socket.into(), entry).ok();
-        if slot.is_none() && entry != UNCOUNTED {
-            self.addresses.leave(entry);
+        match slot {
+            Some(_) => self.context.table.books.stats.accepted += 1,
+            None if entry != UNCOUNTED => self.addresses.leave(entry),
+            None => {}
         }
         slot
+    }
+
+    /// Refuses a connection beyond a limit. It lingers, so that a client that has begun to send
+    /// reads the refusal. Beyond the bound it is closed at once.
+    fn turn_away(&mut self, socket: TcpStream, refusal: &[u8]) {
+        let table = &mut self.context.table;
+        table.books.stats.turned_away += 1;
+        if table.books.turned_away == MAX_TURNED_AWAY || table.slots.vacant().is_none() {
+            return turn_away(socket, refusal);
+        }
+        let Ok(slot) = self.take_in(socket.into(), TURNED_AWAY) else { return };
+        self.context.table.books.turned_away += 1;
+        let Some((mut at, delivery)) = self.context.lease(slot) else { return };
+        at.connection.flags.insert(Flags::LAST);
+        let output = delivery.output(&mut at);
+        output.push(Kind::Bytes, |own| own.extend_from_slice(refusal));
+        at.after_response();
     }
 
     /// Accepts from every listener with waiting connections. That includes listeners whose budget
@@ -214,7 +240,6 @@ impl Server {
         let first_byte_timeout = self.context.table.books.options[0].first_byte_timeout;
         let first = (Phase::Idle, first_byte_timeout);
         self.context.table.insert(slot, transport, address, first);
-        self.context.table.books.stats.accepted += 1;
         Ok(slot)
     }
 

@@ -24,6 +24,7 @@ impl Server {
     pub fn adopt(&mut self, transport: impl Into<Transport>, now: Instant) -> io::Result<Token> {
         self.context.table.books.clock.set(now);
         let slot = self.take_in(transport.into(), UNCOUNTED)?;
+        self.context.table.books.stats.accepted += 1;
         Ok(TokenKind::Connection(slot).token(self.number))
     }
 
