@@ -1,4 +1,4 @@
-//! Ends of connections that only a kernel makes: a FIN that an event reports, and a reset behind it.
+//! Ends of connections that only a kernel makes: a FIN that an event reports, a reset behind a FIN.
 
 mod common;
 
