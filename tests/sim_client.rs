@@ -110,7 +110,7 @@ fn client_waits_for_the_server_to_end_the_connection() {
     assert_eq!(said[0].word(), "close 1000 bye");
     pair.client.send(pair.near, plain(0x88, [0x03, 0xE8]));
     assert_eq!(near.take(), ["close 1000 \"\""]);
-    pair.client.advance(millis(1_900));
+    pair.client.advance(millis(4_900));
     assert!(!pair.client.is_gone(pair.near));
     pair.client.advance(millis(400));
     assert!(pair.client.is_gone(pair.near));

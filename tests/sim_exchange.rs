@@ -149,6 +149,7 @@ fn handler_hears_once_that_the_peer_of_a_deferred_answer_left() {
     for leave in ways {
         let log = Log::new();
         let (mut sim, _) = deferring(&log);
+        sim.server.options(Options::new().half_close(false));
         let client = sim.connect();
         sim.send(client, http::get("/later"));
         let id = log.last_id();
@@ -176,7 +177,7 @@ fn server_answers_503_when_the_handler_does_not() {
     respond(&mut sim, id, "too late");
     assert!(sim.receive(client).is_empty());
     assert_eq!(log.take(), ["request GET /later", "cancelled"]);
-    sim.advance(seconds(3));
+    sim.advance(seconds(6));
     assert!(sim.is_gone(client));
 }
 

@@ -434,7 +434,7 @@ fn server_refuses_once_and_reads_nothing_after() {
                     sim.ask(client, http::get("/again").repeat(5)).is_empty(),
                     "read after its refusal: {wire}"
                 );
-                sim.advance(seconds(3));
+                sim.advance(seconds(6));
                 assert!(sim.is_gone(client), "lingers for ever: {wire}");
                 assert_eq!((sim.stats().connections, sim.stats().refused <= 1), (0, true));
                 assert_eq!(log.take(), [""; 0], "no handler is asked: {wire}");

@@ -231,7 +231,7 @@ const ROWS: &[(Phase, Event, &str, &str, &str)] = &[
     (Waiting, Input, "", "", "open"),
     (Waiting, Garbage, "", "", "open"),
     (Waiting, Eof, "", "", "open"),
-    (Waiting, ReadClosed, "", "cancelled", "gone"),
+    (Waiting, ReadClosed, "", "", "open"),
     (Waiting, Reset, "", "cancelled", "gone"),
     (Waiting, Writable, "", "", "open"),
     (Waiting, Deadline, "503!", "cancelled", "ended"),

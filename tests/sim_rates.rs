@@ -133,7 +133,7 @@ fn messages_may_come_in_a_burst_and_then_at_their_pace() {
     assert_eq!(sim.ask_words(client, text("too many")), ["close 1008 too many messages"]);
     assert_eq!(log.take()[2..], ["close 1008 \"too many messages\""], "it is not heard");
     assert!(sim.is_ended(client));
-    sim.advance(seconds(3));
+    sim.advance(seconds(6));
     assert!(sim.is_gone(client));
 }
 

@@ -284,7 +284,7 @@ fn timeout_goes_with_a_request_whose_peer_has_left() {
     });
     let client = sim.connect();
     sim.send(client, http::get("/"));
-    sim.end(client);
+    sim.fail(client, std::io::ErrorKind::ConnectionReset);
     let next = sim.raw_websocket("/");
     assert_eq!(sim.token(client), sim.token(next), "the slot is taken again");
     log.take();

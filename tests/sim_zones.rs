@@ -344,7 +344,7 @@ fn server_closes_over_a_big_body_that_nobody_wants() {
             "it lingers, so that the answer is not lost"
         );
         assert_eq!(log.take(), ["request POST /"]);
-        sim.advance(seconds(3));
+        sim.advance(seconds(6));
         assert!(sim.is_gone(client));
     }
 }

@@ -2,15 +2,16 @@
 
 mod common;
 
-use std::io::Read;
-use std::net::{SocketAddr, TcpStream};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use common::frames::text;
 use common::http;
 use common::wire::{PATIENCE, Wire};
-use socket2::{Domain, Socket, Type};
-use switchboard::{Listener, Reactor, Stats};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+use socket2::{Domain, SockRef, Socket, Type};
+use switchboard::{CloseCode, Listener, ListenerId, Options, Reactor, Stats};
 
 /// An echo server in this thread, which works only in a turn.
 struct Turning {
@@ -43,6 +44,17 @@ impl Turning {
             self.reactor.turn(Some(Duration::from_millis(20))).unwrap();
             assert!(start.elapsed() < PATIENCE, "it never came to pass: {:?}", self.stats());
         }
+    }
+
+    /// Turns until nothing is left to do at once.
+    fn rest(&mut self) {
+        for _ in 0..100 {
+            if self.reactor.server.poll_timeout(Instant::now()) != Some(Duration::ZERO) {
+                return;
+            }
+            self.turn();
+        }
+        panic!("a full server does not rest");
     }
 
     /// A client that has asked for a WebSocket; the server has not read the request yet.
@@ -96,11 +108,7 @@ fn connections_beyond_the_limit_are_answered_503() {
     let mut outside: Vec<_> = (0..5).map(|_| server.asking()).collect();
     server.until(|stats| stats.turned_away == 5);
     outside.iter_mut().for_each(|wire| assert_refused(wire, FULL));
-    assert_ne!(
-        server.reactor.server.poll_timeout(Instant::now()),
-        Some(Duration::ZERO),
-        "a full server rests"
-    );
+    server.rest();
     let stats = server.stats();
     assert_eq!((stats.connections, stats.accepted, stats.exhausted), (3, 3, 0));
     inside.iter_mut().for_each(|wire| server.assert_serves(wire));
@@ -156,7 +164,7 @@ fn connections_from_one_address_beyond_its_limit_are_answered_429() {
         server.until(|stats| stats.turned_away == turned_away);
         assert_refused(&mut outside, TOO_MANY);
     }
-    assert_ne!(server.reactor.server.poll_timeout(Instant::now()), Some(Duration::ZERO));
+    server.rest();
     inside.iter_mut().for_each(|wire| server.assert_serves(wire));
     // The uncounted connection leaves no room; a counted one does.
     server.leave(early);
@@ -278,4 +286,107 @@ fn accepts_of_a_turn_count_those_who_are_turned_away() {
         assert_eq!(server.stats().turned_away, turned_away);
     }
     wires.iter_mut().for_each(|wire| assert_refused(wire, FULL));
+}
+
+/// The most turned-away connections that linger at a time.
+const LINGERING: usize = 256;
+
+/// A client that is turned away may have begun to upload: it reads the refusal at the end.
+#[test]
+fn connections_that_are_turned_away_may_finish_their_upload() {
+    for (connections, per_address, status) in [(0, u32::MAX, FULL), (10, 0, TOO_MANY)] {
+        let mut server = Turning::start("127.0.0.1:0");
+        server.reactor.server.max_connections(connections);
+        server.reactor.server.max_connections_per_address(per_address);
+        let mut outside = Wire::connect(server.address);
+        server.until(|stats| stats.turned_away == 1);
+        outside.send(http::request("POST", "/", "Content-Length: 3000000\r\n", ""));
+        for _ in 0..300 {
+            server.turn();
+            outside.send(vec![b'x'; 10_000]); // fails if the server has reset the connection
+        }
+        outside.stream.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_refused(&mut outside, status);
+        // A drain waits for connections that linger, and for nothing here.
+        let start = Instant::now();
+        server.reactor.server.drain(CloseCode::GOING_AWAY, PATIENCE);
+        while !server.reactor.server.is_drained() {
+            server.reactor.turn(Some(Duration::from_millis(20))).unwrap();
+            assert!(start.elapsed() < Duration::from_secs(3), "the client has ended its side");
+        }
+    }
+}
+
+#[test]
+fn connections_that_are_turned_away_linger_in_bounded_number() {
+    let mut server = Turning::start("127.0.0.1:0");
+    server.reactor.server.max_connections(1);
+    let mut inside = server.websocket();
+    let mut outside: Vec<_> = (0..LINGERING + 20).map(|_| server.asking()).collect();
+    server.until(|stats| stats.turned_away == LINGERING as u64 + 20);
+    server.rest();
+    let stats = server.stats();
+    assert_eq!((stats.connections, stats.accepted), (1, 1), "they count for no limit");
+    server.assert_serves(&mut inside);
+    outside.iter_mut().for_each(|wire| assert_refused(wire, FULL));
+    // The first byte to a closed socket is answered with a reset, and the second finds it.
+    let mut reset = 0;
+    for wire in &mut outside {
+        wire.stream.write_all(b"x").unwrap();
+        reset += usize::from(wire.stream.write_all(b"x").is_err());
+    }
+    assert_eq!(reset, 20);
+    drop(outside);
+    server.rest();
+    server.leave(inside);
+    let mut next = server.websocket();
+    server.assert_serves(&mut next);
+}
+
+/// Finds the socket of this process that is connected to a peer.
+fn socket_to(peer: SocketAddr) -> Option<Socket> {
+    let process = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+    let fds = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let fds = fds.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut sockets = fds.filter_map(|fd| {
+        pidfd_getfd(&process, fd, PidfdGetfdFlags::empty()).ok().map(Socket::from)
+    });
+    sockets.find(|socket| socket.peer_addr().is_ok_and(|address| address.as_socket() == Some(peer)))
+}
+
+/// `TCP_USER_TIMEOUT` of the socket that a server accepts next, in seconds.
+fn inherited(server: &mut Turning, listener: ListenerId) -> Option<u64> {
+    let accepted = server.stats().accepted;
+    let peer = TcpStream::connect(server.reactor.server.local_addr(listener).unwrap()).unwrap();
+    server.until(|stats| stats.accepted > accepted);
+    let socket = socket_to(peer.local_addr().unwrap()).expect("an accepted socket");
+    socket.tcp_user_timeout().unwrap().map(|limit| limit.as_secs())
+}
+
+/// A peer that vanishes without a FIN is found out by its missing acknowledgements.
+#[test]
+fn accepted_sockets_carry_the_write_timeout_of_the_default_options() {
+    let mut server = Turning::start("127.0.0.1:0");
+    let seconds = |n| Options::new().write_timeout(Duration::from_secs(n));
+    let ours = server.reactor.server.listen("127.0.0.1:0").unwrap();
+    let bound = TcpListener::bind("127.0.0.1:0").unwrap();
+    SockRef::from(&bound).set_tcp_user_timeout(Some(Duration::from_secs(7))).unwrap();
+    let theirs = server.reactor.server.listen(bound).unwrap();
+    assert_eq!(inherited(&mut server, ours), Some(30));
+    assert_eq!(inherited(&mut server, theirs), Some(7), "it keeps its own options");
+    for (options, expected) in [
+        (seconds(9), Some(9)),
+        (seconds(0), Some(4)),
+        (seconds(1), Some(4)),
+        (seconds(30 * 86_400), Some(i32::MAX as u64 / 1_000)),
+        (Options::new().write_timeout(Duration::MAX), None),
+        (Options::new(), Some(30)),
+    ] {
+        server.reactor.server.options(options);
+        assert_eq!(inherited(&mut server, ours), expected);
+        assert_eq!(inherited(&mut server, theirs), Some(7));
+        // A socket that is made later has it from the start.
+        let later = server.reactor.server.listen("127.0.0.1:0").unwrap();
+        assert_eq!(inherited(&mut server, later), expected);
+    }
 }

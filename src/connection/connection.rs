@@ -35,9 +35,10 @@ pub(crate) struct Connection {
     pub(crate) deadline: u32,
     /// The head of the list of topic memberships, or [`NO_MEMBERSHIP`].
     pub(crate) memberships: u32,
-    /// The entry among the counted addresses, or [`UNCOUNTED`].
+    /// The entry among the counted addresses, [`UNCOUNTED`] or [`TURNED_AWAY`].
     pub(crate) address: u32,
-    /// The microsecond up to which the share of messages is spent; see `RateLimit`.
+    /// The microsecond up to which the share of messages is spent; see `RateLimit`. While the
+    /// connection lingers, the tick at which `linger_limit` ends.
     pub(crate) message_rate: u32,
     /// The microsecond up to which the share of bytes is spent.
     pub(crate) byte_rate: u32,
@@ -56,6 +57,9 @@ pub(crate) struct Connection {
 /// The address of a connection that is not counted by its address.
 pub(crate) const UNCOUNTED: u32 = u32::MAX;
 
+/// The address of a connection beyond a limit, which lingers with its refusal.
+pub(crate) const TURNED_AWAY: u32 = u32::MAX - 1;
+
 /// The end of a list of topic memberships.
 pub(crate) const NO_MEMBERSHIP: u32 = u32::MAX;
 
@@ -66,6 +70,12 @@ impl Connection {
     /// Whether input is wanted now: the phase reads, and the peer takes the answers to its input.
     pub(crate) fn may_read(&self) -> bool {
         self.phase.reads() && !(self.flags.has(Flags::BLOCKED) && self.flags.has(Flags::ANSWERED))
+    }
+
+    /// Whether a handler owes or streams the answer to a request that has arrived.
+    pub(crate) fn owes_answer(&self) -> bool {
+        let held = self.held.as_ref();
+        !self.phase.reads() && held.is_some_and(|held| held.exchange.is_some())
     }
 
     /// The message of which a large part is still to be received, if no spill precedes it. A

@@ -23,9 +23,29 @@ impl Lease<'_> {
             (connection.message_rate, connection.byte_rate) = (now, now);
         }
         books.stats.moved(connection.phase, phase);
+        let begins_to_linger = phase == Phase::Lingering && connection.phase != phase;
         connection.phase = phase;
         connection.flags.remove(Flags::PINGED);
+        if begins_to_linger {
+            return self.begin_to_linger();
+        }
         self.rearm();
+    }
+
+    /// Begins both deadlines of a lingering connection, and frees the input that is of no use now.
+    fn begin_to_linger(&mut self) {
+        let limit = self.options().linger_limit;
+        self.connection.message_rate = self.books.clock.deadline(limit);
+        if let Some(held) = &mut self.connection.held {
+            held.forget_input();
+        }
+        self.linger_on();
+    }
+
+    /// Gives a lingering connection its full time again, up to `linger_limit`: its peer is active.
+    pub(crate) fn linger_on(&mut self) {
+        let deadline = self.next_check().min(self.connection.message_rate);
+        self.set_deadline(deadline);
     }
 
     /// Makes the transition of RFC 6455's state machine, and returns what is to be done.

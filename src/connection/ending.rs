@@ -68,6 +68,8 @@ impl Lease<'_> {
         }
         if flags.mark(Flags::SHUT) {
             self.connection.transport.shutdown();
+            // The last byte has left only now.
+            self.linger_on();
             self.read_later();
         }
     }
@@ -91,10 +93,10 @@ impl Lease<'_> {
     /// Notes that the transport took `n` bytes of the outbox and no more.
     pub(crate) fn on_blocked(&mut self, n: usize) {
         self.connection.flags.insert(Flags::BLOCKED);
-        if n > 0
-            && matches!(self.connection.phase, Phase::WebSocket(State::Open) | Phase::Streaming)
-        {
-            self.touch();
+        match self.connection.phase {
+            Phase::WebSocket(State::Open) | Phase::Streaming if n > 0 => self.touch(),
+            Phase::Lingering if n > 0 => self.linger_on(),
+            _ => {}
         }
         self.store_waiting();
         // A response that waits for its reader has a deadline of its own.

@@ -48,6 +48,13 @@ impl Held {
             && !self.has_contexts()
     }
 
+    /// Drops what has arrived of a head or a message.
+    pub(crate) fn forget_input(&mut self) {
+        self.spill = Vec::new();
+        self.scanned = 0;
+        self.assembly = None;
+    }
+
     #[cfg(feature = "deflate")]
     fn has_contexts(&self) -> bool {
         self.contexts.is_some()

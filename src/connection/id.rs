@@ -1,5 +1,5 @@
-//! Names of an exchange, a zone and a readiness token: plain numbers that a program may keep for
-//! ever. This file does not know whether the named thing still exists.
+//! Names of an exchange, a zone, a set of options and a readiness token: plain numbers that a
+//! program may keep for ever. This file does not know whether the named thing still exists.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -179,6 +179,22 @@ impl TokenKind {
         })
     }
 }
+
+/// Names a set of [`Options`](crate::Options) registered with a server.
+///
+/// A number means a set of one server only. A server without a set of that number takes its default
+/// set.
+///
+/// ```
+/// use std::time::Instant;
+/// use switchboard::{Options, OptionsId, Server};
+///
+/// let mut server = Server::detached();
+/// let small = server.context(Instant::now()).add_options(Options::new().max_message(1 << 10));
+/// assert_ne!(small, OptionsId::default());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct OptionsId(pub(crate) u16);
 
 #[cfg(test)]
 mod tests {

@@ -11,22 +11,6 @@ use crate::http1::HeadLimits;
 use crate::websocket::DeflateConfig;
 use crate::websocket::{Role, Rules};
 
-/// Names a set of [`Options`] registered with a server.
-///
-/// A number means a set of one server only. A server without a set of that number takes its default
-/// set.
-///
-/// ```
-/// use std::time::Instant;
-/// use switchboard::{Options, OptionsId, Server};
-///
-/// let mut server = Server::detached();
-/// let small = server.context(Instant::now()).add_options(Options::new().max_message(1 << 10));
-/// assert_ne!(small, OptionsId::default());
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct OptionsId(pub(crate) u16);
-
 /// Limits and deadlines of connections.
 ///
 /// Limits are in bytes, or in what their setter names. Every deadline is a [`Duration`], rounded up
@@ -41,10 +25,10 @@ pub struct OptionsId(pub(crate) u16);
 /// | output | [`max_buffered`], [`backpressure`], [`write_rate`] |
 /// | HTTP, between requests | [`first_byte_timeout`], [`keep_alive_timeout`] |
 /// | HTTP, within a request | [`head_timeout`], [`body_timeout`] |
-/// | HTTP, response | [`answer_timeout`], [`write_timeout`] |
+/// | HTTP, response | [`answer_timeout`], [`write_timeout`], [`half_close`] |
 /// | WebSocket, deadlines | [`idle_timeout`], [`pong_timeout`], [`close_timeout`] |
 /// | event streams | [`event_stream_interval`] |
-/// | every connection | [`linger_timeout`], [`lifetime`] |
+/// | every connection | [`linger_timeout`], [`linger_limit`], [`lifetime`] |
 ///
 /// The feature `deflate` adds `Options::deflate`.
 ///
@@ -80,11 +64,13 @@ pub struct OptionsId(pub(crate) u16);
 /// [`body_timeout`]: Options::body_timeout
 /// [`answer_timeout`]: Options::answer_timeout
 /// [`write_timeout`]: Options::write_timeout
+/// [`half_close`]: Options::half_close
 /// [`idle_timeout`]: Options::idle_timeout
 /// [`pong_timeout`]: Options::pong_timeout
 /// [`close_timeout`]: Options::close_timeout
 /// [`event_stream_interval`]: Options::event_stream_interval
 /// [`linger_timeout`]: Options::linger_timeout
+/// [`linger_limit`]: Options::linger_limit
 /// [`lifetime`]: Options::lifetime
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -92,6 +78,7 @@ pub struct Options {
     pub(crate) rules: Rules,
     pub(crate) legacy_versions: bool,
     pub(crate) chunks: bool,
+    pub(crate) half_close: bool,
     #[cfg(feature = "deflate")]
     pub(crate) deflate: DeflateConfig,
     pub(crate) max_buffered: usize,
@@ -112,6 +99,7 @@ pub struct Options {
     pub(crate) pong_timeout: u32,
     pub(crate) close_timeout: u32,
     pub(crate) linger_timeout: u32,
+    pub(crate) linger_limit: u32,
     pub(crate) event_stream_interval: u32,
     pub(crate) lifetime: u32,
 }
@@ -124,6 +112,7 @@ impl Default for Options {
             rules: Rules { role: Role::Server, max_message: 16 << 20, compression: false },
             legacy_versions: false,
             chunks: false,
+            half_close: true,
             #[cfg(feature = "deflate")]
             deflate: DeflateConfig::off(),
             max_buffered: 17 << 20,
@@ -142,7 +131,8 @@ impl Default for Options {
             idle_timeout: seconds(120),
             pong_timeout: seconds(20),
             close_timeout: seconds(5),
-            linger_timeout: seconds(2),
+            linger_timeout: seconds(5),
+            linger_limit: seconds(30),
             event_stream_interval: seconds(15),
             lifetime: NEVER,
         }
@@ -179,6 +169,7 @@ impl Options {
             rules: _,
             legacy_versions: _,
             chunks,
+            half_close: _,
             #[cfg(feature = "deflate")]
             deflate,
             max_buffered: _,
@@ -198,6 +189,7 @@ impl Options {
             pong_timeout,
             close_timeout: _,
             linger_timeout: _,
+            linger_limit: _,
             event_stream_interval: _,
             lifetime: _,
         } = &mut self;
@@ -342,6 +334,17 @@ impl Options {
         self
     }
 
+    /// Sets whether a client that has ended its side (FIN) still gets the answers that a handler
+    /// owes or streams (default: yes; they are its last).
+    ///
+    /// With `false` a FIN cancels them, as a reset always does, and
+    /// [`cancelled`](crate::Handler::cancelled) is called. An answer that is whole still leaves.
+    #[must_use]
+    pub fn half_close(mut self, yes: bool) -> Options {
+        self.half_close = yes;
+        self
+    }
+
     deadlines! {
         /// Sets the wait for the first byte of a connection's first request (default 10 s). Then
         /// the connection is closed.
@@ -359,7 +362,9 @@ impl Options {
         /// answered with 503 and [`Handler::cancelled`](crate::Handler::cancelled) is called.
         answer_timeout
         /// Sets the time between two checks of a waiting response (default 30 s). A reader slower
-        /// than [`write_rate`](Options::write_rate) since the last check is closed.
+        /// than [`write_rate`](Options::write_rate) since the last check is closed. An event stream
+        /// that took nothing at a check is closed this much later, or at the next check. See
+        /// [`Listener`](crate::Listener) for peers that vanish.
         write_timeout
         /// Sets how long a WebSocket may be silent before the server pings it (default 120 s).
         ///
@@ -373,9 +378,13 @@ impl Options {
         /// Sets the wait for the answer to a Close frame (default 5 s). Then the connection is
         /// closed.
         close_timeout
-        /// Sets the wait for the peer's end of file, after the last response or Close frame
-        /// (default 2 s).
+        /// Sets the wait for the peer's end of file, after the last response, refusal or Close
+        /// frame (default 5 s). Each read starts it again: what arrives is discarded, and a peer
+        /// that still sends can read the answer later (RFC 9112 9.6).
         linger_timeout
+        /// Sets the most time that [`linger_timeout`](Options::linger_timeout) may last in all,
+        /// however much the peer sends (default 30 s). Then the connection is closed.
+        linger_limit
         /// Sets the time between two keep-alive comments to an event stream (default 15 s).
         event_stream_interval
         /// Sets how long a connection may live (default: no limit). Then a WebSocket is closed

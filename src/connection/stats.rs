@@ -35,7 +35,8 @@ pub struct Stats {
     pub accepted: u64,
     /// Counts pauses of a listener that found no descriptor or memory for a connection.
     pub exhausted: u64,
-    /// Counts connections closed at once because of a limit, in all or for their address.
+    /// Counts connections refused because of a limit, in all or for their address. While such a
+    /// connection lingers, `connections` does not count it.
     pub turned_away: u64,
     /// Counts requests with a complete and valid head.
     pub requests: u64,

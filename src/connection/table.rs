@@ -5,10 +5,10 @@ use super::clock::Clock;
 use super::connection::{Connection, NO_MEMBERSHIP};
 use super::flags::Flags;
 use super::held::{Held, HeldPool};
-use super::id::ConnId;
+use super::id::{ConnId, OptionsId};
 use super::lane::Lane;
 use super::next_check::{born, next_check};
-use super::options::{Options, OptionsId};
+use super::options::Options;
 use super::phase::Phase;
 use super::rates::RateLimit;
 use super::slots::{Earliest, Slots};
@@ -33,6 +33,8 @@ pub(crate) struct Books {
     pub(crate) pool: HeldPool,
     pub(crate) work: TableWork,
     pub(crate) lane: Lane,
+    /// Connections beyond a limit that linger with their refusal. They count for no limit.
+    pub(crate) turned_away: usize,
     exchanges: u64,
 }
 
@@ -61,9 +63,15 @@ impl Table {
             pool: HeldPool::default(),
             work: TableWork::new(),
             lane: Lane::new(),
+            turned_away: 0,
             exchanges: 0,
         };
         Table { slots: Slots::new(), books }
+    }
+
+    /// Counts the connections, without those that were turned away.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len() - self.books.turned_away
     }
 
     /// Lends the connection in a slot.

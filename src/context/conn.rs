@@ -1,7 +1,6 @@
 //! One connection, as a handler sees it: the context and the name of one exchange. This file
 //! decides in which phase a method has an effect. `delivery` and `connection` have the effects.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::context::Context;
@@ -270,13 +269,6 @@ impl Conn<'_> {
         }
     }
 
-    /// Returns the peer's address; `None` for Unix sockets and in-memory connections. The address
-    /// is not stored: each call asks the kernel.
-    #[must_use]
-    pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.connection()?.transport.peer_addr()
-    }
-
     /// Writes a piece of a streamed body, or bytes of a taken-over connection.
     pub fn write(&mut self, bytes: &[u8]) {
         let Some((mut at, delivery)) = self.lease() else { return };
@@ -335,7 +327,7 @@ impl Conn<'_> {
     }
 
     #[inline]
-    fn connection(&self) -> Option<&Connection> {
+    pub(super) fn connection(&self) -> Option<&Connection> {
         self.cx.table.live(self.id)
     }
 

@@ -264,7 +264,7 @@ impl Context {
     /// Returns the server's counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats { connections: self.table.slots.len(), ..self.table.books.stats }
+        Stats { connections: self.table.len(), ..self.table.books.stats }
     }
 
     /// Returns an instant in the future, even for a duration that no clock can hold.

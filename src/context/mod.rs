@@ -7,6 +7,7 @@ mod connect;
 #[expect(clippy::module_inception)]
 mod context;
 mod events;
+mod peer;
 mod remote;
 mod reply;
 mod timeouts;

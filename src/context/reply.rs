@@ -207,6 +207,9 @@ impl Upgrade {
 /// the stream alive. A HEAD request gets the head alone, without `Content-Length` (RFC 9110 8.6),
 /// and no stream opens.
 ///
+/// A client that ends its side (FIN) ends the stream: a browser that leaves sends nothing else.
+/// [`close`](crate::Handler::close) then gets 1006.
+///
 /// [`event_stream_interval`]: crate::Options::event_stream_interval
 ///
 /// ```

@@ -76,8 +76,8 @@
 //!
 //! # What if the peer has left?
 //!
-//! A late answer does nothing. A [`ConnId`](crate::ConnId) names one exchange. When its peer
-//! leaves, the server calls [`cancelled`](crate::Handler::cancelled) once. The next request on the
+//! A late answer does nothing. A [`ConnId`](crate::ConnId) names one exchange. When its peer breaks
+//! off, the server calls [`cancelled`](crate::Handler::cancelled) once. The next request on the
 //! same socket has another name, so an answer can never reach the wrong request. With several
 //! reactors, keep a name together with the [`Remote`](crate::Remote) of its server: a name means
 //! nothing in another server.
@@ -113,11 +113,66 @@
 //!
 //! let ada = world.connect();
 //! world.request(ada, "/later");
-//! world.end(ada);
+//! world.fail(ada, std::io::ErrorKind::ConnectionReset);
 //! world.with(zone, |waiting, _cx| {
 //!     assert_eq!((waiting.owed.len(), waiting.cancelled), (0, 1));
 //! });
 //! ```
+//!
+//! # What if the peer ends its side?
+//!
+//! A client may end its side behind its request (a FIN) and still read: `nc -N` and many scripts
+//! do. Such a half-close is no abort, so the answer is still owed. It is sent as the last one, and
+//! the connection closes. Requests that came before the end are answered too.
+//!
+//! A browser tab that closes sends the same FIN. The server cannot tell the two apart before it
+//! writes. [`Conn::peer_ended`](crate::Conn::peer_ended) lets a handler drop costly work. With
+//! [`Options::half_close(false)`](crate::Options::half_close), a FIN cancels like a reset does.
+//!
+//! ```
+//! use switchboard::Options;
+//! use switchboard::testing::World;
+//! use switchboard::{Conn, ConnId, Handler, Reply, Request};
+//!
+//! #[derive(Default)]
+//! struct Reports(Vec<ConnId>, usize);
+//!
+//! impl Handler for Reports {
+//!     fn request(&mut self, conn: &mut Conn<'_>, _request: &mut Request<'_>) -> Reply {
+//!         self.0.push(conn.id());
+//!         Reply::Later
+//!     }
+//!     fn cancelled(&mut self, _conn: &mut Conn<'_>) {
+//!         self.1 += 1;
+//!     }
+//! }
+//!
+//! let mut world = World::new();
+//! let zone = world.server.zone("/", Reports::default());
+//! let ada = world.connect();
+//! world.request(ada, "/");
+//! world.end(ada);
+//! world.with(zone, |reports, cx| cx.respond(reports.0.remove(0), "the report"));
+//! let answer = world.answer(ada);
+//! assert_eq!(answer.text(), "the report");
+//! assert_eq!(answer.headers["connection"], "close");
+//!
+//! world.server.options(Options::new().half_close(false));
+//! let bob = world.connect();
+//! world.request(bob, "/");
+//! world.end(bob);
+//! assert_eq!(world.with(zone, |reports, _cx| reports.1), 1);
+//! ```
+//!
+//! | the client ends its side (FIN) during | then |
+//! | --- | --- |
+//! | a request that is not whole | the connection ends |
+//! | a deferred answer, a streamed answer | the answer is sent, then the connection ends |
+//! | the same, with `half_close(false)` | `cancelled`, the connection ends |
+//! | an answer that waits for its reader | the answer is sent, then the connection ends |
+//! | an event stream | `close` with 1006: a browser ends a stream in this way alone |
+//! | a WebSocket | `close` with 1006: a Close frame is missing (RFC 6455 7.1.5) |
+//! | a takeover | `close` with 1006, once what was written has left |
 //!
 //! # The rules
 //!
@@ -128,7 +183,7 @@
 //! | What if two answers are given? | the first is sent, the second is ignored |
 //! | May the answer be an upgrade? | yes, [`cx.upgrade`](crate::Context::upgrade) |
 //! | What about later requests of the connection? | they wait for the answer, in order |
-//! | What if the client ends its side? | the client counts as gone |
+//! | What if the client ends its side? | it still gets the answer, as its last |
 //! | May the handler answer without a thread? | yes, in any later callback or timer |
 //! | How many calls may wait for the loop? | 65,536; then `call` gives the closure back |
 //! | Does `call` block? | no; the first call of a burst wakes the loop |

@@ -118,6 +118,10 @@
 //! read, only taken bytes are a sign of life. A WebSocket whose peer takes none for 125 to 140 s
 //! ends.
 //!
+//! On Linux a reader that takes no byte at all ends sooner: after
+//! [`write_timeout`](crate::Options::write_timeout) with bytes waiting in the kernel. The chapter
+//! [`time`](super::time) says which sockets have this limit.
+//!
 //! # What waiting costs
 //!
 //! A published message waits as a pointer: 32 bytes for each receiver and message, however long the

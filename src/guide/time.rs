@@ -119,14 +119,25 @@
 //! | `idle_timeout` | 120 s | a WebSocket is silent | a ping |
 //! | `pong_timeout` | 20 s | a WebSocket is silent after a ping | closed, 1006 |
 //! | `close_timeout` | 5 s | the server's Close frame is unanswered | closed |
-//! | `linger_timeout` | 2 s | all was sent, and the peer's side is still open | closed |
+//! | `linger_timeout` | 5 s | all was sent, and the peer is silent but has not ended | closed |
+//! | `linger_limit` | 30 s | all was sent, and the peer still sends | closed |
 //! | `event_stream_interval` | 15 s | an event stream is open | a comment |
 //! | `lifetime` | none | the connection is open | Close 1001; in HTTP, a last answer |
 //!
-//! An event stream whose reader takes nothing for two intervals ends. A taken-over connection has
-//! no deadline but its own timeouts. [`Connect::timeout`](crate::Connect::timeout) is 10 s, counted
-//! from the name lookup until the WebSocket is open. `lifetime` is kept in steps of 16 s, up to 12
-//! days.
+//! An event stream whose reader takes nothing ends within one interval and `write_timeout`. A
+//! taken-over connection has no deadline but its own timeouts.
+//! [`Connect::timeout`](crate::Connect::timeout) is 10 s, counted from the name lookup until the
+//! WebSocket is open. `lifetime` is kept in steps of 16 s, up to 12 days.
+//!
+//! A peer may vanish without a FIN: a cable is cut, a phone loses its network. Only missing
+//! acknowledgements show it. A ping finds a WebSocket that has vanished. An event stream gets no
+//! answers, and the kernel keeps its comments for a quarter of an hour. On Linux the sockets of a
+//! [`Listener`](crate::Listener) therefore have a `TCP_USER_TIMEOUT`: the `write_timeout` of the
+//! server's default options, at least 4 s. So the stream ends within one interval and
+//! `write_timeout`. The timeout holds for WebSockets and takeovers too: bytes that no peer
+//! acknowledges or takes for that long end the connection, and `close` gets 1006.
+//! `write_timeout(Duration::MAX)` turns it off. Sockets that the program
+//! [adopts](crate::Server::adopt), or that it bound itself, keep their own options.
 //!
 //! ```
 //! use std::time::Duration;

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
+use socket2::SockRef;
 
 use super::first_read::FirstReadBackoff;
-use super::listener::Listener;
+use super::listener::{Listener, limit_unacknowledged};
 
 /// The outcome of one attempt to accept.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(crate) enum AcceptOutcome {
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     socket: TcpListener,
+    /// Whether the socket was made here. One that was bound elsewhere keeps its own options.
+    is_ours: bool,
     /// A descriptor held in reserve. Closing it frees one, with which a connection is accepted and
     /// refused in words.
     reserve: Option<File>,
@@ -44,24 +47,40 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const REFUSED_PER_PAUSE: usize = 64;
 
 impl Acceptor {
+    /// Listens. `unacknowledged` is the argument of
+    /// [`limit_unacknowledged`](Acceptor::limit_unacknowledged).
     pub(crate) fn bind(
         listener: Listener,
         registry: &Registry,
         token: Token,
+        unacknowledged: Option<Duration>,
     ) -> io::Result<Acceptor> {
-        let per_turn = listener.per_turn;
+        let (per_turn, is_ours) = (listener.per_turn, listener.is_ours());
         let listener = listener.bind()?;
         listener.set_nonblocking(true)?;
         let mut socket = TcpListener::from_std(listener);
         registry.register(&mut socket, token, Interest::READABLE)?;
-        Ok(Acceptor {
+        let acceptor = Acceptor {
             socket,
+            is_ours,
             reserve: reserve(),
             pause: SHORTEST_PAUSE,
             retry_at: None,
             per_turn,
             first_read: FirstReadBackoff::default(),
-        })
+        };
+        acceptor.limit_unacknowledged(unacknowledged)?;
+        Ok(acceptor)
+    }
+
+    /// Limits how long bytes to a peer may wait in the kernel without an acknowledgement, on
+    /// connections that are accepted from now on. They inherit the limit, which costs them no
+    /// system call.
+    pub(crate) fn limit_unacknowledged(&self, limit: Option<Duration>) -> io::Result<()> {
+        match self.is_ours {
+            true => limit_unacknowledged(SockRef::from(&self.socket), limit),
+            false => Ok(()),
+        }
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {

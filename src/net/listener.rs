@@ -3,8 +3,9 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// Describes where and how a server listens.
 ///
@@ -13,7 +14,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// addresses, the first that can be bound is used.
 ///
 /// Connections inherit `TCP_NODELAY` from the listening socket, which saves one system call for
-/// each accept. A socket that was bound elsewhere keeps its own options.
+/// each accept. On Linux they also inherit `TCP_USER_TIMEOUT`: the
+/// [`write_timeout`](crate::Options::write_timeout) of the server's default options, at least 4 s.
+/// A peer that acknowledges nothing, or takes nothing, for that long while bytes wait in the kernel
+/// is gone. A socket that was bound elsewhere keeps its own options.
 ///
 /// ```
 /// use std::net::TcpStream;
@@ -70,6 +74,11 @@ impl Listener {
         Listener { place, backlog: 4096, reuse_port: false, per_turn: 256 }
     }
 
+    /// Whether the socket is still to be made, so that its options are ours.
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(self.place, Place::Address(_))
+    }
+
     /// Binds the first address that can be bound.
     pub(super) fn bind(self) -> io::Result<StdListener> {
         let text = match self.place {
@@ -95,6 +104,18 @@ impl Listener {
         socket.listen(backlog)?;
         Ok(socket.into())
     }
+}
+
+/// Limits how long bytes of a connection may wait in the kernel without an acknowledgement, for the
+/// connections that a listening socket accepts from now on. `None` is the system's own limit.
+pub(super) fn limit_unacknowledged(socket: SockRef<'_>, limit: Option<Duration>) -> io::Result<()> {
+    // The kernel counts in milliseconds, in a signed number.
+    const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(limit.map(|limit| limit.min(LONGEST)))?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = (socket, limit, LONGEST);
+    Ok(())
 }
 
 impl From<&str> for Listener {

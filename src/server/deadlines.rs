@@ -208,7 +208,12 @@ impl Server {
         }
         at.rearm();
         match blocked {
-            true => at.connection.flags.insert(Flags::PINGED),
+            true => {
+                at.connection.flags.insert(Flags::PINGED);
+                let options = at.options();
+                let patience = options.write_timeout.min(options.event_stream_interval);
+                at.arm(patience);
+            }
             false => delivery.output(&mut at).push(Kind::Bytes, |own| {
                 own.extend_from_slice(event_stream::KEEP_ALIVE);
             }),

@@ -5,7 +5,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use super::server::{LARGE_PER_TURN, Server};
-use crate::connection::{Flags, Phase, Progress, UNCOUNTED};
+use crate::connection::{Flags, Phase, Progress, TURNED_AWAY, UNCOUNTED};
 use crate::context::{Close, Context, RemoteCall};
 use crate::websocket::CloseCode;
 
@@ -186,8 +186,10 @@ impl Server {
         if let Some(count) = table.books.stats.open(connection.phase) {
             *count -= 1;
         }
-        if connection.address != UNCOUNTED {
-            self.addresses.leave(connection.address);
+        match connection.address {
+            UNCOUNTED => {}
+            TURNED_AWAY => table.books.turned_away -= 1,
+            counted => self.addresses.leave(counted),
         }
         // Closing a descriptor also takes it out of the Poll.
         drop(connection);

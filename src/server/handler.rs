@@ -35,7 +35,8 @@ use crate::websocket::Message;
 ///   attempt that fails gets [`close`] without [`open`].
 /// - [`cancelled`] comes at most once: when the peer breaks the connection off, when a deadline
 ///   such as [`Options::answer_timeout`] passes, when a reader is too slow, or when a drain ends.
-/// - A peer that only ends its own side (FIN) cancels a deferred answer, but not a stream.
+/// - A peer that only ends its own side (FIN) cancels nothing: it may still read. With
+///   [`Options::half_close(false)`](crate::Options::half_close) a FIN cancels too.
 /// - [`writable`] also comes to WebSockets, event streams and takeovers, once waiting output has
 ///   left.
 /// - [`timeout`] comes once for each [`Conn::set_timeout`], unless the exchange ends first.
@@ -161,9 +162,13 @@ pub trait Handler: Any {
         let _ = (conn, close);
     }
 
-    /// Handles the end of a deferred or streamed answer that is no longer needed: the peer has left
-    /// or reads too slowly, a deadline has passed, or a drain has ended. A later
+    /// Handles the end of a deferred or streamed answer that is no longer needed: the peer has
+    /// broken off or reads too slowly, a deadline has passed, or a drain has ended. A later
     /// [`Context::respond`](crate::Context::respond) does nothing.
+    ///
+    /// A client that ends its side (FIN) is still owed its answer, unless
+    /// [`Options::half_close`](crate::Options::half_close) is off.
+    /// [`Conn::peer_ended`] tells the two apart.
     fn cancelled(&mut self, conn: &mut Conn<'_>) {
         let _ = conn;
     }

@@ -40,8 +40,8 @@ impl Server {
             at.connection.flags.insert(Flags::READABLE);
             // A half-closed client still gets its response; a broken connection gets none.
             let ended = at.connection.flags.has(Flags::READ_CLOSED);
-            let deferred = at.connection.phase == Phase::Deferred;
-            if ended && (deferred || at.connection.transport.is_broken()) {
+            let cancels = at.connection.owes_answer() && !at.options().half_close;
+            if ended && (cancels || at.connection.transport.is_broken()) {
                 at.mark_gone();
             }
             return;
@@ -255,7 +255,11 @@ impl Server {
             Phase::Idle | Phase::Head => self.head(slot, input),
             Phase::Body => self.body(slot, input),
             Phase::Taken => self.taken(slot, input),
-            Phase::Lingering | Phase::Streaming => discarded,
+            Phase::Lingering => {
+                self.context.table.with(slot, |at| at.linger_on());
+                discarded
+            }
+            Phase::Streaming => discarded,
             Phase::Deferred | Phase::Responding if last => discarded,
             Phase::Deferred | Phase::Responding => Consumed::Stuck(0),
         }
@@ -272,8 +276,30 @@ impl Server {
                 at.connection.flags.insert(Flags::LAST);
                 at.after_response();
             }
+            Phase::Taken if waits => {
+                at.record_close(CloseCode::ABNORMAL, "", false);
+                at.connection.flags.insert(Flags::LAST);
+                at.after_response();
+            }
             Phase::Lingering if waits => {}
             _ => at.mark_gone(),
+        }
+    }
+
+    /// Reads once behind a request whose client has ended its side. With nothing behind it, its
+    /// answer is the last.
+    pub(super) fn read_behind(&mut self, slot: u32) {
+        let Some(at) = self.context.table.lease(slot) else { return };
+        if !at.connection.flags.has(Flags::READ_CLOSED) || at.connection.has_spill() {
+            return;
+        }
+        match at.connection.transport.read(&mut self.lent.input) {
+            Ok(Read::End) => at.connection.flags.insert(Flags::LAST),
+            Ok(Read::Bytes { n, .. }) => self.keep(slot, self.lent.input[..n].to_vec()),
+            Ok(Read::Blocked) => {}
+            Err(_) => {
+                self.context.table.with(slot, |at| at.mark_gone());
+            }
         }
     }
 

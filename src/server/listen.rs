@@ -1,19 +1,27 @@
 //! Listeners, and the connections that they accept. This file turns connections away by the limits
-//! of the server, with 503 or 429.
+//! of the server. Such a connection lingers with its 503 or 429, as after any other refusal, while
+//! fewer than 256 do so. Further ones are closed at once.
 //!
 //! At EMFILE and ENFILE no descriptor is left. The acceptor (net/acceptor.rs) then turns up to 64
 //! waiting connections away itself, with the 503 that this file passes to it. It does so over one
 //! descriptor held in reserve, and tries again after 50 ms to 1 s. This file counts
 //! `Stats::exhausted`.
+//!
+//! Only missing acknowledgements show that a peer has vanished without a FIN. Sockets therefore
+//! inherit a limit for them (`TCP_USER_TIMEOUT`) from their listening socket.
 
 use std::io::{self, Error, ErrorKind};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use mio::net::TcpStream;
 
 use super::server::Server;
-use crate::connection::{MAX_LISTENERS, Phase, TokenKind, UNCOUNTED};
+use crate::connection::{
+    Flags, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind, UNCOUNTED,
+};
 use crate::net::{AcceptOutcome, Acceptor, Listener, Transport, prefix, turn_away};
+use crate::outbox::Kind;
 
 /// The answer to a connection beyond the limit, or beyond the descriptors (RFC 9110 15.6.4).
 const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
@@ -22,6 +30,9 @@ const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
 /// The answer to a connection whose address has reached its limit (RFC 6585 section 4).
 const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\n\
     Connection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// The most connections beyond a limit that linger at a time.
+const MAX_TURNED_AWAY: usize = 256;
 
 /// Names a listener of a server. [`Server::listen`] returns one.
 ///
@@ -68,8 +79,19 @@ impl Server {
             return Err(Error::other("a server has at most 4,096 listeners"));
         };
         let token = TokenKind::Listener(index).token(self.number);
-        self.listeners.push(Some(Acceptor::bind(listener.into(), registry, token)?));
+        let unacknowledged = unacknowledged(&self.context.table.books.options[0]);
+        let acceptor = Acceptor::bind(listener.into(), registry, token, unacknowledged)?;
+        self.listeners.push(Some(acceptor));
         Ok(ListenerId(index))
+    }
+
+    /// Has later connections of all listeners inherit what the default options say.
+    pub(super) fn limit_unacknowledged(&self) {
+        let unacknowledged = unacknowledged(&self.context.table.books.options[0]);
+        for listener in self.listeners.iter().flatten() {
+            // It was possible when the socket was made.
+            let _refused = listener.limit_unacknowledged(unacknowledged);
+        }
     }
 
     /// Returns the address that a listener listens at.
@@ -82,7 +104,8 @@ impl Server {
     }
 
     /// Sets the most connections at a time (default: 16.7 million). One more is answered with 503
-    /// and closed. The limit of descriptors may come first.
+    /// and closed. The limit of descriptors may come first: up to 256 refused connections linger
+    /// beside the others, so that their clients can read the answer.
     pub fn max_connections(&mut self, connections: usize) {
         self.limits.connections = connections;
     }
@@ -139,11 +162,11 @@ impl Server {
     }
 
     /// Takes in a connection, if there is room for it.
-    // Both limits are checked here; `turn_away` sends the 503 or the 429.
+    // Both limits are checked here; `turn_away` sends the 503 or the 429. The refusal of a request
+    // is the business of `request`.
     fn admit(&mut self, socket: TcpStream) -> Option<u32> {
-        if self.context.table.slots.len() >= self.limits.connections {
-            self.context.table.books.stats.turned_away += 1;
-            turn_away(socket, NO_ROOM);
+        if self.context.table.len() >= self.limits.connections {
+            self.turn_away(socket, NO_ROOM);
             return None;
         }
         let mut entry = UNCOUNTED;
@@ -153,18 +176,36 @@ impl Server {
             match self.addresses.enter(prefix(address.ip()), limit) {
                 Some(counted) => entry = counted,
                 None => {
-                    self.context.table.books.stats.turned_away += 1;
-                    turn_away(socket, TOO_MANY);
+                    self.turn_away(socket, TOO_MANY);
                     return None;
                 }
             }
         }
         // A connection that cannot be taken in is closed, without a report.
         let slot = self.take_in(socket.into(), entry).ok();
-        if slot.is_none() && entry != UNCOUNTED {
-            self.addresses.leave(entry);
+        match slot {
+            Some(_) => self.context.table.books.stats.accepted += 1,
+            None if entry != UNCOUNTED => self.addresses.leave(entry),
+            None => {}
         }
         slot
+    }
+
+    /// Refuses a connection beyond a limit. It lingers, so that a client that has begun to send
+    /// reads the refusal. Beyond the bound it is closed at once.
+    fn turn_away(&mut self, socket: TcpStream, refusal: &[u8]) {
+        let table = &mut self.context.table;
+        table.books.stats.turned_away += 1;
+        if table.books.turned_away == MAX_TURNED_AWAY || table.slots.vacant().is_none() {
+            return turn_away(socket, refusal);
+        }
+        let Ok(slot) = self.take_in(socket.into(), TURNED_AWAY) else { return };
+        self.context.table.books.turned_away += 1;
+        let Some((mut at, delivery)) = self.context.lease(slot) else { return };
+        at.connection.flags.insert(Flags::LAST);
+        let output = delivery.output(&mut at);
+        output.push(Kind::Bytes, |own| own.extend_from_slice(refusal));
+        at.after_response();
     }
 
     /// Accepts from every listener with waiting connections. That includes listeners whose budget
@@ -200,7 +241,6 @@ impl Server {
         let first_byte_timeout = self.context.table.books.options[0].first_byte_timeout;
         let first = (Phase::Idle, first_byte_timeout);
         self.context.table.insert(slot, transport, address, first);
-        self.context.table.books.stats.accepted += 1;
         Ok(slot)
     }
 
@@ -209,4 +249,11 @@ impl Server {
         self.listeners.clear();
         self.work.accepting.clear();
     }
+}
+
+/// How long bytes to a peer may stay unacknowledged: `write_timeout`, but long enough for a network
+/// that is slow. `None` without a `write_timeout`.
+fn unacknowledged(options: &Options) -> Option<Duration> {
+    const SHORTEST: Duration = Duration::from_secs(4);
+    (options.write_timeout != NEVER).then(|| (TICK * options.write_timeout).max(SHORTEST))
 }

@@ -15,12 +15,16 @@ impl Server {
     /// Takes in a connection, and returns its token. A socket is registered with the `Poll`; the
     /// readiness of an in-memory transport comes through [`ready`](Server::ready).
     ///
+    /// A socket keeps its own options. Without `TCP_NODELAY` small messages may wait, and without
+    /// `TCP_USER_TIMEOUT` a peer that vanishes may be noticed after a quarter of an hour.
+    ///
     /// # Errors
     /// When the socket cannot be registered, when the server is draining, or when 16.7 million
     /// connections are open.
     pub fn adopt(&mut self, transport: impl Into<Transport>, now: Instant) -> io::Result<Token> {
         self.context.table.books.clock.set(now);
         let slot = self.take_in(transport.into(), UNCOUNTED)?;
+        self.context.table.books.stats.accepted += 1;
         Ok(TokenKind::Connection(slot).token(self.number))
     }
 

@@ -272,10 +272,12 @@ impl Server {
     /// `Deferred`.
     pub(super) fn answer(&mut self, id: ConnId, answer: Answer) {
         let slot = id.slot();
-        let Some(mut at) = self.context.table.lease_live(id) else { return };
-        if at.connection.phase != Phase::Deferred {
+        let live = self.context.table.live(id);
+        if live.is_none_or(|connection| connection.phase != Phase::Deferred) {
             return;
         }
+        self.read_behind(slot);
+        let Some(mut at) = self.context.table.lease_live(id) else { return };
         let Some(exchange) = at.held().exchange.take() else { return };
         self.call_back(slot, |server| match answer {
             Answer::Respond(response) => server.respond(slot, exchange.terms, &response),

@@ -238,13 +238,16 @@ impl Server {
     }
 
     /// Sets the default options. They hold for HTTP, and for every WebSocket or event stream that
-    /// names no other [`OptionsId`](crate::OptionsId).
+    /// names no other [`OptionsId`](crate::OptionsId). Their
+    /// [`write_timeout`](Options::write_timeout) also becomes an option of the sockets that
+    /// [listeners](crate::Listener) accept from then on.
     ///
     /// A further set is registered with
     /// [`Context::add_options`](crate::Context::add_options):
     /// `server.context(Instant::now()).add_options(options)`.
     pub fn options(&mut self, options: Options) {
         self.context.table.books.options[0] = options.settled();
+        self.limit_unacknowledged();
         #[cfg(feature = "deflate")]
         self.context.delivery.shared_contexts.forget(0);
     }

@@ -47,5 +47,6 @@ pub fn patient() -> Options {
         .pong_timeout(day)
         .close_timeout(day)
         .linger_timeout(day)
+        .linger_limit(day)
         .event_stream_interval(day)
 }
