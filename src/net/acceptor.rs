@@ -79,8 +79,13 @@ impl Acceptor {
     }
 
     /// Accepts one connection. Without descriptors it writes `refusal` to the connections that wait
-    /// and closes them.
-    pub(crate) fn accept(&mut self, now: Instant, refusal: &[u8]) -> AcceptOutcome {
+    /// and closes them. `refused` gets each of these sockets, with the first bytes of its input.
+    pub(crate) fn accept(
+        &mut self,
+        now: Instant,
+        refusal: &[u8],
+        refused: &mut dyn FnMut(&TcpStream, &[u8]),
+    ) -> AcceptOutcome {
         if self.retry_at.is_some_and(|at| now < at) {
             return AcceptOutcome::Drained;
         }
@@ -98,7 +103,7 @@ impl Acceptor {
                     return AcceptOutcome::Drained;
                 }
                 Err(error) if is_exhaustion(&error) => {
-                    self.refuse_waiting(refusal);
+                    self.refuse_waiting(refusal, refused);
                     break;
                 }
                 // ECONNABORTED, EPROTO, EINTR and the like concern one connection that is gone: the
@@ -120,7 +125,7 @@ impl Acceptor {
     }
 
     /// Refuses the connections that wait, one after the other over the reserved descriptor.
-    fn refuse_waiting(&mut self, refusal: &[u8]) {
+    fn refuse_waiting(&mut self, refusal: &[u8], refused: &mut dyn FnMut(&TcpStream, &[u8])) {
         for _ in 0..REFUSED_PER_PAUSE {
             if self.reserve.take().is_none() {
                 break;
@@ -128,7 +133,7 @@ impl Acceptor {
             let accepted = accept(&self.socket);
             let more = accepted.is_ok();
             if let Ok(socket) = accepted {
-                turn_away(socket, refusal);
+                turn_away(socket, refusal, &mut *refused);
             }
             self.reserve = reserve();
             if !more {
@@ -155,9 +160,15 @@ fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
 /// Writes `refusal` to a connection and closes it, without waiting.
 ///
 /// One read comes first: closing a socket with unread bytes resets the connection, and the peer
-/// would lose the refusal.
-pub(crate) fn turn_away(mut socket: TcpStream, refusal: &[u8]) {
-    let _ = socket.read(&mut [0; 4 << 10]);
+/// would lose the refusal. `refused` gets the bytes that were read.
+pub(crate) fn turn_away(
+    mut socket: TcpStream,
+    refusal: &[u8],
+    refused: impl FnOnce(&TcpStream, &[u8]),
+) {
+    let mut buf = [0; 4 << 10];
+    let read = socket.read(&mut buf).unwrap_or(0);
+    refused(&socket, &buf[..read]);
     let _ = socket.write(refusal);
 }
 

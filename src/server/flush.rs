@@ -20,7 +20,8 @@ const ENDED_KEPT: usize = 1 << 10;
 const ROUNDS: usize = 4;
 
 impl Server {
-    /// Ends a turn: deadlines, timers, queued calls, deferred answers, output, ended connections.
+    /// Ends a turn: deadlines, timers, queued calls, deferred answers, output, ended connections,
+    /// and last the observer.
     ///
     /// A program with a loop of its own calls it after every batch of events, and when
     /// [`poll_timeout`](Server::poll_timeout) has passed without any.
@@ -51,6 +52,7 @@ impl Server {
         if self.work.writing.is_empty() && self.context.delivery.fan_out.is_empty() {
             self.context.table.books.pool.end_turn();
         }
+        self.tell_observer();
     }
 
     /// Whether another round has something to do.

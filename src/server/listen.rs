@@ -8,6 +8,7 @@
 use std::io::{self, Error, ErrorKind};
 use std::net::SocketAddr;
 
+use http::StatusCode;
 use mio::net::TcpStream;
 
 use super::server::Server;
@@ -107,7 +108,14 @@ impl Server {
         let listener = self.listeners.get(usize::from(index)).and_then(Option::as_ref);
         for _ in 0..listener.map_or(0, Acceptor::per_turn) {
             let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) else { return };
-            match listener.accept(self.context.now(), NO_ROOM) {
+            let observer = &mut self.observer;
+            let mut refused = |socket: &TcpStream, read: &[u8]| {
+                if let Some(observer) = observer {
+                    let status = StatusCode::SERVICE_UNAVAILABLE;
+                    observer.turned_away(socket, status, "no descriptor or memory is left", read);
+                }
+            };
+            match listener.accept(self.context.now(), NO_ROOM, &mut refused) {
                 AcceptOutcome::Connection(socket) => {
                     if let Some(slot) = self.admit(socket) {
                         self.read_after_accept(index, slot);
@@ -141,8 +149,8 @@ impl Server {
     // Both limits are checked here; `turn_away` sends the 503 or the 429.
     fn admit(&mut self, socket: TcpStream) -> Option<u32> {
         if self.context.table.slots.len() >= self.limits.connections {
-            self.context.table.books.stats.turned_away += 1;
-            turn_away(socket, NO_ROOM);
+            let reason = "as many connections as max_connections allows";
+            self.turn_away(socket, StatusCode::SERVICE_UNAVAILABLE, reason, NO_ROOM);
             return None;
         }
         let mut entry = UNCOUNTED;
@@ -152,8 +160,8 @@ impl Server {
             match self.addresses.enter(prefix(address.ip()), limit) {
                 Some(counted) => entry = counted,
                 None => {
-                    self.context.table.books.stats.turned_away += 1;
-                    turn_away(socket, TOO_MANY);
+                    let reason = "as many connections as max_connections_per_address allows";
+                    self.turn_away(socket, StatusCode::TOO_MANY_REQUESTS, reason, TOO_MANY);
                     return None;
                 }
             }
@@ -164,6 +172,23 @@ impl Server {
             self.addresses.leave(entry);
         }
         slot
+    }
+
+    /// Answers a connection beyond a limit, and closes it.
+    fn turn_away(
+        &mut self,
+        socket: TcpStream,
+        status: StatusCode,
+        reason: &'static str,
+        answer: &[u8],
+    ) {
+        self.context.table.books.stats.turned_away += 1;
+        let observer = &mut self.observer;
+        turn_away(socket, answer, |socket, read| {
+            if let Some(observer) = observer {
+                observer.turned_away(socket, status, reason, read);
+            }
+        });
     }
 
     /// Accepts from every listener with waiting connections. That includes listeners whose budget

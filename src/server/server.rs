@@ -12,6 +12,7 @@ use mio::{Registry, Waker};
 use super::addresses::Addresses;
 use super::buffer_pool::BufferPool;
 use super::handler::{Handler, Messages, Requests};
+use super::observer::Observer;
 use super::served::Served;
 use super::zones::{Zone, Zones};
 use crate::connection::{Options, SLOTS, ZoneId};
@@ -85,6 +86,7 @@ pub struct Server {
     pub(super) number: usize,
     pub(super) remote: Remote,
     pub(super) resolver: Option<Resolver>,
+    pub(super) observer: Option<Box<Observer>>,
 }
 
 /// Buffers that the server lends to the connection that is being handled.
@@ -171,6 +173,7 @@ impl Server {
             number: SERVERS.fetch_add(1, Ordering::Relaxed),
             remote: Remote::new(),
             resolver: None,
+            observer: None,
         }
     }
 
