@@ -100,11 +100,10 @@ fn run(url: String, agent: String) -> std::io::Result<u32> {
     reactor.server.options(options());
     let zone =
         reactor.server.zone("/", Runner { url, agent, zone: None, stage: Stage::Count, cases: 0 });
-    reactor.server.context(Instant::now());
-    reactor.server.with(zone, |runner, cx| {
+    reactor.server.with(zone, Instant::now(), |runner, cx| {
         runner.zone = Some(zone);
         runner.connect(cx);
     });
     reactor.run()?;
-    Ok(reactor.server.with(zone, |runner, _| runner.cases))
+    Ok(reactor.server.with(zone, Instant::now(), |runner, _| runner.cases))
 }

@@ -100,8 +100,7 @@ fn run(url: String) -> std::io::Result<()> {
     let mut reactor = Reactor::new()?;
     // No request reaches this zone, because the server does not listen.
     let zone = reactor.server.zone("/", Client { url, zone: None, conn: None, delay: SHORTEST });
-    reactor.server.context(Instant::now());
-    reactor.server.with(zone, |client, cx| {
+    reactor.server.with(zone, Instant::now(), |client, cx| {
         client.zone = Some(zone);
         client.connect(cx);
     });

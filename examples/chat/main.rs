@@ -30,7 +30,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lexopt::prelude::*;
 use switchboard::http::Method;
@@ -76,7 +76,7 @@ fn run() -> Result<(), Failure> {
         Reactor::new().map_err(|error| Failure(format!("no event loop: {error}"), 1))?;
     let server = &mut reactor.server;
     let chat = server.zones(PREFIXES, Chat::new());
-    server.with(chat, |handler, cx| handler.start(chat, cx));
+    server.with(chat, Instant::now(), |handler, cx| handler.start(chat, cx));
     server.http(Zone::new("/").methods(&[Method::GET, Method::HEAD]), front_door);
 
     let listener = server.listen(address).map_err(|error| cannot_listen(address, &error))?;

@@ -246,8 +246,28 @@ impl Server {
         self.context.delivery.shared_contexts.forget(0);
     }
 
-    /// Runs a closure with a zone's handler and the context, between turns. Output of the closure
+    /// Runs a closure with a zone's handler and the context, between turns. `now` becomes the
+    /// server's time, and must not be earlier than any time passed before. Output of the closure
     /// leaves with the next [`flush`](Server::flush).
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use switchboard::{Handler, Server};
+    ///
+    /// struct Alarm { rang: bool }
+    /// impl Handler for Alarm {}
+    ///
+    /// let mut server = Server::detached();
+    /// let alarm = server.zone("/", Alarm { rang: false });
+    /// let (now, second) = (Instant::now(), Duration::from_secs(1));
+    /// server.with(alarm, now, |_, cx| {
+    ///     cx.after(alarm, second, |alarm, _| alarm.rang = true); // a second after `now`
+    /// });
+    /// server.flush(now);
+    /// assert!(!server.with(alarm, now, |alarm, _| alarm.rang));
+    /// server.flush(now + second);
+    /// assert!(server.with(alarm, now + second, |alarm, _| alarm.rang));
+    /// ```
     ///
     /// # Panics
     /// If `zone` comes from another server, and this server has no handler of type `H` with that
@@ -255,8 +275,10 @@ impl Server {
     pub fn with<H: Handler, R>(
         &mut self,
         zone: ZoneId<H>,
+        now: Instant,
         call: impl FnOnce(&mut H, &mut Context) -> R,
     ) -> R {
+        self.context.table.books.clock.set(now);
         let handler = self.zones.handler_as_any(zone.index).downcast_mut();
         call(handler.expect("a ZoneId of this server"), &mut self.context)
     }
