@@ -54,4 +54,5 @@ pub use response_encoding::{Encoding, Framing};
 pub use response_error::ResponseError;
 pub use response_head::{ResponseHead, scan_response};
 pub use scan::{HeadLimits, MAX_HEADERS, Scan, scan};
+pub(crate) use target::normalise_prefix;
 pub use version::Version;

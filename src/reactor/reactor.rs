@@ -122,8 +122,10 @@ impl Reactor {
     /// Runs turns until a [drain](Server::drain) is complete.
     ///
     /// # Errors
-    /// As [`turn`](Reactor::turn).
+    /// As [`turn`](Reactor::turn). Also when no path can have the prefix of a
+    /// [zone](crate::Zone::new).
     pub fn run(&mut self) -> io::Result<()> {
+        self.server.check_zones()?;
         // The clock is read once a turn. A turn is short against a deadline, and a timer waits for
         // its turn anyway.
         let mut now = Instant::now();

@@ -53,8 +53,10 @@ impl Server {
     ///
     /// # Errors
     /// When the address is malformed, cannot be resolved or is taken. Also when the server is
-    /// [detached](Server::detached), or has 4,096 listeners already.
+    /// [detached](Server::detached), has 4,096 listeners already, or has a
+    /// [zone](crate::Zone::new) whose prefix no path can have.
     pub fn listen(&mut self, listener: impl Into<Listener>) -> io::Result<ListenerId> {
+        self.check_zones()?;
         let Some(registry) = &self.registry else {
             return Err(Error::new(
                 ErrorKind::Unsupported,

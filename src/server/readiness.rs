@@ -17,8 +17,9 @@ impl Server {
     ///
     /// # Errors
     /// When the socket cannot be registered, when the server is draining, or when 16.7 million
-    /// connections are open.
+    /// connections are open. Also when no path can have the prefix of a [zone](crate::Zone::new).
     pub fn adopt(&mut self, transport: impl Into<Transport>, now: Instant) -> io::Result<Token> {
+        self.check_zones()?;
         self.context.table.books.clock.set(now);
         let slot = self.take_in(transport.into(), UNCOUNTED)?;
         Ok(TokenKind::Connection(slot).token(self.number))

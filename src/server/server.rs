@@ -234,6 +234,14 @@ impl Server {
         self.zone(zone, Requests(requests))
     }
 
+    /// Checks that the zones can match a request.
+    ///
+    /// # Errors
+    /// Names the first prefix that no path has.
+    pub(crate) fn check_zones(&self) -> io::Result<()> {
+        self.zones.check()
+    }
+
     /// Sets the default options. They hold for HTTP, and for every WebSocket or event stream that
     /// names no other [`OptionsId`](crate::OptionsId).
     ///
