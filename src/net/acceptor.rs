@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
@@ -11,7 +11,6 @@ use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
 
 use super::first_read::FirstReadBackoff;
-use super::listener::Listener;
 
 /// The outcome of one attempt to accept.
 #[derive(Debug)]
@@ -35,6 +34,8 @@ pub(crate) struct Acceptor {
     pause: Duration,
     retry_at: Option<Instant>,
     per_turn: usize,
+    /// The socket belongs to the listener of the socket before it: a name has several addresses.
+    pub(crate) is_further: bool,
     pub(crate) first_read: FirstReadBackoff,
 }
 
@@ -44,13 +45,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const REFUSED_PER_PAUSE: usize = 64;
 
 impl Acceptor {
-    pub(crate) fn bind(
-        listener: Listener,
+    /// Accepts from a bound socket, at most `per_turn` connections in a turn.
+    pub(crate) fn new(
+        listener: StdListener,
+        per_turn: usize,
         registry: &Registry,
         token: Token,
     ) -> io::Result<Acceptor> {
-        let per_turn = listener.per_turn;
-        let listener = listener.bind()?;
         listener.set_nonblocking(true)?;
         let mut socket = TcpListener::from_std(listener);
         registry.register(&mut socket, token, Interest::READABLE)?;
@@ -60,6 +61,7 @@ impl Acceptor {
             pause: SHORTEST_PAUSE,
             retry_at: None,
             per_turn,
+            is_further: false,
             first_read: FirstReadBackoff::default(),
         })
     }

@@ -39,8 +39,9 @@ const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\n\
 pub struct ListenerId(pub(crate) u16);
 
 impl Server {
-    /// Listens at an address, such as `"127.0.0.1:9001"`. With port 0 the kernel chooses a port,
-    /// which [`local_addr`](Server::local_addr) returns.
+    /// Listens at an address, such as `"127.0.0.1:9001"`, or `":9001"` for every address of this
+    /// machine; see [`Listener`]. With port 0 the kernel chooses a port, which
+    /// [`local_addr`](Server::local_addr) returns. A name takes one listener for each address.
     ///
     /// ```
     /// use switchboard::Reactor;
@@ -52,7 +53,8 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// When the address is malformed, cannot be resolved or is taken. Also when the server is
+    /// When the address is malformed, cannot be resolved or is taken. The error names the address
+    /// and says what to give. Also when the server is
     /// [detached](Server::detached), has 4,096 listeners already, or has a
     /// [zone](crate::Zone::new) whose prefix no path can have.
     pub fn listen(&mut self, listener: impl Into<Listener>) -> io::Result<ListenerId> {
@@ -63,24 +65,54 @@ impl Server {
                 "a detached server has no Poll to listen with: use Server::new",
             ));
         };
-        let index = u16::try_from(self.listeners.len())
-            .ok()
-            .filter(|&index| usize::from(index) < MAX_LISTENERS);
-        let Some(index) = index else {
-            return Err(Error::other("a server has at most 4,096 listeners"));
-        };
-        let token = TokenKind::Listener(index).token(self.number);
-        self.listeners.push(Some(Acceptor::bind(listener.into(), registry, token)?));
-        Ok(ListenerId(index))
+        let listener = listener.into();
+        let per_turn = listener.per_turn();
+        let first = self.listeners.len();
+        let mut acceptors = Vec::new();
+        for socket in listener.bind()? {
+            let index = first + acceptors.len();
+            if index >= MAX_LISTENERS {
+                return Err(Error::other("a server has at most 4,096 listeners"));
+            }
+            let token = TokenKind::Listener(index as u16).token(self.number);
+            let mut acceptor = Acceptor::new(socket, per_turn, registry, token)?;
+            acceptor.is_further = index > first;
+            acceptors.push(Some(acceptor));
+        }
+        self.listeners.append(&mut acceptors);
+        Ok(ListenerId(first as u16))
     }
 
-    /// Returns the address that a listener listens at.
+    /// Returns the address that a listener listens at; the first one if it listens at several.
     ///
     /// # Errors
     /// When the listener no longer listens, since the server drains.
     pub fn local_addr(&self, listener: ListenerId) -> io::Result<SocketAddr> {
         let listener = self.listeners.get(usize::from(listener.0)).and_then(Option::as_ref);
         listener.ok_or(ErrorKind::NotConnected)?.local_addr()
+    }
+
+    /// Returns all addresses that a listener listens at: several for a name such as `localhost`.
+    ///
+    /// ```
+    /// use switchboard::Reactor;
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let listener = reactor.server.listen("localhost:0")?;
+    /// let addresses = reactor.server.local_addrs(listener)?; // 127.0.0.1 and ::1
+    /// assert!(addresses.iter().all(|address| address.ip().is_loopback()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`local_addr`](Server::local_addr).
+    pub fn local_addrs(&self, listener: ListenerId) -> io::Result<Vec<SocketAddr>> {
+        let mut addresses = vec![self.local_addr(listener)?];
+        let later = self.listeners[usize::from(listener.0) + 1..].iter().flatten();
+        for acceptor in later.take_while(|acceptor| acceptor.is_further) {
+            addresses.push(acceptor.local_addr()?);
+        }
+        Ok(addresses)
     }
 
     /// Sets the most connections at a time (default: 16.7 million). One more is answered with 503
