@@ -13,6 +13,7 @@ use switchboard::{Close, Conn, Context, Handler, Message, Reactor, Remote, Reque
 use crate::clock::{SECOND, nanoseconds};
 use crate::crowd::Crowd;
 use crate::modes::{Act, Mode, mode};
+use crate::output::print_error;
 use crate::talk::{Assignment, Opened, Order, Progress, Report, Tally};
 
 /// The time between two reports of progress.
@@ -72,9 +73,9 @@ fn hear(remote: Remote, zone: ZoneId<Client>) {
                         break;
                     }
                 }
-                Err(error) => {
-                    eprintln!("idle: an order that a worker does not understand: {error}")
-                }
+                Err(error) => print_error(format_args!(
+                    "idle: an order that a worker does not understand: {error}"
+                )),
             }
         }
         std::process::exit(0);
