@@ -1,7 +1,6 @@
 //! Where and how a server listens, and the listening socket made from that. This file does not
 //! accept connections.
 
-use std::fmt::Display;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as StdListener, ToSocketAddrs};
 
@@ -201,7 +200,7 @@ fn places(text: &str) -> io::Result<Places> {
         }
     }
     match addresses.is_empty() {
-        true => Err(unresolved(text, &"the name has no address")),
+        true => Err(unresolved(text, &io::Error::new(ErrorKind::NotFound, "no address"))),
         false => Ok(Places::Addresses(addresses)),
     }
 }
@@ -221,12 +220,12 @@ fn malformed(text: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, text)
 }
 
-fn unresolved(text: &str, error: &dyn Display) -> io::Error {
+fn unresolved(text: &str, error: &io::Error) -> io::Error {
     let text = format!(
         "cannot listen at {text:?}: {error}: give an address of this machine, such as \
          127.0.0.1:9001"
     );
-    io::Error::new(ErrorKind::NotFound, text)
+    io::Error::new(error.kind(), text)
 }
 
 /// Names the address in an error of the kernel, and says what to do.

@@ -46,13 +46,13 @@ impl Server {
             if writable {
                 self.tell_writable();
             }
+            self.tell_observer();
         }
         mem::swap(&mut self.work.backlog, self.context.table.books.work.unread.slots());
         self.lent.large_left = LARGE_PER_TURN;
         if self.work.writing.is_empty() && self.context.delivery.fan_out.is_empty() {
             self.context.table.books.pool.end_turn();
         }
-        self.tell_observer();
     }
 
     /// Whether another round has something to do.

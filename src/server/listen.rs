@@ -159,6 +159,7 @@ impl Server {
                 // EMFILE or ENFILE: the acceptor tries again after a pause, at `retry_at`.
                 AcceptOutcome::Exhausted => {
                     self.context.table.books.stats.exhausted += 1;
+                    self.tell_in_this_turn();
                     return;
                 }
             }
@@ -223,6 +224,7 @@ impl Server {
                 observer.turned_away(socket, status, reason, read);
             }
         });
+        self.tell_in_this_turn();
     }
 
     /// Accepts from every listener with waiting connections. That includes listeners whose budget

@@ -17,7 +17,8 @@ const ENTRIES_KEPT: usize = 64;
 /// Bytes of a reason that are kept.
 const REASON: usize = 512;
 
-/// An event that the server reports to the closure of [`Server::observe`].
+/// An event that the server reports to the closure of
+/// [`Server::observe`](crate::Server::observe).
 ///
 /// `Display` makes one line of it, for a log. No byte of a peer can begin a line of its own, or
 /// reach a terminal as a control character.
