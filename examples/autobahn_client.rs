@@ -3,12 +3,25 @@
 //!
 //! `cargo run --release --example autobahn_client -- ws://127.0.0.1:9001 AGENT`
 
+#[path = "common/output.rs"]
+mod output;
+
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use output::{print_error, print_line};
 use switchboard::{
     Close, CloseCode, Conn, Connect, Context, Handler, Message, Options, Reactor, ZoneId,
 };
+
+const USAGE: &str = "\
+usage: autobahn_client URL AGENT
+
+Runs every case of Autobahn's fuzzing server, echoes all messages, and asks for the report.
+
+  URL         the fuzzing server, such as ws://127.0.0.1:9001
+  AGENT       the name in the report
+  -h, --help  this text";
 
 /// The purpose of the open connection.
 #[derive(Clone, Copy, PartialEq)]
@@ -64,24 +77,28 @@ impl Handler for Runner {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some("-h" | "--help") = arguments.first().map(String::as_str) {
+        print_line(USAGE);
+        return ExitCode::SUCCESS;
+    }
     let [url, agent] = &arguments[..] else {
-        eprintln!(
+        print_error(
             "autobahn_client: give a URL and an agent's name, \
-             such as ws://127.0.0.1:9001 switchboard"
+             such as ws://127.0.0.1:9001 switchboard",
         );
         return ExitCode::from(2);
     };
     match run(url.clone(), agent.clone()) {
         Ok(0) => {
-            eprintln!("autobahn_client: no case at {url}");
+            print_error(format_args!("autobahn_client: no case at {url}"));
             ExitCode::FAILURE
         }
         Ok(cases) => {
-            println!("{cases} cases");
+            print_line(format_args!("{cases} cases"));
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("autobahn_client: {error}");
+            print_error(format_args!("autobahn_client: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -100,11 +117,10 @@ fn run(url: String, agent: String) -> std::io::Result<u32> {
     reactor.server.options(options());
     let zone =
         reactor.server.zone("/", Runner { url, agent, zone: None, stage: Stage::Count, cases: 0 });
-    reactor.server.context(Instant::now());
-    reactor.server.with(zone, |runner, cx| {
+    reactor.server.with(zone, Instant::now(), |runner, cx| {
         runner.zone = Some(zone);
         runner.connect(cx);
     });
     reactor.run()?;
-    Ok(reactor.server.with(zone, |runner, _| runner.cases))
+    Ok(reactor.server.with(zone, Instant::now(), |runner, _| runner.cases))
 }

@@ -4,7 +4,7 @@
 //!
 //! `cargo run --example client -- ws://127.0.0.1:9001/`
 //!
-//! Its `Cargo.toml`:
+//! It uses `common/output.rs`. Its `Cargo.toml`:
 //!
 //! ```toml
 //! [package]
@@ -16,14 +16,26 @@
 //! switchboard = "0.1"
 //! ```
 
+#[path = "common/output.rs"]
+mod output;
+
 use std::hash::{BuildHasher, RandomState};
 use std::io::BufRead;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use output::{print_error, print_line};
 use switchboard::{
     Close, CloseCode, Conn, ConnId, Connect, Context, Handler, Message, Reactor, Request, ZoneId,
 };
+
+const USAGE: &str = "\
+usage: client URL
+
+Sends the lines of its input to a WebSocket, prints the messages that arrive, and reconnects.
+
+  URL         where to, such as ws://127.0.0.1:9001/
+  -h, --help  this text";
 
 const SHORTEST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
@@ -49,7 +61,7 @@ impl Client {
         // The keys of a fresh hasher are random enough for a delay.
         let part = 0.5 + 0.5 * (RandomState::new().hash_one(0) as f64 / u64::MAX as f64);
         let delay = self.delay.mul_f64(part);
-        eprintln!("trying again in {:.1} s", delay.as_secs_f64());
+        print_error(format_args!("trying again in {:.1} s", delay.as_secs_f64()));
         self.delay = (self.delay * 2).min(LONGEST);
         cx.after(zone, delay, |client: &mut Client, cx| client.connect(cx));
     }
@@ -57,21 +69,21 @@ impl Client {
 
 impl Handler for Client {
     fn open(&mut self, conn: &mut Conn<'_>, request: &Request<'_>) {
-        eprintln!("connected to {}{}", request.host(), request.target());
+        print_error(format_args!("connected to {}{}", request.host(), request.target()));
         self.conn = Some(conn.id());
         self.delay = SHORTEST;
     }
 
     fn message(&mut self, _conn: &mut Conn<'_>, message: Message<'_>) {
         match message {
-            Message::Text(text) => println!("{text}"),
-            Message::Binary(bytes) => println!("({} bytes)", bytes.len()),
+            Message::Text(text) => print_line(text),
+            Message::Binary(bytes) => print_line(format_args!("({} bytes)", bytes.len())),
         }
     }
 
     /// Called at the end of every attempt: after `open`, or instead of it.
     fn close(&mut self, conn: &mut Conn<'_>, close: Close<'_>) {
-        eprintln!("not connected: {} {}", close.code.as_u16(), close.reason);
+        print_error(format_args!("not connected: {} {}", close.code.as_u16(), close.reason));
         self.conn = None;
         if close.code != CloseCode::NORMAL {
             self.reconnect_later(conn.context());
@@ -80,17 +92,21 @@ impl Handler for Client {
 }
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    if let Some("-h" | "--help") = arguments.peek().map(String::as_str) {
+        print_line(USAGE);
+        return ExitCode::SUCCESS;
+    }
     let (Some(url), None) =
         (arguments.next().filter(|url| url.starts_with("ws://")), arguments.next())
     else {
-        eprintln!("client: give one URL, such as ws://127.0.0.1:9001/");
+        print_error("client: give one URL, such as ws://127.0.0.1:9001/; try --help");
         return ExitCode::from(2);
     };
     match run(url) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("client: {error}");
+            print_error(format_args!("client: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -100,8 +116,7 @@ fn run(url: String) -> std::io::Result<()> {
     let mut reactor = Reactor::new()?;
     // No request reaches this zone, because the server does not listen.
     let zone = reactor.server.zone("/", Client { url, zone: None, conn: None, delay: SHORTEST });
-    reactor.server.context(Instant::now());
-    reactor.server.with(zone, |client, cx| {
+    reactor.server.with(zone, Instant::now(), |client, cx| {
         client.zone = Some(zone);
         client.connect(cx);
     });
@@ -111,7 +126,7 @@ fn run(url: String) -> std::io::Result<()> {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
             let queued = remote.call(zone, move |client: &mut Client, cx| match client.conn {
                 Some(id) => cx.send(id, &line),
-                None => eprintln!("not connected: not said"),
+                None => print_error("not connected: not said"),
             });
             if queued.is_err() {
                 return;

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --example echo -- 127.0.0.1:9001`
 //!
-//! Its `Cargo.toml`:
+//! It uses the files of `common/`. Its `Cargo.toml`:
 //!
 //! ```toml
 //! [package]
@@ -13,17 +13,30 @@
 //! [dependencies]
 //! lexopt = "0.3"
 //! rlimit = "0.11"
+//! signal-hook = "0.4"
 //! switchboard = "0.1"
 //!
 //! [features]
 //! deflate = ["switchboard/deflate"]
 //! ```
 
-use std::io::ErrorKind;
-use std::process::ExitCode;
+#[path = "common/log.rs"]
+mod log;
+#[path = "common/output.rs"]
+mod output;
+#[path = "common/signals.rs"]
+mod signals;
 
+use std::io::{self, ErrorKind};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use log::Log;
+use output::{print_error, print_line};
 use switchboard::http::Method;
-use switchboard::{Conn, Handler, Message, Options, Reactor, Reply, Request, Response, Upgrade};
+use switchboard::{
+    CloseCode, Conn, Handler, Message, Options, Reactor, Reply, Request, Response, Upgrade,
+};
 
 const USAGE: &str = "\
 usage: echo [ADDRESS]
@@ -31,10 +44,18 @@ usage: echo [ADDRESS]
 Echoes text and binary WebSocket messages at every path (subprotocol `echo` if offered),
 and the bodies of POST requests up to 1 MiB. GET is answered with a short text.
 
-  ADDRESS         where to listen (default 127.0.0.1:9001)
+  ADDRESS         where to listen: HOST:PORT, or :PORT for every address of this machine
+                  (default 127.0.0.1:9001)
   --deflate MODE  compression: off (default), shared or dedicated;
                   needs `--features deflate` when building
-  -h, --help      this text";
+  --verbose       print each refused request and connection
+  -h, --help      this text
+
+SIGINT, SIGTERM and SIGHUP close all WebSockets with 1001 and end the server. A second one does
+not wait.";
+
+/// How long the closing handshakes may take at the end.
+const GOODBYE: Duration = Duration::from_secs(3);
 
 struct Echo;
 
@@ -66,26 +87,29 @@ impl Handler for Echo {
 struct Arguments {
     address: String,
     options: Options,
+    verbose: bool,
 }
 
 /// Parses the command line. `Err` is the exit code after `--help` or a fault.
 fn arguments() -> Result<Arguments, ExitCode> {
     let mut address = None;
     let mut options = Options::new();
+    let mut verbose = false;
     let mut parser = lexopt::Parser::from_env();
     loop {
         match parser.next() {
             Ok(None) => {
                 let address = address.unwrap_or_else(|| "127.0.0.1:9001".into());
-                return Ok(Arguments { address, options });
+                return Ok(Arguments { address, options, verbose });
             }
             Ok(Some(lexopt::Arg::Long("deflate"))) => {
                 let mode = parser.value().map_err(|error| usage(&error.to_string()))?;
                 options =
                     deflate(options, &mode.to_string_lossy()).map_err(|error| usage(&error))?;
             }
+            Ok(Some(lexopt::Arg::Long("verbose"))) => verbose = true,
             Ok(Some(lexopt::Arg::Short('h') | lexopt::Arg::Long("help"))) => {
-                println!("{USAGE}");
+                print_line(USAGE);
                 return Err(ExitCode::SUCCESS);
             }
             Ok(Some(lexopt::Arg::Value(value))) if address.is_none() => {
@@ -117,49 +141,48 @@ fn deflate(options: Options, mode: &str) -> Result<Options, String> {
 }
 
 fn usage(error: &str) -> ExitCode {
-    eprintln!("echo: {error}; try --help");
+    print_error(format_args!("echo: {error}; try --help"));
     ExitCode::from(2)
 }
 
-fn failed(address: &str, error: &std::io::Error) -> ExitCode {
-    match error.kind() {
-        ErrorKind::InvalidInput => {
-            usage(&format!("{address:?} is no address: give HOST:PORT, such as 127.0.0.1:9001"))
-        }
-        ErrorKind::AddrInUse => {
-            eprintln!("echo: {address} is in use: end what listens there, or give another port");
-            ExitCode::FAILURE
-        }
-        _ => {
-            eprintln!(
-                "echo: cannot listen on {address} ({error}): \
-                 give an address of this machine, such as 127.0.0.1:9001"
-            );
-            ExitCode::FAILURE
-        }
-    }
-}
-
 fn main() -> ExitCode {
-    let Arguments { address, options } = match arguments() {
+    let arguments = match arguments() {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
     // Each connection takes one descriptor: raise the limit as far as allowed.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        eprintln!("echo: the descriptor limit stays as it is ({error})");
+        print_error(format_args!("echo: the descriptor limit stays as it is ({error})"));
     }
-    match serve(&address, options) {
+    match serve(arguments) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&address, &error),
+        Err(error) if error.kind() == ErrorKind::InvalidInput => usage(&error.to_string()),
+        Err(error) => {
+            print_error(format_args!("echo: {error}"));
+            ExitCode::FAILURE
+        }
     }
 }
 
-fn serve(address: &str, options: Options) -> std::io::Result<()> {
+fn serve(arguments: Arguments) -> io::Result<()> {
+    let log = Log::start("echo")?;
     let mut reactor = Reactor::new()?;
-    reactor.server.options(options);
-    reactor.server.zone("/", Echo);
-    let listener = reactor.server.listen(address)?;
-    println!("listening on {}", reactor.server.local_addr(listener)?);
-    reactor.run()
+    let server = &mut reactor.server;
+    server.options(arguments.options);
+    server.zone("/", Echo);
+    if arguments.verbose {
+        let lines = log.lines();
+        server.observe(move |event| lines.add(format!("echo: {event}")));
+    }
+    let listener = server.listen(arguments.address)?;
+    let addresses: Vec<_> = server.local_addrs(listener)?.iter().map(ToString::to_string).collect();
+    let remote = reactor.remote();
+    signals::on_end(move || {
+        let _already_ending = remote.drain(CloseCode::GOING_AWAY, GOODBYE);
+    })?;
+    print_line(format_args!("listening on {}", addresses.join(" and ")));
+    let outcome = reactor.run();
+    drop(reactor);
+    log.end();
+    outcome
 }

@@ -4,7 +4,7 @@
 //! `cargo run --example embed -- 127.0.0.1:9002 127.0.0.1:9003`, then send datagrams to the second
 //! address.
 //!
-//! Its `Cargo.toml`:
+//! It uses `common/output.rs`. Its `Cargo.toml`:
 //!
 //! ```toml
 //! [package]
@@ -16,12 +16,27 @@
 //! switchboard = "0.1"
 //! ```
 
-use std::io::ErrorKind;
+#[path = "common/output.rs"]
+mod output;
+
+use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::time::Instant;
 
+use output::{print_error, print_line};
 use switchboard::mio::{Events, Interest, Poll, Token, net::UdpSocket};
 use switchboard::{Conn, EventStream, Handler, Message, Outgoing, Reply, Request, Server, Upgrade};
+
+const USAGE: &str = "\
+usage: embed [LISTEN [FEED]]
+
+Publishes each datagram that arrives at FEED to the WebSockets and event streams at /feed.
+
+  LISTEN      where to listen: HOST:PORT, or :PORT for every address of this machine
+              (default 127.0.0.1:9002)
+  FEED        IP:PORT of the UDP socket (default 127.0.0.1:9003)
+  -h, --help  this text";
 
 /// The program's own token. Tokens with the highest bit set belong to the server.
 const FEED: Token = Token(0);
@@ -38,23 +53,51 @@ impl Handler for Feed {
     }
 }
 
-fn main() -> std::io::Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let listen = arguments.next().unwrap_or_else(|| "127.0.0.1:9002".into());
-    let feed = arguments.next().unwrap_or_else(|| "127.0.0.1:9003".into());
-    let feed: SocketAddr = feed
-        .parse()
-        .map_err(|_| std::io::Error::other("usage: embed [LISTEN [FEED]], both HOST:PORT"))?;
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (listen, feed) = match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["-h" | "--help", ..] => {
+            print_line(USAGE);
+            return ExitCode::SUCCESS;
+        }
+        [] => ("127.0.0.1:9002", "127.0.0.1:9003"),
+        [listen] => (*listen, "127.0.0.1:9003"),
+        [listen, feed] => (*listen, *feed),
+        _ => {
+            print_error("embed: give at most two addresses; try --help");
+            return ExitCode::from(2);
+        }
+    };
+    match run(listen, feed) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            print_error(format_args!("embed: {error}"));
+            ExitCode::from(if error.kind() == ErrorKind::InvalidInput { 2 } else { 1 })
+        }
+    }
+}
 
+/// Binds the socket of the feed. An error names the address.
+fn bind(feed: &str) -> std::io::Result<UdpSocket> {
+    let Ok(address) = feed.parse::<SocketAddr>() else {
+        let text = format!("cannot bind the feed {feed:?}: give IP:PORT, such as 127.0.0.1:9003");
+        return Err(Error::new(ErrorKind::InvalidInput, text));
+    };
+    UdpSocket::bind(address)
+        .map_err(|error| Error::new(error.kind(), format!("cannot bind the feed {feed}: {error}")))
+}
+
+fn run(listen: &str, feed: &str) -> std::io::Result<()> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1024);
-    let mut udp = UdpSocket::bind(feed)?;
+    let mut udp = bind(feed)?;
     poll.registry().register(&mut udp, FEED, Interest::READABLE)?;
 
     let mut server = Server::new(poll.registry())?;
     server.zone("/feed", Feed);
     let listener = server.listen(listen)?;
-    println!("listening on {}, feed on {}", server.local_addr(listener)?, udp.local_addr()?);
+    let address = server.local_addr(listener)?;
+    print_line(format_args!("listening on {address}, feed on {}", udp.local_addr()?));
 
     loop {
         if let Err(error) = poll.poll(&mut events, server.poll_timeout(Instant::now())) {

@@ -46,6 +46,7 @@
 //! | compress messages | feature `deflate` | [compression](guide::compression) |
 //! | end in order | [`Server::drain`], [`Remote::drain`] | [first_server](guide::first_server) |
 //! | see what is going on | [`Context::stats`] | [measuring](guide::measuring) |
+//! | log what is refused | [`Server::observe`] | [security] |
 //! | parse the protocols alone | [`proto`] | [`proto`] |
 //!
 //! # Six words
@@ -125,7 +126,7 @@ pub use delivery::Outgoing;
 pub use http1::{Extensions, Request, RequestError, Response, Version};
 pub use net::{Listener, Memory, MemoryPeer, Readiness, Transport};
 pub use reactor::Reactor;
-pub use server::{Handler, ListenerId, Server, Zone};
+pub use server::{Handler, ListenerId, Observed, Refused, Server, Zone};
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};
 #[cfg(feature = "deflate")]
 #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]

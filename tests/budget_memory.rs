@@ -6,6 +6,7 @@ mod budget;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use budget::{EchoServer, note};
 use switchboard::{Conn, ConnId, Connect, Context, Handler, Message, Reactor, Request, ZoneId};
@@ -37,7 +38,7 @@ fn dial() {
     budget::serve_with("127.0.0.1:0", || {
         let mut reactor = Reactor::new().unwrap();
         let dialler = reactor.server.zone("/dialled", Dialler::default());
-        reactor.server.with(dialler, |handler, _| handler.zone = Some(dialler));
+        reactor.server.with(dialler, Instant::now(), |handler, _| handler.zone = Some(dialler));
         reactor.server.websocket("/", move |conn, message| {
             let (Message::Text(count), asked_by) = (message, conn.id()) else { return };
             let count: usize = count.parse().unwrap();

@@ -113,7 +113,8 @@ fn live(crowd: &mut Crowd) {
 
     crowd.fall_behind(TIMEOUT);
     crowd.rest("all due and timed out at once: flush");
-    assert_eq!(crowd.server.with(crowd.zone, |lobby, _| lobby.timeouts), CONNECTIONS);
+    let (zone, now) = (crowd.zone, crowd.now);
+    assert_eq!(crowd.server.with(zone, now, |lobby, _| lobby.timeouts), CONNECTIONS);
     crowd.received(|_, frames| assert_eq!(frames, PING_FRAME));
     pong(crowd);
 }
@@ -173,7 +174,7 @@ fn closed(crowd: &mut Crowd) {
     crowd.peers.iter_mut().for_each(|(_, peer)| assert!(peer.is_gone()));
     let now = crowd.now;
     assert_eq!(crowd.server.context(now).subscribers(TOPIC), 0);
-    crowd.server.with(crowd.zone, |lobby, _| {
+    crowd.server.with(crowd.zone, now, |lobby, _| {
         assert_eq!((lobby.closed, lobby.present.len()), (CONNECTIONS, 0));
         (lobby.closed, lobby.timeouts) = (0, 0);
     });

@@ -27,7 +27,7 @@ fn note(number: usize) -> impl FnOnce(&mut Notes, &mut switchboard::Context) + S
 }
 
 fn notes(reactor: &mut Reactor, zone: ZoneId<Notes>) -> Vec<usize> {
-    reactor.server.with(zone, |notes, _| std::mem::take(&mut notes.0))
+    reactor.server.with(zone, Instant::now(), |notes, _| std::mem::take(&mut notes.0))
 }
 
 /// A reactor that runs in a thread of its own until it is drained.
@@ -118,7 +118,7 @@ fn remote_gives_back_what_the_queue_cannot_take() {
     assert!(
         remote.drain(CloseCode::NORMAL, Duration::ZERO).is_err_and(|refused| !refused.is_closed())
     );
-    reactor.server.with(zone, refused.into_inner());
+    reactor.server.with(zone, Instant::now(), refused.into_inner());
     assert_eq!(notes(&mut reactor, zone), [7], "the closure itself comes back");
     reactor.turn(Some(Duration::ZERO)).unwrap();
     assert_eq!(notes(&mut reactor, zone).len(), CAPACITY);

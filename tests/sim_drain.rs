@@ -75,7 +75,7 @@ fn drain_lets_requests_in_progress_be_answered() {
 
     sim.send(head, &get("/")[10..]);
     sim.send(body, &request[request.len() - 1..]);
-    sim.server.with(zone, |_, cx| cx.respond(id, Response::text("at last")));
+    sim.server.with(zone, sim.now, |_, cx| cx.respond(id, Response::text("at last")));
     sim.settle();
     for (client, said) in [(head, "hello"), (body, "thanks"), (later, "at last")] {
         let answer = only(&sim.receive(client));
@@ -107,7 +107,7 @@ fn drain_lets_answers_under_way_leave() {
     sim.server.drain(CloseCode::GOING_AWAY, seconds(10));
     sim.settle();
     sim.window(slow, usize::MAX);
-    sim.server.with(zone, |_, cx| {
+    sim.server.with(zone, sim.now, |_, cx| {
         assert_eq!(cx.stats().connections, 2);
     });
     assert_eq!(only(&sim.receive(slow)).text(), big);
@@ -185,7 +185,7 @@ fn drain_tells_latecomers_too() {
     sim.settle();
     sim.send(slow, &handshake("/")[50..]);
     sim.send(stream, &get("/events")[10..]);
-    sim.server.with(zone, |_, cx| cx.upgrade(id, Upgrade::new()));
+    sim.server.with(zone, sim.now, |_, cx| cx.upgrade(id, Upgrade::new()));
     sim.settle();
     for client in [slow, late] {
         assert_eq!(words(after_handshake(&sim.receive(client))), ["close 1001"]);
@@ -216,4 +216,23 @@ fn drain_is_begun_by_a_handler_too() {
         (sim.words(one), sim.words(two)),
         (vec!["text goodbye".into(), "close 1001".into()], vec!["close 1001".to_owned()])
     );
+}
+
+/// A loop that has slept for an hour: the server knows no later time than that of its last turn.
+#[test]
+fn drain_between_turns_counts_from_the_next_turn() {
+    let log = Log::new();
+    let (mut sim, _) = server(&log);
+    let client = sim.websocket("/");
+    let token = sim.token(client);
+    sim.push(client, [0x8a, 0x80, 0, 0, 0, 0]); // a pong, so that the peer is alive
+    sim.server.drain(CloseCode::GOING_AWAY, seconds(2));
+    let now = sim.now + seconds(30);
+    sim.server.ready(token, switchboard::Readiness::READABLE, now);
+    sim.server.flush(now);
+    sim.server.flush(now + millis(1_999));
+    assert!(!sim.peer(client).is_gone(), "two seconds have not passed");
+    assert_eq!(sim.server.poll_timeout(now + seconds(1)), Some(seconds(1)));
+    sim.server.flush(now + seconds(2));
+    assert!(sim.peer(client).is_gone() && sim.server.is_drained());
 }

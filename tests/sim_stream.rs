@@ -252,7 +252,7 @@ fn server_lets_no_request_pass_a_stream_that_was_finished_while_blocked() {
     sim.peer(client).window(10);
     sim.send(client, http::get("/chunked") + &http::get("/next"));
     let id = log.last_id();
-    sim.server.with(zone, |_, cx| {
+    sim.server.with(zone, sim.now, |_, cx| {
         if let Some(mut conn) = cx.conn(id) {
             conn.write(b"all of it");
             conn.finish();

@@ -32,7 +32,7 @@ fn noting() -> (World, ZoneId<Notes>) {
 }
 
 fn take(sim: &mut World, zone: ZoneId<Notes>) -> Vec<String> {
-    sim.server.with(zone, |notes, _| std::mem::take(&mut notes.0))
+    sim.server.with(zone, sim.now, |notes, _| std::mem::take(&mut notes.0))
 }
 
 fn cx(sim: &mut World) -> &mut Context {
@@ -128,7 +128,7 @@ fn timer_of_no_delay_leaves_the_loop_its_turns() {
         cx.after(zone, Duration::ZERO, move |notes: &mut Notes, cx| again(notes, cx, zone));
     }
     let (mut sim, zone) = noting();
-    sim.server.with(zone, |notes, cx| again(notes, cx, zone));
+    sim.server.with(zone, sim.now, |notes, cx| again(notes, cx, zone));
     take(&mut sim, zone);
     for _ in 0..3 {
         sim.turn();
@@ -158,7 +158,7 @@ fn timer_of_an_endless_delay_is_no_overflow() {
 #[test]
 fn call_runs_in_order_after_the_callback_and_before_the_turn_ends() {
     let (mut sim, zone) = noting();
-    sim.server.with(zone, |notes, cx| {
+    sim.server.with(zone, sim.now, |notes, cx| {
         cx.call(zone, move |notes: &mut Notes, cx| {
             notes.add("first");
             cx.call(zone, |notes: &mut Notes, _| notes.add("third"));
@@ -178,7 +178,7 @@ fn call_that_calls_itself_leaves_the_loop_its_turns() {
         cx.call(zone, move |notes: &mut Notes, cx| again(notes, cx, zone));
     }
     let (mut sim, zone) = noting();
-    sim.server.with(zone, |notes, cx| again(notes, cx, zone));
+    sim.server.with(zone, sim.now, |notes, cx| again(notes, cx, zone));
     sim.turn();
     assert!(take(&mut sim, zone).len() < 100);
 }
@@ -387,5 +387,24 @@ fn server_without_connections_runs_timers_all_the_same() {
     let now = std::time::Instant::now();
     server.context(now).after(zone, seconds(1), |notes: &mut Notes, _| notes.add("x"));
     server.flush(now + seconds(1));
-    assert_eq!(server.with(zone, |notes, _| notes.0.len()), 1);
+    assert_eq!(server.with(zone, now, |notes, _| notes.0.len()), 1);
+}
+
+/// A loop that has slept for an hour: the server knows no later time than that of its last turn.
+#[test]
+fn closure_between_turns_runs_at_the_time_that_is_given() {
+    let mut server = Server::detached();
+    let zone = server.zone("/", Notes::default());
+    let now = std::time::Instant::now() + seconds(3600);
+    let told = server.with(zone, now, |_, cx| {
+        cx.after(zone, seconds(1), |notes: &mut Notes, _| notes.add("after"));
+        cx.every(zone, seconds(1), |notes: &mut Notes, _| notes.add("every"));
+        cx.now()
+    });
+    assert_eq!(told, now);
+    server.flush(now);
+    server.flush(now + millis(999));
+    assert_eq!(server.with(zone, now, |notes, _| std::mem::take(&mut notes.0)), [""; 0]);
+    server.flush(now + seconds(1));
+    assert_eq!(server.with(zone, now, |notes, _| notes.0.clone()), ["after", "every"]);
 }

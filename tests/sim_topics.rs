@@ -191,7 +191,7 @@ fn conn_id_of_an_ended_exchange_names_nothing_in_its_old_slot() {
     let client = sim.connect();
     for _ in 0..3 {
         sim.ask(client, common::http::get("/"));
-        sim.server.with(zone, |handler, cx| {
+        sim.server.with(zone, sim.now, |handler, cx| {
             ids.extend(handler.0.take());
             assert!(ids.iter().all(|id| cx.conn(*id).is_none()));
         });

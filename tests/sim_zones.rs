@@ -4,7 +4,8 @@
 mod common;
 
 use common::http::{self, only};
-use common::{Bytes, Log, Recorder, World, seconds};
+use common::{Bytes, Log, Recorder, World, cases, seconds};
+use proptest::prelude::*;
 use switchboard::http::{Method, Request};
 use switchboard::{Reply, Response, Upgrade, Zone};
 
@@ -386,5 +387,101 @@ fn zone_that_passes_after_the_body_hands_it_on() {
         sim.send(client, &wire[..wire.len() - cut]);
         sim.send(client, &wire[wire.len() - cut..]);
         assert_eq!(http::bodies(&sim.receive(client)), "5");
+    }
+}
+
+/// What a path of a request reads, a prefix reads.
+#[test]
+fn prefix_is_read_as_a_path_is() {
+    for (prefix, path) in [
+        ("/caf%C3%A9", "/caf%c3%a9"),
+        ("/café", "/caf%C3%A9"),
+        ("/%61b", "/ab"),
+        ("/a%2Db", "/a-b"),
+        ("/a b", "/a%20b"),
+        ("/100%25", "/100%25"),
+        ("/a//b", "/a/b"),
+        ("//a///b//", "/a/b"),
+        ("/a/./b", "/a/b"),
+        ("/a/../b", "/b"),
+        ("/a/%2e%2E/b", "/b"),
+        ("/a/b/..", "/a"),
+        ("/a/.", "/a"),
+        ("a/", "/a"),
+        ("./a", "/a"),
+        ("/a/..", "/"),
+        ("/.", "/"),
+        ("", "/"),
+        ("/", "/"),
+        ("/%2541", "/%2541"),
+        ("/a;b=c,d:e@f!$&'()*+", "/a;b=c,d:e@f!$&'()*+"),
+    ] {
+        let mut sim = World::serving(|server| {
+            server.http(prefix, |_, request| request.zone().to_owned());
+        });
+        let answer = sim.get(path);
+        assert_eq!(answer.status, 200, "{prefix} {path}");
+        assert_eq!(sim.get(&format!("{path}/x")).text(), answer.text(), "{prefix} {path}");
+        let elsewhere = sim.get("/elsewhere").status;
+        assert_eq!(elsewhere, if path == "/" { 200 } else { 404 }, "{prefix}");
+    }
+}
+
+#[test]
+fn prefix_that_no_path_has_is_an_error_that_names_it() {
+    for (prefix, reason) in [
+        ("/..", "above the root"),
+        ("/a/../..", "above the root"),
+        ("/%2e%2e", "above the root"),
+        ("/a?b", "query"),
+        ("/a#b", "fragment"),
+        ("/a%2Fb", "slash"),
+        ("/a%5cb", "slash"),
+        ("/a\\b", "backslash"),
+        ("/a%", "%25"),
+        ("/a%4", "%25"),
+        ("/a%zz", "%25"),
+        ("/a%00b", "control character"),
+        ("/a\nb", "control character"),
+        ("/a\x7f", "control character"),
+        ("/a%ff", "UTF-8"),
+        ("http://example.com/a", "path alone"),
+        ("ws://example.com", "path alone"),
+    ] {
+        let mut server = switchboard::Server::detached();
+        server.http("/sound", |_, _| "sound");
+        server.http(prefix, |_, _| "unsound");
+        server.http("/a?second", |_, _| "unsound");
+        let now = std::time::Instant::now();
+        let error = server.adopt(switchboard::Transport::memory().0, now).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput, "{prefix}");
+        let text = error.to_string();
+        let named = format!("{prefix:?}");
+        assert!(text.contains(&named) && text.contains(reason), "{prefix}: {text}");
+
+        let mut reactor = switchboard::Reactor::new().unwrap();
+        reactor.server.http(prefix, |_, _| "unsound");
+        let error = reactor.server.listen("127.0.0.1:0").unwrap_err();
+        assert_eq!(error.to_string(), text);
+        assert_eq!(reactor.run().unwrap_err().to_string(), text, "a program that only dials");
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(500))]
+
+    /// A path that a request may have is a prefix that matches it; any other is an error.
+    #[test]
+    fn prefix_is_sound_where_a_path_is(
+        path in r"(/|/a|/%41|/\.|/\.\.|/%2e|/%2E%2e|/%2f|/%5C|/\\|/%00|/%|/%4|/%c3%a9|/%ff){1,6}",
+    ) {
+        prop_assume!(path.starts_with('/'));
+        let mut world = World::new();
+        let client = world.connect();
+        world.server.http(&*path, |_, _| "matched");
+        world.write(client, http::get(&path));
+        let sound = world.server.adopt(switchboard::Transport::memory().0, world.now).is_ok();
+        let status = only(&world.read(client)).status;
+        prop_assert_eq!(status, if sound { 200 } else { 400 }, "{}", path);
     }
 }

@@ -321,7 +321,7 @@ fn reactor_is_woken_by_a_name_that_was_looked_up() {
     let mut reactor = Reactor::new().expect("a reactor");
     let zone = reactor.server.zone("/", Ends);
     let connect = Connect::to("ws://nowhere.invalid/").timeout(Duration::from_secs(30));
-    reactor.server.with(zone, |_, cx| cx.connect(zone, connect));
+    reactor.server.with(zone, Instant::now(), |_, cx| cx.connect(zone, connect));
     let start = Instant::now();
     reactor.run().expect("a drained reactor");
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());

@@ -390,3 +390,36 @@ fn accepted_sockets_carry_the_write_timeout_of_the_default_options() {
         assert_eq!(inherited(&mut server, later), expected);
     }
 }
+
+#[test]
+fn observer_hears_of_connections_that_are_turned_away_and_of_their_peers() {
+    for (status, reason) in [
+        (503, "as many connections as max_connections allows"),
+        (429, "as many connections as max_connections_per_address allows"),
+        (404, "no zone answers this path"),
+    ] {
+        let mut reactor = Reactor::new().unwrap();
+        let listener = reactor.server.listen("127.0.0.1:0").unwrap();
+        let address = reactor.server.local_addr(listener).unwrap();
+        match status {
+            503 => reactor.server.max_connections(0),
+            429 => reactor.server.max_connections_per_address(0),
+            _ => {}
+        }
+        let (sender, told) = std::sync::mpsc::channel();
+        reactor.server.observe(move |event| sender.send(event.to_string()).unwrap());
+        let mut wire = Wire::connect(address);
+        wire.send("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n");
+        let start = Instant::now();
+        let line = loop {
+            reactor.turn(Some(Duration::from_millis(20))).unwrap();
+            match told.try_recv() {
+                Ok(line) => break line,
+                Err(_) => assert!(start.elapsed() < PATIENCE),
+            }
+        };
+        let peer = wire.stream.local_addr().unwrap();
+        let head = "\"GET /nowhere HTTP/1.1\"";
+        assert_eq!(line, format!("{peer} refused with {status}, {reason}: {head}"));
+    }
+}

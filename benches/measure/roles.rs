@@ -135,9 +135,9 @@ fn hold_ours(given: &Given) -> io::Result<()> {
 /// Opens connections, with one batch on its way at any time, until `count` are open.
 fn hold_by(reactor: &mut Reactor, zone: ZoneId<Holder>, url: &str, count: usize) -> io::Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    let mut asked = reactor.server.with(zone, |holder, _| holder.open);
+    let mut asked = reactor.server.with(zone, Instant::now(), |holder, _| holder.open);
     loop {
-        let open = reactor.server.with(zone, |holder, _| holder.open);
+        let open = reactor.server.with(zone, Instant::now(), |holder, _| holder.open);
         if open >= count {
             return Ok(());
         }

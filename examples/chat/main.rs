@@ -4,7 +4,7 @@
 //! This file knows the command line, the signals and the zones. [`chat`] is the chat, [`protocol`]
 //! its messages, [`page`] what the browser gets.
 //!
-//! To begin a program from it, copy the folder and add these dependencies:
+//! To begin a program from it, copy the folder and `common/` beside it, and add these dependencies:
 //!
 //! ```toml
 //! [package]
@@ -14,42 +14,59 @@
 //!
 //! [dependencies]
 //! switchboard = "0.1"
-//! ctrlc = { version = "3.5", features = ["termination"] }
 //! lexopt = "0.3"
+//! rlimit = "0.11"
 //! serde = { version = "1", features = ["derive"] }
 //! serde_json = "1"
+//! signal-hook = "0.4"
 //! ```
 
 mod chat;
+#[path = "../common/log.rs"]
+mod log;
 mod members;
+#[path = "../common/output.rs"]
+mod output;
 mod page;
 mod protocol;
 mod room;
+#[path = "../common/signals.rs"]
+mod signals;
 
 use std::fmt::Display;
-use std::io::{self, Write};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lexopt::prelude::*;
 use switchboard::http::Method;
-use switchboard::{CloseCode, Conn, Reactor, Remote, Reply, Request, Zone};
+use switchboard::{CloseCode, Conn, Reactor, Reply, Request, Zone};
 
 use chat::{Chat, PREFIXES};
+use log::Log;
+use output::{print_error, print_line};
 
 const HELP: &str = "\
 A chat server with its page.
 
-Usage: chat [--listen ADDR]
+Usage: chat [--listen ADDR] [--verbose]
 
-  --listen ADDR  where to listen (default 127.0.0.1:8080; port 0 takes any free one)
+  --listen ADDR  where to listen: HOST:PORT, or :PORT for every address of this machine
+                 (default 127.0.0.1:8080; port 0 takes any free one)
+  --verbose      print each refused request and connection
   -h, --help     print this and end
 
-Ctrl-C says goodbye to everybody and ends.";
+SIGINT (Ctrl-C), SIGTERM and SIGHUP say goodbye to everybody and end. A second one does not wait.";
 
 /// How long goodbyes may take.
 const GOODBYE: Duration = Duration::from_secs(3);
+
+/// The parsed command line.
+struct Arguments {
+    listen: String,
+    verbose: bool,
+}
 
 /// What ends the program early: a line for the user, and the exit code.
 struct Failure(String, u8);
@@ -58,70 +75,70 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure(line, code)) => {
-            eprintln!("chat: {line}");
+            print_error(format_args!("chat: {line}"));
             ExitCode::from(code)
         }
     }
 }
 
 fn run() -> Result<(), Failure> {
-    let Some(address) = arguments()? else {
+    let Some(arguments) = arguments()? else {
         print_line(HELP);
         return Ok(());
     };
     // Every browser is a descriptor. With the soft limit alone the chat still works, for fewer.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
 
+    let log = Log::start("chat").map_err(|error| Failure(format!("no thread: {error}"), 1))?;
     let mut reactor =
         Reactor::new().map_err(|error| Failure(format!("no event loop: {error}"), 1))?;
     let server = &mut reactor.server;
     let chat = server.zones(PREFIXES, Chat::new());
-    server.with(chat, |handler, cx| handler.start(chat, cx));
+    server.with(chat, Instant::now(), |handler, cx| handler.start(chat, cx));
     server.http(Zone::new("/").methods(&[Method::GET, Method::HEAD]), front_door);
+    if arguments.verbose {
+        let lines = log.lines();
+        server.observe(move |event| lines.add(format!("chat: {event}")));
+    }
 
-    let listener = server.listen(address).map_err(|error| cannot_listen(address, &error))?;
-    let bound = server.local_addr(listener).map_err(|error| cannot_listen(address, &error))?;
-    goodbye_on_ctrl_c(reactor.remote());
-    print_line(&format!("open http://{}/", reachable(bound)));
-    reactor.run().map_err(|error| Failure(format!("the event loop failed: {error}"), 1))
+    let bound = listen(&mut reactor, &arguments.listen)?;
+    goodbye_at_a_signal(&reactor);
+    print_line(format_args!("open http://{}/", reachable(bound)));
+    let outcome = reactor.run();
+    drop(reactor);
+    log.end();
+    outcome.map_err(|error| Failure(format!("the event loop failed: {error}"), 1))
 }
 
-/// A reader of the output who has gone is no reason to end.
-fn print_line(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
-}
-
-/// Where to listen; nothing if only help is wanted.
-fn arguments() -> Result<Option<SocketAddr>, Failure> {
+/// The command line; nothing if only help is wanted.
+fn arguments() -> Result<Option<Arguments>, Failure> {
     let usage = |error: &dyn Display| Failure(format!("{error}; see chat --help"), 2);
-    let mut address = "127.0.0.1:8080".to_owned();
+    let mut arguments = Arguments { listen: "127.0.0.1:8080".into(), verbose: false };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next().map_err(|error| usage(&error))? {
         match argument {
             Short('h') | Long("help") => return Ok(None),
             Long("listen") => {
-                address = parser
+                arguments.listen = parser
                     .value()
                     .and_then(|value| value.string())
                     .map_err(|error| usage(&error))?
             }
+            Long("verbose") => arguments.verbose = true,
             other => return Err(usage(&other.unexpected())),
         }
     }
-    match address.to_socket_addrs().ok().and_then(|mut found| found.next()) {
-        Some(found) => Ok(Some(found)),
-        None => Err(Failure(
-            format!(
-                "cannot listen on {address:?}: give an address and a port, \
-                 like --listen 127.0.0.1:8080"
-            ),
-            2,
-        )),
-    }
+    Ok(Some(arguments))
 }
 
-fn cannot_listen(address: SocketAddr, error: &dyn Display) -> Failure {
-    Failure(format!("cannot listen on {address}: {error}; give another one with --listen ADDR"), 1)
+/// Listens, and returns the first address.
+fn listen(reactor: &mut Reactor, address: &str) -> Result<SocketAddr, Failure> {
+    let server = &mut reactor.server;
+    let bound = server.listen(address).and_then(|listener| server.local_addr(listener));
+    bound.map_err(|error| match error.kind() {
+        ErrorKind::InvalidInput => Failure(format!("{error}; see chat --help"), 2),
+        _ => Failure(error.to_string(), 1),
+    })
 }
 
 fn front_door(_conn: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
@@ -131,18 +148,15 @@ fn front_door(_conn: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
     }
 }
 
-/// Ends the server with Ctrl-C: the first closes every connection in order, after which
-/// [`Reactor::run`] returns. The second does not wait.
-fn goodbye_on_ctrl_c(remote: Remote) {
-    let mut asked = false;
-    let handler = move || {
-        if asked || remote.drain(CloseCode::GOING_AWAY, GOODBYE).is_err() {
-            std::process::exit(130);
-        }
-        asked = true;
-    };
-    if let Err(error) = ctrlc::set_handler(handler) {
-        eprintln!("chat: Ctrl-C will end the chat without a goodbye: {error}");
+/// Ends the server at the first signal: it closes every connection in order, after which
+/// [`Reactor::run`] returns.
+fn goodbye_at_a_signal(reactor: &Reactor) {
+    let remote = reactor.remote();
+    let installed = signals::on_end(move || {
+        let _already_ending = remote.drain(CloseCode::GOING_AWAY, GOODBYE);
+    });
+    if let Err(error) = installed {
+        print_error(format_args!("chat: a signal will end the chat without a goodbye: {error}"));
     }
 }
 

@@ -18,6 +18,8 @@ mod memory;
 mod modes;
 mod options;
 mod outcome;
+#[path = "../common/output.rs"]
+mod output;
 mod plan;
 mod process;
 mod report;
@@ -26,6 +28,8 @@ mod run;
 mod sampler;
 mod serve;
 mod show;
+#[path = "../common/signals.rs"]
+mod signals;
 mod sockets;
 mod stamp;
 mod talk;
@@ -33,12 +37,14 @@ mod targets;
 mod verdict;
 mod worker;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use options::{Options, Task};
 use outcome::Verdict;
+use output::{print_error, print_line};
 
 const WRONG: u8 = 2;
 const INCOMPLETE: u8 = 3;
@@ -52,7 +58,7 @@ fn main() -> ExitCode {
         Some(process::SERVER) => ended("server", serve_as(said(1).unwrap_or_default())),
         _ => match options::parse(arguments) {
             Ok(Task::Help) => {
-                print!("{}", help::TEXT);
+                print_line(help::TEXT.trim_end());
                 ExitCode::SUCCESS
             }
             Ok(Task::Compare(one, other)) => {
@@ -65,7 +71,7 @@ fn main() -> ExitCode {
 }
 
 fn wrong(error: String) -> ExitCode {
-    eprintln!("idle: {error}");
+    print_error(format_args!("idle: {error}"));
     ExitCode::from(WRONG)
 }
 
@@ -77,7 +83,7 @@ fn ended(role: &str, result: std::io::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("idle: a {role} ended: {error}");
+            print_error(format_args!("idle: a {role} ended: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -87,13 +93,8 @@ fn run(options: Options) -> ExitCode {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
     // The second signal ends the process at once and leaves all files as they are.
-    let twice = move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-    };
-    if let Err(error) = ctrlc::set_handler(twice) {
-        eprintln!("idle: Ctrl-C will end this without a report ({error})");
+    if let Err(error) = signals::on_end(move || flag.store(true, Ordering::Relaxed)) {
+        print_error(format_args!("idle: a signal will end this without a report ({error})"));
     }
     let (json, html) = (options.json.clone(), options.report.clone());
     // A file that cannot be written should be known before a long run.
@@ -109,16 +110,27 @@ fn run(options: Options) -> ExitCode {
         Ok(run) => run.finish(),
         Err(error) => return wrong(error),
     };
-    print!("{}", report::table::text(&outcome));
+    let table = write_table(&report::table::text(&outcome));
     let written = [
         json.map(|file| report::json::write(&file, &outcome)),
         html.map(|file| report::html::write(&file, &outcome)),
+        Some(table),
     ];
     if let Some(error) = written.into_iter().flatten().find_map(Result::err) {
-        eprintln!("idle: {error}");
+        print_error(format_args!("idle: {error}"));
         return ExitCode::from(INCOMPLETE);
     }
     exit_code(&outcome.verdict)
+}
+
+/// Prints the figures. A reader that has left does not want them; another fault is an error.
+fn write_table(text: &str) -> Result<(), String> {
+    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("the figures cannot be written to standard output: {error}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn exit_code(verdict: &Verdict) -> ExitCode {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock::{SECOND, nanoseconds};
+use crate::output::print_error;
 
 /// The time between two lines without a terminal.
 const INTERVAL: u64 = 3 * SECOND;
@@ -47,15 +48,15 @@ impl Show {
             bar.set_message(message());
         } else if nanoseconds() >= self.next {
             self.next = nanoseconds() + INTERVAL;
-            eprintln!("idle: {}: {}", self.phase, message());
+            print_error(format_args!("idle: {}: {}", self.phase, message()));
         }
     }
 
     /// Prints a line that stays.
     pub fn say(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("idle: {line}")),
-            None => eprintln!("idle: {line}"),
+            Some(bar) => bar.suspend(|| print_error(format_args!("idle: {line}"))),
+            None => print_error(format_args!("idle: {line}")),
         }
     }
 

@@ -13,6 +13,7 @@ use switchboard::{Close, Conn, Context, Handler, Message, Reactor, Remote, Reque
 use crate::clock::{SECOND, nanoseconds};
 use crate::crowd::Crowd;
 use crate::modes::{Act, Mode, mode};
+use crate::output::print_error;
 use crate::talk::{Assignment, Opened, Order, Progress, Report, Tally};
 
 /// The time between two reports of progress.
@@ -53,7 +54,7 @@ pub fn run() -> io::Result<()> {
         told: Progress::default(),
     };
     let zone = reactor.server.zone("/", client);
-    reactor.server.with(zone, |client, cx| client.open_with(zone, &assignment, cx));
+    reactor.server.with(zone, Instant::now(), |client, cx| client.open_with(zone, &assignment, cx));
     hear(reactor.remote(), zone);
     turn(&mut reactor, zone)
 }
@@ -72,9 +73,9 @@ fn hear(remote: Remote, zone: ZoneId<Client>) {
                         break;
                     }
                 }
-                Err(error) => {
-                    eprintln!("idle: an order that a worker does not understand: {error}")
-                }
+                Err(error) => print_error(format_args!(
+                    "idle: an order that a worker does not understand: {error}"
+                )),
             }
         }
         std::process::exit(0);
@@ -84,10 +85,11 @@ fn hear(remote: Remote, zone: ZoneId<Client>) {
 fn turn(reactor: &mut Reactor, zone: ZoneId<Client>) -> io::Result<()> {
     let mut progress_at = 0;
     loop {
-        let now = nanoseconds();
-        let (mut next, deaf) = reactor.server.with(zone, |client, cx| client.act(cx, now))?;
+        let (now, instant) = (nanoseconds(), Instant::now());
+        let server = &mut reactor.server;
+        let (mut next, deaf) = server.with(zone, instant, |client, cx| client.act(cx, now))?;
         if now >= progress_at {
-            reactor.server.with(zone, |client, _| client.tell_progress())?;
+            server.with(zone, instant, |client, _| client.tell_progress())?;
             progress_at = now + INTERVAL;
         }
         next = next.min(progress_at);

@@ -87,6 +87,7 @@ impl fmt::Debug for ConnId {
 /// server.
 ///
 /// ```
+/// use std::time::Instant;
 /// use switchboard::{Handler, Server, ZoneId};
 ///
 /// struct Counter(u32);
@@ -95,9 +96,10 @@ impl fmt::Debug for ConnId {
 /// let mut server = Server::detached();
 /// let one: ZoneId<Counter> = server.zone("/one", Counter(0));
 /// let two = server.zone("/two", Counter(0));
-/// server.with(one, |counter, _cx| counter.0 += 1);
-/// assert_eq!(server.with(one, |counter, _cx| counter.0), 1);
-/// assert_eq!(server.with(two, |counter, _cx| counter.0), 0);
+/// let now = Instant::now();
+/// server.with(one, now, |counter, _cx| counter.0 += 1);
+/// assert_eq!(server.with(one, now, |counter, _cx| counter.0), 1);
+/// assert_eq!(server.with(two, now, |counter, _cx| counter.0), 0);
 /// assert_ne!(one, two);
 /// ```
 pub struct ZoneId<H> {

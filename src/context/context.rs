@@ -74,6 +74,8 @@ pub(crate) enum Answer {
 pub(crate) struct Draining {
     pub(crate) code: CloseCode,
     pub(crate) deadline: Instant,
+    /// The time until the deadline, where it counts from the next turn.
+    pub(crate) pending: Option<Duration>,
     /// The next chunk of connections to be closed.
     pub(crate) chunk: usize,
 }
@@ -144,7 +146,7 @@ impl Context {
     /// let log = server.zone("/log", Log(Vec::new()));
     /// server.context(now).call(log, |log, _cx| log.0.push("called".into()));
     /// server.flush(now);
-    /// assert_eq!(server.with(log, |log, _cx| log.0.len()), 1);
+    /// assert_eq!(server.with(log, now, |log, _cx| log.0.len()), 1);
     /// ```
     pub fn call<H: 'static>(
         &mut self,
@@ -257,7 +259,7 @@ impl Context {
     pub fn drain(&mut self, code: CloseCode, deadline: Duration) {
         let deadline = self.later(deadline);
         if self.draining.is_none() {
-            self.draining = Some(Draining { code, deadline, chunk: 0 });
+            self.draining = Some(Draining { code, deadline, pending: None, chunk: 0 });
         }
     }
 
@@ -268,7 +270,7 @@ impl Context {
     }
 
     /// Returns an instant in the future, even for a duration that no clock can hold.
-    fn later(&self, delay: Duration) -> Instant {
+    pub(crate) fn later(&self, delay: Duration) -> Instant {
         let now = self.now();
         now.checked_add(delay).unwrap_or_else(|| now + Duration::from_secs(u32::MAX.into()))
     }

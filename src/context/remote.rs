@@ -30,7 +30,7 @@ type ZoneCall = Box<dyn FnOnce(&mut dyn Any, &mut Context) + Send>;
 /// [`Server::remote`](crate::Server::remote).
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::time::{Duration, Instant};
 /// use switchboard::{CloseCode, Handler, Reactor};
 ///
 /// struct Feed { latest: u64 }
@@ -48,7 +48,7 @@ type ZoneCall = Box<dyn FnOnce(&mut dyn Any, &mut Context) + Send>;
 ///     assert!(remote.drain(CloseCode::GOING_AWAY, Duration::from_secs(1)).is_ok());
 /// });
 /// reactor.run()?; // until the drain is complete
-/// assert_eq!(reactor.server.with(feed, |feed, _cx| feed.latest), 1);
+/// assert_eq!(reactor.server.with(feed, Instant::now(), |feed, _cx| feed.latest), 1);
 /// # thread.join().unwrap();
 /// # Ok::<(), std::io::Error>(())
 /// ```

@@ -24,7 +24,7 @@ use crate::connection::Chunks;
 /// let timer = server.context(now).after(alarm, second, |alarm, _cx| alarm.rang = true);
 /// server.context(now).cancel(timer);
 /// server.flush(now + 2 * second);
-/// assert!(!server.with(alarm, |alarm, _cx| alarm.rang));
+/// assert!(!server.with(alarm, now, |alarm, _cx| alarm.rang));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimerId {

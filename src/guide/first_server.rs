@@ -3,11 +3,14 @@
 //!
 //! # The whole program
 //!
-//! Create a package, run `cargo add switchboard ctrlc`, and put this program into `src/main.rs`.
-//! The crate `ctrlc` is for the signal handler only.
+//! Create a package, run `cargo add switchboard signal-hook`, and put this program into
+//! `src/main.rs`. Only the thread that waits for a signal uses the crate `signal-hook`.
 //!
 //! ```no_run
+//! use std::io::Write;
 //! use std::time::Duration;
+//! use signal_hook::consts::{SIGINT, SIGTERM};
+//! use signal_hook::iterator::Signals;
 //! use switchboard::http::Method;
 //! use switchboard::{CloseCode, Reactor, Response, Zone};
 //!
@@ -25,10 +28,14 @@
 //!     server.websocket("/echo", |conn, message| conn.send(message));
 //!
 //!     let listener = server.listen("127.0.0.1:8080")?;
-//!     println!("open http://{}/page", server.local_addr(listener)?);
+//!     let address = server.local_addr(listener)?;
+//!     // `println!` panics when the reader has left.
+//!     let _ = writeln!(std::io::stdout(), "open http://{address}/page");
 //!
 //!     let remote = reactor.remote();
-//!     let _installed = ctrlc::set_handler(move || {
+//!     let mut signals = Signals::new([SIGINT, SIGTERM])?;
+//!     std::thread::spawn(move || {
+//!         signals.forever().next();
 //!         let _already_ending = remote.drain(CloseCode::GOING_AWAY, Duration::from_secs(3));
 //!     });
 //!     reactor.run()

@@ -147,6 +147,29 @@
 //! server.options(options.message_rate(Rate::per_second(10).burst(20)));
 //! ```
 //!
+//! # What was refused
+//!
+//! A refused request reaches no handler. [`Server::observe`](crate::Server::observe) reports each
+//! one to a closure, with peer, status, reason and request line. It also reports connections that
+//! were turned away.
+//!
+//! ```
+//! use std::sync::mpsc;
+//! use switchboard::testing::World;
+//!
+//! let (log, lines) = mpsc::sync_channel(1024); // a thread writes the lines
+//! let mut world = World::new();
+//! world.server.observe(move |event| drop(log.try_send(event.to_string()))); // never waits
+//! assert_eq!(world.post("/login", "").status, 404);
+//! let line = lines.recv().unwrap();
+//! assert!(line.ends_with(r#"404, no zone answers this path: "POST /login HTTP/1.1""#), "{line}");
+//! ```
+//!
+//! The line is safe for a log and a terminal: each byte of the peer that is not printable ASCII is
+//! escaped. It holds at most 128 bytes of the request line, the query included. A turn reports
+//! 1,024 events and the number of those beyond. The closure must not wait, so a thread of its own
+//! writes: a pipe may be full, and so may a disk.
+//!
 //! # What stays your task
 //!
 //! - **Memory for all connections together.** No limit holds for it. In the worst case, each

@@ -89,7 +89,7 @@
 //! | --- | --- | --- |
 //! | a handler | [`cx.call(zone, ..)`] | after this callback, in the same turn |
 //! | a handler | [`cx.after`], [`cx.every`] | when due |
-//! | between turns | [`server.with(zone, ..)`] | at once |
+//! | between turns | [`server.with(zone, now, ..)`] | at once |
 //! | another thread | [`remote.call(zone, ..)`] | soon, on the loop's thread |
 //!
 //! The call of the first row waits, because no handler runs inside another.
@@ -152,5 +152,5 @@
 //! [`cx.call(zone, ..)`]: crate::Context::call
 //! [`cx.after`]: crate::Context::after
 //! [`cx.every`]: crate::Context::every
-//! [`server.with(zone, ..)`]: crate::Server::with
+//! [`server.with(zone, now, ..)`]: crate::Server::with
 //! [`remote.call(zone, ..)`]: crate::Remote::call

@@ -118,9 +118,10 @@
 //! let thread = std::thread::spawn(move || remote.call(counter, |counter, _cx| counter.0 += 1));
 //! let mut events = Events::with_capacity(8);
 //! poll.poll(&mut events, None)?; // the call ends the wait
-//! server.flush(Instant::now());
+//! let now = Instant::now();
+//! server.flush(now);
 //! assert!(thread.join().is_ok_and(|sent| sent.is_ok()));
-//! assert_eq!(server.with(counter, |counter, _cx| counter.0), 1);
+//! assert_eq!(server.with(counter, now, |counter, _cx| counter.0), 1);
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!

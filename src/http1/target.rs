@@ -49,6 +49,39 @@ impl<'h> Target<'h> {
     }
 }
 
+/// Reads a prefix as the path of a request is read: decoded, without dot segments, empty segments
+/// and a trailing slash. The prefix may hold characters that a target has to escape. The root is
+/// empty.
+///
+/// # Errors
+/// Says why no path has this prefix.
+pub(crate) fn normalise_prefix(prefix: &str) -> Result<String, &'static str> {
+    if prefix.contains("://") {
+        return Err("it is a URL: give its path alone");
+    }
+    if prefix.contains('?') {
+        return Err("a query is no part of a path: give the path alone");
+    }
+    if prefix.contains('#') {
+        return Err("a fragment is no part of a path: give the path alone");
+    }
+    if prefix.bytes().any(|byte| byte.is_ascii_control()) {
+        return Err("it holds a control character");
+    }
+    if !is_well_formed(prefix) {
+        return Err("two hexadecimal digits must follow a %: write %25 for a % itself");
+    }
+    let path = format!("/{prefix}");
+    let mut path = match normalise(&path, BACKSLASH | ESCAPE) {
+        Ok(path) => path.into_owned(),
+        Err(error) => return Err(error.as_str()),
+    };
+    if path.ends_with('/') {
+        path.pop();
+    }
+    Ok(path)
+}
+
 /// Judges the characters and escapes of a target. Its path must have one reading. Its query is
 /// handed on as it is, since browsers send a lone `%` as the user types it.
 #[cold]

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use socket2::SockRef;
 
 use super::first_read::FirstReadBackoff;
-use super::listener::{Listener, limit_unacknowledged};
+use super::listener::limit_unacknowledged;
 
 /// The outcome of one attempt to accept.
 #[derive(Debug)]
@@ -31,13 +31,15 @@ pub(crate) enum AcceptOutcome {
 pub(crate) struct Acceptor {
     socket: TcpListener,
     /// Whether the socket was made here. One that was bound elsewhere keeps its own options.
-    is_ours: bool,
+    pub(crate) is_ours: bool,
     /// A descriptor held in reserve. Closing it frees one, with which a connection is accepted and
     /// refused in words.
     reserve: Option<File>,
     pause: Duration,
     retry_at: Option<Instant>,
     per_turn: usize,
+    /// The socket belongs to the listener of the socket before it: a name has several addresses.
+    pub(crate) is_further: bool,
     pub(crate) first_read: FirstReadBackoff,
 }
 
@@ -47,30 +49,26 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const REFUSED_PER_PAUSE: usize = 64;
 
 impl Acceptor {
-    /// Listens. `unacknowledged` is the argument of
-    /// [`limit_unacknowledged`](Acceptor::limit_unacknowledged).
-    pub(crate) fn bind(
-        listener: Listener,
+    /// Accepts from a bound socket, at most `per_turn` connections in a turn.
+    pub(crate) fn new(
+        listener: StdListener,
+        per_turn: usize,
         registry: &Registry,
         token: Token,
-        unacknowledged: Option<Duration>,
     ) -> io::Result<Acceptor> {
-        let (per_turn, is_ours) = (listener.per_turn, listener.is_ours());
-        let listener = listener.bind()?;
         listener.set_nonblocking(true)?;
         let mut socket = TcpListener::from_std(listener);
         registry.register(&mut socket, token, Interest::READABLE)?;
-        let acceptor = Acceptor {
+        Ok(Acceptor {
             socket,
-            is_ours,
+            is_ours: false,
             reserve: reserve(),
             pause: SHORTEST_PAUSE,
             retry_at: None,
             per_turn,
+            is_further: false,
             first_read: FirstReadBackoff::default(),
-        };
-        acceptor.limit_unacknowledged(unacknowledged)?;
-        Ok(acceptor)
+        })
     }
 
     /// Limits how long bytes to a peer may wait in the kernel without an acknowledgement, on
@@ -98,8 +96,13 @@ impl Acceptor {
     }
 
     /// Accepts one connection. Without descriptors it writes `refusal` to the connections that wait
-    /// and closes them.
-    pub(crate) fn accept(&mut self, now: Instant, refusal: &[u8]) -> AcceptOutcome {
+    /// and closes them. `refused` gets each of these sockets, with the first bytes of its input.
+    pub(crate) fn accept(
+        &mut self,
+        now: Instant,
+        refusal: &[u8],
+        refused: &mut dyn FnMut(&TcpStream, &[u8]),
+    ) -> AcceptOutcome {
         if self.retry_at.is_some_and(|at| now < at) {
             return AcceptOutcome::Drained;
         }
@@ -117,7 +120,7 @@ impl Acceptor {
                     return AcceptOutcome::Drained;
                 }
                 Err(error) if is_exhaustion(&error) => {
-                    self.refuse_waiting(refusal);
+                    self.refuse_waiting(refusal, refused);
                     break;
                 }
                 // ECONNABORTED, EPROTO, EINTR and the like concern one connection that is gone: the
@@ -139,7 +142,7 @@ impl Acceptor {
     }
 
     /// Refuses the connections that wait, one after the other over the reserved descriptor.
-    fn refuse_waiting(&mut self, refusal: &[u8]) {
+    fn refuse_waiting(&mut self, refusal: &[u8], refused: &mut dyn FnMut(&TcpStream, &[u8])) {
         for _ in 0..REFUSED_PER_PAUSE {
             if self.reserve.take().is_none() {
                 break;
@@ -147,7 +150,7 @@ impl Acceptor {
             let accepted = accept(&self.socket);
             let more = accepted.is_ok();
             if let Ok(socket) = accepted {
-                turn_away(socket, refusal);
+                turn_away(socket, refusal, &mut *refused);
             }
             self.reserve = reserve();
             if !more {
@@ -174,9 +177,15 @@ fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
 /// Writes `refusal` to a connection and closes it, without waiting.
 ///
 /// One read comes first: closing a socket with unread bytes resets the connection, and the peer
-/// would lose the refusal.
-pub(crate) fn turn_away(mut socket: TcpStream, refusal: &[u8]) {
-    let _ = socket.read(&mut [0; 4 << 10]);
+/// would lose the refusal. `refused` gets the bytes that were read.
+pub(crate) fn turn_away(
+    mut socket: TcpStream,
+    refusal: &[u8],
+    refused: impl FnOnce(&TcpStream, &[u8]),
+) {
+    let mut buf = [0; 4 << 10];
+    let read = socket.read(&mut buf).unwrap_or(0);
+    refused(&socket, &buf[..read]);
     let _ = socket.write(refusal);
 }
 

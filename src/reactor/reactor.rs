@@ -139,8 +139,10 @@ impl Reactor {
     /// Runs turns until a [drain](Server::drain) is complete.
     ///
     /// # Errors
-    /// As [`turn`](Reactor::turn).
+    /// As [`turn`](Reactor::turn). Also when no path can have the prefix of a
+    /// [zone](crate::Zone::new).
     pub fn run(&mut self) -> io::Result<()> {
+        self.server.check_zones()?;
         while !self.server.is_drained() {
             self.turn(None)?;
         }

@@ -5,6 +5,8 @@
 //! `Options::idle_timeout` by a different part for each connection. Then `ping` sends a ping. After
 //! `Options::pong_timeout` (default 20 s) without input, the connection is dropped.
 
+use http::StatusCode;
+
 use super::server::Server;
 use crate::connection::{Flags, NEVER, Phase, Progress, Terms};
 use crate::context::Conn;
@@ -67,7 +69,8 @@ impl Server {
         let Some(mut at) = self.context.table.lease(slot) else { return };
         match at.connection.phase {
             Phase::Head => {
-                self.call_back(slot, |server| server.refuse(slot, RequestError::HeadTimeout));
+                let error = RequestError::HeadTimeout;
+                self.call_back(slot, |server| server.refuse(slot, error, &[]));
             }
             Phase::Body => self.body_stalls(slot),
             Phase::Deferred => self.call_back(slot, |server| server.answer_is_late(slot)),
@@ -154,10 +157,11 @@ impl Server {
         if progress >= min {
             return at.rearm();
         }
-        at.held().exchange = None;
+        let exchange = at.held().exchange.take();
+        let head = exchange.map_or_else(Vec::new, |exchange| exchange.head);
         match wanted {
             true => self.call_back(slot, |server| {
-                server.refuse_with(slot, terms, RequestError::BodyTimeout);
+                server.refuse_with(slot, terms, RequestError::BodyTimeout, &head);
             }),
             false => self.drop_now(slot),
         }
@@ -169,7 +173,9 @@ impl Server {
         let Some(exchange) = at.held().exchange.take() else { return self.drop_now(slot) };
         self.tell(slot, |handler, conn| handler.cancelled(conn));
         let terms = Terms { keep_alive: false, ..exchange.terms };
-        let response = Response::text("the answer did not come in time").with_status(503);
+        let (status, text) = (StatusCode::SERVICE_UNAVAILABLE, "the answer did not come in time");
+        self.observe_refusal(slot, status, text, &exchange.head);
+        let response = Response::text(text).with_status(status);
         self.respond(slot, terms, &response);
     }
 

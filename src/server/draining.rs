@@ -1,15 +1,23 @@
 //! A drain: closes the server's connections in order, some in each turn. At the deadline, the drain
 //! drops the connections that are left.
 
+use std::time::Duration;
+
 use super::server::Server;
 use crate::connection::{Flags, Phase};
 use crate::context::Conn;
 use crate::websocket::CloseCode;
 
 impl Server {
-    /// Ends the server in order; see [`Context::drain`](crate::Context::drain).
-    pub fn drain(&mut self, code: CloseCode, deadline: std::time::Duration) {
-        self.context.drain(code, deadline);
+    /// Ends the server in order; see [`Context::drain`](crate::Context::drain). The deadline counts
+    /// from the next turn, since between turns the server does not know the time.
+    pub fn drain(&mut self, code: CloseCode, deadline: Duration) {
+        if self.context.draining.is_none() {
+            self.context.drain(code, deadline);
+            if let Some(draining) = &mut self.context.draining {
+                draining.pending = Some(deadline);
+            }
+        }
     }
 
     /// Whether a [`drain`](Server::drain) is complete: no connection is left.
@@ -27,6 +35,9 @@ impl Server {
     pub(super) fn drain_on(&mut self) {
         let Some(mut draining) = self.context.draining else { return };
         self.stop_listening();
+        if let Some(pending) = draining.pending.take() {
+            draining.deadline = self.context.later(pending);
+        }
         let late = self.context.now() >= draining.deadline;
         let slots = &self.context.table.slots;
         if late && slots.chunk(draining.chunk).is_none() && slots.len() > 0 {

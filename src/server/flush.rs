@@ -21,7 +21,8 @@ const ENDED_KEPT: usize = 1 << 10;
 const ROUNDS: usize = 4;
 
 impl Server {
-    /// Ends a turn: deadlines, timers, queued calls, deferred answers, output, ended connections.
+    /// Ends a turn: deadlines, timers, queued calls, deferred answers, output, ended connections,
+    /// and last the observer.
     ///
     /// A program with a loop of its own calls it after every batch of events, and when
     /// [`poll_timeout`](Server::poll_timeout) has passed without any.
@@ -50,6 +51,7 @@ impl Server {
             if writable {
                 self.tell_writable();
             }
+            self.tell_observer();
         }
         mem::swap(&mut self.work.backlog, self.context.table.books.work.unread.slots());
         self.lent.large_left = LARGE_PER_TURN;

@@ -10,10 +10,11 @@
 //! Only missing acknowledgements show that a peer has vanished without a FIN. Sockets therefore
 //! inherit a limit for them (`TCP_USER_TIMEOUT`) from their listening socket.
 
-use std::io::{self, Error, ErrorKind};
+use std::io::{self, Error, ErrorKind, Read as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use http::StatusCode;
 use mio::net::TcpStream;
 
 use super::server::Server;
@@ -50,8 +51,9 @@ const MAX_TURNED_AWAY: usize = 256;
 pub struct ListenerId(pub(crate) u16);
 
 impl Server {
-    /// Listens at an address, such as `"127.0.0.1:9001"`. With port 0 the kernel chooses a port,
-    /// which [`local_addr`](Server::local_addr) returns.
+    /// Listens at an address, such as `"127.0.0.1:9001"`, or `":9001"` for every address of this
+    /// machine; see [`Listener`]. With port 0 the kernel chooses a port, which
+    /// [`local_addr`](Server::local_addr) returns. A name takes one listener for each address.
     ///
     /// ```
     /// use switchboard::Reactor;
@@ -63,26 +65,37 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// When the address is malformed, cannot be resolved or is taken. Also when the server is
-    /// [detached](Server::detached), or has 4,096 listeners already.
+    /// When the address is malformed, cannot be resolved or is taken. The error names the address
+    /// and says what to give. Also when the server is
+    /// [detached](Server::detached), has 4,096 listeners already, or has a
+    /// [zone](crate::Zone::new) whose prefix no path can have.
     pub fn listen(&mut self, listener: impl Into<Listener>) -> io::Result<ListenerId> {
+        self.check_zones()?;
         let Some(registry) = &self.registry else {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 "a detached server has no Poll to listen with: use Server::new",
             ));
         };
-        let index = u16::try_from(self.listeners.len())
-            .ok()
-            .filter(|&index| usize::from(index) < MAX_LISTENERS);
-        let Some(index) = index else {
-            return Err(Error::other("a server has at most 4,096 listeners"));
-        };
-        let token = TokenKind::Listener(index).token(self.number);
+        let listener = listener.into();
+        let (per_turn, is_ours) = (listener.per_turn(), listener.is_ours());
         let unacknowledged = unacknowledged(&self.context.table.books.options[0]);
-        let acceptor = Acceptor::bind(listener.into(), registry, token, unacknowledged)?;
-        self.listeners.push(Some(acceptor));
-        Ok(ListenerId(index))
+        let first = self.listeners.len();
+        let mut acceptors = Vec::new();
+        for socket in listener.bind()? {
+            let index = first + acceptors.len();
+            if index >= MAX_LISTENERS {
+                return Err(Error::other("a server has at most 4,096 listeners"));
+            }
+            let token = TokenKind::Listener(index as u16).token(self.number);
+            let mut acceptor = Acceptor::new(socket, per_turn, registry, token)?;
+            acceptor.is_ours = is_ours;
+            acceptor.is_further = index > first;
+            acceptor.limit_unacknowledged(unacknowledged)?;
+            acceptors.push(Some(acceptor));
+        }
+        self.listeners.append(&mut acceptors);
+        Ok(ListenerId(first as u16))
     }
 
     /// Has later connections of all listeners inherit what the default options say.
@@ -94,13 +107,36 @@ impl Server {
         }
     }
 
-    /// Returns the address that a listener listens at.
+    /// Returns the address that a listener listens at; the first one if it listens at several.
     ///
     /// # Errors
     /// When the listener no longer listens, since the server drains.
     pub fn local_addr(&self, listener: ListenerId) -> io::Result<SocketAddr> {
         let listener = self.listeners.get(usize::from(listener.0)).and_then(Option::as_ref);
         listener.ok_or(ErrorKind::NotConnected)?.local_addr()
+    }
+
+    /// Returns all addresses that a listener listens at: several for a name such as `localhost`.
+    ///
+    /// ```
+    /// use switchboard::Reactor;
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let listener = reactor.server.listen("localhost:0")?;
+    /// let addresses = reactor.server.local_addrs(listener)?; // 127.0.0.1 and ::1
+    /// assert!(addresses.iter().all(|address| address.ip().is_loopback()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`local_addr`](Server::local_addr).
+    pub fn local_addrs(&self, listener: ListenerId) -> io::Result<Vec<SocketAddr>> {
+        let mut addresses = vec![self.local_addr(listener)?];
+        let later = self.listeners[usize::from(listener.0) + 1..].iter().flatten();
+        for acceptor in later.take_while(|acceptor| acceptor.is_further) {
+            addresses.push(acceptor.local_addr()?);
+        }
+        Ok(addresses)
     }
 
     /// Sets the most connections at a time (default: 16.7 million). One more is answered with 503
@@ -131,7 +167,14 @@ impl Server {
         let listener = self.listeners.get(usize::from(index)).and_then(Option::as_ref);
         for _ in 0..listener.map_or(0, Acceptor::per_turn) {
             let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) else { return };
-            match listener.accept(self.context.now(), NO_ROOM) {
+            let observer = &mut self.observer;
+            let mut refused = |socket: &TcpStream, read: &[u8]| {
+                if let Some(observer) = observer {
+                    let status = StatusCode::SERVICE_UNAVAILABLE;
+                    observer.turned_away(socket, status, "no descriptor or memory is left", read);
+                }
+            };
+            match listener.accept(self.context.now(), NO_ROOM, &mut refused) {
                 AcceptOutcome::Connection(socket) => {
                     if let Some(slot) = self.admit(socket) {
                         self.read_after_accept(index, slot);
@@ -141,6 +184,7 @@ impl Server {
                 // EMFILE or ENFILE: the acceptor tries again after a pause, at `retry_at`.
                 AcceptOutcome::Exhausted => {
                     self.context.table.books.stats.exhausted += 1;
+                    self.tell_in_this_turn();
                     return;
                 }
             }
@@ -166,7 +210,8 @@ impl Server {
     // is the business of `request`.
     fn admit(&mut self, socket: TcpStream) -> Option<u32> {
         if self.context.table.len() >= self.limits.connections {
-            self.turn_away(socket, NO_ROOM);
+            let reason = "as many connections as max_connections allows";
+            self.turn_away(socket, StatusCode::SERVICE_UNAVAILABLE, reason, NO_ROOM);
             return None;
         }
         let mut entry = UNCOUNTED;
@@ -176,7 +221,8 @@ impl Server {
             match self.addresses.enter(prefix(address.ip()), limit) {
                 Some(counted) => entry = counted,
                 None => {
-                    self.turn_away(socket, TOO_MANY);
+                    let reason = "as many connections as max_connections_per_address allows";
+                    self.turn_away(socket, StatusCode::TOO_MANY_REQUESTS, reason, TOO_MANY);
                     return None;
                 }
             }
@@ -193,11 +239,24 @@ impl Server {
 
     /// Refuses a connection beyond a limit. It lingers, so that a client that has begun to send
     /// reads the refusal. Beyond the bound it is closed at once.
-    fn turn_away(&mut self, socket: TcpStream, refusal: &[u8]) {
+    fn turn_away(
+        &mut self,
+        mut socket: TcpStream,
+        status: StatusCode,
+        reason: &'static str,
+        refusal: &[u8],
+    ) {
         let table = &mut self.context.table;
         table.books.stats.turned_away += 1;
-        if table.books.turned_away == MAX_TURNED_AWAY || table.slots.vacant().is_none() {
-            return turn_away(socket, refusal);
+        let is_full = table.books.turned_away == MAX_TURNED_AWAY || table.slots.vacant().is_none();
+        if let Some(observer) = &mut self.observer {
+            // The request line, if it has arrived.
+            let read = socket.read(&mut self.lent.input).unwrap_or(0);
+            observer.turned_away(&socket, status, reason, &self.lent.input[..read]);
+            self.tell_in_this_turn();
+        }
+        if is_full {
+            return turn_away(socket, refusal, |_, _| {});
         }
         let Ok(slot) = self.take_in(socket.into(), TURNED_AWAY) else { return };
         self.context.table.books.turned_away += 1;

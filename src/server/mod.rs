@@ -9,6 +9,7 @@
 //! | where is a [`Reply`](crate::Reply) performed, and the Origin checked | `reply` |
 //! | where is a ping answered, and a message handed over | `frames` |
 //! | where does a deadline end a connection | `deadlines` |
+//! | where is an observer told what is refused | `observing` |
 //! | where are output, timers and ends handled | `flush` |
 //! | where is a WebSocket opened in the client role | `dialing` |
 
@@ -25,6 +26,8 @@ mod handler;
 mod head_calls;
 mod input;
 mod listen;
+mod observer;
+mod observing;
 mod readiness;
 mod reply;
 mod request;
@@ -35,5 +38,6 @@ mod zones;
 
 pub use handler::Handler;
 pub use listen::ListenerId;
+pub use observer::{Observed, Refused};
 pub use server::Server;
 pub use zones::Zone;

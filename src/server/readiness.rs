@@ -20,8 +20,9 @@ impl Server {
     ///
     /// # Errors
     /// When the socket cannot be registered, when the server is draining, or when 16.7 million
-    /// connections are open.
+    /// connections are open. Also when no path can have the prefix of a [zone](crate::Zone::new).
     pub fn adopt(&mut self, transport: impl Into<Transport>, now: Instant) -> io::Result<Token> {
+        self.check_zones()?;
         self.context.table.books.clock.set(now);
         let slot = self.take_in(transport.into(), UNCOUNTED)?;
         self.context.table.books.stats.accepted += 1;
@@ -112,9 +113,9 @@ impl Server {
     /// server.context(now).after(alarm, millis(10), |alarm: &mut Alarm, _cx| alarm.rang = true);
     /// server.leave_events();
     /// server.flush(now + millis(11));
-    /// assert!(!server.with(alarm, |alarm, _cx| alarm.rang));
+    /// assert!(!server.with(alarm, now, |alarm, _cx| alarm.rang));
     /// server.flush(now + millis(12));
-    /// assert!(server.with(alarm, |alarm, _cx| alarm.rang));
+    /// assert!(server.with(alarm, now, |alarm, _cx| alarm.rang));
     /// ```
     pub fn leave_events(&mut self) {
         self.leaves_events = true;

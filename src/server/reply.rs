@@ -4,6 +4,8 @@
 //! A new variant of `Reply` (context/reply.rs) gets an arm in `perform`. `upgrade` checks the
 //! `Origin` of a WebSocket with `check_origin` (websocket/origin.rs).
 
+use http::StatusCode;
+
 use super::server::Server;
 use crate::connection::{ConnId, Flags, Incoming, Phase, Progress, Terms};
 use crate::context::{Answer, Conn, EventStream, Reply, Stream, Upgrade};
@@ -43,11 +45,10 @@ impl Server {
             Reply::Stream(stream) => self.stream(slot, entry, terms, &stream, request),
             Reply::Takeover(response) => self.takeover(slot, terms, &response, request),
             Reply::Pass | Reply::Body(_) => {
-                self.respond(
-                    slot,
-                    terms,
-                    &Response::text("the handler asked for the body twice").with_status(500),
-                );
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                let text = "the handler asked for the body twice";
+                self.observe_refusal(slot, status, text, request.head());
+                self.respond(slot, terms, &Response::text(text).with_status(status));
             }
         }
     }
@@ -141,7 +142,7 @@ impl Server {
             .and_then(|accept| select(upgrade, request).map(|subprotocol| (accept, subprotocol)));
         let (accept, subprotocol) = match checked {
             Ok(checked) => checked,
-            Err(error) => return self.refuse_with(slot, terms, error),
+            Err(error) => return self.refuse_with(slot, terms, error, request.head()),
         };
         if let Some(headers) = upgrade.headers.as_ref().filter(|headers| headers.status() != 101) {
             return self.respond(slot, Terms { keep_alive: false, ..terms }, headers);

@@ -3,7 +3,7 @@
 
 use std::mem;
 
-use http::Method;
+use http::{Method, StatusCode};
 
 use super::input::Consumed;
 use super::server::Server;
@@ -76,7 +76,7 @@ impl Server {
                 error
             }
         };
-        self.refuse(slot, error);
+        self.refuse(slot, error, input);
         Consumed::More(input.len())
     }
 
@@ -135,7 +135,13 @@ impl Server {
                 other => return other,
             }
         }
-        Walk::Answered { entry: usize::MAX, reply: self.unanswered(request).into() }
+        let response = self.unanswered(request);
+        let reason = match response.status() {
+            StatusCode::METHOD_NOT_ALLOWED => "no zone takes this method",
+            _ => "no zone answers this path",
+        };
+        self.observe_refusal(slot, response.status(), reason, request.head());
+        Walk::Answered { entry: usize::MAX, reply: response.into() }
     }
 
     /// Makes the answer where no zone replied: 405 with the methods of every zone that takes
@@ -174,7 +180,9 @@ impl Server {
         match (&reply, body) {
             (&Reply::Body(limit), Body::Unread) => Walk::WantsBody { entry, limit },
             (&Reply::Body(limit), Body::Whole(body)) if body.len() > limit => {
-                let response = Response::from(RequestError::BodyTooLarge).close();
+                let error = RequestError::BodyTooLarge;
+                self.observe_refusal(slot, error.status(), error.as_str(), request.head());
+                let response = Response::from(error).close();
                 Walk::Answered { entry, reply: response.into() }
             }
             (Reply::Body(_), Body::Whole(body)) => self.ask_with_body(slot, entry, request, body),
@@ -183,6 +191,7 @@ impl Server {
                 if !matches!(request.body_length(), BodyLength::None | BodyLength::Known(0)) =>
             {
                 let text = "a request with a body cannot be taken over";
+                self.observe_refusal(slot, StatusCode::BAD_REQUEST, text, request.head());
                 let response = Response::text(text).with_status(400).close();
                 Walk::Answered { entry, reply: response.into() }
             }
@@ -222,7 +231,7 @@ impl Server {
     ) {
         let terms = Terms::of(request);
         if matches!(request.body_length(), BodyLength::Known(n) if n > limit as u64) {
-            return self.refuse_with(slot, terms, RequestError::BodyTooLarge);
+            return self.refuse_with(slot, terms, RequestError::BodyTooLarge, request.head());
         }
         let Some(incoming) = Incoming::new(request.body_length(), limit) else { return };
         if request.expects_continue()
@@ -278,7 +287,7 @@ impl Server {
                 all
             }
             Err(error) => {
-                self.refuse_with(slot, exchange.terms, error);
+                self.refuse_with(slot, exchange.terms, error, &exchange.head);
                 all
             }
             Ok((used, _)) => {
@@ -317,20 +326,27 @@ impl Server {
         let mut slots = HeaderSlots::new();
         match Request::parse(&head, &mut slots, &limits) {
             Ok(request) => act(self, &mut request.with_extensions(extensions)),
-            Err(error) => self.refuse(slot, error),
+            Err(error) => self.refuse(slot, error, &head),
         }
     }
 
     /// Refuses a request that no handler has seen, with the status of the error. The connection
-    /// ends.
-    pub(super) fn refuse(&mut self, slot: u32, error: RequestError) {
+    /// ends. `head` holds what has arrived; if empty, the bytes that wait do.
+    pub(super) fn refuse(&mut self, slot: u32, error: RequestError, head: &[u8]) {
         let version = http1::Version::Http11;
         let terms = Terms { version, head_only: false, keep_alive: false };
-        self.refuse_with(slot, terms, error);
+        self.refuse_with(slot, terms, error, head);
     }
 
-    pub(super) fn refuse_with(&mut self, slot: u32, terms: Terms, error: RequestError) {
+    pub(super) fn refuse_with(
+        &mut self,
+        slot: u32,
+        terms: Terms,
+        error: RequestError,
+        head: &[u8],
+    ) {
         self.context.table.books.stats.refused += 1;
+        self.observe_refusal(slot, error.status(), error.as_str(), head);
         self.respond(slot, Terms { keep_alive: false, ..terms }, &error.into());
     }
 

@@ -12,6 +12,7 @@ use mio::{Registry, Waker};
 use super::addresses::Addresses;
 use super::buffer_pool::BufferPool;
 use super::handler::{Handler, Messages, Requests};
+use super::observer::Observer;
 use super::served::Served;
 use super::zones::{Zone, Zones};
 use crate::connection::{Options, SLOTS, ZoneId};
@@ -87,6 +88,7 @@ pub struct Server {
     pub(super) number: usize,
     pub(super) remote: Remote,
     pub(super) resolver: Option<Resolver>,
+    pub(super) observer: Option<Box<Observer>>,
 }
 
 /// Buffers that the server lends to the connection that is being handled.
@@ -174,6 +176,7 @@ impl Server {
             number: SERVERS.fetch_add(1, Ordering::Relaxed),
             remote: Remote::new(),
             resolver: None,
+            observer: None,
         }
     }
 
@@ -237,6 +240,14 @@ impl Server {
         self.zone(zone.into().or_upgrades(false), Requests(requests))
     }
 
+    /// Checks that the zones can match a request.
+    ///
+    /// # Errors
+    /// Names the first prefix that no path has.
+    pub(crate) fn check_zones(&self) -> io::Result<()> {
+        self.zones.check()
+    }
+
     /// Sets the default options. They hold for HTTP, and for every WebSocket or event stream that
     /// names no other [`OptionsId`](crate::OptionsId). Their
     /// [`write_timeout`](Options::write_timeout) also becomes an option of the sockets that
@@ -252,8 +263,28 @@ impl Server {
         self.context.delivery.shared_contexts.forget(0);
     }
 
-    /// Runs a closure with a zone's handler and the context, between turns. Output of the closure
+    /// Runs a closure with a zone's handler and the context, between turns. `now` becomes the
+    /// server's time, and must not be earlier than any time passed before. Output of the closure
     /// leaves with the next [`flush`](Server::flush).
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use switchboard::{Handler, Server};
+    ///
+    /// struct Alarm { rang: bool }
+    /// impl Handler for Alarm {}
+    ///
+    /// let mut server = Server::detached();
+    /// let alarm = server.zone("/", Alarm { rang: false });
+    /// let (now, second) = (Instant::now(), Duration::from_secs(1));
+    /// server.with(alarm, now, |_, cx| {
+    ///     cx.after(alarm, second, |alarm, _| alarm.rang = true); // a second after `now`
+    /// });
+    /// server.flush(now);
+    /// assert!(!server.with(alarm, now, |alarm, _| alarm.rang));
+    /// server.flush(now + second);
+    /// assert!(server.with(alarm, now + second, |alarm, _| alarm.rang));
+    /// ```
     ///
     /// # Panics
     /// If `zone` comes from another server, and this server has no handler of type `H` with that
@@ -261,8 +292,10 @@ impl Server {
     pub fn with<H: Handler, R>(
         &mut self,
         zone: ZoneId<H>,
+        now: Instant,
         call: impl FnOnce(&mut H, &mut Context) -> R,
     ) -> R {
+        self.context.table.books.clock.set(now);
         let handler = self.zones.handler_as_any(zone.index).downcast_mut();
         call(handler.expect("a ZoneId of this server"), &mut self.context)
     }

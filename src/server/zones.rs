@@ -2,18 +2,20 @@
 //! and handlers, and no connection.
 
 use std::any::Any;
+use std::io;
 
 use http::Method;
 
 use super::handler::Handler;
 use super::served::Served;
+use crate::http1::normalise_prefix;
 use crate::websocket::Origins;
 
 /// The place of a handler: a URI prefix, and the methods and origins that it takes.
 ///
-/// A prefix matches whole path segments: `/foo` takes `/foo` and `/foo/x`, not `/foobar`. Paths are
-/// decoded and normalised before the match (RFC 3986 6.2.2). A text converts into a zone for every
-/// method and for WebSockets from the server's own host.
+/// A prefix matches whole path segments: `/foo` takes `/foo` and `/foo/x`, not `/foobar`. Paths and
+/// prefixes are decoded and normalised before the match (RFC 3986 6.2.2). A text converts into a
+/// zone for every method and for WebSockets from the server's own host.
 ///
 /// ```
 /// use switchboard::testing::World;
@@ -33,18 +35,48 @@ use crate::websocket::Origins;
 /// ```
 #[derive(Debug)]
 pub struct Zone {
-    prefix: Box<str>,
+    /// As written, if no path can have it.
+    prefix: Result<Box<str>, UnusablePrefix>,
     methods: Vec<Method>,
     origins: Origins,
     /// `None` leaves it to the handler's kind: see [`Zone::upgrades`].
     upgrades: Option<bool>,
 }
 
+/// A prefix that no path of a request has.
+#[derive(Clone, Debug)]
+pub(crate) struct UnusablePrefix {
+    prefix: Box<str>,
+    reason: &'static str,
+}
+
+impl From<UnusablePrefix> for io::Error {
+    fn from(UnusablePrefix { prefix, reason }: UnusablePrefix) -> io::Error {
+        let text = format!("no request matches the zone {prefix:?}: {reason}");
+        io::Error::new(io::ErrorKind::InvalidInput, text)
+    }
+}
+
 impl Zone {
     /// Makes a zone at a prefix, for every method, and for WebSockets from the server's own host.
     ///
-    /// The prefix is written decoded, as `/café`. A prefix with an escape, `..` or a query matches
-    /// nothing. A missing first slash and a trailing one are ignored.
+    /// The prefix is read as the path of a request is. So `/café`, `/caf%C3%A9` and `/x/../café/`
+    /// are one prefix. Empty segments, a missing first slash and a trailing one are ignored.
+    ///
+    /// No path leads above the root, or has a query, a malformed escape, a backslash, or an escaped
+    /// slash or control character. A server with such a prefix returns an error that names the
+    /// prefix from [`listen`](crate::Server::listen), [`adopt`](crate::Server::adopt) and
+    /// [`Reactor::run`](crate::Reactor::run).
+    ///
+    /// ```
+    /// use switchboard::{Reactor, Zone};
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// reactor.server.http(Zone::new("/search?q"), |_conn, _request| "found");
+    /// let error = reactor.server.listen("127.0.0.1:0").unwrap_err();
+    /// assert!(error.to_string().starts_with(r#"no request matches the zone "/search?q": "#));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// The prefix `*` takes `OPTIONS *`, a request to the server as a whole, and nothing else (RFC
     /// 9112 3.2.4). No other prefix takes it. If no zone at `*` replies, the answer is 204 without
@@ -65,20 +97,18 @@ impl Zone {
     /// world.server.http(Zone::new("*"), |_, _| Response::new(200).header("Allow", "GET"));
     /// assert!(ping(&mut world).starts_with(b"HTTP/1.1 200 "));
     /// ```
+    // A program registers its zones in one go, and asks for errors where it begins to serve. So
+    // registering returns no `Result`, and does not panic: a prefix may come from a configuration.
     #[must_use]
     pub fn new(prefix: &str) -> Zone {
-        let inner = prefix.trim_matches('/');
-        let prefix = match prefix {
-            WHOLE_SERVER => prefix.to_owned(),
-            _ if inner.is_empty() => String::new(),
-            _ => format!("/{inner}"),
+        let normalised = match prefix {
+            WHOLE_SERVER => Ok(prefix.to_owned()),
+            _ => normalise_prefix(prefix),
         };
-        Zone {
-            prefix: prefix.into(),
-            methods: Vec::new(),
-            origins: Origins::default(),
-            upgrades: None,
-        }
+        let prefix = normalised
+            .map(String::into_boxed_str)
+            .map_err(|reason| UnusablePrefix { prefix: prefix.into(), reason });
+        Zone { prefix, methods: Vec::new(), origins: Origins::default(), upgrades: None }
     }
 
     /// Sets the methods that the zone takes. GET includes HEAD (RFC 9110 9.1).
@@ -205,6 +235,8 @@ pub(crate) struct Zones {
     prefixes: Vec<(Box<str>, Vec<usize>)>,
     /// Bytes of the longest prefix, which is all of a path that a match reads.
     longest: usize,
+    /// The first prefix that no path has.
+    unusable: Option<UnusablePrefix>,
 }
 
 impl Zones {
@@ -215,6 +247,13 @@ impl Zones {
         self.handlers.push(handler);
         for Zone { prefix, methods, origins, upgrades } in zones {
             let upgrades = upgrades.unwrap_or(true);
+            let prefix = match prefix {
+                Ok(prefix) => prefix,
+                Err(unusable) => {
+                    self.unusable.get_or_insert(unusable);
+                    continue;
+                }
+            };
             self.longest = self.longest.max(prefix.len());
             let place = self.place(prefix.as_bytes()).unwrap_or_else(|place| {
                 self.prefixes.insert(place, (prefix.clone(), Vec::new()));
@@ -224,6 +263,17 @@ impl Zones {
             self.entries.push(Entry { prefix, methods, origins, upgrades, handler: number });
         }
         number
+    }
+
+    /// Checks that a path can have each of the prefixes.
+    ///
+    /// # Errors
+    /// Names the first prefix that no path has.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        match &self.unusable {
+            None => Ok(()),
+            Some(unusable) => Err(unusable.clone().into()),
+        }
     }
 
     /// Returns the first entry from `from` on whose prefix matches.
@@ -302,10 +352,10 @@ mod tests {
     /// Compares every prefix, by the rule in the manual.
     fn matches_naively(prefixes: &[String], path: &str) -> Vec<usize> {
         let stands = |prefix: &str| {
-            let inner = prefix.trim_matches('/');
-            let suffix = match inner {
+            let segments: Vec<_> = prefix.split('/').filter(|part| !part.is_empty()).collect();
+            let suffix = match &*segments.join("/") {
                 "" => Some(path),
-                _ => path.strip_prefix('/').and_then(|path| path.strip_prefix(inner)),
+                inner => path.strip_prefix('/').and_then(|path| path.strip_prefix(inner)),
             };
             suffix.is_some_and(|suffix| suffix.is_empty() || suffix.starts_with('/'))
         };

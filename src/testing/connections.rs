@@ -23,7 +23,8 @@ impl World {
     /// ```
     ///
     /// # Panics
-    /// If the server takes no connections, because it is draining.
+    /// If the server takes no connections: it is draining, or no path can have the prefix of a
+    /// [zone](crate::Zone::new).
     #[track_caller]
     pub fn connect(&mut self) -> Client {
         let (transport, peer) = Transport::memory();

@@ -62,10 +62,35 @@ impl World {
     ///     Ok(())
     /// }
     /// ```
+    ///
+    /// What the function returns is dropped; [`set_up`](World::set_up) returns it.
     pub fn serving<R>(set_up: impl FnOnce(&mut Server) -> R) -> World {
+        World::set_up(set_up).0
+    }
+
+    /// A world whose server is set up by a function, and what the function returns, such as the
+    /// [`ZoneId`] of a handler.
+    ///
+    /// ```
+    /// use switchboard::testing::World;
+    /// use switchboard::{Handler, Message, Conn};
+    ///
+    /// struct Count(usize);
+    /// impl Handler for Count {
+    ///     fn message(&mut self, _: &mut Conn<'_>, _: Message<'_>) {
+    ///         self.0 += 1;
+    ///     }
+    /// }
+    ///
+    /// let (mut world, zone) = World::set_up(|server| server.zone("/", Count(0)));
+    /// let ada = world.websocket("/");
+    /// world.say(ada, "hello");
+    /// assert_eq!(world.with(zone, |count, _| count.0), 1);
+    /// ```
+    pub fn set_up<R>(set_up: impl FnOnce(&mut Server) -> R) -> (World, R) {
         let mut world = World::new();
-        set_up(&mut world.server);
-        world
+        let result = set_up(&mut world.server);
+        (world, result)
     }
 
     /// A world over a server that is there already.
@@ -129,7 +154,7 @@ impl World {
         call: impl FnOnce(&mut H, &mut Context) -> R,
     ) -> R {
         self.settle();
-        let result = self.server.with(zone, call);
+        let result = self.server.with(zone, self.now, call);
         self.settle();
         result
     }

@@ -82,8 +82,9 @@ impl Crowd {
         let mut server = Server::detached();
         server.options(options);
         let zone = server.zone("/", Lobby::default());
-        server.with(zone, |lobby, _| lobby.zone = Some(zone));
-        Crowd { server, zone, now: Instant::now(), peers: Vec::new(), holds: Vec::new() }
+        let now = Instant::now();
+        server.with(zone, now, |lobby, _| lobby.zone = Some(zone));
+        Crowd { server, zone, now, peers: Vec::new(), holds: Vec::new() }
     }
 
     /// Opens this many more connections.

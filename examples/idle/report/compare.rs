@@ -8,6 +8,7 @@ use super::table::bytes;
 use crate::latency::Summary;
 use crate::measured::duration;
 use crate::outcome::{Cpu, Outcome};
+use crate::output::print_line;
 use crate::verdict::grouped;
 
 /// # Errors
@@ -15,7 +16,7 @@ use crate::verdict::grouped;
 /// When one of the files is no outcome of this schema.
 pub fn print(one: &Path, other: &Path) -> Result<(), String> {
     let (a, b) = (json::read(one)?, json::read(other)?);
-    print!("{}", text(&a, &b));
+    print_line(text(&a, &b).trim_end());
     Ok(())
 }
 

@@ -1,0 +1,38 @@
+//! Finds the request line in the bytes of a head that may be faulty or cut. This file judges
+//! nothing.
+
+/// Bytes of a request line that are shown at most.
+const SHOWN: usize = 128;
+
+/// Returns the first 128 bytes of the request line that a head begins with; fewer if the line is
+/// shorter, or has not arrived whole.
+pub(crate) fn request_line(head: &[u8]) -> &[u8] {
+    // One empty line may precede the request line (RFC 9112 section 2.2).
+    let head = head.strip_prefix(b"\r\n").unwrap_or(head);
+    let head = &head[..head.len().min(SHOWN)];
+    let line = head.split(|&byte| byte == b'\n').next().unwrap_or(head);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_line_is_cut_and_has_no_end() {
+        let long = [b'a'; 4 * SHOWN];
+        let rows: [(&[u8], &[u8]); 8] = [
+            (b"", b""),
+            (b"\r\n", b""),
+            (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.1"),
+            (b"\r\nGET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1"),
+            (b"GET / HTTP/1.1\nHost: a", b"GET / HTTP/1.1"),
+            (b"GET /\rX: y\r\n", b"GET /\rX: y"),
+            (b"GET /hal", b"GET /hal"),
+            (&long, &long[..SHOWN]),
+        ];
+        for (head, line) in rows {
+            assert_eq!(request_line(head), line, "{}", head.escape_ascii());
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The events that a server reports to its observer, and their list, bounded for each turn. This
+//! file knows no connection: `observing` records refusals and tells them.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::SocketAddr;
+
+use http::StatusCode;
+use mio::net::TcpStream;
+
+use crate::http1::request_line;
+
+/// The most entries that one turn keeps.
+const ENTRIES: usize = 1 << 10;
+/// Capacity that stays in the list of entries between turns.
+const ENTRIES_KEPT: usize = 64;
+/// Bytes of a reason that are kept.
+const REASON: usize = 512;
+
+/// An event that the server reports to the closure of
+/// [`Server::observe`](crate::Server::observe).
+///
+/// `Display` makes one line of it, for a log. No byte of a peer can begin a line of its own, or
+/// reach a terminal as a control character.
+///
+/// ```
+/// use std::sync::mpsc;
+/// use switchboard::Observed;
+/// use switchboard::testing::World;
+///
+/// let (sender, lines) = mpsc::channel();
+/// let mut world = World::new();
+/// world.server.observe(move |event: &Observed<'_>| drop(sender.send(event.to_string())));
+/// world.get("/nowhere");
+/// assert_eq!(
+///     lines.recv().unwrap(),
+///     r#"? refused with 404, no zone answers this path: "GET /nowhere HTTP/1.1""#
+/// );
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Observed<'o> {
+    /// The server refused a request or a connection.
+    Refused(Refused<'o>),
+    /// The number of further events of this turn, which were dropped: a turn keeps 1,024.
+    Dropped(u64),
+}
+
+/// A request that the server answered in place of a handler, or a connection that it turned away.
+///
+/// ```
+/// use switchboard::http::StatusCode;
+/// use switchboard::testing::World;
+/// use switchboard::Observed;
+///
+/// let mut world = World::new();
+/// world.server.observe(|event| {
+///     let Observed::Refused(refused) = event else { return };
+///     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+///     assert_eq!(refused.reason, "a NUL or another control character in the head");
+///     assert_eq!(refused.request_line, r"GET /\x1b[2J HTTP/1.1");
+///     assert_eq!(refused.peer, None); // a transport in memory has no address
+/// });
+/// let ada = world.connect();
+/// world.push(ada, "GET /\x1b[2J HTTP/1.1\r\nHost: example.com\r\n\r\n");
+/// assert_eq!(world.answer(ada).status, 400);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refused<'o> {
+    /// The peer's address; `None` if the transport has none, or if the peer has left already.
+    pub peer: Option<SocketAddr>,
+    /// The status of the answer, 400 to 599.
+    pub status: StatusCode,
+    /// The reason in words, in lower case and without a full stop.
+    pub reason: &'o str,
+    /// At most 128 bytes of the request line, as far as it has arrived. Each byte that is not
+    /// printable ASCII, each quote and each backslash is escaped as in a Rust string, so that the
+    /// text has up to 512 bytes. The line is the peer's: its query may hold a secret.
+    pub request_line: &'o str,
+}
+
+impl fmt::Display for Observed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Observed::Refused(refused) => refused.fmt(f),
+            Observed::Dropped(count) => write!(f, "{count} further events were dropped"),
+        }
+    }
+}
+
+impl fmt::Display for Refused<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.peer {
+            Some(peer) => write!(f, "{peer}")?,
+            None => f.write_str("?")?,
+        }
+        let Refused { status, reason, request_line, .. } = self;
+        write!(f, " refused with {}, {reason}: \"{request_line}\"", status.as_u16())
+    }
+}
+
+/// The closure, and the events that wait for it.
+pub(super) struct Observer {
+    call: Box<dyn FnMut(&Observed<'_>)>,
+    entries: Vec<Entry>,
+    dropped: u64,
+}
+
+/// A refusal that waits for the observer.
+struct Entry {
+    peer: Option<SocketAddr>,
+    status: StatusCode,
+    reason: Cow<'static, str>,
+    request_line: String,
+}
+
+impl Observer {
+    pub(super) fn new(call: impl FnMut(&Observed<'_>) + 'static) -> Observer {
+        Observer { call: Box::new(call), entries: Vec::new(), dropped: 0 }
+    }
+
+    /// Records a refusal. `head` holds the first bytes of the request, if any have arrived.
+    pub(super) fn record(
+        &mut self,
+        peer: Option<SocketAddr>,
+        status: StatusCode,
+        reason: Cow<'static, str>,
+        head: &[u8],
+    ) {
+        if self.entries.len() >= ENTRIES {
+            self.dropped += 1;
+            return;
+        }
+        let request_line = request_line(head).escape_ascii().to_string();
+        self.entries.push(Entry { peer, status, reason: printable(reason), request_line });
+    }
+
+    /// Records a connection that was turned away. `read` holds its first bytes.
+    pub(super) fn turned_away(
+        &mut self,
+        socket: &TcpStream,
+        status: StatusCode,
+        reason: &'static str,
+        read: &[u8],
+    ) {
+        self.record(socket.peer_addr().ok(), status, reason.into(), read);
+    }
+
+    /// Calls the closure with each event.
+    pub(super) fn tell(&mut self) {
+        for Entry { peer, status, reason, request_line } in self.entries.drain(..) {
+            let refused = Refused { peer, status, reason: &reason, request_line: &request_line };
+            (self.call)(&Observed::Refused(refused));
+        }
+        self.entries.shrink_to(ENTRIES_KEPT);
+        match std::mem::take(&mut self.dropped) {
+            0 => {}
+            count => (self.call)(&Observed::Dropped(count)),
+        }
+    }
+}
+
+/// Escapes a reason that holds more than printable ASCII, since it may quote the peer.
+fn printable(reason: Cow<'static, str>) -> Cow<'static, str> {
+    if reason.bytes().all(|byte| matches!(byte, b' '..=b'~')) && reason.len() <= REASON {
+        return reason;
+    }
+    let reason = &reason.as_bytes()[..reason.len().min(REASON)];
+    Cow::Owned(reason.escape_ascii().to_string())
+}

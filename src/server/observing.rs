@@ -1,0 +1,73 @@
+//! Records refusals for the observer, and tells them at the end of a turn. Each refusal is made
+//! elsewhere: in `request`, `reply`, `deadlines` and `listen`.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+
+use super::observer::{Observed, Observer};
+use super::server::Server;
+
+impl Server {
+    /// Sets a closure that the server tells what it refuses, each time at the end of
+    /// [`flush`](Server::flush). A second call replaces the first closure.
+    ///
+    /// The closure gets each request that the server answers in place of a handler (400 to 505),
+    /// and each connection that it turns away (429, 503). It gets no context and must not block. A
+    /// turn keeps 1,024 events, and [`Observed::Dropped`] counts those beyond. Without a closure
+    /// nothing is recorded.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    /// use switchboard::testing::World;
+    ///
+    /// let count = Rc::new(Cell::new(0));
+    /// let counter = count.clone();
+    /// let mut world = World::new();
+    /// world.server.observe(move |event| {
+    ///     eprintln!("{event}"); // a program writes from another thread: a pipe may be full
+    ///     counter.set(counter.get() + 1);
+    /// });
+    /// assert_eq!(world.get("/nowhere").status, 404);
+    /// assert_eq!(count.get(), 1);
+    /// ```
+    pub fn observe(&mut self, call: impl FnMut(&Observed<'_>) + 'static) {
+        self.observer = Some(Box::new(Observer::new(call)));
+    }
+
+    /// Records a refusal for the observer, if there is one. Where `head` is empty, the request
+    /// line is in the bytes that wait.
+    #[cold]
+    pub(super) fn observe_refusal(
+        &mut self,
+        slot: u32,
+        status: StatusCode,
+        reason: impl Into<Cow<'static, str>>,
+        head: &[u8],
+    ) {
+        let Some(observer) = &mut self.observer else { return };
+        let Some(connection) = self.context.table.slots.at(slot) else { return };
+        let waiting = connection.held.as_ref().map_or(&[][..], |held| &held.spill);
+        let head = if head.is_empty() { waiting } else { head };
+        observer.record(connection.transport.peer_addr(), status, reason.into(), head);
+        self.tell_in_this_turn();
+    }
+
+    /// Has this turn call the observer. An empty call makes `flush` go through its lists, so a turn
+    /// that refuses nothing has no list more to look at.
+    #[cold]
+    pub(super) fn tell_in_this_turn(&mut self) {
+        let calls = &mut self.context.work.calls;
+        if calls.is_empty() && self.observer.is_some() {
+            calls.push_back((0, Box::new(|_, _| ())));
+        }
+    }
+
+    /// Tells the observer what has been recorded.
+    pub(super) fn tell_observer(&mut self) {
+        if let Some(observer) = &mut self.observer {
+            observer.tell();
+        }
+    }
+}
