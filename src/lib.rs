@@ -152,8 +152,9 @@ pub mod proto {
         pub use crate::http1::event_stream;
         pub use crate::http1::{
             BodyLength, Chunked, Date, Encoding, Extensions, Framing, HeadLimits, HeaderSlots,
-            LAST_CHUNK, MAX_HEADERS, Progress, QueryPairs, Request, RequestError, Response,
-            ResponseError, ResponseHead, Scan, Version, encode_chunk, scan, scan_response,
+            KeepAliveHeader, LAST_CHUNK, MAX_HEADERS, Progress, QueryPairs, Request, RequestError,
+            Response, ResponseError, ResponseHead, Scan, Version, encode_chunk, scan,
+            scan_response,
         };
     }
 

@@ -16,6 +16,7 @@ mod flags;
 mod held;
 mod id;
 mod index;
+mod keep_alive;
 mod lane;
 mod next_check;
 mod options;

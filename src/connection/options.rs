@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use super::backpressure::Backpressure;
-use super::clock::{NEVER, ticks};
+use super::clock::{NEVER, TICK, ticks};
 use super::rates::{RATE_CHECK, Rate, RateLimit};
-use crate::http1::HeadLimits;
+use crate::http1::{HeadLimits, KeepAliveHeader};
 #[cfg(feature = "deflate")]
 use crate::websocket::DeflateConfig;
 use crate::websocket::{Role, Rules};
@@ -39,7 +39,7 @@ pub struct OptionsId(pub(crate) u16);
 /// | WebSocket | [`max_message`], [`chunks`], [`legacy_versions`] |
 /// | WebSocket, rates | [`message_rate`], [`byte_rate`] |
 /// | output | [`max_buffered`], [`backpressure`], [`write_rate`] |
-/// | HTTP, between requests | [`first_byte_timeout`], [`keep_alive_timeout`] |
+/// | HTTP, idle | [`first_byte_timeout`], [`keep_alive_timeout`], [`keep_alive_header`] |
 /// | HTTP, within a request | [`head_timeout`], [`body_timeout`] |
 /// | HTTP, response | [`answer_timeout`], [`write_timeout`] |
 /// | WebSocket, deadlines | [`idle_timeout`], [`pong_timeout`], [`close_timeout`] |
@@ -76,6 +76,7 @@ pub struct OptionsId(pub(crate) u16);
 /// [`write_rate`]: Options::write_rate
 /// [`first_byte_timeout`]: Options::first_byte_timeout
 /// [`keep_alive_timeout`]: Options::keep_alive_timeout
+/// [`keep_alive_header`]: Options::keep_alive_header
 /// [`head_timeout`]: Options::head_timeout
 /// [`body_timeout`]: Options::body_timeout
 /// [`answer_timeout`]: Options::answer_timeout
@@ -104,6 +105,8 @@ pub struct Options {
     pub(crate) write_rate: u64,
     pub(crate) first_byte_timeout: u32,
     pub(crate) keep_alive_timeout: u32,
+    /// `settled` makes it; `None` if it is turned off.
+    pub(crate) keep_alive_header: Option<KeepAliveHeader>,
     pub(crate) head_timeout: u32,
     pub(crate) body_timeout: u32,
     pub(crate) answer_timeout: u32,
@@ -134,12 +137,13 @@ impl Default for Options {
             body_rate: 512,
             write_rate: 512,
             first_byte_timeout: seconds(10),
-            keep_alive_timeout: seconds(60),
+            keep_alive_timeout: seconds(75),
+            keep_alive_header: Some(KeepAliveHeader::NONE),
             head_timeout: seconds(10),
             body_timeout: seconds(30),
             answer_timeout: seconds(60),
             write_timeout: seconds(30),
-            idle_timeout: seconds(120),
+            idle_timeout: seconds(50),
             pong_timeout: seconds(20),
             close_timeout: seconds(5),
             linger_timeout: seconds(2),
@@ -189,7 +193,8 @@ impl Options {
             body_rate: _,
             write_rate: _,
             first_byte_timeout: _,
-            keep_alive_timeout: _,
+            keep_alive_timeout,
+            keep_alive_header,
             head_timeout: _,
             body_timeout: _,
             answer_timeout: _,
@@ -207,6 +212,8 @@ impl Options {
             *pong_timeout = (*pong_timeout).min(ticks(RATE_CHECK));
         }
         *allows_fast_path = !rated && !*chunks && !backpressure.drops();
+        *keep_alive_header = keep_alive_header
+            .map(|_| KeepAliveHeader::new(TICK.saturating_mul(*keep_alive_timeout)));
         // A compressed message is decompressed whole, so it cannot be handed over in chunks.
         #[cfg(feature = "deflate")]
         if *chunks {
@@ -346,8 +353,9 @@ impl Options {
         /// Sets the wait for the first byte of a connection's first request (default 10 s). Then
         /// the connection is closed.
         first_byte_timeout
-        /// Sets the wait for the first byte of a further request (default 60 s). Then the
-        /// connection is closed.
+        /// Sets the wait for the first byte of a further request (default 75 s). Then the
+        /// connection is closed. Clients are told five seconds less: see
+        /// [`keep_alive_header`](Options::keep_alive_header).
         keep_alive_timeout
         /// Sets the time of a request head from its first byte to its last (default 10 s). A
         /// slower head is answered with 408.
@@ -361,9 +369,10 @@ impl Options {
         /// Sets the time between two checks of a waiting response (default 30 s). A reader slower
         /// than [`write_rate`](Options::write_rate) since the last check is closed.
         write_timeout
-        /// Sets how long a WebSocket may be silent before the server pings it (default 120 s).
+        /// Sets how long a WebSocket may be silent before the server pings it (default 50 s, below
+        /// the 60 s after which most proxies cut a silent connection).
         ///
-        /// The wait is shorter by up to an eighth, and differs between connections: pings of
+        /// The wait is shorter by up to a tenth, and differs between connections: pings of
         /// connections that fell silent together are spread. With a rate limit it is at most half
         /// an hour.
         idle_timeout

@@ -1,7 +1,7 @@
 //! Handles deadlines: the phase of a connection decides what follows. This file does not set the
 //! first deadline of a phase: connection/deadlines.rs does.
 //!
-//! A WebSocket may be silent for 105 to 120 s by default: `Phase::ticks` shortens
+//! A WebSocket may be silent for 45 to 50 s by default: `Phase::ticks` shortens
 //! `Options::idle_timeout` by a different part for each connection. Then `ping` sends a ping. After
 //! `Options::pong_timeout` (default 20 s) without input, the connection is dropped.
 
