@@ -33,6 +33,8 @@
 //! | answer from a thread or a tokio task | [`Reply::Later`], [`Remote`] | [later] |
 //! | do something every second | [`Context::every`] | [time](guide::time) |
 //! | change a deadline or a limit | [`Options`] | [time](guide::time), [security] |
+//! | say which pages and hosts are allowed | [`Server::origins`], [`Server::hosts`] | [security] |
+//! | run behind a proxy | | [time](guide::time), [security] |
 //! | deal with slow readers | [`Backpressure`], [`Conn::buffered`] | [slow readers] |
 //! | know what is refused, and how | | [security] |
 //! | test a handler | [`testing::World`] | [testing](guide::testing_handlers) |

@@ -262,6 +262,7 @@ fn refusal_has_the_status_of_its_fault() {
         (MethodNotImplemented, 501),
         (VersionNotSupported, 505),
         (OriginRefused, 403),
+        (HostRefused, 421),
         (UnsupportedWebSocketVersion, 426),
     ];
     for &error in RequestError::ALL {

@@ -7,6 +7,8 @@ mod connect;
 #[expect(clippy::module_inception)]
 mod context;
 mod events;
+mod origin_check;
+mod origins;
 mod remote;
 mod reply;
 mod timeouts;
@@ -19,6 +21,7 @@ pub use connect::{Accepted, Connect};
 pub(crate) use context::Answer;
 pub use context::Context;
 pub use events::{Chunk, Close};
+pub(crate) use origins::shown;
 pub(crate) use remote::RemoteCall;
 pub use remote::{CallError, Remote};
 pub use reply::{EventStream, Reply, Stream, Upgrade};

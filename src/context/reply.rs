@@ -132,9 +132,9 @@ impl From<String> for Reply {
 /// A handler's consent to a WebSocket, for [`Reply::Upgrade`] and
 /// [`Context::upgrade`](crate::Context::upgrade).
 ///
-/// The server checks the handshake itself (RFC 6455 4.2.1), also its `Origin`, which
-/// [`Zone::origins`](crate::Zone::origins) sets. A faulty handshake is answered with 400, a foreign
-/// origin 403, and another version 426 (RFC 6455 4.4).
+/// The server checks the handshake itself (RFC 6455 4.2.1), also its `Origin`:
+/// [`Zone::origins`](crate::Zone::origins), [`Server::origins`](crate::Server::origins). A faulty
+/// handshake is answered with 400, a foreign origin 403, and another version 426 (RFC 6455 4.4).
 ///
 /// ```
 /// use switchboard::Upgrade;

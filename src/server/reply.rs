@@ -2,7 +2,7 @@
 //! takeovers. The choice of the zone that replies is the business of `request`.
 //!
 //! A new variant of `Reply` (context/reply.rs) gets an arm in `perform`. The Origin of a WebSocket
-//! is checked in `upgrade`, by `check_origin` (websocket/origin.rs).
+//! is checked in `upgrade`, by `AllowedOrigins` (context/origins.rs).
 
 use super::server::Server;
 use crate::connection::{ConnId, Flags, Incoming, Phase, Progress, Terms};
@@ -130,11 +130,15 @@ impl Server {
         let books = &self.context.table.books;
         let number = books.number_of(upgrade.options);
         let options = &books.options[usize::from(number)];
-        let checked = websocket::check(request, options.legacy_versions)
-            .and_then(|accept| websocket::check_origin(request, origins).map(|()| accept))
-            .and_then(|accept| select(upgrade, request).map(|subprotocol| (accept, subprotocol)));
-        let (accept, subprotocol) = match checked {
-            Ok(checked) => checked,
+        let accept = match websocket::check(request, options.legacy_versions) {
+            Ok(accept) => accept,
+            Err(error) => return self.refuse_with(slot, terms, error),
+        };
+        if let Err(text) = self.context.origins.check(request, origins) {
+            return self.refuse_with_text(slot, terms, RequestError::OriginRefused, text);
+        }
+        let subprotocol = match select(upgrade, request) {
+            Ok(subprotocol) => subprotocol,
             Err(error) => return self.refuse_with(slot, terms, error),
         };
         if let Some(headers) = upgrade.headers.as_ref().filter(|headers| headers.status() != 101) {

@@ -12,6 +12,7 @@ use mio::{Registry, Waker};
 use super::addresses::Addresses;
 use super::buffer_pool::BufferPool;
 use super::handler::{Handler, Messages, Requests};
+use super::hosts::Hosts;
 use super::served::Served;
 use super::zones::{Zone, Zones};
 use crate::connection::{Options, SLOTS, ZoneId};
@@ -73,6 +74,7 @@ use crate::websocket::{Batch, CloseCode, Message};
 pub struct Server {
     pub(super) context: Context,
     pub(super) zones: Zones,
+    pub(super) hosts: Hosts,
     pub(super) lent: Lent,
     pub(super) work: ServerWork,
     pub(super) listeners: Vec<Option<Acceptor>>,
@@ -154,6 +156,7 @@ impl Server {
         Server {
             context: Context::new(Instant::now()),
             zones: Zones::default(),
+            hosts: Hosts::default(),
             lent: Lent {
                 input: vec![0; READ_BUFFER],
                 batch: Batch::new(),
