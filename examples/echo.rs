@@ -26,7 +26,7 @@ use switchboard::http::Method;
 use switchboard::{Conn, Handler, Message, Options, Reactor, Reply, Request, Response, Upgrade};
 
 const USAGE: &str = "\
-usage: echo [ADDRESS]
+usage: echo [ADDRESS] [--origin ORIGIN]..
 
 Echoes text and binary WebSocket messages at every path (subprotocol `echo` if offered),
 and the bodies of POST requests up to 1 MiB. GET is answered with a short text.
@@ -34,6 +34,8 @@ and the bodies of POST requests up to 1 MiB. GET is answered with a short text.
   ADDRESS         where to listen (default 127.0.0.1:9001)
   --deflate MODE  compression: off (default), shared or dedicated;
                   needs `--features deflate` when building
+  --origin ORIGIN let pages of this origin open WebSockets, beside those of the same host:
+                  https://app.example, null, file://, capacitor://localhost
   -h, --help      this text";
 
 struct Echo;
@@ -66,23 +68,29 @@ impl Handler for Echo {
 struct Arguments {
     address: String,
     options: Options,
+    origins: Vec<String>,
 }
 
 /// Parses the command line. `Err` is the exit code after `--help` or a fault.
 fn arguments() -> Result<Arguments, ExitCode> {
     let mut address = None;
     let mut options = Options::new();
+    let mut origins = Vec::new();
     let mut parser = lexopt::Parser::from_env();
     loop {
         match parser.next() {
             Ok(None) => {
                 let address = address.unwrap_or_else(|| "127.0.0.1:9001".into());
-                return Ok(Arguments { address, options });
+                return Ok(Arguments { address, options, origins });
             }
             Ok(Some(lexopt::Arg::Long("deflate"))) => {
                 let mode = parser.value().map_err(|error| usage(&error.to_string()))?;
                 options =
                     deflate(options, &mode.to_string_lossy()).map_err(|error| usage(&error))?;
+            }
+            Ok(Some(lexopt::Arg::Long("origin"))) => {
+                let origin = parser.value().map_err(|error| usage(&error.to_string()))?;
+                origins.push(origin.to_string_lossy().into_owned());
             }
             Ok(Some(lexopt::Arg::Short('h') | lexopt::Arg::Long("help"))) => {
                 println!("{USAGE}");
@@ -141,7 +149,7 @@ fn failed(address: &str, error: &std::io::Error) -> ExitCode {
 }
 
 fn main() -> ExitCode {
-    let Arguments { address, options } = match arguments() {
+    let Arguments { address, options, origins } = match arguments() {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
@@ -149,15 +157,17 @@ fn main() -> ExitCode {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         eprintln!("echo: the descriptor limit stays as it is ({error})");
     }
-    match serve(&address, options) {
+    match serve(&address, options, &origins) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&address, &error),
     }
 }
 
-fn serve(address: &str, options: Options) -> std::io::Result<()> {
+fn serve(address: &str, options: Options, origins: &[String]) -> std::io::Result<()> {
     let mut reactor = Reactor::new()?;
     reactor.server.options(options);
+    reactor.server.origins(origins);
+    reactor.server.remedies("--origin", "Server::hosts");
     reactor.server.zone("/", Echo);
     let listener = reactor.server.listen(address)?;
     println!("listening on {}", reactor.server.local_addr(listener)?);

@@ -25,6 +25,7 @@ mod members;
 mod page;
 mod protocol;
 mod room;
+mod why;
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -41,15 +42,29 @@ use chat::{Chat, PREFIXES};
 const HELP: &str = "\
 A chat server with its page.
 
-Usage: chat [--listen ADDR]
+Usage: chat [--listen ADDR] [--origin ORIGIN].. [--allow-host HOST]..
 
-  --listen ADDR  where to listen (default 127.0.0.1:8080; port 0 takes any free one)
-  -h, --help     print this and end
+  --listen ADDR      where to listen (default 127.0.0.1:8080; port 0 takes any free one)
+  --origin ORIGIN    let pages of this origin chat, too, such as https://chat.example;
+                     for a proxy that sends another Host than the browser's
+  --allow-host HOST  serve this host name, localhost and loopback addresses, and no others
+                     (default: every host name)
+  -h, --help         print this and end
 
 Ctrl-C says goodbye to everybody and ends.";
 
 /// How long goodbyes may take.
 const GOODBYE: Duration = Duration::from_secs(3);
+
+/// The hosts that are served beside those of `--allow-host`.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.0/8", "[::1]"];
+
+/// The parsed command line.
+struct Arguments {
+    listen: SocketAddr,
+    origins: Vec<String>,
+    hosts: Vec<String>,
+}
 
 /// What ends the program early: a line for the user, and the exit code.
 struct Failure(String, u8);
@@ -65,7 +80,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let Some(address) = arguments()? else {
+    let Some(Arguments { listen: address, origins, hosts }) = arguments()? else {
         print_line(HELP);
         return Ok(());
     };
@@ -77,7 +92,13 @@ fn run() -> Result<(), Failure> {
     let server = &mut reactor.server;
     let chat = server.zones(PREFIXES, Chat::new());
     server.with(chat, |handler, cx| handler.start(chat, cx));
+    server.http(Zone::new(why::PATH).methods(&[Method::POST]), why::why);
     server.http(Zone::new("/").methods(&[Method::GET, Method::HEAD]), front_door);
+    server.remedies("--origin", "--allow-host");
+    server.origins(origins);
+    if !hosts.is_empty() {
+        server.hosts(hosts.iter().map(String::as_str).chain(LOOPBACK));
+    }
 
     let listener = server.listen(address).map_err(|error| cannot_listen(address, &error))?;
     let bound = server.local_addr(listener).map_err(|error| cannot_listen(address, &error))?;
@@ -91,10 +112,11 @@ fn print_line(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// Where to listen; nothing if only help is wanted.
-fn arguments() -> Result<Option<SocketAddr>, Failure> {
+/// The command line; nothing if only help is wanted.
+fn arguments() -> Result<Option<Arguments>, Failure> {
     let usage = |error: &dyn Display| Failure(format!("{error}; see chat --help"), 2);
     let mut address = "127.0.0.1:8080".to_owned();
+    let (mut origins, mut hosts) = (Vec::new(), Vec::new());
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next().map_err(|error| usage(&error))? {
         match argument {
@@ -105,11 +127,21 @@ fn arguments() -> Result<Option<SocketAddr>, Failure> {
                     .and_then(|value| value.string())
                     .map_err(|error| usage(&error))?
             }
+            Long("origin") => origins.push(value(&mut parser, |text| {
+                (text == "null" || text.contains("://"))
+                    .then_some(text)
+                    .ok_or("https://chat.example")
+            })?),
+            Long("allow-host") => hosts.push(value(&mut parser, |text| {
+                let is_host =
+                    !text.is_empty() && !text.contains(['*', ' ']) && !text.contains("://");
+                is_host.then_some(text).ok_or("chat.example")
+            })?),
             other => return Err(usage(&other.unexpected())),
         }
     }
     match address.to_socket_addrs().ok().and_then(|mut found| found.next()) {
-        Some(found) => Ok(Some(found)),
+        Some(listen) => Ok(Some(Arguments { listen, origins, hosts })),
         None => Err(Failure(
             format!(
                 "cannot listen on {address:?}: give an address and a port, \
@@ -118,6 +150,17 @@ fn arguments() -> Result<Option<SocketAddr>, Failure> {
             2,
         )),
     }
+}
+
+/// The value of an option, or what it should be like.
+fn value(
+    parser: &mut lexopt::Parser,
+    read: impl FnOnce(String) -> Result<String, &'static str>,
+) -> Result<String, Failure> {
+    let text = parser.value().and_then(|value| value.string());
+    let text = text.map_err(|error| Failure(format!("{error}; see chat --help"), 2))?;
+    let shown = format!("{text:?}");
+    read(text).map_err(|like| Failure(format!("{shown}: give one like {like}; see chat --help"), 2))
 }
 
 fn cannot_listen(address: SocketAddr, error: &dyn Display) -> Failure {
