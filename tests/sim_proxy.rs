@@ -253,6 +253,24 @@ fn connection_is_kept_for_longer_than_its_header_says() {
     assert!(sim.is_gone(client), "75 s and a step");
 }
 
+/// A connection that its `lifetime` ends before the client's time is over promises nothing.
+#[test]
+fn connection_near_the_end_of_its_lifetime_tells_no_time() {
+    let mut sim = keeping(Options::new().lifetime(seconds(320)));
+    let client = sim.connect();
+    let mut told = Vec::new();
+    while !sim.is_gone(client) {
+        let (answer, _) = answer(&sim.ask(client, http::get("/")), "GET");
+        told.push((sim.now, !values(&answer, "keep-alive").is_empty()));
+        sim.advance(seconds(10));
+    }
+    let end = sim.now;
+    for (at, promised) in told {
+        assert!(!promised || end - at >= seconds(70), "{:?} before the end", end - at);
+        assert!(promised || end - at < seconds(70 + 32), "{:?} before the end", end - at);
+    }
+}
+
 /// The last answer of a connection that drains tells no time.
 #[test]
 fn draining_server_tells_no_time() {

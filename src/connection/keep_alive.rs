@@ -9,7 +9,8 @@ impl Options {
     /// An answer after which the connection stays open has `Connection: keep-alive` and
     /// `Keep-Alive: timeout=70`: five seconds less than
     /// [`keep_alive_timeout`](Options::keep_alive_timeout), so that no request crosses the end of
-    /// the connection on its way. Below 6 s, and without a timeout, neither line is sent. HTTP/1.0
+    /// the connection on its way. Neither line is sent where that is below 1 s, where there is no
+    /// timeout, and where [`lifetime`](Options::lifetime) may end the connection first. HTTP/1.0
     /// clients get `Connection: keep-alive` in any case, since they close without it.
     ///
     /// ```

@@ -7,9 +7,7 @@
 use super::server::Server;
 use crate::connection::{ConnId, Flags, Incoming, Phase, Progress, Terms};
 use crate::context::{Answer, Conn, EventStream, Reply, Stream, Upgrade};
-use crate::http1::{
-    self, BodyLength, Encoding, KeepAliveHeader, Request, RequestError, Response, Version,
-};
+use crate::http1::{self, BodyLength, Encoding, Request, RequestError, Response, Version};
 use crate::outbox::Kind;
 use crate::websocket::{self, Origins, State};
 
@@ -106,12 +104,11 @@ impl Server {
         if last {
             at.connection.flags.insert(Flags::LAST);
         }
-        let keep_alive_header = at.options().keep_alive_header.unwrap_or(KeepAliveHeader::NONE);
         let encoding = Encoding {
             date: &date,
             version: terms.version,
             keep_alive: !last,
-            keep_alive_header,
+            keep_alive_header: at.keep_alive_header(),
             head_only: terms.head_only,
         };
         delivery.output(&mut at).push(Kind::Bytes, |own| match framing {
