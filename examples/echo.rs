@@ -39,7 +39,7 @@ use switchboard::{
 };
 
 const USAGE: &str = "\
-usage: echo [ADDRESS]
+usage: echo [ADDRESS] [--origin ORIGIN]..
 
 Echoes text and binary WebSocket messages at every path (subprotocol `echo` if offered),
 and the bodies of POST requests up to 1 MiB. GET is answered with a short text.
@@ -48,6 +48,8 @@ and the bodies of POST requests up to 1 MiB. GET is answered with a short text.
                   (default 127.0.0.1:9001)
   --deflate MODE  compression: off (default), shared or dedicated;
                   needs `--features deflate` when building
+  --origin ORIGIN let pages of this origin open WebSockets, beside those of the same host:
+                  https://app.example, null, file://, capacitor://localhost
   --verbose       print each refused request and connection
   -h, --help      this text
 
@@ -88,6 +90,7 @@ struct Arguments {
     address: String,
     options: Options,
     verbose: bool,
+    origins: Vec<String>,
 }
 
 /// Parses the command line. `Err` is the exit code after `--help` or a fault.
@@ -95,12 +98,13 @@ fn arguments() -> Result<Arguments, ExitCode> {
     let mut address = None;
     let mut options = Options::new();
     let mut verbose = false;
+    let mut origins = Vec::new();
     let mut parser = lexopt::Parser::from_env();
     loop {
         match parser.next() {
             Ok(None) => {
                 let address = address.unwrap_or_else(|| "127.0.0.1:9001".into());
-                return Ok(Arguments { address, options, verbose });
+                return Ok(Arguments { address, options, origins, verbose });
             }
             Ok(Some(lexopt::Arg::Long("deflate"))) => {
                 let mode = parser.value().map_err(|error| usage(&error.to_string()))?;
@@ -108,6 +112,10 @@ fn arguments() -> Result<Arguments, ExitCode> {
                     deflate(options, &mode.to_string_lossy()).map_err(|error| usage(&error))?;
             }
             Ok(Some(lexopt::Arg::Long("verbose"))) => verbose = true,
+            Ok(Some(lexopt::Arg::Long("origin"))) => {
+                let origin = parser.value().map_err(|error| usage(&error.to_string()))?;
+                origins.push(origin.to_string_lossy().into_owned());
+            }
             Ok(Some(lexopt::Arg::Short('h') | lexopt::Arg::Long("help"))) => {
                 print_line(USAGE);
                 return Err(ExitCode::SUCCESS);
@@ -169,6 +177,8 @@ fn serve(arguments: Arguments) -> io::Result<()> {
     let mut reactor = Reactor::new()?;
     let server = &mut reactor.server;
     server.options(arguments.options);
+    server.origins(&arguments.origins);
+    server.remedies("--origin", "Server::hosts");
     server.zone("/", Echo);
     if arguments.verbose {
         let lines = log.lines();

@@ -34,6 +34,8 @@
 //! | answer from a thread or a tokio task | [`Reply::Later`], [`Remote`] | [later] |
 //! | do something every second | [`Context::every`] | [time](guide::time) |
 //! | change a deadline or a limit | [`Options`] | [time](guide::time), [security] |
+//! | say which pages and hosts are allowed | [`Server::origins`], [`Server::hosts`] | [security] |
+//! | run behind a proxy | | [time](guide::time), [security] |
 //! | deal with slow readers | [`Backpressure`], [`Conn::buffered`] | [slow readers] |
 //! | know what is refused, and how | a table of faults | [security] |
 //! | test a handler | [`testing::World`] | [testing](guide::testing_handlers) |
@@ -76,9 +78,9 @@
 //!
 //! A request is offered to the zones whose prefix matches its path, in the order of their
 //! registration. The first [reply](Reply) other than [`Reply::Pass`] is the answer. What a zone
-//! puts into the request's [`Extensions`] reaches the later zones and [`Handler::open`]. So a handler
-//! at `/` that is registered first guards pages and WebSockets alike. Handshakes pass by a closure
-//! of [`Server::http`], unless its zone has [`Zone::upgrades`].
+//! puts into the request's [`Extensions`] reaches the later zones and [`Handler::open`]. So a
+//! handler at `/` that is registered first guards pages and WebSockets alike. Handshakes pass by a
+//! closure of [`Server::http`], unless its zone has [`Zone::upgrades`].
 //!
 //! # Features
 //!
@@ -157,8 +159,9 @@ pub mod proto {
         pub use crate::http1::event_stream;
         pub use crate::http1::{
             BodyLength, Chunked, Date, Encoding, Extensions, Framing, HeadLimits, HeaderSlots,
-            LAST_CHUNK, MAX_HEADERS, Progress, QueryPairs, Request, RequestError, Response,
-            ResponseError, ResponseHead, Scan, Version, encode_chunk, scan, scan_response,
+            KeepAliveHeader, LAST_CHUNK, MAX_HEADERS, Progress, QueryPairs, Request, RequestError,
+            Response, ResponseError, ResponseHead, Scan, Version, encode_chunk, scan,
+            scan_response,
         };
     }
 

@@ -5,7 +5,8 @@ use std::alloc::System;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use switchboard::proto::http1::{
-    Date, Encoding, HeadLimits, HeaderSlots, Request, Response, Scan, Version, scan,
+    Date, Encoding, HeadLimits, HeaderSlots, KeepAliveHeader, Request, Response, Scan, Version,
+    scan,
 };
 
 #[global_allocator]
@@ -29,8 +30,13 @@ fn allocations(head: &[u8], out: &mut Vec<u8>, date: &mut Date) -> usize {
             && request.query_value("x").is_none()
     );
     let keep_alive = request.keep_alive();
-    let encoding =
-        Encoding { date: date.at(0), version: Version::Http11, keep_alive, head_only: false };
+    let encoding = Encoding {
+        date: date.at(0),
+        version: Version::Http11,
+        keep_alive,
+        keep_alive_header: KeepAliveHeader::new(std::time::Duration::from_secs(75)),
+        head_only: false,
+    };
     Response::text("hello").encode(out, &encoding);
     region.change().allocations
 }

@@ -5,13 +5,18 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use switchboard::proto::http1::{
-    Date, Encoding, Framing, RequestError, Response, Version, event_stream,
+    Date, Encoding, Framing, KeepAliveHeader, RequestError, Response, Version, event_stream,
 };
 
 const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
-const OPEN: Encoding<'static> =
-    Encoding { date: DATE, version: Version::Http11, keep_alive: true, head_only: false };
+const OPEN: Encoding<'static> = Encoding {
+    date: DATE,
+    version: Version::Http11,
+    keep_alive: true,
+    keep_alive_header: KeepAliveHeader::NONE,
+    head_only: false,
+};
 const CLOSING: Encoding<'static> = Encoding { keep_alive: false, ..OPEN };
 const HEAD: Encoding<'static> = Encoding { head_only: true, ..OPEN };
 const OLD: Encoding<'static> = Encoding { version: Version::Http10, ..OPEN };
@@ -85,6 +90,8 @@ fn response_encodes_to_the_byte() {
 #[test]
 fn response_head_says_how_the_body_ends() {
     let response = Response::new(200).header("A", "b");
+    let header = KeepAliveHeader::new(Duration::from_secs(75));
+    let kept = Encoding { keep_alive_header: header, ..OPEN };
     let rows: &[(Encoding<'_>, Framing, &str)] = &[
         (OPEN, Framing::Length(5), "Content-Length: 5\r\n"),
         (OPEN, Framing::Length(u64::MAX), "Content-Length: 18446744073709551615\r\n"),
@@ -93,6 +100,13 @@ fn response_head_says_how_the_body_ends() {
         (OPEN, Framing::UntilClose, "Connection: close\r\n"),
         (OLD, Framing::UntilClose, "Connection: close\r\n"),
         (OPEN, Framing::None, ""),
+        (kept, Framing::None, ""),
+        (kept, Framing::UntilClose, "Connection: close\r\n"),
+        (
+            kept,
+            Framing::Chunked,
+            "Transfer-Encoding: chunked\r\nConnection: keep-alive\r\nKeep-Alive: timeout=70\r\n",
+        ),
     ];
     for (encoding, framing, expected) in rows {
         let expected = format!("HTTP/1.1 200 OK\r\n{expected}A: b\r\n\r\n");
@@ -248,6 +262,7 @@ fn refusal_has_the_status_of_its_fault() {
         (MethodNotImplemented, 501),
         (VersionNotSupported, 505),
         (OriginRefused, 403),
+        (HostRefused, 421),
         (UnsupportedWebSocketVersion, 426),
     ];
     for &error in RequestError::ALL {

@@ -307,7 +307,7 @@ fn outbox_leaves_byte_by_byte() {
     sent.iter().for_each(|message| send(&mut sim, id, &**message));
     sim.settle();
     let mut heard = Vec::new();
-    for _ in 0..1_000 {
+    for _ in 0..500 {
         sim.window(client, 1);
         heard.extend(sim.receive(client));
         sim.advance(common::millis(200));

@@ -279,9 +279,9 @@ fn client_pings_a_silent_server_and_drops_a_dead_one() {
     let (client, _) = established(&mut sim, zone, Connect::to(URL).options(options));
     log.take();
     for _ in 0..3 {
-        sim.advance(millis(8_749));
+        sim.advance(millis(8_999));
         assert!(sim.receive(client).is_empty(), "before its time");
-        sim.advance(millis(1_502));
+        sim.advance(millis(1_252));
         let (said, _) = masked_frames(&sim.receive(client));
         assert_eq!(said.iter().map(|frame| frame.opcode).collect::<Vec<_>>(), [PING]);
         sim.send(client, plain(0x8A, ""));

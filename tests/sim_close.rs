@@ -283,10 +283,10 @@ fn server_pings_a_silent_peer_and_drops_a_dead_one() {
         text("half")[..4].to_vec(),
         text("half")[4..].to_vec(),
     ] {
-        // Up to an eighth sooner than asked for.
-        sim.advance(millis(8_749));
+        // Up to a tenth sooner than asked for.
+        sim.advance(millis(8_999));
         assert_eq!(sim.receive(client), b"", "before its time");
-        sim.advance(millis(1_502));
+        sim.advance(millis(1_252));
         assert_eq!(sim.words(client), ["ping"]);
         sim.advance(millis(2_400));
         sim.send(client, sign_of_life);

@@ -52,7 +52,7 @@ fn deadlines() -> Vec<Deadline> {
         Deadline {
             name: "keep-alive",
             set: Options::keep_alive_timeout,
-            default: 60,
+            default: 75,
             begin: |sim| asking(sim, http::get("/a")),
             struck: gone,
         },
@@ -162,13 +162,13 @@ fn deadline_is_set_by_its_own_option_alone() {
 }
 
 #[test]
-fn idle_websocket_is_pinged_by_default_after_two_minutes_and_dropped_20_seconds_later() {
+fn idle_websocket_is_pinged_by_default_after_50_seconds_and_dropped_20_seconds_later() {
     let (mut sim, log) = serving(Options::new());
     let client = sim.raw_websocket("/socket");
     log.take();
-    sim.advance(seconds(105) - millis(1));
-    assert_eq!(sim.words(client), [""; 0], "up to an eighth sooner");
-    sim.advance(seconds(15) + STEP + millis(1));
+    sim.advance(seconds(45) - millis(1));
+    assert_eq!(sim.words(client), [""; 0], "up to a tenth sooner");
+    sim.advance(seconds(5) + STEP + millis(1));
     assert_eq!(sim.words(client), ["ping"]);
     sim.advance(seconds(4));
     assert_eq!(log.take(), [""; 0]);
@@ -185,13 +185,13 @@ fn websocket_that_says_something_is_not_pinged() {
         let (mut sim, _) = serving(Options::new().idle_timeout(seconds(80)));
         let client = sim.raw_websocket("/socket");
         for _ in 0..20 {
-            sim.advance(seconds(69));
+            sim.advance(seconds(71));
             let heard = sim.ask_words(client, &said);
             assert!(!heard.contains(&"ping".to_owned()), "{heard:?}");
         }
-        sim.advance(seconds(70) - millis(1));
-        assert_eq!(sim.words(client), [""; 0], "up to an eighth sooner");
-        sim.advance(seconds(10) + STEP + millis(1));
+        sim.advance(seconds(72) - millis(1));
+        assert_eq!(sim.words(client), [""; 0], "up to a tenth sooner");
+        sim.advance(seconds(8) + STEP + millis(1));
         assert_eq!(sim.words(client), ["ping"]);
     }
 }
@@ -219,13 +219,13 @@ fn idle_websockets_are_pinged_one_after_the_other() {
     let (mut sim, _) =
         serving(Options::new().idle_timeout(seconds(80)).first_byte_timeout(seconds(1_000)));
     let clients: Vec<_> = (0..200).map(|_| sim.raw_websocket("/socket")).collect();
-    sim.advance(seconds(70) - STEP);
+    sim.advance(seconds(72) - STEP);
     let mut at_once = Vec::new();
-    for _ in 0..44 {
+    for _ in 0..36 {
         sim.advance(STEP);
         at_once.push(clients.iter().filter(|client| !sim.receive(**client).is_empty()).count());
     }
-    assert_eq!(at_once.iter().sum::<usize>(), 200, "each once, within the last eighth");
+    assert_eq!(at_once.iter().sum::<usize>(), 200, "each once, within the last tenth");
     assert!(at_once.iter().all(|pinged| *pinged <= 20), "{at_once:?}");
 }
 

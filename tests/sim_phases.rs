@@ -242,7 +242,7 @@ const ROWS: &[(Phase, Event, &str, &str, &str)] = &[
     (Blocked, Eof, "", "", "open"),
     (Blocked, ReadClosed, "", "", "open"),
     (Blocked, Reset, "", "", "gone"),
-    (Blocked, Writable, "..1099 bytes", "", "open"),
+    (Blocked, Writable, "..1146 bytes", "", "open"),
     (Blocked, Deadline, "", "", "gone"),
     (Blocked, Drain, "", "", "open"),
     (Blocked, Close, "", "", "open"),

@@ -303,7 +303,7 @@ fn server_opens_an_event_stream() {
     let header = |name| answer.header(name).unwrap_or_default();
     assert_eq!(
         (answer.status, header("content-type"), header("cache-control"), header("x-stream")),
-        (200, "text/event-stream", "no-store", "yes")
+        (200, "text/event-stream", "no-cache, no-transform", "yes")
     );
     assert_eq!((answer.text(), answer.closes()), (":\n\nretry: 1500\n\n", true));
     assert_eq!(

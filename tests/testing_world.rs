@@ -323,7 +323,7 @@ fn manual_client_is_dropped_when_its_time_has_come() {
     let zone = world.server.zone("/", Site::default());
     let dead = world.websocket("/socket");
     world.manual(dead);
-    world.advance(seconds(52)); // the ping comes up to an eighth sooner than asked for
+    world.advance(seconds(53)); // the ping comes up to a tenth sooner than asked for
     assert!(world.pings(dead).is_empty());
     world.advance(seconds(9));
     assert_eq!(world.pings(dead), [b""]);

@@ -335,7 +335,7 @@ fn server_compares_listed_origins_with_their_scheme() {
         ("https://sub.example.com", false),
         ("http://localhost", false),
         ("https://here.example", false),
-        ("null", false),
+        ("null", true),
         ("junk", false),
     ];
     for (origin, accepted) in rows {
@@ -346,6 +346,11 @@ fn server_compares_listed_origins_with_their_scheme() {
     let good = "Origin: https://example.com";
     assert!(!origin_verdict("here.example", &origins, &[good, good]));
     assert!(!origin_verdict("here.example", &Origins::List(Vec::new()), &[good]));
+    assert!(!origin_verdict(
+        "here.example",
+        &Origins::List(vec!["https://null".into()]),
+        &["Origin: null"]
+    ));
 }
 
 /// An origin taken apart by the letter of RFC 6454: scheme and host in small letters, and the port.

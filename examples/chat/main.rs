@@ -32,6 +32,7 @@ mod protocol;
 mod room;
 #[path = "../common/signals.rs"]
 mod signals;
+mod why;
 
 use std::fmt::Display;
 use std::io::ErrorKind;
@@ -50,21 +51,30 @@ use output::{print_error, print_line};
 const HELP: &str = "\
 A chat server with its page.
 
-Usage: chat [--listen ADDR] [--verbose]
+Usage: chat [--listen ADDR] [--origin ORIGIN].. [--allow-host HOST].. [--verbose]
 
-  --listen ADDR  where to listen: HOST:PORT, or :PORT for every address of this machine
-                 (default 127.0.0.1:8080; port 0 takes any free one)
-  --verbose      print each refused request and connection
-  -h, --help     print this and end
+  --listen ADDR      where to listen: HOST:PORT, or :PORT for every address of this machine
+                     (default 127.0.0.1:8080; port 0 takes any free one)
+  --origin ORIGIN    let pages of this origin chat, too, such as https://chat.example;
+                     for a proxy that sends another Host than the browser's
+  --allow-host HOST  serve this host name, localhost and loopback addresses, and no others
+                     (default: every host name)
+  --verbose          print each refused request and connection
+  -h, --help         print this and end
 
 SIGINT (Ctrl-C), SIGTERM and SIGHUP say goodbye to everybody and end. A second one does not wait.";
 
 /// How long goodbyes may take.
 const GOODBYE: Duration = Duration::from_secs(3);
 
+/// The hosts that are served beside those of `--allow-host`.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.0/8", "[::1]"];
+
 /// The parsed command line.
 struct Arguments {
     listen: String,
+    origins: Vec<String>,
+    hosts: Vec<String>,
     verbose: bool,
 }
 
@@ -95,7 +105,13 @@ fn run() -> Result<(), Failure> {
     let server = &mut reactor.server;
     let chat = server.zones(PREFIXES, Chat::new());
     server.with(chat, Instant::now(), |handler, cx| handler.start(chat, cx));
+    server.http(Zone::new(why::PATH).methods(&[Method::POST]), why::why);
     server.http(Zone::new("/").methods(&[Method::GET, Method::HEAD]), front_door);
+    server.remedies("--origin", "--allow-host");
+    server.origins(&arguments.origins);
+    if !arguments.hosts.is_empty() {
+        server.hosts(arguments.hosts.iter().map(String::as_str).chain(LOOPBACK));
+    }
     if arguments.verbose {
         let lines = log.lines();
         server.observe(move |event| lines.add(format!("chat: {event}")));
@@ -113,7 +129,12 @@ fn run() -> Result<(), Failure> {
 /// The command line; nothing if only help is wanted.
 fn arguments() -> Result<Option<Arguments>, Failure> {
     let usage = |error: &dyn Display| Failure(format!("{error}; see chat --help"), 2);
-    let mut arguments = Arguments { listen: "127.0.0.1:8080".into(), verbose: false };
+    let mut arguments = Arguments {
+        listen: "127.0.0.1:8080".into(),
+        origins: Vec::new(),
+        hosts: Vec::new(),
+        verbose: false,
+    };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next().map_err(|error| usage(&error))? {
         match argument {
@@ -124,11 +145,32 @@ fn arguments() -> Result<Option<Arguments>, Failure> {
                     .and_then(|value| value.string())
                     .map_err(|error| usage(&error))?
             }
+            Long("origin") => arguments.origins.push(value(&mut parser, |text| {
+                (text == "null" || text.contains("://"))
+                    .then_some(text)
+                    .ok_or("https://chat.example")
+            })?),
+            Long("allow-host") => arguments.hosts.push(value(&mut parser, |text| {
+                let is_host =
+                    !text.is_empty() && !text.contains(['*', ' ']) && !text.contains("://");
+                is_host.then_some(text).ok_or("chat.example")
+            })?),
             Long("verbose") => arguments.verbose = true,
             other => return Err(usage(&other.unexpected())),
         }
     }
     Ok(Some(arguments))
+}
+
+/// The value of an option, or what it should be like.
+fn value(
+    parser: &mut lexopt::Parser,
+    read: impl FnOnce(String) -> Result<String, &'static str>,
+) -> Result<String, Failure> {
+    let text = parser.value().and_then(|value| value.string());
+    let text = text.map_err(|error| Failure(format!("{error}; see chat --help"), 2))?;
+    let shown = format!("{text:?}");
+    read(text).map_err(|like| Failure(format!("{shown}: give one like {like}; see chat --help"), 2))
 }
 
 /// Listens, and returns the first address.

@@ -1,10 +1,12 @@
 //! Sets the phase of a leased connection, and the tick at which its deadline is judged next. This
 //! file does not know what follows from a deadline.
 
+use super::clock::NEVER;
 use super::flags::Flags;
 use super::next_check::{next_check, retirement};
 use super::phase::Phase;
 use super::table::Lease;
+use crate::http1::KeepAliveHeader;
 use crate::websocket::{Action, Input, State};
 
 impl Lease<'_> {
@@ -100,6 +102,17 @@ impl Lease<'_> {
     /// Whether the connection has reached its `lifetime`.
     pub(crate) fn is_retired(&self) -> bool {
         self.retirement() <= self.books.clock.tick()
+    }
+
+    /// Returns what a client is told about the connection. Nothing if its `lifetime` may end
+    /// first.
+    pub(crate) fn keep_alive_header(&self) -> KeepAliveHeader {
+        let options = self.options();
+        let lasts = || self.retirement() >= self.books.clock.deadline(options.keep_alive_timeout);
+        match options.keep_alive_header {
+            Some(header) if options.lifetime == NEVER || lasts() => header,
+            _ => KeepAliveHeader::NONE,
+        }
     }
 
     fn next_check(&self) -> u32 {

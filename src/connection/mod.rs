@@ -18,6 +18,7 @@ mod clock;
 mod connection;
 #[cfg(feature = "deflate")]
 mod contexts;
+mod deadline_options;
 mod deadlines;
 mod ending;
 mod exchange;
@@ -25,6 +26,7 @@ mod flags;
 mod held;
 mod id;
 mod index;
+mod keep_alive;
 mod lane;
 mod next_check;
 mod options;

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use super::backpressure::Backpressure;
-use super::clock::{NEVER, ticks};
+use super::clock::{NEVER, TICK, ticks};
 use super::rates::{RATE_CHECK, Rate, RateLimit};
-use crate::http1::HeadLimits;
+use crate::http1::{HeadLimits, KeepAliveHeader};
 #[cfg(feature = "deflate")]
 use crate::websocket::DeflateConfig;
 use crate::websocket::{Role, Rules};
@@ -23,7 +23,7 @@ use crate::websocket::{Role, Rules};
 /// | WebSocket | [`max_message`], [`chunks`], [`legacy_versions`] |
 /// | WebSocket, rates | [`message_rate`], [`byte_rate`] |
 /// | output | [`max_buffered`], [`backpressure`], [`write_rate`] |
-/// | HTTP, between requests | [`first_byte_timeout`], [`keep_alive_timeout`] |
+/// | HTTP, idle | [`first_byte_timeout`], [`keep_alive_timeout`], [`keep_alive_header`] |
 /// | HTTP, within a request | [`head_timeout`], [`body_timeout`] |
 /// | HTTP, response | [`answer_timeout`], [`write_timeout`], [`half_close`] |
 /// | WebSocket, deadlines | [`idle_timeout`], [`pong_timeout`], [`close_timeout`] |
@@ -60,6 +60,7 @@ use crate::websocket::{Role, Rules};
 /// [`write_rate`]: Options::write_rate
 /// [`first_byte_timeout`]: Options::first_byte_timeout
 /// [`keep_alive_timeout`]: Options::keep_alive_timeout
+/// [`keep_alive_header`]: Options::keep_alive_header
 /// [`head_timeout`]: Options::head_timeout
 /// [`body_timeout`]: Options::body_timeout
 /// [`answer_timeout`]: Options::answer_timeout
@@ -91,6 +92,8 @@ pub struct Options {
     pub(crate) write_rate: u64,
     pub(crate) first_byte_timeout: u32,
     pub(crate) keep_alive_timeout: u32,
+    /// `settled` makes it; `None` if it is turned off.
+    pub(crate) keep_alive_header: Option<KeepAliveHeader>,
     pub(crate) head_timeout: u32,
     pub(crate) body_timeout: u32,
     pub(crate) answer_timeout: u32,
@@ -123,12 +126,13 @@ impl Default for Options {
             body_rate: 512,
             write_rate: 512,
             first_byte_timeout: seconds(10),
-            keep_alive_timeout: seconds(60),
+            keep_alive_timeout: seconds(75),
+            keep_alive_header: Some(KeepAliveHeader::NONE),
             head_timeout: seconds(10),
             body_timeout: seconds(30),
             answer_timeout: seconds(60),
             write_timeout: seconds(30),
-            idle_timeout: seconds(120),
+            idle_timeout: seconds(50),
             pong_timeout: seconds(20),
             close_timeout: seconds(5),
             linger_timeout: seconds(5),
@@ -137,20 +141,6 @@ impl Default for Options {
             lifetime: NEVER,
         }
     }
-}
-
-/// Makes one chained setter for each deadline.
-macro_rules! deadlines {
-    ($($(#[$doc:meta])* $name:ident)*) => {
-        $(
-            $(#[$doc])*
-            #[must_use]
-            pub fn $name(mut self, duration: Duration) -> Options {
-                self.$name = ticks(duration);
-                self
-            }
-        )*
-    };
 }
 
 impl Options {
@@ -180,7 +170,8 @@ impl Options {
             body_rate: _,
             write_rate: _,
             first_byte_timeout: _,
-            keep_alive_timeout: _,
+            keep_alive_timeout,
+            keep_alive_header,
             head_timeout: _,
             body_timeout: _,
             answer_timeout: _,
@@ -199,6 +190,8 @@ impl Options {
             *pong_timeout = (*pong_timeout).min(ticks(RATE_CHECK));
         }
         *allows_fast_path = !rated && !*chunks && !backpressure.drops();
+        *keep_alive_header = keep_alive_header
+            .map(|_| KeepAliveHeader::new(TICK.saturating_mul(*keep_alive_timeout)));
         // A compressed message is decompressed whole, so it cannot be handed over in chunks.
         #[cfg(feature = "deflate")]
         if *chunks {
@@ -343,54 +336,5 @@ impl Options {
     pub fn half_close(mut self, yes: bool) -> Options {
         self.half_close = yes;
         self
-    }
-
-    deadlines! {
-        /// Sets the wait for the first byte of a connection's first request (default 10 s). Then
-        /// the connection is closed.
-        first_byte_timeout
-        /// Sets the wait for the first byte of a further request (default 60 s). Then the
-        /// connection is closed.
-        keep_alive_timeout
-        /// Sets the time of a request head from its first byte to its last (default 10 s). A
-        /// slower head is answered with 408.
-        head_timeout
-        /// Sets the time between two checks of a request body (default 30 s). A body slower than
-        /// [`body_rate`](Options::body_rate) since the last check is answered with 408.
-        body_timeout
-        /// Sets the time that a deferred answer may be owed (default 60 s). Then the request is
-        /// answered with 503 and [`Handler::cancelled`](crate::Handler::cancelled) is called.
-        answer_timeout
-        /// Sets the time between two checks of a waiting response (default 30 s). A reader slower
-        /// than [`write_rate`](Options::write_rate) since the last check is closed. An event stream
-        /// that took nothing at a check is closed this much later, or at the next check. See
-        /// [`Listener`](crate::Listener) for peers that vanish.
-        write_timeout
-        /// Sets how long a WebSocket may be silent before the server pings it (default 120 s).
-        ///
-        /// The wait is shorter by up to an eighth, and differs between connections: pings of
-        /// connections that fell silent together are spread. With a rate limit it is at most half
-        /// an hour.
-        idle_timeout
-        /// Sets how long a pinged WebSocket may stay silent (default 20 s). Then the connection is
-        /// closed, and `close` is called with 1006. With a rate limit it is at most half an hour.
-        pong_timeout
-        /// Sets the wait for the answer to a Close frame (default 5 s). Then the connection is
-        /// closed.
-        close_timeout
-        /// Sets the wait for the peer's end of file, after the last response, refusal or Close
-        /// frame (default 5 s). Each read starts it again: what arrives is discarded, and a peer
-        /// that still sends can read the answer later (RFC 9112 9.6).
-        linger_timeout
-        /// Sets the most time that [`linger_timeout`](Options::linger_timeout) may last in all,
-        /// however much the peer sends (default 30 s). Then the connection is closed.
-        linger_limit
-        /// Sets the time between two keep-alive comments to an event stream (default 15 s).
-        event_stream_interval
-        /// Sets how long a connection may live (default: no limit). Then a WebSocket is closed
-        /// with 1001, and an HTTP exchange in progress is the connection's last.
-        ///
-        /// Steps are 16 s and the most is 12 days.
-        lifetime
     }
 }

@@ -95,7 +95,7 @@ impl Phase {
             Phase::Deferred => options.answer_timeout,
             Phase::Responding => options.write_timeout,
             Phase::WebSocket(State::Open) => {
-                options.idle_timeout - jitter(options.idle_timeout / 8, slot)
+                options.idle_timeout - jitter(options.idle_timeout / 10, slot)
             }
             Phase::WebSocket(_) => options.close_timeout,
             Phase::Streaming => options.event_stream_interval,

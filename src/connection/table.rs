@@ -58,7 +58,7 @@ impl Table {
     pub(crate) fn new(clock: Clock) -> Table {
         let books = Books {
             clock,
-            options: vec![Options::default()],
+            options: vec![Options::default().settled()],
             stats: Stats::default(),
             pool: HeldPool::default(),
             work: TableWork::new(),

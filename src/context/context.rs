@@ -5,6 +5,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::origins::AllowedOrigins;
 use super::reply::Upgrade;
 use super::timeouts::Timeouts;
 use super::timer::{Action, Due, TimerId, Timers};
@@ -39,6 +40,7 @@ pub struct Context {
     pub(crate) timeouts: Timeouts,
     pub(crate) work: ContextWork,
     pub(crate) draining: Option<Draining>,
+    pub(crate) origins: AllowedOrigins,
 }
 
 /// A closure for one zone's handler, run between events.
@@ -90,6 +92,7 @@ impl Context {
             timeouts: Timeouts::default(),
             work: ContextWork::default(),
             draining: None,
+            origins: AllowedOrigins::default(),
         }
     }
 

@@ -7,6 +7,8 @@ mod connect;
 #[expect(clippy::module_inception)]
 mod context;
 mod events;
+mod origin_check;
+mod origins;
 mod peer;
 mod remote;
 mod reply;
@@ -20,6 +22,7 @@ pub use connect::{Accepted, Connect};
 pub(crate) use context::Answer;
 pub use context::Context;
 pub use events::{Chunk, Close};
+pub(crate) use origins::shown;
 pub(crate) use remote::RemoteCall;
 pub use remote::{CallError, Remote};
 pub use reply::{EventStream, Reply, Stream, Upgrade};

@@ -133,9 +133,9 @@ impl From<String> for Reply {
 /// A handler's consent to a WebSocket, for [`Reply::Upgrade`] and
 /// [`Context::upgrade`](crate::Context::upgrade).
 ///
-/// The server checks the handshake itself (RFC 6455 4.2.1), also its `Origin`, which
-/// [`Zone::origins`](crate::Zone::origins) sets. A faulty handshake is answered with 400, a foreign
-/// origin 403, and another version 426 (RFC 6455 4.4).
+/// The server checks the handshake itself (RFC 6455 4.2.1), also its `Origin`:
+/// [`Zone::origins`](crate::Zone::origins), [`Server::origins`](crate::Server::origins). A faulty
+/// handshake is answered with 400, a foreign origin 403, and another version 426 (RFC 6455 4.4).
 ///
 /// ```
 /// use switchboard::http::Request;
@@ -202,10 +202,11 @@ impl Upgrade {
 
 /// A handler's consent to an event stream (HTML standard, section 9.2), for [`Reply::EventStream`].
 ///
-/// The answer is 200 with `text/event-stream`. Each text message that is sent to the stream, or
-/// published to one of its topics, is one event. A comment every [`event_stream_interval`] keeps
-/// the stream alive. A HEAD request gets the head alone, without `Content-Length` (RFC 9110 8.6),
-/// and no stream opens.
+/// The answer is 200 with `text/event-stream`, `Cache-Control: no-cache, no-transform` and
+/// `X-Accel-Buffering: no`, so that no proxy holds events back. Each text message that is sent to
+/// the stream, or published to one of its topics, is one event. A comment every
+/// [`event_stream_interval`] keeps the stream alive. A HEAD request gets the head alone, without
+/// `Content-Length` (RFC 9110 8.6), and no stream opens.
 ///
 /// A client that ends its side (FIN) ends the stream: a browser that leaves sends nothing else.
 /// [`close`](crate::Handler::close) then gets 1006.
@@ -245,7 +246,8 @@ impl Default for EventStream {
     fn default() -> EventStream {
         let response = Response::empty(200)
             .header("Content-Type", "text/event-stream")
-            .header("Cache-Control", "no-store");
+            .header("Cache-Control", "no-cache, no-transform")
+            .header("X-Accel-Buffering", "no");
         EventStream { response, retry: None, options: OptionsId::default() }
     }
 }
@@ -265,11 +267,15 @@ impl EventStream {
         self
     }
 
-    /// Adds a header field to the response. A malformed field turns the answer into a 500 that
-    /// names the field.
+    /// Adds a header field to the response. `Cache-Control` and `X-Accel-Buffering` replace the
+    /// stream's own. A malformed field turns the answer into a 500 that names the field.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<str>) -> EventStream {
-        self.response = self.response.header(name, value);
+        let own = ["cache-control", "x-accel-buffering"];
+        self.response = match own.iter().any(|own| name.eq_ignore_ascii_case(own)) {
+            true => self.response.replace(name, value.as_ref()),
+            false => self.response.header(name, value),
+        };
         self
     }
 

@@ -30,9 +30,73 @@
 //! ```
 //!
 //! A client that names no origin is not a browser, and is accepted. The scheme is not compared,
-//! because a proxy may have ended TLS. [`Zone::origins`](crate::Zone::origins) names other origins;
-//! [`Zone::any_origin`](crate::Zone::any_origin) turns the check off. The check protects users of
-//! browsers from foreign pages. It does not identify the user.
+//! because a proxy may have ended TLS. The check protects users of browsers from foreign pages. It
+//! does not identify the user.
+//!
+//! | call | accepted at a zone |
+//! | --- | --- |
+//! | none | pages of the request's own host |
+//! | [`Server::origins`](crate::Server::origins) | those, and the pages of the list |
+//! | [`Zone::origins`](crate::Zone::origins) | the pages of the zone's list, and no others |
+//! | [`Zone::any_origin`](crate::Zone::any_origin) | every page |
+//!
+//! Pages without a host have the origin `null` or `file://`. Pages inside of programs have one such
+//! as `capacitor://localhost`. Lists may name all of them. `null` stands for every sandboxed frame
+//! of every site: it suits a service that is open to all.
+//!
+//! # A proxy that rewrites `Host`
+//!
+//! nginx sends its own name for the server as `Host`, unless `proxy_set_header Host $http_host`
+//! keeps the client's. The page is served, and its WebSocket gets 403, because its `Origin` is at
+//! another host. Keep `Host`, or name the public origin:
+//!
+//! ```
+//! use switchboard::http::Request;
+//! use switchboard::testing::World;
+//! use switchboard::{Reply, Response};
+//!
+//! let mut world = World::new();
+//! world.server.websocket("/feed", |conn, message| conn.send(message));
+//! world.server.http("/why", |conn, request| match conn.context().check_origin(request) {
+//!     Ok(()) => Reply::from(Response::new(204)),
+//!     Err(refusal) => refusal.into(),
+//! });
+//! let page = |request: switchboard::http::request::Builder| {
+//!     request.header("Host", "127.0.0.1:8080").header("Origin", "https://chat.example")
+//! };
+//! let why = world.fetch(page(Request::post("/why")));
+//! assert!(why.text().contains("\"https://chat.example\", at the Host \"127.0.0.1:8080\""));
+//!
+//! world.server.origins(["https://chat.example"]);
+//! world.websocket(page(Request::get("/feed")));
+//! ```
+//!
+//! A browser shows a page neither the status nor the text of a refused handshake. So a page asks a
+//! zone of its own, as above: [`Context::check_origin`](crate::Context::check_origin) returns the
+//! answer that the handshake had. The example `chat` does that at `POST /why`.
+//!
+//! # Names that lead here
+//!
+//! A foreign name may resolve to your server: DNS rebinding. A page of that name has a `Host` and
+//! an `Origin` that agree, and the browser lets it read all answers. Servers on a loopback address
+//! and in a local network are the usual aim. [`Server::hosts`](crate::Server::hosts) names the
+//! hosts that are served. Other requests are answered with 421 before any zone is asked.
+//!
+//! ```
+//! use switchboard::http::Request;
+//! use switchboard::testing::World;
+//!
+//! let mut world = World::new();
+//! world.server.http("/", |_, _| "hello");
+//! world.server.hosts(["chat.example", "localhost", "127.0.0.0/8", "[::1]"]);
+//! let mut status = |host: &str| world.fetch(Request::get("/").header("Host", host)).status;
+//! assert_eq!(status("chat.example:8443"), 200);
+//! assert_eq!(status("127.0.0.1"), 200);
+//! assert_eq!(status("evil.example"), 421);
+//! ```
+//!
+//! Behind a proxy, name the `Host` that the proxy sends. Without a list, every host is served.
+//! [`Server::remedies`](crate::Server::remedies) has the refusals name your own options.
 //!
 //! # One zone that checks every request
 //!
@@ -81,6 +145,7 @@
 //! | a folded field, white space before a colon | 400 |
 //! | `Host` missing in HTTP/1.1, twice, or as a list | 400 |
 //! | `Host` with a user, a path or a malformed port | 400 |
+//! | a `Host` outside `Server::hosts`, or none in HTTP/1.0 where there is a list | 421 |
 //! | a target with a fragment, or a path with a malformed `%` escape or other than ASCII | 400 |
 //! | a query that is not UTF-8, or with a space or control character | 400 |
 //! | a path that climbs above the root, or is not UTF-8 when decoded | 400 |
@@ -179,6 +244,6 @@
 //!   [`Conn::buffered`](crate::Conn::buffered) itself; see [`big_messages`](super::big_messages).
 //! - **TLS.** Put a proxy in front.
 //! - **The identity of the user.**
-//! - **Forged requests.** The check of the origin guards WebSockets only, not requests that change
-//!   something.
+//! - **Forged requests.** The server checks the origin of WebSockets alone. For other requests that
+//!   change something, a handler calls [`Context::check_origin`](crate::Context::check_origin).
 //! - **Comparing secrets.** Compare them in constant time.

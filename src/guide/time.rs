@@ -1,5 +1,5 @@
-//! Time: timers, timeouts, heartbeats, and every deadline with its default. A turn has one time,
-//! and tests move the clock by hand.
+//! Time: timers, timeouts, heartbeats, proxies, and every deadline with its default. A turn has one
+//! time, and tests move the clock by hand.
 //!
 //! # Timers
 //!
@@ -77,10 +77,10 @@
 //!
 //! # Pings: who sends them
 //!
-//! The server pings, and you need do nothing. A WebSocket that was silent for 120 s gets a ping.
-//! The server shortens this time by a different amount for each connection, at most an eighth. This
-//! spreads the pings. Any byte counts as a sign of life. After 20 s more of silence the connection
-//! ends, and `close` says 1006.
+//! The server pings, and you need do nothing. A WebSocket that was silent for 50 s gets a ping.
+//! The server shortens this time by a different amount for each connection, at most a tenth. So a
+//! ping comes 45 to 50.25 s after the last byte, and the pings are spread. Any byte counts as a
+//! sign of life. After 20 s more of silence the connection ends, and `close` says 1006.
 //!
 //! ```
 //! use std::time::Duration;
@@ -90,10 +90,11 @@
 //! world.server.websocket("/", |_conn, _message| {});
 //! let (alive, dead) = (world.websocket("/"), world.websocket("/"));
 //! world.manual(dead); // answers no ping
-//! world.advance(Duration::from_secs(150));
+//! world.advance(Duration::from_secs(80));
 //! assert_eq!(world.pings(alive).len(), 1);
 //! assert!(world.is_open(alive) && !world.is_open(dead));
 //! ```
+//!
 //! | side | what it does |
 //! | --- | --- |
 //! | the server, to a silent peer | pings, then ends the connection |
@@ -102,6 +103,39 @@
 //! | an event stream | gets a comment every 15 s |
 //! | a handler | may ping too: [`Conn::ping`](crate::Conn::ping) |
 //! | [`Handler::pong`](crate::Handler::pong) | gets every pong, also to the server's own pings |
+//!
+//! # Behind a proxy
+//!
+//! nginx and most load balancers cut a connection on which nothing came for 60 s, and keep idle
+//! connections to a server for 60 s. The defaults fit both:
+//!
+//! - A WebSocket gets a ping after at most 50.25 s, an event stream a comment after 15 s.
+//! - An idle HTTP connection is kept for 75 s. Its client reads `Keep-Alive: timeout=70`, so the
+//!   client ends the connection first, and no request meets a server that closes. That is
+//!   [`Options::keep_alive_timeout`](crate::Options::keep_alive_timeout) and
+//!   [`keep_alive_header`](crate::Options::keep_alive_header).
+//! - An event stream has `X-Accel-Buffering: no` and `Cache-Control: no-cache, no-transform`.
+//!   nginx would collect its events otherwise. A [`Stream`](crate::Stream) has neither: add
+//!   `X-Accel-Buffering: no` where each piece must arrive at once.
+//! - A deferred answer may be owed for 60 s. Lower `answer_timeout` if your 503 is to come before
+//!   the proxy's 504.
+//!
+//! ```
+//! use std::time::Duration;
+//! use switchboard::testing::World;
+//! use switchboard::{EventStream, Options};
+//!
+//! let mut world = World::new();
+//! world.server.http("/page", |_, _| "hello");
+//! world.server.http("/events", |_, _| EventStream::new());
+//! world.server.options(Options::new().keep_alive_timeout(Duration::from_secs(30)));
+//! assert_eq!(world.get("/page").header("Keep-Alive"), Some("timeout=25"));
+//! let stream = world.events("/events");
+//! assert_eq!(world.head(stream).header("X-Accel-Buffering"), Some("no"));
+//! ```
+//!
+//! A proxy with a shorter patience needs a shorter `idle_timeout`. Which names and pages a server
+//! behind a proxy serves stands in [`security`](super::security).
 //!
 //! # All deadlines
 //!
@@ -115,8 +149,8 @@
 //! | `body_timeout`, `body_rate` | 30 s, 512 B/s | a body arrives more slowly | 408, closed |
 //! | `answer_timeout` | 60 s | a deferred answer is owed | 503, `cancelled` |
 //! | `write_timeout`, `write_rate` | 30 s, 512 B/s | a response is read more slowly | closed |
-//! | `keep_alive_timeout` | 60 s | no next request has begun | closed |
-//! | `idle_timeout` | 120 s | a WebSocket is silent | a ping |
+//! | `keep_alive_timeout` | 75 s | no next request has begun | closed |
+//! | `idle_timeout` | 50 s | a WebSocket is silent | a ping |
 //! | `pong_timeout` | 20 s | a WebSocket is silent after a ping | closed, 1006 |
 //! | `close_timeout` | 5 s | the server's Close frame is unanswered | closed |
 //! | `linger_timeout` | 5 s | all was sent, and the peer is silent but has not ended | closed |

@@ -56,7 +56,7 @@
 //! | [`is_drained()`](crate::Server::is_drained) | after `drain`: whether to leave the loop |
 //! | [`owns(token)`](crate::Server::owns) | for each event: whether it is the server's |
 //! | [`handle_event(event, now)`](crate::Server::handle_event) | for each event of the server |
-//! | [`leave_events()`](crate::Server::leave_events) | after a wait that filled your list of events |
+//! | [`leave_events()`](crate::Server::leave_events) | after a wait that filled your list |
 //! | [`flush(now)`](crate::Server::flush) | at the end of each turn, even without events |
 //!
 //! Deadlines count the wait that `poll_timeout` asked for, and one second of any other delay. So a

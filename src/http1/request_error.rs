@@ -99,7 +99,8 @@ request_errors! {
     TrailersTooLarge REQUEST_HEADER_FIELDS_TOO_LARGE "trailers beyond the limit"
     // The WebSocket handshake: RFC 6455 sections 4.2.1 and 4.4.
     UpgradeMethod BAD_REQUEST "a WebSocket handshake with a method other than GET"
-    UpgradeVersion BAD_REQUEST "a WebSocket handshake in HTTP/1.0"
+    UpgradeVersion BAD_REQUEST
+        "a WebSocket handshake in HTTP/1.0: have the proxy speak HTTP/1.1 to this server"
     UpgradeWithBody BAD_REQUEST "a WebSocket handshake with a body"
     MissingUpgrade BAD_REQUEST "a WebSocket handshake without Upgrade: websocket"
     MissingConnectionUpgrade BAD_REQUEST "a WebSocket handshake without Connection: upgrade"
@@ -112,6 +113,8 @@ request_errors! {
     MalformedSubprotocol BAD_REQUEST "a malformed Sec-WebSocket-Protocol"
     MalformedExtensions BAD_REQUEST "a malformed Sec-WebSocket-Extensions"
     OriginRefused FORBIDDEN "an Origin that may not open a WebSocket here"
+    // The host: RFC 9110 section 15.5.20.
+    HostRefused MISDIRECTED_REQUEST "a Host that is not served here"
     // Limits and deadlines: RFC 9110 section 15.5, RFC 6585 section 5.
     HeadTimeout REQUEST_TIMEOUT "the head did not arrive in time"
     BodyTimeout REQUEST_TIMEOUT "the body did not arrive in time"

@@ -42,6 +42,8 @@ pub struct Response {
     pub(super) dated: bool,
     /// An `Upgrade` was set, so `Connection` names it (RFC 9110 section 7.8).
     pub(super) upgrade: bool,
+    /// A `Keep-Alive` was set, so none is added.
+    pub(super) names_keep_alive: bool,
     /// A bad header made the response a 500; later setters change nothing.
     spoiled: bool,
 }
@@ -59,6 +61,7 @@ impl Response {
             close: false,
             dated: false,
             upgrade: false,
+            names_keep_alive: false,
             spoiled: false,
         }
     }
@@ -147,8 +150,15 @@ impl Response {
         }
         self.dated |= is("date");
         self.upgrade |= is("upgrade");
+        self.names_keep_alive |= is("keep-alive");
         push_line(&mut self.lines, name, value);
         self
+    }
+
+    /// Sets a header line in place of all lines of its name.
+    pub(crate) fn replace(mut self, name: &str, value: &str) -> Response {
+        self.remove(name);
+        self.header(name, value)
     }
 
     fn remove(&mut self, name: &str) {

@@ -6,19 +6,21 @@ use std::io::Write;
 
 use http::StatusCode;
 
+use super::keep_alive::KeepAliveHeader;
 use super::response::{Response, push_line};
 use super::version::Version;
 
 /// What the bytes of a response depend on besides the response: the request, and the time.
 ///
 /// ```
-/// use switchboard::proto::http1::{Date, Encoding, Response, Version};
+/// use switchboard::proto::http1::{Date, Encoding, KeepAliveHeader, Response, Version};
 ///
 /// let mut date = Date::new();
 /// let encoding = Encoding {
 ///     date: date.at(784_111_777),
 ///     version: Version::Http11,
 ///     keep_alive: false,
+///     keep_alive_header: KeepAliveHeader::NONE,
 ///     head_only: false,
 /// };
 /// let mut out = Vec::new();
@@ -37,6 +39,9 @@ pub struct Encoding<'a> {
     pub version: Version,
     /// Whether client and server keep the connection open. The response may still close it.
     pub keep_alive: bool,
+    /// What the client reads about a connection that stays open. Where it has a line, `Connection:
+    /// keep-alive` stands beside it in HTTP/1.1, too. A `Keep-Alive` of the response replaces it.
+    pub keep_alive_header: KeepAliveHeader,
     /// Whether the request was a `HEAD`: headers as for `GET`, no body (RFC 9110 section 9.3.2).
     pub head_only: bool,
 }
@@ -44,14 +49,24 @@ pub struct Encoding<'a> {
 /// How the end of a body that follows piece by piece is found (RFC 9112 section 6.3).
 ///
 /// ```
-/// use switchboard::proto::http1::{Date, Encoding, Framing, Response, Version};
+/// use std::time::Duration;
+/// use switchboard::proto::http1::{
+///     Date, Encoding, Framing, KeepAliveHeader, Response, Version,
+/// };
 ///
 /// let date = *Date::new().at(0);
-/// let version = Version::Http11;
-/// let encoding = Encoding { date: &date, version, keep_alive: true, head_only: false };
+/// let encoding = Encoding {
+///     date: &date,
+///     version: Version::Http11,
+///     keep_alive: true,
+///     keep_alive_header: KeepAliveHeader::new(Duration::from_secs(75)),
+///     head_only: false,
+/// };
 /// let mut out = Vec::new();
 /// Response::new(200).encode_head(&mut out, &encoding, Framing::Chunked);
-/// assert!(out.ends_with(b"\r\nTransfer-Encoding: chunked\r\n\r\n"));
+/// assert!(out.ends_with(
+///     b"Transfer-Encoding: chunked\r\nConnection: keep-alive\r\nKeep-Alive: timeout=70\r\n\r\n"
+/// ));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -95,7 +110,7 @@ impl Response {
                 Framing::UntilClose | Framing::None => {}
             }
         }
-        out.extend_from_slice(self.connection_line(encoding, framing));
+        self.connection_lines(out, encoding, framing);
         if let Some(media_type) = self.media_type {
             push_line(out, "Content-Type", media_type);
         }
@@ -116,19 +131,31 @@ impl Response {
 
     /// RFC 9112 section 9.3: HTTP/1.1 stays open and HTTP/1.0 closes, unless `Connection` says
     /// otherwise.
-    fn connection_line(&self, encoding: &Encoding<'_>, framing: Framing) -> &'static [u8] {
-        let keep_alive = encoding.keep_alive && !self.close && framing != Framing::UntilClose;
+    fn connection_lines(&self, out: &mut Vec<u8>, encoding: &Encoding<'_>, framing: Framing) {
         // After 1xx another response or another protocol decides.
-        let interim = self.status.is_informational();
-        match (keep_alive, encoding.version, self.upgrade) {
-            (_, _, true) if interim => b"Connection: upgrade\r\n",
-            _ if interim => b"",
-            (true, Version::Http11, false) => b"",
-            (true, Version::Http11, true) => b"Connection: upgrade\r\n",
-            (true, Version::Http10, false) => b"Connection: keep-alive\r\n",
-            (true, Version::Http10, true) => b"Connection: keep-alive, upgrade\r\n",
+        if self.status.is_informational() {
+            if self.upgrade {
+                out.extend_from_slice(b"Connection: upgrade\r\n");
+            }
+            return;
+        }
+        let keep_alive = encoding.keep_alive && !self.close && framing != Framing::UntilClose;
+        // Behind `Framing::None` another protocol follows, with an end of its own.
+        let timeout = match keep_alive && framing != Framing::None {
+            true => encoding.keep_alive_header.line(),
+            false => b"",
+        };
+        let named = encoding.version == Version::Http10 || !timeout.is_empty();
+        out.extend_from_slice(match (keep_alive, named, self.upgrade) {
+            (true, false, false) => b"",
+            (true, false, true) => b"Connection: upgrade\r\n",
+            (true, true, false) => b"Connection: keep-alive\r\n",
+            (true, true, true) => b"Connection: keep-alive, upgrade\r\n",
             (false, _, false) => b"Connection: close\r\n",
             (false, _, true) => b"Connection: close, upgrade\r\n",
+        });
+        if !self.names_keep_alive {
+            out.extend_from_slice(timeout);
         }
     }
 }

@@ -6,6 +6,7 @@
 //! | where is a connection accepted, or turned away (EMFILE, 503, 429) | `listen` |
 //! | where are bytes read | `input`; a WebSocket at rest: `fast_path` |
 //! | where are zones asked | `request` |
+//! | where is a Host refused (421) | `request`, by `hosts` |
 //! | where is a [`Reply`](crate::Reply) performed, and the Origin checked | `reply` |
 //! | where is a ping answered, and a message handed over | `frames` |
 //! | where does a deadline end a connection | `deadlines` |
@@ -14,6 +15,7 @@
 //! | where is a WebSocket opened in the client role | `dialing` |
 
 mod addresses;
+mod admission;
 mod buffer_pool;
 mod deadlines;
 mod dialing;
@@ -24,6 +26,7 @@ mod frames;
 mod handler;
 #[cfg(test)]
 mod head_calls;
+mod hosts;
 mod input;
 mod listen;
 mod observer;

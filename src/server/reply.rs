@@ -2,7 +2,7 @@
 //! takeovers. `request` chooses the zone that replies.
 //!
 //! A new variant of `Reply` (context/reply.rs) gets an arm in `perform`. `upgrade` checks the
-//! `Origin` of a WebSocket with `check_origin` (websocket/origin.rs).
+//! `Origin` of a WebSocket with `AllowedOrigins` (context/origins.rs).
 
 use http::StatusCode;
 
@@ -119,6 +119,7 @@ impl Server {
             date: &date,
             version: terms.version,
             keep_alive: !last,
+            keep_alive_header: at.keep_alive_header(),
             head_only: terms.head_only,
         };
         delivery.output(&mut at).push(Kind::Bytes, |own| match framing {
@@ -137,11 +138,21 @@ impl Server {
         let books = &self.context.table.books;
         let number = books.number_of(upgrade.options);
         let options = &books.options[usize::from(number)];
-        let checked = websocket::check(request, options.legacy_versions)
-            .and_then(|accept| websocket::check_origin(request, origins).map(|()| accept))
-            .and_then(|accept| select(upgrade, request).map(|subprotocol| (accept, subprotocol)));
-        let (accept, subprotocol) = match checked {
-            Ok(checked) => checked,
+        let accept = match websocket::check(request, options.legacy_versions) {
+            Ok(accept) => accept,
+            Err(error) => return self.refuse_with(slot, terms, error, request.head()),
+        };
+        if let Err(text) = self.context.origins.check(request, origins) {
+            return self.refuse_with_text(
+                slot,
+                terms,
+                RequestError::OriginRefused,
+                text,
+                request.head(),
+            );
+        }
+        let subprotocol = match select(upgrade, request) {
+            Ok(subprotocol) => subprotocol,
             Err(error) => return self.refuse_with(slot, terms, error, request.head()),
         };
         if let Some(headers) = upgrade.headers.as_ref().filter(|headers| headers.status() != 101) {

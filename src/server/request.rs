@@ -92,6 +92,11 @@ impl Server {
     fn request(&mut self, slot: u32, request: &mut Request<'_>, input: &[u8]) -> Consumed {
         let (head, after) = input.split_at(request.head().len());
         self.context.table.books.stats.requests += 1;
+        if let Some(text) = self.hosts.refusal(request) {
+            let terms = Terms::of(request);
+            self.refuse_with_text(slot, terms, RequestError::HostRefused, text, request.head());
+            return Consumed::More(input.len());
+        }
         let body = match request.body_length() {
             BodyLength::None => Body::Whole(&[]),
             BodyLength::Known(n) => usize::try_from(n)
@@ -348,6 +353,21 @@ impl Server {
         self.context.table.books.stats.refused += 1;
         self.observe_refusal(slot, error.status(), error.as_str(), head);
         self.respond(slot, Terms { keep_alive: false, ..terms }, &error.into());
+    }
+
+    /// Refuses a request with a text that names what the error is about, and what to do.
+    pub(super) fn refuse_with_text(
+        &mut self,
+        slot: u32,
+        terms: Terms,
+        error: RequestError,
+        text: String,
+        head: &[u8],
+    ) {
+        self.context.table.books.stats.refused += 1;
+        self.observe_refusal(slot, error.status(), text.clone(), head);
+        let response = Response::from(error).body(text.into_bytes());
+        self.respond(slot, Terms { keep_alive: false, ..terms }, &response);
     }
 
     /// Ends the exchange, and reads the next request unless this one was the last.

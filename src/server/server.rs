@@ -12,6 +12,7 @@ use mio::{Registry, Waker};
 use super::addresses::Addresses;
 use super::buffer_pool::BufferPool;
 use super::handler::{Handler, Messages, Requests};
+use super::hosts::Hosts;
 use super::observer::Observer;
 use super::served::Served;
 use super::zones::{Zone, Zones};
@@ -74,6 +75,7 @@ use crate::websocket::{Batch, CloseCode, Message};
 pub struct Server {
     pub(super) context: Context,
     pub(super) zones: Zones,
+    pub(super) hosts: Hosts,
     pub(super) lent: Lent,
     pub(super) work: ServerWork,
     /// Whether the last wait of the loop may have left events behind.
@@ -158,6 +160,7 @@ impl Server {
         Server {
             context: Context::new(Instant::now()),
             zones: Zones::default(),
+            hosts: Hosts::default(),
             lent: Lent {
                 input: vec![0; READ_BUFFER],
                 batch: Batch::new(),

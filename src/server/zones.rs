@@ -127,8 +127,10 @@ impl Zone {
     }
 
     /// Sets the origins whose pages may open a WebSocket, such as `https://example.com`, in place
-    /// of the server's own host (RFC 6455 10.2). A request with another `Origin` is
-    /// answered with 403. A request without `Origin` is accepted, since browsers always send it.
+    /// of the server's own host and of [`Server::origins`](crate::Server::origins) (RFC 6455 10.2).
+    /// `null`, `file://` and schemes such as `capacitor://localhost` may be among them. A request
+    /// with another `Origin` is answered with 403. A request without `Origin` is accepted, since
+    /// browsers always send it.
     #[must_use]
     pub fn origins<S: Into<String>>(mut self, origins: impl IntoIterator<Item = S>) -> Zone {
         self.origins = Origins::List(origins.into_iter().map(Into::into).collect());

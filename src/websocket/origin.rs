@@ -30,8 +30,8 @@ pub enum Origins {
     SameHost,
     /// All pages, with those of an opaque origin (`null`).
     Any,
-    /// Pages of these origins only. Each is a scheme, a host and an optional port, without a slash
-    /// at the end: `https://example.com`.
+    /// Pages of these origins only. Each is a scheme, a host and an optional port, such as
+    /// `https://example.com`. Pages without a host have `null` or `file://`.
     List(Vec<String>),
 }
 
@@ -40,7 +40,8 @@ pub enum Origins {
 ///
 /// # Errors
 /// [`RequestError::OriginRefused`] (403) for an origin outside `origins`. Unless all pages are
-/// accepted, the same holds for `null`, for a malformed origin and for more than one.
+/// accepted, the same holds for a malformed origin, for more than one, and for `null` where no list
+/// names it.
 pub fn check_origin(request: &Request<'_>, origins: &Origins) -> Result<(), RequestError> {
     let accepted = match (request.only(Known::Origin), request.only(Known::SecWebSocketOrigin)) {
         (Ok(None), Ok(None)) => true,
@@ -65,11 +66,24 @@ fn is_at(origin: &[u8], host: &[u8]) -> bool {
     }
 }
 
+/// Whether the origin is in a list, where it may be one without a host, too.
 fn is_listed(origin: &[u8], list: &[String]) -> bool {
-    let Some(origin) = Origin::parse(origin) else { return false };
+    // RFC 6454 section 6.1: an opaque origin, in these letters.
+    if origin == b"null" {
+        return list.iter().any(|listed| listed == "null");
+    }
+    let Some(origin) = Origin::parse_any(origin) else { return false };
     list.iter()
-        .filter_map(|listed| Origin::parse(listed.as_bytes()))
+        .filter_map(|listed| Origin::parse_any(without_slash(listed).as_bytes()))
         .any(|listed| listed.is(&origin))
+}
+
+/// A listed origin without the slash at its end that the address of a page has.
+fn without_slash(listed: &str) -> &str {
+    match listed.strip_suffix('/') {
+        Some(rest) if rest.ends_with("://") || !rest.ends_with('/') => rest,
+        _ => listed,
+    }
 }
 
 /// A serialised origin (RFC 6454 section 6.2).
@@ -81,12 +95,18 @@ struct Origin<'a> {
 }
 
 impl<'a> Origin<'a> {
-    /// Parses an origin; `None` if malformed, and for `null`. The form of the host is not checked,
-    /// because the other side of each comparison is well-formed.
+    /// Parses an origin with a host; `None` if malformed, and for `null`.
     fn parse(origin: &'a [u8]) -> Option<Origin<'a>> {
+        Origin::parse_any(origin).filter(|origin| !origin.host.is_empty())
+    }
+
+    /// Parses an origin, which may be without a host where its scheme has no default port:
+    /// `file://`. The form of the host is not checked, because the other side of each comparison
+    /// is well-formed.
+    fn parse_any(origin: &'a [u8]) -> Option<Origin<'a>> {
         let (scheme, rest) = origin.split_at(origin.iter().position(|&byte| byte == b':')?);
         let (host, port) = split_port(rest.strip_prefix(b"://")?);
-        if !is_scheme(scheme) || host.is_empty() {
+        if !is_scheme(scheme) || host.is_empty() && default_port(scheme).is_some() {
             return None;
         }
         let port = match port {

@@ -1,7 +1,8 @@
 // The example chat in a real browser: what it does. How it looks and feels is in look.test.mjs.
 
 import assert from "node:assert/strict";
-import { get } from "node:http";
+import { createServer, get, request as ask } from "node:http";
+import { connect } from "node:net";
 import "./look.test.mjs";
 import {
   SCREENSHOTS, bare, chat, complaints, enter, eventually, messages, open, openIn, people, program, run, say, sees,
@@ -171,6 +172,120 @@ test("page_does_not_ask_again_after_a_reload", async () => {
   await sees(ada, "still here");
   assert.equal(await ada.locator("#door").isVisible(), false);
   assert.equal(await ada.locator("#text").inputValue(), "a draft");
+});
+
+/// A proxy that names the server itself as Host, as nginx does by default. `to` is the address it passes on to.
+async function rewritingProxy(to) {
+  const proxy = createServer(), sockets = new Set();
+  const forward = ({ method, url, headers }) => {
+    const { hostname, port, host } = new URL(proxy.to);
+    return ask({ hostname, port, method, path: url, headers: { ...headers, host } });
+  };
+  proxy.to = to;
+  proxy.on("connection", (socket) => { sockets.add(socket); socket.on("error", () => {}); });
+  proxy.on("request", (request, response) => {
+    const onward = forward(request).on("error", () => response.destroy());
+    onward.on("response", (answer) => { response.writeHead(answer.statusCode, answer.headers); answer.pipe(response); });
+    request.pipe(onward);
+  });
+  proxy.on("upgrade", (request, socket) => {
+    if (proxy.isDeaf) return socket.end("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    const onward = forward(request).on("error", () => socket.destroy());
+    const head = ({ statusCode, statusMessage, rawHeaders }) => {
+      const lines = rawHeaders.map((part, at) => (at % 2 ? `${part}\r\n` : `${part}: `));
+      return `HTTP/1.1 ${statusCode} ${statusMessage}\r\n${lines.join("")}\r\n`;
+    };
+    onward.on("response", (answer) => { socket.write(head(answer)); answer.pipe(socket); });
+    onward.on("upgrade", (answer, server, first) => {
+      server.on("error", () => socket.destroy());
+      socket.write(head(answer));
+      socket.write(first);
+      server.pipe(socket).pipe(server);
+    });
+    onward.end();
+  });
+  await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  proxy.url = `http://127.0.0.1:${proxy.address().port}/`;
+  proxy.cut = () => sockets.forEach((socket) => socket.destroy());
+  proxy.end = () => { proxy.cut(); proxy.close(); };
+  return proxy;
+}
+
+test("page_shows_why_the_server_refuses_it_and_goes_on_trying", async () => {
+  const proxy = await rewritingProxy(chat.url);
+  const origin = new URL(proxy.url).origin;
+  const page = await open("about:blank");
+  await page.goto(proxy.url);
+  await status(page, "Refused");
+  const reason = await page.locator("#wrong").textContent();
+  for (const part of [origin, new URL(chat.url).host, "--origin"]) assert.ok(reason.includes(part), `${part} in ${reason}`);
+  assert.doesNotMatch(reason, /lost/);
+  assert.match(await page.locator("#bar-text").textContent(), /^The server refuses this page: .* Trying again/);
+  await page.screenshot({ path: `${SCREENSHOTS}refused.png` });
+  const same = await fetch(`${chat.url}why`, { method: "POST", headers: { Origin: origin } });
+  assert.equal(same.status, 403);
+  assert.ok(reason.includes(await same.text()), "the words of the refusal");
+
+  const helpful = program("--listen", "127.0.0.1:0", "--origin", origin, "--allow-host", "chat.example");
+  await eventually(() => /^open (http:\S+)$/m.test(helpful.stdout), "the other chat listens");
+  proxy.to = /^open (http:\S+)$/m.exec(helpful.stdout)[1];
+  await enter(page, "Ada");
+  await status(page, "Connected");
+  await page.locator("#bar").waitFor({ state: "hidden" });
+  await say(page, "through at last");
+  await sees(page, "through at last");
+
+  proxy.isDeaf = true;      // to upgrades alone: the server finds no reason
+  proxy.cut();
+  await status(page, "Refused");
+  assert.match(await page.locator("#bar-text").textContent(), /^No WebSocket reaches the server.*Upgrade and Connection/);
+  proxy.isDeaf = false;
+  await page.getByRole("button", { name: "Try now" }).click();
+  await status(page, "Connected");
+
+  proxy.end();      // nobody answers the question why: the line is lost
+  await status(page, "Reconnecting");
+  await eventually(async () => (await page.locator("#bar-text").textContent()).startsWith("Connection lost."), "a loss is a loss");
+  helpful.child.kill("SIGINT");
+  await helpful.ended;
+});
+
+test("chat_serves_its_hosts_and_loopback_alone", async () => {
+  const started = program("--listen", "127.0.0.1:0", "--allow-host", "chat.example", "--allow-host", "[fd00::1]:8080");
+  await eventually(() => /^open (http:\S+)$/m.test(started.stdout), "the chat listens");
+  const { hostname, port } = new URL(/^open (http:\S+)$/m.exec(started.stdout)[1]);
+  const answered = (host, path = "/", method = "GET") => new Promise((resolve, reject) => {
+    const request = ask({ hostname, port, path, method, headers: { host } }, (response) => {
+      let body = "";
+      response.setEncoding("utf8").on("data", (text) => { body += text; });
+      response.on("end", () => resolve({ status: response.statusCode, body }));
+    });
+    request.on("error", reject).end();
+  });
+  for (const host of ["chat.example", "CHAT.example.:99", "localhost", `localhost:${port}`, "127.0.0.1", "127.3.2.1:80", "[::1]:1", "[fd00::1]:8080"]) {
+    assert.equal((await answered(host)).status, 200, host);
+    assert.equal((await answered(host, "/why?room=lobby", "POST")).status, 204, host);
+  }
+  for (const host of ["evil.example", "chat.example.evil", "[fd00::1]", "192.0.2.1", "localhost.evil"]) {
+    for (const [path, method] of [["/", "GET"], ["/why", "POST"], ["/ws", "GET"], ["/events/lobby", "GET"]]) {
+      const { status, body } = await answered(host, path, method);
+      assert.equal(status, 421, `${host} ${path}`);
+      assert.ok(body.includes(`--allow-host "${host}"`), body);
+    }
+  }
+  // What a proxy of HTTP/1.0 hides, in the words of the handshake.
+  const old = (head) => new Promise((resolve, reject) => {
+    const socket = connect(port, hostname, () => socket.write(`${head} HTTP/1.0\r\nHost: localhost\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`));
+    let heard = "";
+    socket.setEncoding("utf8").on("data", (text) => { heard += text; }).on("end", () => resolve(heard.split("\r\n\r\n")[1])).on("error", reject);
+  });
+  assert.match(await old("POST /why"), /HTTP\/1\.0.*HTTP\/1\.1/);
+  assert.equal(await old("POST /why"), await old("GET /ws"));
+  assert.equal((await answered("localhost", "/why?room=no%20room", "POST")).status, 404);
+  assert.equal((await answered("localhost", "/why")).status, 405);
+  started.child.kill("SIGINT");
+  await started.ended;
+  assert.equal((await fetch(chat.url, { headers: { Host: "any.example" } })).status, 200);
 });
 
 test("second_tab_of_a_session_takes_over", async () => {
@@ -350,7 +465,8 @@ test("bad_command_line_ends_with_one_line", async () => {
   const taken = new URL(chat.url).host;
   for (const [options, code, reason] of [
     [["--listen", taken], 1, /--listen/], [["--listen", "nonsense"], 2, /127\.0\.0\.1:8080/], [["--listen"], 2, /--help/],
-    [["--frobnicate"], 2, /--frobnicate.*--help/], [["stray"], 2, /stray.*--help/],
+    [["--origin", "chat.example"], 2, /https:\/\/chat\.example.*--help/], [["--allow-host", "http://a"], 2, /chat\.example.*--help/],
+    [["--allow-host"], 2, /--help/], [["--frobnicate"], 2, /--frobnicate.*--help/], [["stray"], 2, /stray.*--help/],
   ]) {
     const started = program(...options);
     assert.deepEqual(await started.ended, { code, signal: null }, options.join(" "));
