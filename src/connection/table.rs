@@ -20,6 +20,9 @@ use crate::net::Transport;
 pub(crate) struct Table {
     pub(crate) slots: Slots,
     pub(crate) books: Books,
+    /// Slots that hold a further address of an attempt in the client role, and no connection of
+    /// their own.
+    pub(crate) rivals: usize,
 }
 
 /// What is known of all connections together.
@@ -62,7 +65,12 @@ impl Table {
             lane: Lane::new(),
             exchanges: 0,
         };
-        Table { slots: Slots::new(), books }
+        Table { slots: Slots::new(), books, rivals: 0 }
+    }
+
+    /// Returns the number of connections: a slot of a rival counts as none.
+    pub(crate) fn connections(&self) -> usize {
+        self.slots.len() - self.rivals
     }
 
     /// Lends the connection in a slot.

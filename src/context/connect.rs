@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use super::context::Context;
 use crate::connection::{
-    Attempt, AttemptState, ConnId, Exchange, Flags, Lease, OptionsId, Phase, Progress, Terms,
-    UNCOUNTED, ZoneId, ticks,
+    Attempt, AttemptState, ConnId, Exchange, Flags, Lease, OptionsId, Phase, Progress, UNCOUNTED,
+    ZoneId, ticks,
 };
-use crate::http1::{Extensions, Version};
 use crate::net::Transport;
 use crate::websocket::{ClientHandshake, CloseCode, Key, Url};
 
@@ -165,6 +164,10 @@ impl Context {
     /// Another thread looks the name up, and wakes the loop. A server in a loop of the program's
     /// own needs a waker for this, lent with [`Server::remote`](crate::Server::remote).
     ///
+    /// A name may have up to 16 addresses. IPv6 and IPv4 alternate, and each address has a head
+    /// start of 250 ms before the next (RFC 8305). The first TCP connection that stands is the
+    /// WebSocket's, and the others are closed.
+    ///
     /// With 16.7 million connections open there is no room for another. Then the returned name
     /// names nothing, and no callback follows.
     ///
@@ -177,6 +180,8 @@ impl Context {
         let Some(mut at) = self.table.lease(slot) else { return ConnId::NOBODY };
         at.connection.zone = zone.index;
         at.connection.options = at.books.number_of(connect.options);
+        // The lifetime of the default options does not bound an attempt with options of its own.
+        at.arm(ticks(connect.timeout));
         // A failed attempt is reported through `close`, too.
         at.connection.flags.insert(Flags::CLIENT | Flags::OWES_CLOSE);
         let id = at.connection.id;
@@ -206,13 +211,7 @@ fn begin_attempt(at: &mut Lease<'_>, handshake: ClientHandshake, key: Key, sourc
         source,
         state: AttemptState::Resolving,
     };
-    let exchange = Exchange {
-        head: Vec::new(),
-        extensions: Extensions::new(),
-        entry: usize::MAX,
-        terms: Terms { version: Version::Http11, head_only: false, keep_alive: false },
-        progress: Progress::Connecting(Box::new(attempt)),
-    };
+    let exchange = Exchange::of_client(Progress::Connecting(Box::new(attempt)));
     at.held().exchange = Some(Box::new(exchange));
 }
 

@@ -8,7 +8,9 @@ mod first_read;
 mod listener;
 mod memory;
 mod outcome;
+mod race_order;
 mod resolve;
+mod scripted;
 mod transport;
 
 pub(crate) use acceptor::{AcceptOutcome, Acceptor, turn_away};
@@ -18,4 +20,5 @@ pub use listener::Listener;
 pub use memory::{Memory, MemoryPeer};
 pub(crate) use outcome::{Read, Wrote};
 pub(crate) use resolve::{Lookup, Resolver};
+pub(crate) use scripted::Scripted;
 pub use transport::{Readiness, Transport};

@@ -16,7 +16,7 @@ use crate::context::{Accepted, Connect};
 use crate::http1::{
     Extensions, HeadLimits, HeaderSlots, Request, ResponseHead, Scan, scan_response,
 };
-use crate::net::{Lookup, Readiness, Resolver, Transport, dial};
+use crate::net::{Lookup, Readiness, Resolver, Transport};
 use crate::outbox::Kind;
 use crate::server::Handler;
 use crate::websocket::{CloseCode, State};
@@ -44,9 +44,7 @@ impl Server {
         };
         let token = TokenKind::Connection(slot).token(self.number);
         let mut transport = transport.into();
-        if let Some(registry) = &self.registry {
-            transport.register(registry, token)?;
-        }
+        transport.register(self.registry.as_ref(), token)?;
         let id = self.context.connect(zone, connect);
         if let Some(connection) = self.context.table.slots.at_mut(id.slot()) {
             connection.transport = transport;
@@ -61,12 +59,14 @@ impl Server {
     /// Begins the attempts of this turn, and goes on with attempts whose name has been looked up.
     #[inline]
     pub(super) fn run_connects(&mut self) {
-        if !self.context.work.connecting.is_empty() || self.resolver.is_some() {
+        let work = &self.context.work;
+        if !(work.connecting.is_empty() && work.racing.is_empty()) || self.resolver.is_some() {
             self.go_on_connecting();
         }
     }
 
     fn go_on_connecting(&mut self) {
+        self.go_on_racing();
         for id in std::mem::take(&mut self.context.work.connecting) {
             if self.compose(id) {
                 self.look_up(id);
@@ -89,6 +89,12 @@ impl Server {
     fn look_up(&mut self, id: ConnId) {
         let Some(attempt) = self.attempt(id) else { return };
         let host = attempt.handshake.url().host().to_owned();
+        if let Some(scripted) = &self.scripted {
+            return match scripted.look_up(&host) {
+                Ok(addresses) => self.resolved(id, &addresses),
+                Err(unresolved) => self.failed(id.slot(), unresolved.as_str()),
+            };
+        }
         let remote = self.remote.clone();
         let resolver = self.resolver.get_or_insert_with(|| Resolver::new(move || remote.wake()));
         match resolver.resolve(id.to_bits(), &host) {
@@ -99,7 +105,7 @@ impl Server {
     }
 
     /// Returns the attempt of an exchange, while it lasts.
-    fn attempt(&mut self, id: ConnId) -> Option<&mut Attempt> {
+    pub(super) fn attempt(&mut self, id: ConnId) -> Option<&mut Attempt> {
         self.context.table.live(id).filter(|live| live.phase == Phase::Connecting)?;
         self.attempt_at(id.slot())
     }
@@ -117,49 +123,25 @@ impl Server {
         let port = attempt.handshake.url().port();
         attempt.addresses = addresses.iter().map(|&ip| SocketAddr::new(ip, port)).collect();
         attempt.state = AttemptState::Dialing;
-        self.try_next(id.slot(), "the name has no address");
-    }
-
-    /// Connects to the next address. With none left, the last failure is the attempt's.
-    fn try_next(&mut self, slot: u32, failure: &str) {
-        let next = self.attempt_at(slot).and_then(|attempt| attempt.addresses.pop_front());
-        let Some(address) = next else { return self.failed(slot, failure) };
-        if let Err(error) = self.start(slot, address) {
-            self.try_next(slot, &error.to_string());
-        }
-    }
-
-    fn start(&mut self, slot: u32, address: SocketAddr) -> io::Result<()> {
-        let source = self.attempt_at(slot).and_then(|attempt| attempt.source);
-        let Some(registry) = &self.registry else {
-            return Err(io::Error::other("a detached server opens no socket: use connect_over"));
-        };
-        let socket = dial(address, source)?;
-        socket.set_nodelay(true)?;
-        let mut transport = Transport::Tcp(socket);
-        transport.register(registry, TokenKind::Connection(slot).token(self.number))?;
-        if let Some(connection) = self.context.table.slots.at_mut(slot) {
-            connection.transport = transport;
-            // The flag concerned the last address.
-            connection.flags.remove(Flags::READ_CLOSED);
-        }
-        Ok(())
+        self.dial_next(id, "the name has no address");
     }
 
     /// Handles the readiness of an attempt's socket.
     pub(super) fn attempt_ready(&mut self, slot: u32, readiness: Readiness) {
+        if let Some(id) = self.rival_of(slot) {
+            return self.rival_ready(slot, id);
+        }
         let Some(state) = self.attempt_at(slot).map(|attempt| attempt.state) else { return };
         if state == AttemptState::Dialing {
-            let Some(connection) = self.context.table.slots.at(slot) else { return };
-            match connection.transport.is_connected() {
-                Ok(true) => self.request_upgrade(slot),
-                Ok(false) => return,
-                Err(error) => return self.try_next(slot, &error.to_string()),
-            }
-        }
-        if readiness.readable || readiness.read_closed {
+            self.own_socket_ready(slot, readiness);
+        } else if readiness.readable || readiness.read_closed {
             self.read(slot);
         }
+    }
+
+    /// Goes on once the socket is connected.
+    pub(super) fn connected(&mut self, slot: u32) {
+        self.request_upgrade(slot);
     }
 
     /// Makes our half of the handshake. For one that may not be sent, no name is looked up and no
@@ -274,15 +256,16 @@ impl Server {
         self.failed(slot, "not open in time");
     }
 
-    /// Removes an attempt from the list of those that wait for a name.
+    /// Removes an attempt from the list of those that wait for a name, and closes its rivals.
     pub(super) fn forget(&mut self, id: ConnId, attempt: &Attempt) {
+        self.end_race(id);
         if let Some(resolver) = &mut self.resolver {
             resolver.forget(id.to_bits(), attempt.handshake.url().host());
         }
     }
 
     /// Ends an attempt that failed. `close` reports the reason to the handler.
-    fn failed(&mut self, slot: u32, reason: &str) {
+    pub(super) fn failed(&mut self, slot: u32, reason: &str) {
         self.context.table.with(slot, |at| {
             at.record_close(CloseCode::ABNORMAL, reason, false);
             at.mark_gone();

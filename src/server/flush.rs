@@ -213,6 +213,7 @@ impl Server {
                 self.tell(slot, |handler, conn| handler.cancelled(conn));
             }
             Progress::Connecting(attempt) => self.forget(id, attempt),
+            Progress::Rival(_) => self.context.table.rivals -= 1,
             Progress::Body(_) | Progress::Discard(_) => {}
         }
     }

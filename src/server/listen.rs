@@ -140,7 +140,7 @@ impl Server {
     /// Takes in a connection, if there is room for it.
     // Both limits are checked here; `turn_away` sends the 503 or the 429.
     fn admit(&mut self, socket: TcpStream) -> Option<u32> {
-        if self.context.table.slots.len() >= self.limits.connections {
+        if self.context.table.connections() >= self.limits.connections {
             self.context.table.books.stats.turned_away += 1;
             turn_away(socket, NO_ROOM);
             return None;
@@ -193,9 +193,8 @@ impl Server {
         let Some(slot) = self.context.table.slots.vacant() else {
             return Err(Error::other("16.7 million connections are open already"));
         };
-        if let Some(registry) = &self.registry {
-            transport.register(registry, TokenKind::Connection(slot).token(self.number))?;
-        }
+        let token = TokenKind::Connection(slot).token(self.number);
+        transport.register(self.registry.as_ref(), token)?;
         let first_byte_timeout = self.context.table.books.options[0].first_byte_timeout;
         let first = (Phase::Idle, first_byte_timeout);
         self.context.table.insert(slot, transport, address, first);

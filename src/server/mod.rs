@@ -10,7 +10,7 @@
 //! | where is a ping answered, and a message handed over | `frames` |
 //! | where does a deadline end a connection | `deadlines` |
 //! | where are output, timers and ends handled | `flush` |
-//! | where is a WebSocket opened in the client role | `dialing` |
+//! | where is a WebSocket opened in the client role | `dialing`, `racing` |
 
 mod addresses;
 mod buffer_pool;
@@ -25,6 +25,8 @@ mod handler;
 mod head_calls;
 mod input;
 mod listen;
+mod race;
+mod racing;
 mod readiness;
 mod reply;
 mod request;

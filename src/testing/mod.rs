@@ -34,6 +34,7 @@
 //! | send bytes that no client would | [`World::write`], [`World::read`] |
 //! | see what a single turn does | [`World::push`], [`World::turn`], [`World::peer`] |
 //! | let the server be the client | [`World::dial`], [`World::accept`] |
+//! | test what calls `Context::connect` | [`World::host`], [`World::dialled`] |
 //!
 //! # Turns
 //! Nothing happens by itself. Each method by which a client sends or receives, except `push`, lets
@@ -54,8 +55,8 @@
 //! # What is not simulated
 //! - Sockets: `listen`, accepting and its limits, addresses of peers, and the system's buffers. A
 //!   window says how many bytes a client takes; each write within it succeeds at once.
-//! - Names and outgoing connections: [`Context::connect`](crate::Context::connect) fails.
-//!   [`World::dial`] opens a WebSocket over memory instead.
+//! - Names and outgoing connections: [`Context::connect`](crate::Context::connect) fails, unless
+//!   [`World::host`] gives a name its addresses. [`World::dial`] needs no name.
 //! - Other threads: a [`Remote`](crate::Remote) needs the waker of a loop.
 //!
 //! Methods panic where a test has gone wrong, at the line of the test, and say what to do.
@@ -66,7 +67,7 @@ mod connections;
 mod dial;
 mod events;
 mod fetch;
-
+mod network;
 mod received;
 mod request;
 mod socket;
