@@ -112,7 +112,7 @@ mod websocket;
 pub use http;
 pub use mio;
 
-pub use connection::{Backpressure, ConnId, Options, OptionsId, Rate, Stats, ZoneId};
+pub use connection::{Backpressure, ConnId, Declined, Options, OptionsId, Rate, Stats, ZoneId};
 pub use context::{
     Accepted, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, EventStream, Remote, Reply,
     Stream, TimerId, Upgrade,

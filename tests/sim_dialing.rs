@@ -172,6 +172,8 @@ fn client_refuses_every_answer_that_is_not_right() {
                     sim.send(client, bytes);
                 }
             }
+            // A body without a length has a second to arrive.
+            sim.advance(millis(1_250));
             assert_eq!(log.take_all(), [(id, format!("close 1006 {:?}", rejection.as_str()))]);
             assert!(
                 sim.is_gone(client) && sim.receive(client).is_empty(),

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
+use super::declined::Declining;
 use crate::websocket::{ClientHandshake, Key};
 
 /// One attempt under way.
@@ -15,6 +16,8 @@ pub(crate) struct Attempt {
     pub(crate) addresses: VecDeque<SocketAddr>,
     pub(crate) source: Option<IpAddr>,
     pub(crate) state: AttemptState,
+    /// A response that does not open the WebSocket, while its body arrives.
+    pub(crate) declining: Option<Box<Declining>>,
 }
 
 /// How far an attempt has come.

@@ -159,7 +159,8 @@ impl Context {
     ///
     /// The zone's handler gets `open` and the callbacks of a WebSocket, or `close` alone if the
     /// attempt fails. Both come after the current callback has returned. A handler may try again
-    /// from `close`.
+    /// from `close`. If the server answered in HTTP, [`Close::declined`](crate::Close::declined)
+    /// has the status, the headers and the beginning of the body.
     ///
     /// Another thread looks the name up, and wakes the loop. A server in a loop of the program's
     /// own needs a waker for this, lent with [`Server::remote`](crate::Server::remote).
@@ -210,6 +211,7 @@ fn begin_attempt(at: &mut Lease<'_>, handshake: ClientHandshake, key: Key, sourc
         addresses: VecDeque::new(),
         source,
         state: AttemptState::Resolving,
+        declining: None,
     };
     let exchange = Exchange::of_client(Progress::Connecting(Box::new(attempt)));
     at.held().exchange = Some(Box::new(exchange));

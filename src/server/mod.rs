@@ -10,17 +10,19 @@
 //! | where is a ping answered, and a message handed over | `frames` |
 //! | where does a deadline end a connection | `deadlines` |
 //! | where are output, timers and ends handled | `flush` |
-//! | where is a WebSocket opened in the client role | `dialing`, `racing` |
+//! | where is a WebSocket opened in the client role | `dialing`, `racing`, `handshaking` |
 
 mod addresses;
 mod buffer_pool;
 mod deadlines;
+mod declining;
 mod dialing;
 mod draining;
 mod fast_path;
 mod flush;
 mod frames;
 mod handler;
+mod handshaking;
 #[cfg(test)]
 mod head_calls;
 mod input;
