@@ -78,6 +78,7 @@
 //! # Features
 //!
 //! - `deflate`: permessage-deflate (RFC 7692), off until [`Options`] turn it on.
+//! - `idn`: hosts outside ASCII in the URL of a [`Connect`], looked up in their `xn--` form.
 //!
 //! # Where it runs
 //!

@@ -125,7 +125,8 @@
 //!
 //! An event stream whose reader takes nothing for two intervals ends. A taken-over connection has
 //! no deadline but its own timeouts. [`Connect::timeout`](crate::Connect::timeout) is 10 s, from
-//! the name to the open WebSocket. `lifetime` is kept in steps of 16 s, up to 12 days.
+//! the name to the open WebSocket, over all addresses and redirections. `lifetime` is kept in steps
+//! of 16 s, up to 12 days.
 //!
 //! ```
 //! use std::time::Duration;

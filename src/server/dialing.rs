@@ -40,7 +40,7 @@ impl Server {
         }
         self.context.work.connecting.retain(|&other| other != id);
         if self.compose(id) {
-            self.request_upgrade(id.slot());
+            self.connected(id.slot());
         }
         Ok((token, id))
     }
@@ -77,7 +77,7 @@ impl Server {
 
     fn look_up(&mut self, id: ConnId) {
         let Some(attempt) = self.attempt(id) else { return };
-        let host = attempt.handshake.url().host().to_owned();
+        let host = attempt.dialled().0.to_owned();
         if let Some(scripted) = &self.scripted {
             return match scripted.look_up(&host) {
                 Ok(addresses) => self.resolved(id, &addresses),
@@ -109,7 +109,7 @@ impl Server {
 
     fn resolved(&mut self, id: ConnId, addresses: &[IpAddr]) {
         let Some(attempt) = self.attempt(id) else { return };
-        let port = attempt.handshake.url().port();
+        let (_, port) = attempt.dialled();
         attempt.addresses = addresses.iter().map(|&ip| SocketAddr::new(ip, port)).collect();
         attempt.state = AttemptState::Dialing;
         self.dial_next(id, "the name has no address");
@@ -128,16 +128,11 @@ impl Server {
         }
     }
 
-    /// Goes on once the socket is connected.
-    pub(super) fn connected(&mut self, slot: u32) {
-        self.request_upgrade(slot);
-    }
-
     /// Removes an attempt from the list of those that wait for a name, and closes its rivals.
     pub(super) fn forget(&mut self, id: ConnId, attempt: &Attempt) {
         self.end_race(id);
         if let Some(resolver) = &mut self.resolver {
-            resolver.forget(id.to_bits(), attempt.handshake.url().host());
+            resolver.forget(id.to_bits(), attempt.dialled().0);
         }
     }
 

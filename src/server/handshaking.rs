@@ -35,19 +35,34 @@ impl Server {
         true
     }
 
+    /// Goes on once the socket is connected: asks the proxy for a tunnel, or the server.
+    pub(super) fn connected(&mut self, slot: u32) {
+        self.call_back(slot, |server| {
+            let Some(attempt) = server.attempt_at(slot) else { return };
+            let Some(proxy) = &attempt.proxy else { return server.request_upgrade(slot) };
+            let mut head = Vec::new();
+            proxy.encode(attempt.handshake.url(), &mut head);
+            attempt.state = AttemptState::Tunnelling;
+            server.send_head(slot, &head);
+        });
+    }
+
     /// Sends our half of the handshake.
-    pub(super) fn request_upgrade(&mut self, slot: u32) {
+    fn request_upgrade(&mut self, slot: u32) {
         let Some(attempt) = self.attempt_at(slot) else { return };
         attempt.state = AttemptState::Requested;
-        self.call_back(slot, |server| {
-            let Some((mut at, delivery)) = server.context.lease(slot) else { return };
-            let Some(head) = at.held().exchange.as_ref().map(|exchange| exchange.head.clone())
-            else {
-                return;
-            };
+        let held = self.context.table.slots.at(slot).and_then(|at| at.held.as_ref());
+        let head = held.and_then(|held| held.exchange.as_ref()).map(|exchange| &exchange.head);
+        if let Some(head) = head.cloned() {
+            self.send_head(slot, &head);
+        }
+    }
+
+    fn send_head(&mut self, slot: u32, head: &[u8]) {
+        if let Some((mut at, delivery)) = self.context.lease(slot) {
             let output = delivery.output(&mut at);
-            output.push(Kind::Bytes, |own| own.extend_from_slice(&head));
-        });
+            output.push(Kind::Bytes, |own| own.extend_from_slice(head));
+        }
     }
 
     /// Looks for a whole response head, and judges it (RFC 6455 4.1).
@@ -63,7 +78,11 @@ impl Server {
             Scan::Complete(len) => {
                 self.set_scanned(slot, 0);
                 self.judge(slot, &input[..len], &limits);
-                Consumed::More(len)
+                // What follows a redirection came from the last socket.
+                match self.awaits_response(slot) {
+                    true => Consumed::More(len),
+                    false => Consumed::More(input.len()),
+                }
             }
             Scan::Partial(scanned) => {
                 self.set_scanned(slot, scanned);
@@ -85,6 +104,15 @@ impl Server {
             Ok(response) => response,
             Err(error) => return self.failed(slot, error.as_str()),
         };
+        if attempt.state == AttemptState::Tunnelling {
+            return match response.status().is_success() {
+                true => self.request_upgrade(slot),
+                false => self.decline(slot, &response, "the proxy opens no tunnel to the server"),
+            };
+        }
+        if response.status().is_redirection() {
+            return self.redirection(slot, &response);
+        }
         let subprotocol = match attempt.handshake.check(&attempt.key, &response) {
             Ok(subprotocol) => subprotocol.map(str::to_owned),
             Err(error) => return self.decline(slot, &response, error.as_str()),
@@ -94,6 +122,12 @@ impl Server {
             return self.decline(slot, &response, disagreement.as_str());
         }
         self.opened(slot, Accepted { subprotocol });
+    }
+
+    /// Whether an attempt, if the slot has one, has sent a request to its socket.
+    pub(super) fn awaits_response(&mut self, slot: u32) -> bool {
+        use AttemptState::{Dialing, Resolving};
+        self.attempt_at(slot).is_none_or(|attempt| !matches!(attempt.state, Resolving | Dialing))
     }
 
     /// Reads what the server made of our offer (RFC 7692 section 7.1).

@@ -30,6 +30,7 @@ mod listen;
 mod race;
 mod racing;
 mod readiness;
+mod redirecting;
 mod reply;
 mod request;
 mod served;
