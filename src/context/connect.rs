@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::context::Context;
 use crate::connection::{
-    Attempt, AttemptState, ConnId, Exchange, Flags, Lease, OptionsId, Phase, Progress, UNCOUNTED,
-    ZoneId, ticks,
+    Attempt, AttemptState, ConnId, Exchange, Flags, OptionsId, Phase, Progress, UNCOUNTED, ZoneId,
+    ticks,
 };
 use crate::net::Transport;
 use crate::websocket::{ClientHandshake, CloseCode, Key, Proxy, parse_text};
@@ -195,6 +195,24 @@ impl Connect {
         self
     }
 
+    /// Checks whether the request can be sent.
+    ///
+    /// # Errors
+    /// The reason, which every attempt meets again: it is the reason of its
+    /// [`Close`](crate::Close).
+    ///
+    /// ```
+    /// use switchboard::Connect;
+    ///
+    /// assert!(Connect::to("ws://feed.example/").check().is_ok());
+    /// let fault = Connect::to("ws://feed.example/#top").check();
+    /// assert_eq!(fault, Err("the URL has a fragment"));
+    /// ```
+    pub fn check(&self) -> Result<(), &'static str> {
+        let handshake = self.handshake.as_ref().map_err(|reason| *reason)?;
+        handshake.fault().map_or(Ok(()), |fault| Err(fault.as_str()))
+    }
+
     /// Sets the time in which the WebSocket must be open, look-up and handshake included (default
     /// 10 s, rounded up to steps of 250 ms).
     #[must_use]
@@ -322,7 +340,10 @@ impl Context {
 }
 
 #[cfg(feature = "deflate")]
-fn offer_compression(at: &Lease<'_>, handshake: ClientHandshake) -> ClientHandshake {
+fn offer_compression(
+    at: &crate::connection::Lease<'_>,
+    handshake: ClientHandshake,
+) -> ClientHandshake {
     let mut offer = Vec::new();
     crate::websocket::encode_offer(&mut offer, &at.options().deflate);
     handshake.extensions(String::from_utf8_lossy(&offer).into_owned())

@@ -134,6 +134,11 @@ impl ClientHandshake {
         &self.url
     }
 
+    /// Returns the first value that may not be sent.
+    pub(crate) fn fault(&self) -> Option<Unsendable> {
+        self.fault
+    }
+
     /// Appends the request.
     ///
     /// # Errors
