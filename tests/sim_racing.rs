@@ -63,7 +63,7 @@ impl Race {
     }
 }
 
-fn waits(world: &World) -> Option<Duration> {
+fn waits(world: &mut World) -> Option<Duration> {
     world.server.poll_timeout(world.now)
 }
 
@@ -76,7 +76,7 @@ fn families_alternate_every_250_ms_exactly() {
         assert_eq!(race.begun(), [], "after {address}");
         assert_eq!(race.world.stats().connections, 1, "rivals count as nothing");
         if address != "192.0.2.2" {
-            assert_eq!(waits(&race.world), Some(millis(1)));
+            assert_eq!(waits(&mut race.world), Some(millis(1)));
         }
         race.world.advance(millis(1));
     }
@@ -169,7 +169,7 @@ fn one_address_runs_no_race() {
     for addresses in [&["192.0.2.1"][..], &["192.0.2.1", "192.0.2.1"]] {
         let mut race = Race::begin(addresses);
         let only = race.one("192.0.2.1");
-        assert!(waits(&race.world).is_some_and(|wait| wait > seconds(9)));
+        assert!(waits(&mut race.world).is_some_and(|wait| wait > seconds(9)));
         race.world.advance(seconds(5));
         assert_eq!(race.begun(), []);
         race.world.establish(only);
