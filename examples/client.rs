@@ -1,6 +1,9 @@
-//! A WebSocket client that sends the lines of its input, prints the messages that arrive, and
-//! reconnects. The delay doubles from 0.5 s to 30 s; a random part of up to one half is cut off, so
-//! that many clients do not reconnect at once.
+//! A WebSocket client that sends the lines of its input and prints the messages that arrive.
+//!
+//! It reconnects. The delay doubles from 0.5 s to 30 s; a random part of up to one half is cut off,
+//! so that many clients do not reconnect at once. A server's `Retry-After` makes the delay longer.
+//! The client ends with a normal Close (1000), and with a status that a later attempt would meet
+//! again: 4xx but 408, 425 and 429. At the end of its input, it closes once the answers are there.
 //!
 //! `cargo run --example client -- ws://127.0.0.1:9001/`
 //!
@@ -14,6 +17,7 @@
 //!
 //! [dependencies]
 //! switchboard = "0.1"
+//! httpdate = "1"
 //! ```
 
 #[path = "common/output.rs"]
@@ -22,17 +26,20 @@ mod output;
 use std::hash::{BuildHasher, RandomState};
 use std::io::BufRead;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::time::{Duration, Instant, SystemTime};
 
 use output::{print_error, print_line};
 use switchboard::{
-    Close, CloseCode, Conn, ConnId, Connect, Context, Handler, Message, Reactor, Request, ZoneId,
+    Close, CloseCode, Conn, ConnId, Connect, Context, Declined, Handler, Message, Reactor, Request,
+    ZoneId,
 };
 
 const USAGE: &str = "\
 usage: client URL
 
-Sends the lines of its input to a WebSocket, prints the messages that arrive, and reconnects.
+Sends the lines of its input to a WebSocket, prints the messages that arrive, and reconnects. Ends
+with the input, once its lines are answered, and with a normal Close.
 
   URL         where to, such as ws://127.0.0.1:9001/
   -h, --help  this text";
@@ -40,13 +47,31 @@ Sends the lines of its input to a WebSocket, prints the messages that arrive, an
 const SHORTEST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
 
+/// Lines that wait for a connection, or for a server that is slower than the input.
+const LINES: usize = 64;
+/// Bytes on their way beyond which no further line is taken.
+const BUFFERED: usize = 64 << 10;
+/// The payload of the ping behind the last line. Its pong follows the answers to all lines.
+const LAST: &[u8] = b"last line";
+/// The time for that pong, and for answers that come after it.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The silence after which no further answer is expected.
+const SILENCE: Duration = Duration::from_millis(250);
+
 struct Client {
     url: String,
     zone: Option<ZoneId<Client>>,
+    lines: Receiver<String>,
     /// The open connection.
     conn: Option<ConnId>,
     /// The delay before the next attempt.
     delay: Duration,
+    /// When the last answers must be there, once all lines were sent.
+    ends_at: Option<Instant>,
+    /// Whether the pong behind the last line has arrived.
+    is_answered: bool,
+    /// Why the client ends without success.
+    fault: Option<String>,
 }
 
 impl Client {
@@ -56,14 +81,46 @@ impl Client {
         }
     }
 
-    fn reconnect_later(&mut self, cx: &mut Context) {
+    fn reconnect_later(&mut self, cx: &mut Context, at_least: Duration) {
         let Some(zone) = self.zone else { return };
         // The keys of a fresh hasher are random enough for a delay.
         let part = 0.5 + 0.5 * (RandomState::new().hash_one(0) as f64 / u64::MAX as f64);
-        let delay = self.delay.mul_f64(part);
+        let delay = self.delay.mul_f64(part).max(at_least);
         print_error(format_args!("trying again in {:.1} s", delay.as_secs_f64()));
         self.delay = (self.delay * 2).min(LONGEST);
         cx.after(zone, delay, |client: &mut Client, cx| client.connect(cx));
+    }
+
+    /// Sends the lines that wait, as far as the server takes them.
+    fn send_lines(&mut self, cx: &mut Context) {
+        let Some(mut conn) = self.conn.and_then(|id| cx.conn(id)) else { return };
+        while self.ends_at.is_none() {
+            if conn.buffered() > BUFFERED {
+                return conn.want_writable();
+            }
+            match self.lines.try_recv() {
+                Ok(line) => conn.send(&line),
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => {
+                    conn.ping(LAST);
+                    conn.set_timeout(Some(PATIENCE));
+                    self.ends_at = Some(conn.context().now() + PATIENCE);
+                }
+            }
+        }
+    }
+
+    /// Waits for a further answer to the last lines, within `PATIENCE` in all.
+    fn await_answers(&self, conn: &mut Conn<'_>) {
+        if let Some(ends_at) = self.ends_at.filter(|_| self.is_answered) {
+            let left = ends_at.saturating_duration_since(conn.context().now());
+            conn.set_timeout(Some(SILENCE.min(left)));
+        }
+    }
+
+    fn end(&mut self, cx: &mut Context, fault: Option<String>) {
+        self.fault = fault;
+        cx.drain(CloseCode::NORMAL, Duration::from_secs(2));
     }
 }
 
@@ -72,23 +129,64 @@ impl Handler for Client {
         print_error(format_args!("connected to {}{}", request.host(), request.target()));
         self.conn = Some(conn.id());
         self.delay = SHORTEST;
+        self.send_lines(conn.context());
     }
 
-    fn message(&mut self, _conn: &mut Conn<'_>, message: Message<'_>) {
+    fn message(&mut self, conn: &mut Conn<'_>, message: Message<'_>) {
         match message {
             Message::Text(text) => print_line(text),
             Message::Binary(bytes) => print_line(format_args!("({} bytes)", bytes.len())),
         }
+        self.await_answers(conn);
+    }
+
+    fn pong(&mut self, conn: &mut Conn<'_>, payload: &[u8]) {
+        if payload == LAST && self.ends_at.is_some() {
+            self.is_answered = true;
+            self.await_answers(conn);
+        }
+    }
+
+    fn writable(&mut self, conn: &mut Conn<'_>) {
+        self.send_lines(conn.context());
+    }
+
+    fn timeout(&mut self, conn: &mut Conn<'_>) {
+        conn.close(CloseCode::NORMAL, "");
     }
 
     /// Called at the end of every attempt: after `open`, or instead of it.
     fn close(&mut self, conn: &mut Conn<'_>, close: Close<'_>) {
-        print_error(format_args!("not connected: {} {}", close.code.as_u16(), close.reason));
-        self.conn = None;
-        if close.code != CloseCode::NORMAL {
-            self.reconnect_later(conn.context());
+        let was_open = self.conn.take().is_some();
+        if close.code == CloseCode::NORMAL {
+            return self.end(conn.context(), None);
         }
+        let status = close.declined.map(|declined| format!(": {}", declined.status()));
+        let (code, status) = (close.code.as_u16(), status.unwrap_or_default());
+        let told = format!("not connected: {code} {}{status}", close.reason);
+        if was_open && self.ends_at.is_some() || close.declined.is_some_and(is_final) {
+            return self.end(conn.context(), Some(told));
+        }
+        print_error(&told);
+        let at_least = close.declined.and_then(retry_after).unwrap_or_default();
+        self.reconnect_later(conn.context(), at_least);
     }
+}
+
+/// Whether a later attempt would meet the same status.
+fn is_final(declined: &Declined) -> bool {
+    let status = declined.status();
+    status.is_client_error() && !matches!(status.as_u16(), 408 | 425 | 429)
+}
+
+/// The delay that a server asks for, in seconds or as a date (RFC 9110 10.2.3).
+fn retry_after(declined: &Declined) -> Option<Duration> {
+    let value = declined.header("retry-after")?;
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    date.duration_since(SystemTime::now()).ok()
 }
 
 fn main() -> ExitCode {
@@ -97,14 +195,21 @@ fn main() -> ExitCode {
         print_line(USAGE);
         return ExitCode::SUCCESS;
     }
-    let (Some(url), None) =
-        (arguments.next().filter(|url| url.starts_with("ws://")), arguments.next())
-    else {
+    let (Some(url), None) = (arguments.next(), arguments.next()) else {
         print_error("client: give one URL, such as ws://127.0.0.1:9001/; try --help");
         return ExitCode::from(2);
     };
+    // An attempt that cannot be made is no use to repeat.
+    if let Err(fault) = Connect::to(&url).check() {
+        print_error(format_args!("client: {fault}"));
+        return ExitCode::from(2);
+    }
     match run(url) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(fault)) => {
+            print_error(format_args!("client: {fault}"));
+            ExitCode::FAILURE
+        }
         Err(error) => {
             print_error(format_args!("client: {error}"));
             ExitCode::FAILURE
@@ -112,10 +217,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(url: String) -> std::io::Result<()> {
+fn run(url: String) -> std::io::Result<Option<String>> {
     let mut reactor = Reactor::new()?;
+    let (sender, lines) = sync_channel(LINES);
+    let client = Client {
+        url,
+        zone: None,
+        lines,
+        conn: None,
+        delay: SHORTEST,
+        ends_at: None,
+        is_answered: false,
+        fault: None,
+    };
     // No request reaches this zone, because the server does not listen.
-    let zone = reactor.server.zone("/", Client { url, zone: None, conn: None, delay: SHORTEST });
+    let zone = reactor.server.zone("/", client);
     reactor.server.with(zone, Instant::now(), |client, cx| {
         client.zone = Some(zone);
         client.connect(cx);
@@ -123,17 +239,17 @@ fn run(url: String) -> std::io::Result<()> {
     let remote = reactor.remote();
     // Reading the terminal blocks, so a thread of its own does that.
     std::thread::spawn(move || {
+        // A queue that is full has a call already, and that call finds the line.
+        let wake = || remote.call(zone, |client: &mut Client, cx| client.send_lines(cx));
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            let queued = remote.call(zone, move |client: &mut Client, cx| match client.conn {
-                Some(id) => cx.send(id, &line),
-                None => print_error("not connected: not said"),
-            });
-            if queued.is_err() {
+            if sender.send(line).is_err() {
                 return;
             }
+            let _ = wake();
         }
-        // The end of the input ends the program, with a Close frame.
-        let _ = remote.drain(CloseCode::NORMAL, Duration::from_secs(2));
+        drop(sender);
+        let _ = wake();
     });
-    reactor.run()
+    reactor.run()?;
+    Ok(reactor.server.with(zone, Instant::now(), |client, _cx| client.fault.take()))
 }

@@ -85,6 +85,7 @@
 //! # Features
 //!
 //! - `deflate`: permessage-deflate (RFC 7692). [`Options`] turn it on; by default it is off.
+//! - `idn`: hosts outside ASCII in the URL of a [`Connect`], looked up in their `xn--` form.
 //!
 //! # Where it runs
 //!
@@ -119,7 +120,7 @@ mod websocket;
 pub use http;
 pub use mio;
 
-pub use connection::{Backpressure, ConnId, Options, OptionsId, Rate, Stats, ZoneId};
+pub use connection::{Backpressure, ConnId, Declined, Options, OptionsId, Rate, Stats, ZoneId};
 pub use context::{
     Accepted, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, EventStream, Remote, Reply,
     Stream, TimerId, Upgrade,

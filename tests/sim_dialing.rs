@@ -203,6 +203,8 @@ fn client_refuses_every_answer_that_is_not_right() {
                     sim.send(client, bytes);
                 }
             }
+            // A body without a length has a second to arrive.
+            sim.advance(millis(1_250));
             assert_eq!(log.take_all(), [(id, format!("close 1006 {:?}", rejection.as_str()))]);
             assert!(
                 sim.is_gone(client) && sim.receive(client).is_empty(),
@@ -219,8 +221,18 @@ fn client_hears_what_it_may_not_ask_by_close() {
     let rows = [
         (Connect::to("http://127.0.0.1/"), "the URL does not begin with ws:// or wss://"),
         (Connect::to("ws://example.com/#a"), "the URL has a fragment"),
-        (Connect::to("ws://user@example.com/"), "the URL has user information"),
-        (Connect::to("wss://example.com/"), "wss needs TLS, which is not there yet"),
+        (
+            Connect::to("ws://us er@example.com/"),
+            "the user or password in the URL has a character that must be percent-encoded",
+        ),
+        (
+            Connect::to("wss://example.com/"),
+            "wss needs TLS: build switchboard with the feature `tls`",
+        ),
+        (
+            Connect::to("ws://example.com/").proxy("socks5://example.com"),
+            "a proxy whose URL does not begin with http://",
+        ),
         (
             Connect::to("ws://127.0.0.1/").header("Host", "b"),
             "a header that is the handshake's own",

@@ -3,13 +3,14 @@
 
 mod common;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use common::dialling::answer_to;
 use common::frames::plain;
 use common::wire::{PATIENCE, Running, Wire};
 use common::{Log, Recorder};
+use socket2::{Domain, Socket, Type};
 use switchboard::{
     Close, CloseCode, Conn, ConnId, Connect, Context, Handler, Message, Reactor, ZoneId,
 };
@@ -94,6 +95,42 @@ fn client_talks_to_an_address_and_to_localhost() {
             dialler.cx().conn(id).and_then(|conn| conn.peer_addr()) == Some(server.address),
             "{host}"
         );
+        dialler.close(id);
+    }
+}
+
+/// A listener at an address of its own whose queue is full: the kernel answers no further SYN.
+fn full_listener(address: SocketAddr) -> (Socket, Vec<Socket>) {
+    let socket = |family| Socket::new(family, Type::STREAM, None).unwrap();
+    let listener = socket(Domain::for_address(address));
+    listener.bind(&address.into()).unwrap();
+    listener.listen(0).unwrap();
+    let waits = |_| {
+        let client = socket(Domain::for_address(address));
+        client.set_nonblocking(true).unwrap();
+        let _in_progress = client.connect(&address.into());
+        client
+    };
+    (listener, (0..4).map(waits).collect())
+}
+
+/// RFC 8305: `localhost` has two addresses, and nothing answers at the first.
+#[test]
+fn client_does_not_wait_for_an_address_that_does_not_answer() {
+    let server = Running::echo();
+    let port = server.address.port();
+    let _silent = full_listener(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port));
+    let mut dialler = Dialler::new();
+    for _ in 0..2 {
+        let start = Instant::now();
+        let connect = Connect::to(&format!("ws://localhost:{port}/room"));
+        let id = dialler.connect(connect.timeout(PATIENCE));
+        assert_eq!(dialler.next(), "open /room");
+        assert!(start.elapsed() >= Duration::from_millis(250), "the first address has its time");
+        assert_eq!(dialler.cx().stats().connections, 1, "the rival was moved, not added");
+        assert_eq!(dialler.cx().conn(id).and_then(|conn| conn.peer_addr()), Some(server.address));
+        dialler.assert_echoes(id, "hello");
+        dialler.assert_echoes(id, &"x".repeat(300_000));
         dialler.close(id);
     }
 }

@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::websocket::{ClientHandshake, Key};
+use super::declined::Declining;
+use crate::websocket::{ClientHandshake, Key, Proxy};
 
 /// One attempt under way.
 #[derive(Debug)]
@@ -15,6 +16,21 @@ pub(crate) struct Attempt {
     pub(crate) addresses: VecDeque<SocketAddr>,
     pub(crate) source: Option<IpAddr>,
     pub(crate) state: AttemptState,
+    /// The redirections that may still be followed; `None` if none is wanted.
+    pub(crate) redirects: Option<u8>,
+    pub(crate) proxy: Option<Box<Proxy>>,
+    /// A response that does not open the WebSocket, while its body arrives.
+    pub(crate) declining: Option<Box<Declining>>,
+}
+
+impl Attempt {
+    /// The host and the port that the socket goes to: the proxy's, or the server's.
+    pub(crate) fn dialled(&self) -> (&str, u16) {
+        match &self.proxy {
+            Some(proxy) => (proxy.host(), proxy.port()),
+            None => (self.handshake.url().host(), self.handshake.url().port()),
+        }
+    }
 }
 
 /// How far an attempt has come.
@@ -24,6 +40,8 @@ pub(crate) enum AttemptState {
     Resolving,
     /// The socket is being connected.
     Dialing,
+    /// The proxy has been asked for a tunnel.
+    Tunnelling,
     /// The request has been sent.
     Requested,
 }

@@ -20,7 +20,8 @@ impl Lease<'_> {
         }
         let held = self.held();
         if held.close_record.is_none() {
-            held.close_record = Some(CloseRecord { code, reason: reason.into(), by_peer });
+            held.close_record =
+                Some(CloseRecord { code, reason: reason.into(), by_peer, declined: None });
         }
         self.books.work.ended.push(self.connection);
     }

@@ -3,6 +3,7 @@
 //! This file calls no handler.
 
 use super::attempt::Attempt;
+use super::id::ConnId;
 use crate::http1::{BodyLength, Chunked, Extensions, Framing, Request, RequestError, Version};
 
 /// The facts of a request that decide the form of its response.
@@ -38,6 +39,19 @@ pub(crate) struct Exchange {
     pub(crate) progress: Progress,
 }
 
+impl Exchange {
+    /// Begins an exchange in the client role, whose request is not made yet.
+    pub(crate) fn of_client(progress: Progress) -> Exchange {
+        Exchange {
+            head: Vec::new(),
+            extensions: Extensions::new(),
+            entry: usize::MAX,
+            terms: Terms { version: Version::Http11, head_only: false, keep_alive: false },
+            progress,
+        }
+    }
+}
+
 /// The part of an exchange that is still to come.
 #[derive(Debug)]
 pub(crate) enum Progress {
@@ -49,6 +63,8 @@ pub(crate) enum Progress {
     Owed,
     /// The response to a handshake of this program, in the client role.
     Connecting(Box<Attempt>),
+    /// A socket to a further address of this attempt, until one of them is connected.
+    Rival(ConnId),
     /// A response body that a handler makes piece by piece (`Reply::Stream`).
     Stream(Framing),
 }

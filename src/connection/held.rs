@@ -4,6 +4,7 @@
 
 #[cfg(feature = "deflate")]
 use super::contexts::Contexts;
+use super::declined::Declined;
 use super::exchange::Exchange;
 use crate::outbox::Outbox;
 use crate::websocket::{Assembly, CloseCode};
@@ -33,6 +34,8 @@ pub(crate) struct CloseRecord {
     pub(crate) code: CloseCode,
     pub(crate) reason: Box<str>,
     pub(crate) by_peer: bool,
+    /// The response that ended an attempt in the client role.
+    pub(crate) declined: Option<Box<Declined>>,
 }
 
 impl Held {

@@ -21,6 +21,9 @@ use crate::net::Transport;
 pub(crate) struct Table {
     pub(crate) slots: Slots,
     pub(crate) books: Books,
+    /// Slots that hold a further address of an attempt in the client role, and no connection of
+    /// their own.
+    pub(crate) rivals: usize,
 }
 
 /// What is known of all connections together.
@@ -66,12 +69,12 @@ impl Table {
             turned_away: 0,
             exchanges: 0,
         };
-        Table { slots: Slots::new(), books }
+        Table { slots: Slots::new(), books, rivals: 0 }
     }
 
-    /// Counts the connections, without those that were turned away.
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len() - self.books.turned_away
+    /// Counts the connections, without rivals and without those that were turned away.
+    pub(crate) fn connections(&self) -> usize {
+        self.slots.len() - self.rivals - self.books.turned_away
     }
 
     /// Lends the connection in a slot.

@@ -54,13 +54,15 @@ pub(crate) struct ContextWork {
     pub(crate) answered: Vec<(ConnId, Answer)>,
     pub(crate) calls: VecDeque<(u16, Call)>,
     pub(crate) connecting: Vec<ConnId>,
+    /// Attempts one of whose addresses is connected, or whose next address is due.
+    pub(crate) racing: Vec<ConnId>,
 }
 
 impl ContextWork {
     /// Whether no list has an entry. A list that is not named here does not compile.
     pub(crate) fn is_empty(&self) -> bool {
-        let ContextWork { answered, calls, connecting } = self;
-        answered.is_empty() && calls.is_empty() && connecting.is_empty()
+        let ContextWork { answered, calls, connecting, racing } = self;
+        answered.is_empty() && calls.is_empty() && connecting.is_empty() && racing.is_empty()
     }
 }
 
@@ -269,7 +271,7 @@ impl Context {
     /// Returns the server's counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats { connections: self.table.len(), ..self.table.books.stats }
+        Stats { connections: self.table.connections(), ..self.table.books.stats }
     }
 
     /// Returns an instant in the future, even for a duration that no clock can hold.

@@ -1,6 +1,7 @@
 //! Two plain values that callbacks receive: a piece of a message, and the end of an exchange. This
 //! file does not know when a callback is made.
 
+use crate::connection::Declined;
 use crate::websocket::{CloseCode, Message};
 
 /// A piece of a message, for [`Handler::chunk`](crate::Handler::chunk). A WebSocket whose options
@@ -78,4 +79,7 @@ pub struct Close<'a> {
     /// Whether the peer began the closing handshake. False where the connection broke or just
     /// ended.
     pub by_peer: bool,
+    /// The response that ended an attempt of [`Context::connect`](crate::Context::connect), if the
+    /// server or a proxy answered in HTTP.
+    pub declined: Option<&'a Declined>,
 }

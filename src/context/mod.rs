@@ -18,6 +18,7 @@ mod topics;
 
 pub use conn::Conn;
 pub use conn_map::ConnMap;
+pub(crate) use connect::NEEDS_TLS;
 pub use connect::{Accepted, Connect};
 pub(crate) use context::Answer;
 pub use context::Context;

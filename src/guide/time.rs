@@ -161,7 +161,8 @@
 //! An event stream whose reader takes nothing ends within one interval and `write_timeout`. A
 //! taken-over connection has no deadline but its own timeouts.
 //! [`Connect::timeout`](crate::Connect::timeout) is 10 s, counted from the name lookup until the
-//! WebSocket is open. `lifetime` is kept in steps of 16 s, up to 12 days.
+//! WebSocket is open, over all addresses and redirections. `lifetime` is kept in steps of 16 s, up
+//! to 12 days.
 //!
 //! A peer may vanish without a FIN: a cable is cut, a phone loses its network. Only missing
 //! acknowledgements show it. A ping finds a WebSocket that has vanished. An event stream gets no

@@ -4,6 +4,8 @@
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use mio::Token;
+
 use super::outcome::Read;
 
 /// The server's end of an in-memory connection.
@@ -52,6 +54,10 @@ struct Pipe {
     server_ended: bool,
     server_gone: bool,
     broken: Option<ErrorKind>,
+    /// The handshake of a scripted network is not over.
+    connecting: bool,
+    /// The name under which a scripted network reports readiness.
+    token: Option<Token>,
 }
 
 fn lock(pipe: &Mutex<Pipe>) -> MutexGuard<'_, Pipe> {
@@ -71,6 +77,8 @@ impl Memory {
             server_ended: false,
             server_gone: false,
             broken: None,
+            connecting: false,
+            token: None,
         }));
         (Memory { pipe: Arc::clone(&pipe) }, MemoryPeer { pipe })
     }
@@ -120,6 +128,21 @@ impl Memory {
             }
         }
         Ok(written)
+    }
+
+    /// Has the connection wait for [`MemoryPeer::establish`].
+    pub(crate) fn connect(&mut self) {
+        lock(&self.pipe).connecting = true;
+    }
+
+    /// Whether the handshake is over; the error of one that failed.
+    pub(crate) fn is_connected(&self) -> io::Result<bool> {
+        let pipe = lock(&self.pipe);
+        pipe.broken.map_or(Ok(!pipe.connecting), |kind| Err(kind.into()))
+    }
+
+    pub(crate) fn set_token(&mut self, token: Token) {
+        lock(&self.pipe).token = Some(token);
     }
 
     pub(crate) fn is_broken(&self) -> bool {
@@ -172,6 +195,30 @@ impl MemoryPeer {
     /// Breaks the connection: every later read and write of the server fails with this error.
     pub fn fail(&mut self, kind: ErrorKind) {
         lock(&self.pipe).broken = Some(kind);
+    }
+
+    /// Ends the TCP handshake of a connection that the server has begun. No turn runs; see
+    /// [`World::establish`](crate::testing::World::establish).
+    ///
+    /// ```
+    /// use switchboard::{Connect, Readiness};
+    /// # let mut world = switchboard::testing::World::new();
+    /// # let zone = world.server.websocket("/", |_, _| {});
+    /// world.host("feed.example", &["192.0.2.1"]);
+    /// world.context().connect(zone, Connect::to("ws://feed.example/"));
+    /// let [(_, far)] = world.dialled()[..] else { panic!("one connection") };
+    /// world.peer(far).establish();
+    /// let token = world.token(far);
+    /// world.server.ready(token, Readiness::WRITABLE, world.now);
+    /// assert!(world.peer(far).receive().starts_with(b"GET / HTTP/1.1\r\n"));
+    /// ```
+    pub fn establish(&mut self) {
+        lock(&self.pipe).connecting = false;
+    }
+
+    /// Returns the token that the server registered the connection with, if it has registered it.
+    pub(crate) fn token(&self) -> Option<Token> {
+        lock(&self.pipe).token
     }
 
     /// Whether the server has ended its side, by a shutdown or by dropping the connection.

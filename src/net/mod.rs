@@ -9,7 +9,9 @@ mod listener;
 mod memory;
 mod network;
 mod outcome;
+mod race_order;
 mod resolve;
+mod scripted;
 mod transport;
 
 pub(crate) use acceptor::{AcceptOutcome, Acceptor, turn_away};
@@ -20,4 +22,5 @@ pub use memory::{Memory, MemoryPeer};
 pub(crate) use network::Network;
 pub(crate) use outcome::{Read, Wrote};
 pub(crate) use resolve::{Lookup, Resolver};
+pub(crate) use scripted::Scripted;
 pub use transport::{Readiness, Transport};

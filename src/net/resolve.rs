@@ -8,11 +8,13 @@ use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
 use std::sync::{Arc, Weak};
 use std::thread;
 
+use super::race_order::race_order;
+
 /// Names that may wait for the thread. Any number of connections to one name count once.
 const CAPACITY: usize = 256;
 
-/// Addresses kept of one name. A client tries one after the other.
-const MAX_ADDRESSES: usize = 16;
+/// Addresses of one name that are read from the system.
+const MAX_FOUND: usize = 256;
 
 /// Why a name has no address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,7 +53,7 @@ pub(crate) enum Lookup {
     Pending,
 }
 
-/// The addresses of one name, at least one, in the system's order of preference, and the ids that
+/// The addresses of one name, at least one, in the order in which they are tried, and the ids that
 /// wait for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
@@ -59,7 +61,7 @@ pub(crate) struct Answer {
     pub(crate) addresses: Found,
 }
 
-type Found = Result<Vec<IpAddr>, Unresolved>;
+pub(super) type Found = Result<Vec<IpAddr>, Unresolved>;
 
 /// Finds the addresses of a name, and may block.
 type LookUp = Arc<dyn Fn(&str) -> Found + Send + Sync>;
@@ -164,7 +166,7 @@ impl fmt::Debug for Resolver {
 
 /// The addresses of hosts that need no resolver: addresses, and `localhost`, which is always this
 /// machine (RFC 6761 section 6.3).
-fn known(host: &str) -> Option<Vec<IpAddr>> {
+pub(super) fn known(host: &str) -> Option<Vec<IpAddr>> {
     if let Ok(address) = host.parse() {
         return Some(vec![address]);
     }
@@ -195,7 +197,7 @@ fn serve(
         if wanted.strong_count() == 0 {
             continue;
         }
-        let addresses = look_up(&name);
+        let addresses = look_up(&name).map(race_order);
         if answers.send((name, addresses)).is_err() {
             return;
         }
@@ -205,12 +207,7 @@ fn serve(
 
 fn ask_the_system(name: &str) -> Found {
     let found = (name, 0).to_socket_addrs().map_err(|_| Unresolved::NotFound)?;
-    let mut addresses = Vec::new();
-    for address in found.map(|address| address.ip()) {
-        if addresses.len() < MAX_ADDRESSES && !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
+    let addresses: Vec<IpAddr> = found.map(|address| address.ip()).take(MAX_FOUND).collect();
     if addresses.is_empty() { Err(Unresolved::NotFound) } else { Ok(addresses) }
 }
 
@@ -222,7 +219,9 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
-    use super::{Answer, CAPACITY, Found, Lookup, Resolver, Unresolved, ask_the_system};
+    use super::{
+        Answer, CAPACITY, Found, Lookup, Resolver, Unresolved, ask_the_system, race_order,
+    };
 
     /// A resolver whose thread asks the test: `queries` receives a name, `answers` sends its
     /// addresses.
@@ -346,7 +345,7 @@ mod tests {
     fn resolver_asks_the_system() {
         let found = ask_the_system("localhost").unwrap();
         assert!(!found.is_empty() && found.iter().all(IpAddr::is_loopback), "{found:?}");
-        assert_eq!(ask_the_system("127.0.0.1"), Ok(vec![ADDRESS]));
+        assert_eq!(ask_the_system("127.0.0.1").map(race_order), Ok(vec![ADDRESS]));
         for name in ["", "a\0b"] {
             assert_eq!(ask_the_system(name), Err(Unresolved::NotFound), "{name:?}");
         }

@@ -166,7 +166,8 @@ impl Transport {
     pub(crate) fn is_connected(&self) -> io::Result<bool> {
         let socket = match self {
             Transport::Tcp(socket) => socket,
-            Transport::Unix(_) | Transport::Memory(_) => return Ok(true),
+            Transport::Unix(_) => return Ok(true),
+            Transport::Memory(memory) => return memory.is_connected(),
             Transport::Unconnected => return Ok(false),
         };
         if let Some(error) = socket.take_error()? {
@@ -188,12 +189,32 @@ impl Transport {
     }
 
     /// Registers for both directions, once: with edge-triggered events the interest never changes.
-    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    /// Without a registry, only a transport over memory notes its token.
+    pub(crate) fn register(&mut self, registry: Option<&Registry>, token: Token) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
-        match self {
-            Transport::Tcp(socket) => registry.register(socket, token, interest),
-            Transport::Unix(socket) => registry.register(socket, token, interest),
-            Transport::Memory(_) | Transport::Unconnected => Ok(()),
+        match (self, registry) {
+            (Transport::Tcp(socket), Some(registry)) => registry.register(socket, token, interest),
+            (Transport::Unix(socket), Some(registry)) => registry.register(socket, token, interest),
+            (Transport::Memory(memory), _) => {
+                memory.set_token(token);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives a registered transport another token. What the transport is ready for is reported
+    /// again.
+    pub(crate) fn move_to(&mut self, registry: Option<&Registry>, token: Token) -> io::Result<()> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        match (self, registry) {
+            (Transport::Tcp(socket), Some(registry)) => {
+                registry.reregister(socket, token, interest)
+            }
+            (Transport::Unix(socket), Some(registry)) => {
+                registry.reregister(socket, token, interest)
+            }
+            (other, _) => other.register(registry, token),
         }
     }
 }

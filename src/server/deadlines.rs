@@ -152,7 +152,9 @@ impl Server {
         let (progress, wanted) = match &mut exchange.progress {
             Progress::Body(incoming) => (incoming.progress(), true),
             Progress::Discard(incoming) => (incoming.progress(), false),
-            Progress::Owed | Progress::Connecting(_) | Progress::Stream(_) => (0, false),
+            Progress::Owed | Progress::Connecting(_) | Progress::Rival(_) | Progress::Stream(_) => {
+                (0, false)
+            }
         };
         if progress >= min {
             return at.rearm();

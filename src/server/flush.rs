@@ -5,7 +5,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use super::server::{LARGE_PER_TURN, Server};
-use crate::connection::{Flags, Phase, Progress, TURNED_AWAY, UNCOUNTED};
+use crate::connection::{CloseRecord, Flags, Phase, Progress, TURNED_AWAY, UNCOUNTED};
 use crate::context::{Close, Context, RemoteCall};
 use crate::websocket::CloseCode;
 
@@ -208,10 +208,10 @@ impl Server {
         }
         at.connection.flags.remove(Flags::OWES_CLOSE);
         let close = match &record {
-            Some(record) => {
-                Close { code: record.code, reason: &record.reason, by_peer: record.by_peer }
+            Some(CloseRecord { code, reason, by_peer, declined }) => {
+                Close { code: *code, reason, by_peer: *by_peer, declined: declined.as_deref() }
             }
-            None => Close { code: CloseCode::ABNORMAL, reason: "", by_peer: false },
+            None => Close { code: CloseCode::ABNORMAL, reason: "", by_peer: false, declined: None },
         };
         self.tell(slot, |handler, conn| handler.close(conn, close));
         self.context.end_exchange(slot);
@@ -223,12 +223,16 @@ impl Server {
         let Some(at) = self.context.table.lease(slot) else { return };
         let id = at.connection.id;
         let exchange = at.connection.held.as_mut().and_then(|held| held.exchange.take());
-        let Some(exchange) = exchange else { return };
-        match &exchange.progress {
+        let Some(mut exchange) = exchange else { return };
+        match &mut exchange.progress {
             Progress::Owed | Progress::Stream(_) => {
                 self.tell(slot, |handler, conn| handler.cancelled(conn));
             }
-            Progress::Connecting(attempt) => self.forget(id, attempt),
+            Progress::Connecting(attempt) => {
+                self.forget(id, attempt);
+                self.record_declined(slot, attempt);
+            }
+            Progress::Rival(_) => self.context.table.rivals -= 1,
             Progress::Body(_) | Progress::Discard(_) => {}
         }
     }

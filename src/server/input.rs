@@ -75,6 +75,11 @@ impl Server {
         let Some(at) = self.context.table.lease(slot) else { return };
         at.connection.flags.remove(Flags::UNREAD);
         let flags = at.connection.flags;
+        // A redirected attempt may be dialling: the list concerned the last socket.
+        if at.connection.phase == Phase::Connecting && !self.awaits_response(slot) {
+            return;
+        }
+        let Some(at) = self.context.table.lease(slot) else { return };
         if at.connection.phase == Phase::Taken
             && flags.has(Flags::RELEASED)
             && !flags.has(Flags::GONE)

@@ -209,7 +209,7 @@ impl Server {
     // Both limits are checked here; `turn_away` sends the 503 or the 429. The refusal of a request
     // is the business of `request`.
     fn admit(&mut self, socket: TcpStream) -> Option<u32> {
-        if self.context.table.len() >= self.limits.connections {
+        if self.context.table.connections() >= self.limits.connections {
             let reason = "as many connections as max_connections allows";
             self.turn_away(socket, StatusCode::SERVICE_UNAVAILABLE, reason, NO_ROOM);
             return None;
@@ -294,9 +294,8 @@ impl Server {
         let Some(slot) = self.context.table.slots.vacant() else {
             return Err(Error::other("16.7 million connections are open already"));
         };
-        if let Some(registry) = &self.registry {
-            transport.register(registry, TokenKind::Connection(slot).token(self.number))?;
-        }
+        let token = TokenKind::Connection(slot).token(self.number);
+        transport.register(self.registry.as_ref(), token)?;
         let first_byte_timeout = self.context.table.books.options[0].first_byte_timeout;
         let first = (Phase::Idle, first_byte_timeout);
         self.context.table.insert(slot, transport, address, first);

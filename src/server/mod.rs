@@ -12,18 +12,20 @@
 //! | where does a deadline end a connection | `deadlines` |
 //! | where is an observer told what is refused | `observing` |
 //! | where are output, timers and ends handled | `flush` |
-//! | where is a WebSocket opened in the client role | `dialing` |
+//! | where is a WebSocket opened in the client role | `dialing`, `racing`, `handshaking` |
 
 mod addresses;
 mod admission;
 mod buffer_pool;
 mod deadlines;
+mod declining;
 mod dialing;
 mod draining;
 mod fast_path;
 mod flush;
 mod frames;
 mod handler;
+mod handshaking;
 #[cfg(test)]
 mod head_calls;
 mod hosts;
@@ -31,7 +33,10 @@ mod input;
 mod listen;
 mod observer;
 mod observing;
+mod race;
+mod racing;
 mod readiness;
+mod redirecting;
 mod reply;
 mod request;
 mod served;

@@ -279,7 +279,9 @@ impl Server {
                 incoming.forget();
                 (true, taken)
             }
-            Progress::Owed | Progress::Connecting(_) | Progress::Stream(_) => return all,
+            Progress::Owed | Progress::Connecting(_) | Progress::Rival(_) | Progress::Stream(_) => {
+                return all;
+            }
         };
         if let Ok((used, false)) = taken {
             return Consumed::More(used);

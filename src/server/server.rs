@@ -1,7 +1,7 @@
 //! The server: zones, connections and limits. A loop passes readiness and time in. The server never
 //! waits, so it fits into any loop.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,12 +14,13 @@ use super::buffer_pool::BufferPool;
 use super::handler::{Handler, Messages, Requests};
 use super::hosts::Hosts;
 use super::observer::Observer;
+use super::race::Race;
 use super::served::Served;
 use super::zones::{Zone, Zones};
-use crate::connection::{Options, SLOTS, ZoneId};
+use crate::connection::{ConnId, Options, SLOTS, ZoneId};
 use crate::context::{Conn, Context, Remote, Reply};
 use crate::http1::Request;
-use crate::net::{Acceptor, Resolver};
+use crate::net::{Acceptor, Resolver, Scripted};
 use crate::websocket::{Batch, CloseCode, Message};
 
 /// Zones, their handlers and their connections, without a loop of its own.
@@ -91,6 +92,10 @@ pub struct Server {
     pub(super) remote: Remote,
     pub(super) resolver: Option<Resolver>,
     pub(super) observer: Option<Box<Observer>>,
+    /// Attempts in the client role with more than one address.
+    pub(super) races: HashMap<ConnId, Race>,
+    /// Names and sockets of a simulation.
+    pub(crate) scripted: Option<Scripted>,
 }
 
 /// Buffers that the server lends to the connection that is being handled.
@@ -180,6 +185,8 @@ impl Server {
             remote: Remote::new(),
             resolver: None,
             observer: None,
+            races: HashMap::new(),
+            scripted: None,
         }
     }
 

@@ -90,12 +90,24 @@ impl Link {
         self.news.writable |= bytes > 0;
     }
 
+    /// Ends the handshake of a connection that the server has begun.
+    pub(super) fn establish(&mut self) {
+        self.peer.establish();
+        self.news.writable = true;
+    }
+
     pub(super) fn set_manual(&mut self) {
         self.is_manual = true;
     }
 
     /// What the server is to be told, once.
     pub(super) fn news(&mut self) -> Option<Readiness> {
+        // A connection that moves to another slot is reported again, as the kernel does.
+        if let Some(token) = self.peer.token().filter(|&token| token != self.token) {
+            self.token = token;
+            self.news.writable = true;
+            self.news.readable = true;
+        }
         let news = std::mem::take(&mut self.news);
         (news != Readiness::default() && !self.peer.is_gone()).then_some(news)
     }

@@ -34,6 +34,7 @@
 //! | send bytes that no client would send | [`World::write`], [`World::read`] |
 //! | see what a single turn does | [`World::push`], [`World::turn`], [`World::peer`] |
 //! | let the server be the client | [`World::dial`], [`World::accept`] |
+//! | test what calls `Context::connect` | [`World::host`], [`World::dialled`] |
 //!
 //! # Turns
 //! Nothing happens between two calls. Each method by which a client sends or receives, except
@@ -55,8 +56,8 @@
 //! - Sockets: `listen`, accepting and its limits, addresses of peers, and the system's buffers. A
 //!   window is the number of bytes that a client takes; each write within the window succeeds at
 //!   once.
-//! - Names and outgoing connections: [`Context::connect`](crate::Context::connect) fails.
-//!   [`World::dial`] opens a WebSocket over memory instead.
+//! - Names and outgoing connections: [`Context::connect`](crate::Context::connect) fails, unless
+//!   [`World::host`] gives a name its addresses. [`World::dial`] needs no name.
 //! - Other threads: a [`Remote`](crate::Remote) needs the waker of a loop.
 //!
 //! If a test goes wrong, a method panics at the line of the test, and the text says what to do.
@@ -67,7 +68,7 @@ mod connections;
 mod dial;
 mod events;
 mod fetch;
-
+mod network;
 mod received;
 mod request;
 mod socket;

@@ -46,13 +46,15 @@ use crate::http1::{is_token, is_value_byte};
 /// assert_eq!(input, b"frames");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ClientHandshake {
     url: Url,
     pub(super) subprotocols: Vec<Cow<'static, str>>,
     pub(super) extensions: Cow<'static, str>,
     /// `Origin` and added headers, as lines of the request, each with its CRLF.
     lines: Vec<u8>,
+    /// The value of `Authorization`, unless `lines` has one.
+    authorization: Option<String>,
     fault: Option<Unsendable>,
 }
 
@@ -65,6 +67,7 @@ impl ClientHandshake {
             subprotocols: Vec::new(),
             extensions: Cow::Borrowed(""),
             lines: Vec::new(),
+            authorization: None,
             fault: None,
         }
     }
@@ -134,6 +137,11 @@ impl ClientHandshake {
         &self.url
     }
 
+    /// Returns the first value that may not be sent.
+    pub(crate) fn fault(&self) -> Option<Unsendable> {
+        self.fault
+    }
+
     /// Appends the request.
     ///
     /// # Errors
@@ -155,9 +163,44 @@ impl ClientHandshake {
         out.extend_from_slice(b"Sec-WebSocket-Key: ");
         out.extend_from_slice(key.as_bytes());
         out.extend_from_slice(b"\r\n");
+        if let Some(value) = &self.authorization
+            && !self.names().any(|name| name.eq_ignore_ascii_case(b"authorization"))
+        {
+            for part in ["Authorization: ", value, "\r\n"] {
+                out.extend_from_slice(part.as_bytes());
+            }
+        }
         out.extend_from_slice(&self.lines);
         out.extend_from_slice(b"\r\n");
         Ok(())
+    }
+
+    /// Sets the value of `Authorization`, unless the header is added by itself.
+    pub(crate) fn authorization(mut self, value: Option<String>) -> ClientHandshake {
+        self.authorization = value;
+        self
+    }
+
+    /// Asks at another URL. Credentials go to the same scheme, host and port only.
+    pub(crate) fn redirect(&mut self, url: Url) {
+        let origin = |url: &Url| (url.is_secure(), url.host().to_owned(), url.port());
+        if origin(&url) != origin(&self.url) {
+            self.authorization = None;
+            let lines = std::mem::take(&mut self.lines);
+            let kept = lines.split_inclusive(|&byte| byte == b'\n').filter(|line| {
+                const CREDENTIALS: [&[u8]; 3] =
+                    [b"authorization", b"cookie", b"proxy-authorization"];
+                let name = name_of(line);
+                !CREDENTIALS.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+            });
+            self.lines = kept.flatten().copied().collect();
+        }
+        self.url = url;
+    }
+
+    /// The names of the added headers.
+    fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.lines.split_inclusive(|&byte| byte == b'\n').map(name_of)
     }
 
     fn line(mut self, name: &str, value: &str) -> ClientHandshake {
@@ -172,6 +215,23 @@ impl ClientHandshake {
         self.fault.get_or_insert(fault);
         self
     }
+}
+
+/// Shows the names of headers, and no value: a value may be a secret.
+impl fmt::Debug for ClientHandshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.names().map(String::from_utf8_lossy).collect();
+        f.debug_struct("ClientHandshake")
+            .field("url", &self.url)
+            .field("subprotocols", &self.subprotocols)
+            .field("extensions", &self.extensions)
+            .field("headers", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+fn name_of(line: &[u8]) -> &[u8] {
+    line.split(|&byte| byte == b':').next().unwrap_or_default()
 }
 
 /// Whether the handshake writes this header itself, or the header would give the request a body.

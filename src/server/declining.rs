@@ -1,0 +1,59 @@
+//! The end of an attempt whose server answered in HTTP: the response goes to the handler with
+//! `close`. This file does not know what was wrong with the response.
+
+use super::server::Server;
+use crate::connection::{Attempt, CloseRecord, Declining, NEVER, ticks};
+use crate::http1::ResponseHead;
+use crate::websocket::CloseCode;
+
+/// The time that the body of a response may take, within the attempt's deadline.
+const BODY_TIME: std::time::Duration = std::time::Duration::from_secs(1);
+
+impl Server {
+    /// Fails an attempt with the response that did not open it, once the body has arrived.
+    pub(super) fn decline(&mut self, slot: u32, response: &ResponseHead<'_>, reason: &'static str) {
+        let Some(attempt) = self.attempt_at(slot) else { return };
+        attempt.declining = Some(Box::new(Declining::new(response, reason)));
+        self.context.table.with(slot, |at| {
+            let deadline = at.books.clock.deadline(ticks(BODY_TIME));
+            at.set_deadline(deadline.min(at.connection.deadline));
+        });
+        self.declined_body(slot, &[]);
+    }
+
+    /// Takes bytes that follow the head of a response that does not open the WebSocket.
+    pub(super) fn declined_body(&mut self, slot: u32, input: &[u8]) {
+        let declining = self.attempt_at(slot).and_then(|attempt| attempt.declining.as_mut());
+        let Some(declining) = declining else { return };
+        declining.take(input);
+        if declining.is_done() {
+            self.context.table.with(slot, |at| at.mark_gone());
+        }
+    }
+
+    /// Ends an attempt at its own deadline, or at that of the body of its response.
+    pub(super) fn not_opened_in_time(&mut self, slot: u32) {
+        self.context.table.with(slot, |at| at.set_deadline(NEVER));
+        match self.attempt_at(slot).is_some_and(|attempt| attempt.declining.is_some()) {
+            // `flush` finds the response in the attempt.
+            true => {
+                self.context.table.with(slot, |at| at.mark_gone());
+            }
+            false => self.failed(slot, "not open in time"),
+        }
+    }
+
+    /// Records the response of an attempt that is over, unless its end has another reason.
+    pub(super) fn record_declined(&mut self, slot: u32, attempt: &mut Attempt) {
+        let Some(declining) = attempt.declining.take() else { return };
+        let Declining { declined, reason, .. } = *declining;
+        self.context.table.with(slot, |at| {
+            at.held().close_record.get_or_insert_with(|| CloseRecord {
+                code: CloseCode::ABNORMAL,
+                reason: reason.into(),
+                by_peer: false,
+                declined: Some(Box::new(declined)),
+            });
+        });
+    }
+}
