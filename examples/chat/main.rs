@@ -18,13 +18,19 @@
 //! lexopt = "0.3"
 //! serde = { version = "1", features = ["derive"] }
 //! serde_json = "1"
+//! unicode-normalization = "0.1"
+//! unicode-script = "0.5"
+//! unicode-security = "0.1"
 //! ```
 
 mod chat;
 mod members;
+mod names;
 mod page;
 mod protocol;
 mod room;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Display;
 use std::io::{self, Write};

@@ -192,7 +192,7 @@ test("nickname_of_somebody_else_is_refused", async () => {
   const other = await open("#names");
   await other.getByLabel("Your nickname").fill("aDA");
   await other.getByRole("button", { name: "Connect me" }).click();
-  await eventually(async () => (await other.locator("#wrong").textContent()).includes("is here as “aDA” already"), "a reason is given");
+  await eventually(async () => (await other.locator("#wrong").textContent()).includes("is here as “Ada” already"), "a reason is given");
   await enter(other, "Ada the Second");
   await status(other, "Connected");
 });
