@@ -173,7 +173,7 @@ fn valid_text(text: &str) -> Result<String, Fault> {
     let text: String =
         text.trim().chars().filter(|&c| !c.is_control() || c == '\n' || c == '\t').collect();
     if names::is_blank(&text) {
-        return Err(Fault::new("text", "A message has something that can be seen."));
+        return Err(Fault::new("text", "A message has at least one character that can be seen."));
     }
     if text.chars().count() > MAX_TEXT {
         return Err(Fault::new("text", format!("A message has at most {MAX_TEXT} characters.")));

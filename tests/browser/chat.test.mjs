@@ -1,8 +1,10 @@
-// The example chat in a real browser: what it does. How it looks and feels is in look.test.mjs.
+// The example chat in a real browser: what it does. How it looks and feels is in look.test.mjs,
+// what people write in words.test.mjs.
 
 import assert from "node:assert/strict";
 import { get } from "node:http";
 import "./look.test.mjs";
+import "./words.test.mjs";
 import {
   SCREENSHOTS, bare, chat, complaints, enter, eventually, messages, open, openIn, people, program, run, say, sees,
   status, systemLines, test, visitor,
