@@ -11,7 +11,8 @@ use switchboard::{
 };
 
 use super::members::{Member, Members};
-use super::protocol::{Command, Event, Fault, Person, RoomLine, Said, encode, valid_room};
+use super::names::mixed_scripts;
+use super::protocol::{Command, Event, Fault, RoomLine, Said, encode, valid_room};
 use super::room::{self, Room};
 
 /// Where the chat stands: the WebSocket of the page, and `/events/<room>` for an `EventSource`.
@@ -80,7 +81,11 @@ impl Chat {
             ));
         };
         match Command::parse(text)? {
-            Command::Join { nick, room, session } => self.join(conn, nick, room, session),
+            Command::Join { nick, room, session, secret } => {
+                let scripts = mixed_scripts(&nick);
+                let typing = false;
+                self.join(conn, Member { who: 0, nick, scripts, room, session, secret, typing })
+            }
             Command::Say { text, mark } => self.say(conn, text, mark),
             Command::Typing { on } => self.typing(conn, on),
             Command::Ping => {
@@ -90,43 +95,46 @@ impl Chat {
         }
     }
 
-    fn join(
-        &mut self,
-        conn: &mut Conn<'_>,
-        nick: String,
-        room: String,
-        session: String,
-    ) -> Result<(), Fault> {
+    /// Lets a newcomer in, whose `who` is not known yet.
+    fn join(&mut self, conn: &mut Conn<'_>, mut member: Member) -> Result<(), Fault> {
         let id = conn.id();
         // The page's connection before this one, if the server has not yet heard of its end.
-        let ghost = self.members.with_session(&session).filter(|&ghost| ghost != id);
-        let holder = self.members.with_nick(&nick);
-        if holder.is_some_and(|holder| holder != id && Some(holder) != ghost) {
+        let ghost = self.members.with_session(&member.session);
+        let holder = self.members.with_nick(&member.nick);
+        let is_own = |holder: ConnId| {
+            let owner = self.members.get(holder).map_or("", |owner| &owner.secret);
+            holder == id || Some(holder) == ghost || (!owner.is_empty() && owner == member.secret)
+        };
+        if let Some(holder) = holder.filter(|&holder| !is_own(holder)) {
+            let holder = self.members.get(holder).map_or("", |holder| &holder.nick);
             return Err(Fault::new(
                 "nick_taken",
-                format!("Somebody is here as “{nick}” already. Choose another nickname."),
+                format!("Somebody is here as “{holder}” already. Choose another nickname."),
             ));
         }
-        self.open_room(&room)?;
+        self.open_room(&member.room)?;
 
         let mut who = None;
-        for old in [Some(id), ghost].into_iter().flatten() {
-            if let Some(member) = self.members.get(old) {
-                let stays = member.room == room && member.nick == nick;
-                who = who.or(stays.then_some(member.who));
-                self.leave(conn, old, stays);
+        for old in [Some(id), ghost, holder].into_iter().flatten() {
+            let Some(before) = self.members.get(old) else {
+                continue;
+            };
+            let stays = before.room == member.room && before.nick == member.nick;
+            who = who.or(stays.then_some(before.who));
+            self.leave(conn, old, stays);
+            if old != id
+                && let Some(mut old) = conn.context().conn(old)
+            {
+                old.send(encode(&Event::Replaced).as_str());
+                old.close(CloseCode::NORMAL, "went on in another connection");
             }
         }
-        if let Some(mut ghost) = ghost.and_then(|ghost| conn.context().conn(ghost)) {
-            ghost.send(encode(&Event::Replaced).as_str());
-            ghost.close(CloseCode::NORMAL, "went on in another connection");
-        }
         let is_new = who.is_none();
-        let who = who.unwrap_or_else(|| {
+        member.who = who.unwrap_or_else(|| {
             self.last_who += 1;
             self.last_who
         });
-        self.enter(conn, Member { who, nick, room, session, typing: false }, is_new);
+        self.enter(conn, member, is_new);
         Ok(())
     }
 
@@ -162,7 +170,8 @@ impl Chat {
         conn.subscribe(&room.topic);
         conn.subscribe(&room.presence);
         if is_new {
-            let joined = Event::Joined { who: member.who, nick: &member.nick };
+            let joined =
+                Event::Joined { who: member.who, nick: &member.nick, scripts: &member.scripts };
             conn.publish_to_others(&room.presence, encode(&joined).as_str());
         }
         self.members.insert(id, member);
@@ -185,9 +194,7 @@ impl Chat {
             who: member.who,
             nick: &member.nick,
             room: &member.room,
-            people: people
-                .map(|member| Person { who: member.who, nick: &member.nick, typing: member.typing })
-                .collect(),
+            people: people.map(Member::seen).collect(),
             history: room.said_after(0).collect(),
         };
         conn.send(encode(&welcome).as_str());
@@ -236,6 +243,7 @@ impl Chat {
             at: unix_millis(),
             who: member.who,
             nick: member.nick.clone(),
+            scripts: member.scripts.clone(),
             text,
             mark,
         };

@@ -19,12 +19,16 @@
 //! serde = { version = "1", features = ["derive"] }
 //! serde_json = "1"
 //! signal-hook = "0.4"
+//! unicode-normalization = "0.1"
+//! unicode-script = "0.5"
+//! unicode-security = "0.1"
 //! ```
 
 mod chat;
 #[path = "../common/log.rs"]
 mod log;
 mod members;
+mod names;
 #[path = "../common/output.rs"]
 mod output;
 mod page;
@@ -32,6 +36,8 @@ mod protocol;
 mod room;
 #[path = "../common/signals.rs"]
 mod signals;
+#[cfg(test)]
+mod tests;
 mod why;
 
 use std::fmt::Display;

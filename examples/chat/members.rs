@@ -5,18 +5,32 @@ use std::collections::HashMap;
 
 use switchboard::{ConnId, ConnMap};
 
+use super::names::likeness;
+use super::protocol::Person;
+
 /// Somebody in a room.
 pub struct Member {
     /// What the others know this member by.
     pub who: u64,
     pub nick: String,
+    /// The scripts of a nickname that mixes them; empty for others.
+    pub scripts: String,
     pub room: String,
     /// What the page calls itself, over all its connections; empty if it does not.
     pub session: String,
+    /// What the browser keeps to itself: it owns the nickname. Empty if it has none.
+    pub secret: String,
     pub typing: bool,
 }
 
-/// The members. Nicknames are compared without regard to case.
+impl Member {
+    /// What the others see of this member.
+    pub fn seen(&self) -> Person<'_> {
+        Person { who: self.who, nick: &self.nick, scripts: &self.scripts, typing: self.typing }
+    }
+}
+
+/// The members. Nicknames that look the same are the same.
 pub struct Members {
     by_id: ConnMap<Member>,
     nicks: HashMap<String, ConnId>,
@@ -30,7 +44,7 @@ impl Members {
 
     /// Adds a member whose nickname and session nobody else has.
     pub fn insert(&mut self, id: ConnId, member: Member) {
-        self.nicks.insert(member.nick.to_lowercase(), id);
+        self.nicks.insert(likeness(&member.nick), id);
         if !member.session.is_empty() {
             self.sessions.insert(member.session.clone(), id);
         }
@@ -39,7 +53,7 @@ impl Members {
 
     pub fn remove(&mut self, id: ConnId) -> Option<Member> {
         let member = self.by_id.remove(id)?;
-        self.nicks.remove(&member.nick.to_lowercase());
+        self.nicks.remove(&likeness(&member.nick));
         self.sessions.remove(&member.session);
         Some(member)
     }
@@ -53,7 +67,7 @@ impl Members {
     }
 
     pub fn with_nick(&self, nick: &str) -> Option<ConnId> {
-        self.nicks.get(&nick.to_lowercase()).copied()
+        self.nicks.get(&likeness(nick)).copied()
     }
 
     pub fn with_session(&self, session: &str) -> Option<ConnId> {

@@ -1,15 +1,14 @@
 //! The messages between page and server: one JSON object each, its kind in `type`, with the limits
-//! of every name and text. This file knows no connection, no room and no clock.
+//! of every text. What a name may be is in [`names`]. This file knows no connection, no room and no
+//! clock.
 
 use serde::{Deserialize, Serialize};
 
-/// Longest nickname, in characters.
-pub const MAX_NICK: usize = 24;
-/// Longest room name, in characters.
-pub const MAX_ROOM: usize = 32;
+use super::names;
+
 /// Longest message, in characters.
 pub const MAX_TEXT: usize = 2000;
-/// Longest session or reference that a page may choose for itself, in bytes.
+/// Longest session, secret or mark that a page may choose for itself, in bytes.
 const MAX_MARK: usize = 64;
 
 /// What a page says.
@@ -17,12 +16,15 @@ const MAX_MARK: usize = 64;
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Command {
     /// Enters a room and leaves the last one. An equal `session` takes over from an older
-    /// connection of the same page, which the server may not yet know to be dead.
+    /// connection of the same page, which the server may not yet know to be dead. An equal `secret`
+    /// takes over the nickname: the browser keeps it for all its pages, and no event contains it.
     Join {
         nick: String,
         room: String,
         #[serde(default)]
         session: String,
+        #[serde(default)]
+        secret: String,
     },
     /// Says something in the room. `mark` comes back, so that the page knows its own message.
     Say {
@@ -37,22 +39,24 @@ pub enum Command {
 }
 
 impl Command {
-    /// Reads one message, trimmed and within its limits. A fault is the answer to its sender.
+    /// Reads one message, in its one form and within its limits. A fault is the answer to its
+    /// sender, with the mark of the message wherever one can be read.
     pub fn parse(text: &str) -> Result<Command, Fault> {
+        Command::checked(text).map_err(|fault| fault.about(mark_of(text)))
+    }
+
+    fn checked(text: &str) -> Result<Command, Fault> {
         let command =
             serde_json::from_str(text).map_err(|error| Fault::malformed(&error.to_string()))?;
         Ok(match command {
-            Command::Join { nick, room, session } => Command::Join {
-                nick: valid_nick(&nick)?,
+            Command::Join { nick, room, session, secret } => Command::Join {
+                nick: names::nick(&nick).map_err(|reason| Fault::new("nick", reason))?,
                 room: valid_room(&room)?,
                 session: valid_mark(session)?,
+                secret: valid_mark(secret)?,
             },
             Command::Say { text, mark } => {
-                let mark = valid_mark(mark)?;
-                match valid_text(&text) {
-                    Ok(text) => Command::Say { text, mark },
-                    Err(fault) => return Err(fault.about(mark)),
-                }
+                Command::Say { mark: valid_mark(mark)?, text: valid_text(&text)? }
             }
             other => other,
         })
@@ -75,7 +79,12 @@ pub enum Event<'a> {
         history: Vec<&'a Said>,
     },
     /// Somebody came in.
-    Joined { who: u64, nick: &'a str },
+    Joined {
+        who: u64,
+        nick: &'a str,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        scripts: &'a str,
+    },
     /// Somebody left.
     Left { who: u64, nick: &'a str },
     /// Somebody writes, or stopped.
@@ -96,6 +105,9 @@ pub struct Said {
     pub at: u64,
     pub who: u64,
     pub nick: String,
+    /// As in [`Person`].
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub scripts: String,
     pub text: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub mark: String,
@@ -113,6 +125,9 @@ pub struct RoomLine<'a> {
 pub struct Person<'a> {
     pub who: u64,
     pub nick: &'a str,
+    /// The scripts of a nickname that mixes them, like "Cyrillic and Latin": readers look twice.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub scripts: &'a str,
     pub typing: bool,
 }
 
@@ -149,36 +164,19 @@ pub fn encode(event: &impl Serialize) -> String {
     serde_json::to_string(event).unwrap_or_default()
 }
 
-/// A nickname, trimmed: any script, no controls, nothing that turns or hides the text around it.
-pub fn valid_nick(nick: &str) -> Result<String, Fault> {
-    let nick = nick.trim();
-    if nick.is_empty() || nick.chars().count() > MAX_NICK {
-        return Err(Fault::new("nick", format!("A nickname has 1 to {MAX_NICK} characters.")));
-    }
-    if nick.chars().any(|c| c.is_control() || is_invisible(c)) {
-        return Err(Fault::new("nick", "A nickname has only characters that can be seen."));
-    }
-    Ok(nick.to_owned())
-}
-
-/// Returns a room name in lower case. It is a topic, a path and a fragment, so it has letters,
-/// digits, `-` and `_` only.
+/// Returns a room name in its one form.
 pub fn valid_room(room: &str) -> Result<String, Fault> {
-    let room = room.trim().to_lowercase();
-    if room.is_empty() || room.chars().count() > MAX_ROOM {
-        return Err(Fault::new("room", format!("A room name has 1 to {MAX_ROOM} characters.")));
-    }
-    if !room.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_') {
-        return Err(Fault::new("room", "A room name has only letters, digits, “-” and “_”."));
-    }
-    Ok(room)
+    names::room(room).map_err(|reason| Fault::new("room", reason))
 }
 
 fn valid_text(text: &str) -> Result<String, Fault> {
     let text: String =
         text.trim().chars().filter(|&c| !c.is_control() || c == '\n' || c == '\t').collect();
-    if text.is_empty() || text.chars().count() > MAX_TEXT {
-        return Err(Fault::new("text", format!("A message has 1 to {MAX_TEXT} characters.")));
+    if names::is_blank(&text) {
+        return Err(Fault::new("text", "A message has at least one character that can be seen."));
+    }
+    if text.chars().count() > MAX_TEXT {
+        return Err(Fault::new("text", format!("A message has at most {MAX_TEXT} characters.")));
     }
     Ok(text)
 }
@@ -187,28 +185,26 @@ fn valid_mark(mark: String) -> Result<String, Fault> {
     if mark.len() > MAX_MARK {
         return Err(Fault::new(
             "malformed",
-            format!("A session or mark has at most {MAX_MARK} bytes."),
+            format!("A session, secret or mark has at most {MAX_MARK} bytes."),
         ));
     }
     Ok(mark)
 }
 
-/// Marks of direction, zero-width spaces and line separators. Joiners stay: names in some scripts
-/// need them.
-fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{200b}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-    )
+/// Reads the mark of a message that is no command. It must be JSON, in which half a surrogate pair
+/// may stand.
+fn mark_of(text: &str) -> String {
+    #[derive(Deserialize)]
+    struct Marked {
+        mark: String,
+    }
+    let marked = serde_json::from_str(text).ok().map(|Marked { mark }| mark);
+    marked.filter(|mark| mark.len() <= MAX_MARK).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::names::{MAX_NICK, MAX_ROOM};
     use super::*;
 
     fn code(text: &str) -> &'static str {
@@ -217,8 +213,12 @@ mod tests {
 
     #[test]
     fn protocol_reads_what_a_page_says() {
-        let join =
-            Command::Join { nick: "Ada".into(), room: "über-uns".into(), session: String::new() };
+        let join = Command::Join {
+            nick: "Ada".into(),
+            room: "über-uns".into(),
+            session: String::new(),
+            secret: String::new(),
+        };
         assert_eq!(Command::parse(r#"{"type":"join","nick":" Ada ","room":"Über-Uns"}"#), Ok(join));
         let say = Command::Say { text: "a\nb".into(), mark: "7".into() };
         assert_eq!(
@@ -266,7 +266,5 @@ mod tests {
         ] {
             assert_eq!(code(&format!(r#"{{"type":"say","text":"{text}"}}"#)), expected);
         }
-        assert_eq!(valid_nick("a\u{202e}b").unwrap_err().code, "nick");
-        assert_eq!(valid_nick("a\u{7}b").unwrap_err().code, "nick");
     }
 }

@@ -1,9 +1,11 @@
-// The example chat in a real browser: what it does. How it looks and feels is in look.test.mjs.
+// The example chat in a real browser: what it does. How it looks and feels is in look.test.mjs,
+// what people write in words.test.mjs.
 
 import assert from "node:assert/strict";
 import { createServer, get, request as ask } from "node:http";
 import { connect } from "node:net";
 import "./look.test.mjs";
+import "./words.test.mjs";
 import {
   SCREENSHOTS, bare, chat, complaints, enter, eventually, messages, open, openIn, people, program, run, say, sees,
   status, systemLines, test, visitor,
@@ -307,7 +309,7 @@ test("nickname_of_somebody_else_is_refused", async () => {
   const other = await open("#names");
   await other.getByLabel("Your nickname").fill("aDA");
   await other.getByRole("button", { name: "Connect me" }).click();
-  await eventually(async () => (await other.locator("#wrong").textContent()).includes("is here as “aDA” already"), "a reason is given");
+  await eventually(async () => (await other.locator("#wrong").textContent()).includes("is here as “Ada” already"), "a reason is given");
   await enter(other, "Ada the Second");
   await status(other, "Connected");
 });
