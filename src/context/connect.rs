@@ -2,8 +2,7 @@
 //! This file opens no socket: server/dialing.rs does.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::context::Context;
@@ -44,6 +43,7 @@ pub struct Connect {
     pub(crate) timeout: Duration,
     pub(crate) options: OptionsId,
     pub(crate) source: Option<IpAddr>,
+    pub(crate) addresses: Vec<IpAddr>,
 }
 
 impl Connect {
@@ -61,6 +61,7 @@ impl Connect {
             timeout: Duration::from_secs(10),
             options: OptionsId::default(),
             source: None,
+            addresses: Vec::new(),
         }
     }
 
@@ -120,6 +121,25 @@ impl Connect {
     #[must_use]
     pub fn source(mut self, address: impl Into<IpAddr>) -> Connect {
         self.source = Some(address.into());
+        self
+    }
+
+    /// Sets the server's addresses, which are tried as if the URL's name had resolved to them
+    /// (default: none, and each attempt looks the name up).
+    ///
+    /// The `Host` of the request stays that of the URL. A program that opens very many WebSockets
+    /// to one name resolves it once, and hands the addresses to each.
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    /// use switchboard::Connect;
+    ///
+    /// let connect = Connect::to("ws://feed.example/").addresses([Ipv4Addr::LOCALHOST.into()]);
+    /// assert!(format!("{connect:?}").contains("127.0.0.1"));
+    /// ```
+    #[must_use]
+    pub fn addresses(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Connect {
+        self.addresses = addresses.into_iter().collect();
         self
     }
 }
@@ -184,7 +204,7 @@ impl Context {
         match draining.and(connect.handshake) {
             Ok(handshake) => {
                 let key = Key::from_nonce(self.delivery.keys.nonce());
-                begin_attempt(&mut at, handshake, key, connect.source);
+                begin_attempt(&mut at, handshake, key, (connect.source, connect.addresses));
                 self.work.connecting.push(id);
             }
             Err(reason) => {
@@ -196,13 +216,19 @@ impl Context {
     }
 }
 
-fn begin_attempt(at: &mut Lease<'_>, handshake: ClientHandshake, key: Key, source: Option<IpAddr>) {
+fn begin_attempt(
+    at: &mut Lease<'_>,
+    handshake: ClientHandshake,
+    key: Key,
+    (source, addresses): (Option<IpAddr>, Vec<IpAddr>),
+) {
     #[cfg(feature = "deflate")]
     let handshake = offer_compression(at, handshake);
+    let port = handshake.url().port();
     let attempt = Attempt {
         handshake,
         key,
-        addresses: VecDeque::new(),
+        addresses: addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect(),
         source,
         state: AttemptState::Resolving,
     };

@@ -88,6 +88,10 @@ impl Server {
 
     fn look_up(&mut self, id: ConnId) {
         let Some(attempt) = self.attempt(id) else { return };
+        if !attempt.addresses.is_empty() {
+            let given: Vec<IpAddr> = attempt.addresses.iter().map(SocketAddr::ip).collect();
+            return self.resolved(id, &given);
+        }
         let host = attempt.handshake.url().host().to_owned();
         let remote = self.remote.clone();
         let resolver = self.resolver.get_or_insert_with(|| Resolver::new(move || remote.wake()));
