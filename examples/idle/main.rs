@@ -4,18 +4,25 @@
 //!
 //! `cargo run --release --example idle -- ws://127.0.0.1:9001/ --connections 100000`
 
+mod answers;
+mod asked;
 mod clock;
 mod cpu;
 mod crew;
 mod crowd;
 mod dialling;
+mod ends;
 mod failure;
+mod growth;
 mod help;
+mod invalid;
 mod latency;
 mod limits;
+mod lookup;
 mod measured;
 mod memory;
 mod modes;
+mod notes;
 mod options;
 mod outcome;
 mod plan;
@@ -28,9 +35,11 @@ mod serve;
 mod show;
 mod sockets;
 mod stamp;
+mod start;
 mod talk;
 mod targets;
 mod verdict;
+mod words;
 mod worker;
 
 use std::process::ExitCode;

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use lexopt::{Arg, Parser};
 
+use crate::asked::Asked;
 use crate::stamp;
 use crate::talk::Mode;
 use crate::targets::{self, Target};
@@ -35,6 +36,7 @@ pub struct Options {
     pub size: usize,
     pub active: f64,
     pub sources: Vec<IpAddr>,
+    pub asked: Asked,
     pub workers: Option<u64>,
     pub serve: usize,
     pub serve_idle: f64,
@@ -105,6 +107,7 @@ struct Draft {
     size: Option<usize>,
     active: Option<f64>,
     sources: Vec<IpAddr>,
+    asked: Asked,
     workers: Option<u64>,
     serve: Option<usize>,
     serve_idle: Option<f64>,
@@ -130,6 +133,9 @@ impl Draft {
             "size" => self.size = Some(number(name, parser, 1, LONGEST)?),
             "active" => self.active = Some(share(parser)?),
             "source" => self.sources = list(name, parser, "addresses, such as 10.0.0.7,10.0.0.8")?,
+            "header" => self.asked.add_header(&value(name, parser)?)?,
+            "subprotocol" => self.asked.add_subprotocols(&value(name, parser)?)?,
+            "origin" => self.asked.set_origin(value(name, parser)?)?,
             "workers" => self.workers = Some(number(name, parser, 1, 4096)?),
             "serve" => self.serve = Some(number(name, parser, 1, 4096)?),
             "serve-idle" => self.serve_idle = Some(decimal(name, parser, 0.25, DAY, "seconds")?),
@@ -177,6 +183,7 @@ impl Draft {
             size,
             active: self.active.unwrap_or(1.0),
             sources: self.sources,
+            asked: self.asked,
             workers: self.workers,
             serve,
             serve_idle: self.serve_idle.unwrap_or(120.0),
