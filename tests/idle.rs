@@ -58,6 +58,11 @@ fn harness_refuses_what_it_cannot_do_in_one_line() {
         "--compare",
         "--serve",
         "--pid",
+        "--header",
+        "--subprotocol",
+        "--origin",
+        "memory counts from connection 1,001 on",
+        "fresh server process",
         "Exit code",
     ] {
         assert!(help.table.contains(option), "{option}");

@@ -37,6 +37,8 @@ impl Finding {
 /// Two readings with connections between them.
 #[derive(Clone, Copy, Debug)]
 pub struct Ramp {
+    /// A reading before the first connection, below which memory must not fall.
+    pub baseline: Option<u64>,
     pub before: Option<u64>,
     pub after: Option<u64>,
     /// Connections that came between the readings.
@@ -59,6 +61,9 @@ impl Ramp {
             return Finding::Unknown;
         };
         let few = self.added / self.processes.max(1) < MEASURABLE;
+        if self.added > 0 && self.baseline.is_some_and(|baseline| after + NOISE < baseline) {
+            return Finding::Fell;
+        }
         match before.cmp(&after) {
             _ if self.added == 0 => Finding::Unknown,
             std::cmp::Ordering::Less => Finding::Measured,
@@ -95,15 +100,29 @@ mod tests {
             (None, some, 900, 1, false, Unknown),
             (some, None, 900, 1, false, Unknown),
         ] {
-            let ramp = Ramp { before, after, added, processes, may_be_flat };
-            assert_eq!(ramp.finding(), finding, "{ramp:?}");
+            for baseline in [None, after, Some(0), after.map(|after| after + 900)] {
+                let ramp = Ramp { baseline, before, after, added, processes, may_be_flat };
+                assert_eq!(ramp.finding(), finding, "{ramp:?}");
+            }
         }
+        // It grew in the ramp, after it had fallen further.
+        let (baseline, before, after) = (Some(98 << 20), Some(41 << 20), Some(42 << 20));
+        let (added, processes, may_be_flat) = (900, 1, false);
+        let ramp = Ramp { baseline, before, after, added, processes, may_be_flat };
+        assert_eq!(ramp.finding(), Fell);
+        assert_eq!(Ramp { added: 0, ..ramp }.finding(), Unknown);
     }
 
     #[test]
     fn slope_is_told_whether_or_not_it_is_true() {
-        let ramp =
-            |before, after, added| Ramp { before, after, added, processes: 1, may_be_flat: false };
+        let ramp = |before, after, added| Ramp {
+            baseline: None,
+            before,
+            after,
+            added,
+            processes: 1,
+            may_be_flat: false,
+        };
         assert_eq!(ramp(Some(130_000), Some(50_000), 1000).slope(), Some(-80.0));
         assert_eq!(ramp(Some(50_000), Some(130_000), 1000).slope(), Some(80.0));
         assert_eq!(ramp(Some(50_000), Some(130_000), 0).slope(), None);

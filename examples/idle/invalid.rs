@@ -21,8 +21,7 @@ const MANY: u64 = 100;
 pub fn invalid(outcome: &Outcome) -> Vec<String> {
     let mut rules = Vec::new();
     rules.extend(foreign(outcome));
-    rules.extend(outcome.memory.first().and_then(memory));
-    rules.extend(used(outcome));
+    rules.extend(outcome.memory.first().and_then(memory).or_else(|| used(outcome)));
     rules.extend(too_many_answers(outcome));
     rules.extend(client_was_slow(outcome));
     rules.into_iter().map(|rule| format!("invalid: {rule}")).collect()
@@ -45,8 +44,12 @@ fn foreign(outcome: &Outcome) -> Option<String> {
 /// Whether the server's memory did not grow with its connections.
 fn memory(memory: &Memory) -> Option<String> {
     let is_server = memory.owner == "server" && memory.finding.cannot_be_true();
-    let (slope, before, after) = (memory.slope?, memory.before?, memory.total?);
-    let (from, to) = memory.ramp;
+    let (slope, mut before, after) = (memory.slope?, memory.before?, memory.total?);
+    let (mut from, to) = memory.ramp;
+    if before <= after && memory.finding == Finding::Fell {
+        // It grew at last, and not to what it was before the first connection.
+        (from, before) = (0, memory.baseline?);
+    }
     let grown = match memory.finding {
         Finding::Fell => format!("fell by {}", bytes(before.saturating_sub(after) as f64)),
         _ => "did not grow".to_owned(),

@@ -13,6 +13,7 @@ mod crowd;
 mod dialling;
 mod ends;
 mod failure;
+mod foreign;
 mod growth;
 mod help;
 mod invalid;

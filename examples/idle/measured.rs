@@ -91,10 +91,15 @@ fn kernel_growth(points: &[Point], held: u64) -> Vec<KernelGrowth> {
     let shown = rest.len().min(SHOWN);
     // The last moment is always one of them.
     let moments = (1..=shown).map(|number| rest[number * rest.len() / shown - 1]);
-    let growth = |point: &Point| KernelGrowth {
-        seconds: point.seconds - first.seconds,
-        kernel_bytes: each(point.buffer_bytes as f64 - first.buffer_bytes as f64),
-        unread_bytes: each(point.queued_bytes.unwrap_or(0) as f64),
+    let growth = |point: &Point| {
+        let queued = point.queued_bytes.unwrap_or(0) as f64;
+        // The kernel counts buffers a mebibyte a core at a time, and their bytes at once.
+        let buffers = (point.buffer_bytes as f64 - first.buffer_bytes as f64).max(queued);
+        KernelGrowth {
+            seconds: point.seconds - first.seconds,
+            kernel_bytes: each(buffers),
+            unread_bytes: each(queued),
+        }
     };
     moments.map(growth).collect()
 }
@@ -155,6 +160,11 @@ mod tests {
         let seconds: Vec<f64> = growth.iter().map(|growth| growth.seconds).collect();
         assert_eq!(seconds, [6.0, 12.0, 18.0, 24.0, 30.0]);
         assert_eq!((growth[4].kernel_bytes, growth[4].unread_bytes), (3_000.0, 400.0));
+        let small = [
+            Point { queued_bytes: Some(0), ..Point::default() },
+            Point { queued_bytes: Some(640), ..Point::default() },
+        ];
+        assert_eq!(kernel_growth(&small, 10)[0].kernel_bytes, 64.0, "no less than its bytes");
         for few in 0..4 {
             assert_eq!(kernel_growth(&points[..few], 10).len(), few.saturating_sub(1));
         }

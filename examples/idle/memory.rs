@@ -44,9 +44,10 @@ pub struct Descriptors {
 
 impl Descriptors {
     /// Whether the process had far more descriptors open earlier than it has now: memory that it
-    /// kept from that time serves new connections. A shell may leave room for 256 to any process.
+    /// kept from that time serves new connections. A shell leaves room for 256 to any process, and
+    /// a program may open hundreds of files when it starts.
     pub fn had_more(self) -> bool {
-        self.room > 256 && self.room > 4 * self.open
+        self.room > 512 && self.room > 4 * self.open
     }
 }
 
@@ -124,7 +125,8 @@ mod tests {
         for (room, open, had_more) in [
             (64, 9, false),
             (256, 9, false),
-            (512, 9, true),
+            (512, 9, false),
+            (1024, 9, true),
             (1024, 1000, false),
             (1 << 20, 1000, true),
             (4096, 1024, false),

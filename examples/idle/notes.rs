@@ -20,8 +20,13 @@ fn unknown_memory(memory: &Memory) -> Option<String> {
              its processes to measure it"
         )),
         // Buffers come and go with handshakes. The server's own memory is a rule of the verdict.
-        Finding::Flat | Finding::Fell if owner != "server" && !source.starts_with(BUFFERS) => {
-            let by = memory.before.zip(memory.total).map_or(0, |(before, after)| before - after);
+        Finding::Flat | Finding::Fell
+            if owner != "server"
+                && !source.starts_with(BUFFERS)
+                && memory.ramp.1.saturating_sub(memory.ramp.0) >= MEASURABLE =>
+        {
+            let fall = |(before, after): (u64, u64)| before.saturating_sub(after);
+            let by = memory.before.zip(memory.total).map_or(0, fall);
             Some(format!(
                 "{source} of the {owner} did not grow with the connections (it fell by {}): \
                  something else gave memory back, and no figure is shown",
@@ -124,7 +129,9 @@ mod tests {
         ] {
             let (owner, source) = (owner.to_owned(), source.to_owned());
             let (before, total) = (Some(9), Some(9));
-            let memory = Memory { owner, source, finding, before, total, ..Memory::default() };
+            let ramp = (100, 1000);
+            let memory =
+                Memory { owner, source, finding, before, total, ramp, ..Memory::default() };
             match unknown_memory(&memory) {
                 Some(note) => assert!(!says.is_empty() && note.contains(says), "{note}"),
                 None => assert_eq!(says, "", "{memory:?}"),

@@ -300,7 +300,10 @@ mod tests {
         assert_eq!(run("--mode slow ws://127.0.0.1:9001/").size, 16 << 10);
         let all = run("ws://h:1-2/ --connections 1_000 --rate 2.5 --in-flight 7 --active 10% \
              --source 127.0.0.2,::1 --pid 1,2 --json a --report b \
-             --workers 3 --mode half-open --duration 0.5");
+             --workers 3 --mode half-open --duration 0.5 --header A:b --header C:d \
+             --subprotocol v2,v1 --origin https://a.example");
+        assert_eq!((all.asked.headers.len(), all.asked.subprotocols.len()), (2, 2));
+        assert_eq!(all.asked.origin.as_deref(), Some("https://a.example"));
         assert_eq!((all.connections, all.rate, all.in_flight, all.active), (1000, 2.5, 7, 0.1));
         assert_eq!(
             (all.sources.len(), all.pids, all.workers, all.targets.len()),
@@ -324,6 +327,10 @@ mod tests {
             ("ws://h/ --active 101%", "--active \"101%\""),
             ("ws://h/ --size 15 --mode echo", "at least 16"),
             ("ws://h/ --source here", "--source \"here\""),
+            ("ws://h/ --header a", "give name and value"),
+            ("ws://h/ --header Host:a", "the handshake's own"),
+            ("ws://h/ --subprotocol a --subprotocol a", "--subprotocol \"a\""),
+            ("ws://h/ --origin", "--origin wants"),
             ("ws://h/ --pid x", "--pid \"x\""),
             ("ws://127.0.0.1:9001/ --serve 2", "--serve 2 needs as many ports"),
             ("ws://10.0.0.1:9001/ --serve 1", "this machine only"),

@@ -13,13 +13,14 @@ use crate::answers::{self, Answer};
 use crate::clock::{self, SECOND, nanoseconds};
 use crate::crew::Crew;
 use crate::failure::Failure;
+use crate::foreign::Watch;
 use crate::lookup::Found;
 use crate::options::Options;
 use crate::outcome::{Connections, Cpu, Outcome, SCHEMA, Settings, Silence, Verdict};
 use crate::process::Server;
 use crate::sampler::{Sampler, Shares, Snapshot, memory_between};
 use crate::show::Show;
-use crate::sockets::{self, Side};
+use crate::sockets::Side;
 use crate::start::{self, Site};
 use crate::talk::{
     Assignment, Failures, Mode, Opened, Order, Progress, Report, Tally, add_failures,
@@ -51,8 +52,7 @@ pub struct Run {
     unresolved: Option<String>,
     /// Whether a server process had many descriptors open before.
     server_was_used: bool,
-    /// The most connections of other clients that were counted.
-    foreign: u64,
+    watch: Watch,
     /// What servers answered once more, by target and the client role's words.
     answers: HashMap<(usize, String), Option<Answer>>,
 }
@@ -110,9 +110,9 @@ impl Run {
                 .any(memory::Descriptors::had_more),
             options,
             crew,
+            watch: Watch::new(site.places.clone()),
             site,
             unresolved,
-            foreign: 0,
             answers: HashMap::new(),
         })
     }
@@ -139,7 +139,7 @@ impl Run {
     /// difference.
     fn open(&mut self, phases: &mut Phases) {
         phases.none = Some(self.sampler.snapshot(0));
-        self.count_foreign(0);
+        self.watch.look(0);
         let begun = nanoseconds();
         let times = self.sampler.times();
         self.show.begin("opening");
@@ -164,26 +164,15 @@ impl Run {
         }
         let held = phases.opened.progress.held;
         phases.many = Some(self.rest(held));
-        phases.both_ends = sockets::look(&self.site.places).side(held) == Side::Server;
+        phases.both_ends = self.watch.seen().side(held) == Side::Server;
     }
 
     /// Samples after a pause, with `held` connections open.
     fn rest(&mut self, held: u64) -> Snapshot {
         std::thread::sleep(REST);
         let snapshot = self.sampler.snapshot(held);
-        self.count_foreign(held);
+        self.watch.look(held);
         snapshot
-    }
-
-    /// Counts connections of other clients, while `held` of this run are open.
-    fn count_foreign(&mut self, held: u64) {
-        let mut foreign = sockets::look(&self.site.places).foreign(held);
-        if foreign > 0 {
-            // Connections that are about to end do not count.
-            std::thread::sleep(REST);
-            foreign = foreign.min(sockets::look(&self.site.places).foreign(held));
-        }
-        self.foreign = self.foreign.max(foreign);
     }
 
     /// Asks once more where a server refused with a status, which the client role does not report.
@@ -245,10 +234,9 @@ impl Run {
         let silent = matches!(self.options.mode, Mode::HalfOpen | Mode::Slow);
         let held = phases.opened.progress.held;
         let first = self.sampler.points.len();
-        let seen = silent.then(|| sockets::look(&self.site.places));
-        let side = seen.unwrap_or_default().side(held);
+        let side = self.watch.seen().side(held);
         if silent {
-            self.sampler.watch(self.site.places.clone(), side);
+            self.sampler.watch(self.watch.places.clone(), side);
             self.sampler.look(held);
         }
         let times = self.sampler.times();
@@ -270,13 +258,13 @@ impl Run {
                 .map(|(before, after)| (after as f64 - before as f64) / held.max(1) as f64);
             phases.silence = Some(Silence { server_bytes: growth, ..silence });
         }
-        self.count_foreign(phases.tally.progress.held);
+        self.watch.look(phases.tally.progress.held);
         self.explain(&mut phases.tally.failures);
     }
 
     fn hear_measured(&mut self, from: u64, length: u64, held: u64) -> Tally {
         let mode = self.options.mode;
-        let (sampler, show) = (&mut self.sampler, &mut self.show);
+        let (sampler, show, watch) = (&mut self.sampler, &mut self.show, &mut self.watch);
         let told = self.crew.wait(
             |report| match report {
                 Report::Measured(tally) => Some(tally),
@@ -284,9 +272,16 @@ impl Run {
             },
             |progress| {
                 sampler.tick(progress.held);
+                // Churn opens and closes meanwhile.
+                if mode != Mode::Churn && nanoseconds() >= from {
+                    watch.tick(progress.held);
+                }
                 let now = nanoseconds();
                 let done = now.saturating_sub(from).min(length);
-                let buffers = sampler.points.last().map_or(0, |point| point.buffer_bytes);
+                let buffers = sampler
+                    .points
+                    .last()
+                    .map_or(0, |point| point.buffer_bytes.max(point.queued_bytes.unwrap_or(0)));
                 show.tick(done / 1_000_000, length / 1_000_000, || {
                     measuring(mode, &progress, buffers)
                 });
@@ -334,7 +329,7 @@ impl Run {
                 failed: end.failed,
                 failures: if has_measured { tally.failures } else { opened.failures },
                 ends: if has_measured { tally.ends } else { opened.ends },
-                foreign: self.foreign,
+                foreign: self.watch.most,
                 unselected: opened.unselected,
                 asked_again: self.answers.values().any(Option::is_some),
                 opening_seconds: phases.opening_seconds,

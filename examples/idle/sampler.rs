@@ -141,7 +141,8 @@ impl Sampler {
         Cpu {
             phase: phase.to_owned(),
             seconds: elapsed / SECOND as f64,
-            client: client.iter().sum(),
+            // The sum of no numbers is -0.0.
+            client: client.iter().sum::<f64>().abs(),
             busiest_client: busiest(&client),
             server: (!server.is_empty()).then(|| server.iter().sum()),
             busiest_server: (!server.is_empty()).then(|| busiest(&server)),
@@ -171,7 +172,9 @@ pub fn memory_between(
         let (before, after) = (at(few), at(many));
         let added = many.held.saturating_sub(few.held);
         let may_be_flat = source == BUFFERS;
-        let ramp = Ramp { before, after, added, processes, may_be_flat };
+        // Other programs free the kernel's memory too, and workers that of their start.
+        let baseline = at(none).filter(|_| owner == "server");
+        let ramp = Ramp { baseline, before, after, added, processes, may_be_flat };
         let finding = ramp.finding();
         Memory {
             owner: owner.to_owned(),

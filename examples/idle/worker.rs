@@ -139,7 +139,7 @@ impl Client {
         }
         let Some(crowd) = &mut self.crowd else { return Ok((u64::MAX, false)) };
         match self.doing {
-            Doing::Nothing => Ok((u64::MAX, false)),
+            Doing::Nothing => Ok((u64::MAX, self.mode.is_deaf(now))),
             Doing::Opening => {
                 let next = crowd.dialling.dial(cx, now);
                 if crowd.dialling.is_done() {
@@ -149,7 +149,7 @@ impl Client {
             }
             Doing::Measuring => match self.mode.act(crowd, cx, now) {
                 Act::At(next) => Ok((next, self.mode.is_deaf(now))),
-                Act::Done => self.tell_measured().map(|()| (u64::MAX, false)),
+                Act::Done => self.tell_measured().map(|()| (u64::MAX, self.mode.is_deaf(now))),
             },
         }
     }

@@ -65,8 +65,17 @@ fn harness_calls_figures_invalid_while_other_clients_are_connected() {
     assert_code(&second, 3);
     assert_eq!(number(&second, "/connections/foreign"), 300.0);
     assert!(second.table.contains("INVALID"), "{}", second.table);
+    // The other was there for a while only, and is noticed nevertheless.
+    let holds = "--mode echo --messages-per-second 100";
+    let third =
+        Run::start(&format!("ws://127.0.0.1:{port}/ --connections 100 --duration 5 {holds}"));
+    wait_until("all are open", || sockets(server.id()) > 400);
+    std::thread::sleep(Duration::from_millis(2500));
     signal(first.id(), Signal::SIGINT);
     assert_code(&first.end(), 130);
+    let third = third.end();
+    assert_code(&third, 3);
+    assert_eq!(number(&third, "/connections/foreign"), 300.0);
 }
 
 /// Serves a handler on a thread that ends with the test process, and returns the port.

@@ -133,14 +133,15 @@ fn memory(memory: &Memory) -> Row {
         (None, _) => "unknown".to_owned(),
     };
     let (from, to) = memory.ramp;
-    let readings: Vec<String> = [
+    let readings = [
         (memory.baseline, "before the first".to_owned()),
-        (memory.before, format!("with {}", grouped(from))),
-        (memory.total, format!("with {}", grouped(to))),
-    ]
-    .into_iter()
-    .filter_map(|(total, when)| Some(format!(", {} {when}", bytes(total? as f64))))
-    .collect();
+        (memory.before.filter(|_| from > 0), format!("with {}", grouped(from))),
+        (memory.total.filter(|_| to > 0), format!("with {}", grouped(to))),
+    ];
+    let readings: Vec<String> = readings
+        .into_iter()
+        .filter_map(|(total, when)| Some(format!(", {} {when}", bytes(total? as f64))))
+        .collect();
     let of = if memory.is_part { "of which " } else { "" };
     let readings = readings.concat();
     (memory.owner.clone(), format!("{value:>10}  ({of}{}{readings})", memory.source))
@@ -274,7 +275,7 @@ fn kernel_growth(silence: &Silence) -> Vec<Row> {
     vec![
         row(
             "kernel's growth for each",
-            format!("{} (TCP buffers of both ends, /proc/net/sockstat)", bytes(kernel)),
+            format!("{} (TCP buffers, /proc/net/sockstat; at least their bytes)", bytes(kernel)),
         ),
         row("  as it grew", moments.join(", ")),
         row(
