@@ -17,14 +17,6 @@ const SHOWN: usize = 200;
 /// Bytes of an answer that are read at most.
 const MOST: usize = 64 << 10;
 
-/// Returns the status with which an attempt was refused, where the client role reports it.
-///
-/// It reports a class in words so far, not the number: [`ask`] then asks once more, without the
-/// client role. Only this function changes when a `Close` carries the status.
-pub fn status_of(_close: &Close<'_>) -> Option<u16> {
-    None
-}
-
 /// What a server answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -34,6 +26,14 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Returns the answer with which an attempt was refused, where the client role reports it.
+    ///
+    /// A `Close` has words for a class of statuses, and no number: [`ask`] then asks once more,
+    /// without the client role. Nothing else depends on what a `Close` carries.
+    pub fn of_close(_close: &Close<'_>) -> Option<Answer> {
+        None
+    }
+
     /// Reads an answer from the bytes received so far, behind interim responses.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use switchboard::{Close, CloseCode, ConnId, Connect, Context, Options};
 
-use crate::answers::status_of;
+use crate::answers::Answer;
 use crate::clock::{Pace, SECOND};
 use crate::failure::Failure;
 use crate::latency::Latencies;
@@ -211,7 +211,9 @@ impl Dialling {
     /// Records that a connection has failed if it was an attempt, and returns whether it was.
     pub fn failed(&mut self, id: ConnId, close: &Close<'_>) -> bool {
         let Some(attempt) = self.attempts.remove(&id) else { return false };
-        let (reason, status) = (close.reason, status_of(close));
+        let (reason, answer) = (close.reason, Answer::of_close(close));
+        let (status, headers) =
+            answer.map_or((None, Vec::new()), |answer| (Some(answer.status), answer.headers));
         let kind = Failure::of(reason);
         let route = &mut self.routes[attempt.route];
         let target = route.target;
@@ -228,7 +230,7 @@ impl Dialling {
             self.routes.iter_mut().for_each(|route| route.given_up = true);
         }
         let reason = reason.to_owned();
-        let one = Failures { kind, count: 1, reason, status, headers: Vec::new(), target };
+        let one = Failures { kind, count: 1, reason, status, headers, target };
         add_failures(&mut self.failures, vec![one]);
         true
     }

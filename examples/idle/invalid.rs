@@ -1,7 +1,7 @@
 //! The rules by which figures are not the server's, or cannot be true. Each has the line that it
 //! prints. This file measures nothing.
 
-use crate::growth::Finding;
+use crate::growth::{Finding, MEASURABLE};
 use crate::outcome::{Cpu, Memory, Outcome};
 use crate::talk::Mode;
 use crate::words::{bytes, grouped};
@@ -21,7 +21,7 @@ const MANY: u64 = 100;
 pub fn invalid(outcome: &Outcome) -> Vec<String> {
     let mut rules = Vec::new();
     rules.extend(foreign(outcome));
-    rules.extend(outcome.memory.first().and_then(memory).or_else(|| used(outcome)));
+    rules.extend(memory(outcome).or_else(|| used(outcome)));
     rules.extend(too_many_answers(outcome));
     rules.extend(client_was_slow(outcome));
     rules.into_iter().map(|rule| format!("invalid: {rule}")).collect()
@@ -41,9 +41,18 @@ fn foreign(outcome: &Outcome) -> Option<String> {
     ))
 }
 
+/// Whether a slope of the server's memory that cannot be true makes the run invalid. With a
+/// handful of connections only `hold` asks for memory, and other modes show no figure.
+pub fn is_judged(memory: &Memory, outcome: &Outcome) -> bool {
+    let processes = outcome.settings.server_pids.len().max(1) as u64;
+    let few = memory.ramp.1.saturating_sub(memory.ramp.0) / processes < MEASURABLE;
+    let asked = outcome.settings.mode == Mode::Hold || !few;
+    memory.owner == "server" && memory.finding.cannot_be_true() && asked
+}
+
 /// Whether the server's memory did not grow with its connections.
-fn memory(memory: &Memory) -> Option<String> {
-    let is_server = memory.owner == "server" && memory.finding.cannot_be_true();
+fn memory(outcome: &Outcome) -> Option<String> {
+    let memory = outcome.memory.iter().find(|memory| is_judged(memory, outcome))?;
     let (slope, mut before, after) = (memory.slope?, memory.before?, memory.total?);
     let (mut from, to) = memory.ramp;
     if before <= after && memory.finding == Finding::Fell {
@@ -54,15 +63,13 @@ fn memory(memory: &Memory) -> Option<String> {
         Finding::Fell => format!("fell by {}", bytes(before.saturating_sub(after) as f64)),
         _ => "did not grow".to_owned(),
     };
-    is_server.then(|| {
-        format!(
-            "the server's memory {grown} from {} to {} connections ({slope:.1} B each): it had \
-             memory left of earlier ones, or gave some back; start a fresh server process and \
-             measure it once, or name its process with --pid",
-            grouped(from),
-            grouped(to)
-        )
-    })
+    Some(format!(
+        "the server's memory {grown} from {} to {} connections ({slope:.1} B each): it had memory \
+         left of earlier ones, or gave some back; start a fresh server process and measure it \
+         once, or name its process with --pid",
+        grouped(from),
+        grouped(to)
+    ))
 }
 
 /// Whether memory is the question, and the server has kept some of earlier connections.
@@ -192,12 +199,14 @@ mod tests {
 
     #[test]
     fn figures_that_cannot_be_true_are_invalid() {
-        let rows: [Row; 12] = [
+        let rows: [Row; 14] = [
             (Mode::Hold, |outcome| outcome.connections.foreign = 1, "1 connection at"),
             (Mode::Ping, |outcome| outcome.connections.foreign = 9000, "9,000 connections at"),
             (Mode::Hold, |outcome| fell(outcome, Finding::Fell), "-5665.0 B each"),
             (Mode::Echo, |outcome| fell(outcome, Finding::Fell), "start a fresh server process"),
             (Mode::Hold, |outcome| fell(outcome, Finding::Flat), "did not grow"),
+            (Mode::Hold, |outcome| fell_with_few(outcome), "-5665.0 B each"),
+            (Mode::Echo, |outcome| fell_with_few(outcome), ""),
             (Mode::Hold, |outcome| fell(outcome, Finding::TooFew), ""),
             (Mode::Hold, |outcome| outcome.server_was_used = true, "start a fresh server process"),
             (Mode::Echo, |outcome| outcome.server_was_used = true, ""),
@@ -215,6 +224,11 @@ mod tests {
             ),
         ];
         assert_rules(&rows);
+    }
+
+    fn fell_with_few(outcome: &mut Outcome) {
+        fell(outcome, Finding::Fell);
+        outcome.memory[0].ramp = (2, 20);
     }
 
     fn fell(outcome: &mut Outcome, finding: Finding) {

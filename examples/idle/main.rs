@@ -16,6 +16,7 @@ mod failure;
 mod foreign;
 mod growth;
 mod help;
+mod inquiry;
 mod invalid;
 mod latency;
 mod limits;

@@ -1,7 +1,7 @@
 //! Remarks on an outcome: figures that are missing or coarse, and why. They change no verdict.
 
 use crate::growth::{Finding, MEASURABLE};
-use crate::invalid::{NO_CORE_FREE, bottleneck};
+use crate::invalid::{NO_CORE_FREE, bottleneck, is_judged};
 use crate::outcome::{Cpu, Memory, Outcome};
 use crate::sampler::BUFFERS;
 use crate::talk::Mode;
@@ -12,12 +12,13 @@ use crate::words::{bytes, grouped};
 const FEW: u64 = 5000;
 
 /// The slope of one owner's memory that is not shown, although it was measured.
-fn unknown_memory(memory: &Memory) -> Option<String> {
+fn unknown_memory(memory: &Memory, outcome: &Outcome) -> Option<String> {
     let (owner, source) = (&memory.owner, &memory.source);
     match memory.finding {
-        Finding::TooFew if owner == "server" => Some(format!(
-            "the server's memory did not grow: open at least {MEASURABLE} connections in each of \
-             its processes to measure it"
+        _ if is_judged(memory, outcome) => None,
+        Finding::TooFew | Finding::Flat | Finding::Fell if owner == "server" => Some(format!(
+            "the server's memory did not grow, and no figure is shown: open at least {MEASURABLE} \
+             connections in each of its processes to measure it"
         )),
         // Buffers come and go with handshakes. The server's own memory is a rule of the verdict.
         Finding::Flat | Finding::Fell
@@ -52,7 +53,7 @@ fn of_figures(outcome: &Outcome) -> Vec<String> {
                 .to_owned(),
         );
     }
-    notes.extend(outcome.memory.iter().filter_map(unknown_memory));
+    notes.extend(outcome.memory.iter().filter_map(|memory| unknown_memory(memory, outcome)));
     if outcome.server_was_used && outcome.settings.mode != Mode::Hold {
         notes.push(
             "the server's process had many connections before: memory that it kept is not counted; \
@@ -120,6 +121,7 @@ mod tests {
     fn memory_that_is_not_shown_is_explained() {
         for (owner, source, finding, says) in [
             ("server", "RSS", Finding::TooFew, "at least 256 connections"),
+            // The verdict says so.
             ("server", "RSS", Finding::Fell, ""),
             ("server", "RSS", Finding::Measured, ""),
             ("kernel", "Slab, both ends", Finding::Fell, "Slab, both ends of the kernel"),
@@ -132,7 +134,7 @@ mod tests {
             let ramp = (100, 1000);
             let memory =
                 Memory { owner, source, finding, before, total, ramp, ..Memory::default() };
-            match unknown_memory(&memory) {
+            match unknown_memory(&memory, &Outcome::sample(Mode::Hold)) {
                 Some(note) => assert!(!says.is_empty() && note.contains(says), "{note}"),
                 None => assert_eq!(says, "", "{memory:?}"),
             }

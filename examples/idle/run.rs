@@ -1,19 +1,16 @@
 //! A run from its first process to its outcome: starts servers and workers, opens connections in
 //! two stages, measures, and puts the outcome together. Other files know how each step is done.
 
-use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use switchboard::proto::websocket::Url;
-
-use crate::answers::{self, Answer};
 use crate::clock::{self, SECOND, nanoseconds};
 use crate::crew::Crew;
 use crate::failure::Failure;
 use crate::foreign::Watch;
+use crate::inquiry::Inquiry;
 use crate::lookup::Found;
 use crate::options::Options;
 use crate::outcome::{Connections, Cpu, Outcome, SCHEMA, Settings, Silence, Verdict};
@@ -35,10 +32,6 @@ const REST: Duration = Duration::from_millis(300);
 /// The time from the order to begin until the workers begin together.
 const AHEAD: u64 = SECOND / 10;
 
-/// Refusals that are asked about once more, and the longest wait for each answer.
-const ASKED_AGAIN: usize = 4;
-const PATIENCE: f64 = 5.0;
-
 /// The state of a run.
 pub struct Run {
     options: Options,
@@ -53,8 +46,7 @@ pub struct Run {
     /// Whether a server process had many descriptors open before.
     server_was_used: bool,
     watch: Watch,
-    /// What servers answered once more, by target and the client role's words.
-    answers: HashMap<(usize, String), Option<Answer>>,
+    inquiry: Inquiry,
 }
 
 /// The results of the phases so far.
@@ -113,7 +105,7 @@ impl Run {
             watch: Watch::new(site.places.clone()),
             site,
             unresolved,
-            answers: HashMap::new(),
+            inquiry: Inquiry::default(),
         })
     }
 
@@ -175,30 +167,10 @@ impl Run {
         snapshot
     }
 
-    /// Asks once more where a server refused with a status, which the client role does not report.
     fn explain(&mut self, failures: &mut [Failures]) {
-        for failures in failures.iter_mut().filter(|one| one.kind == Failure::Status) {
-            let key = (failures.target, failures.reason.clone());
-            if !self.answers.contains_key(&key) {
-                if self.answers.len() >= ASKED_AGAIN || self.crew.is_interrupted() {
-                    continue;
-                }
-                self.answers.insert(key.clone(), self.ask(failures.target));
-            }
-            let answer = self.answers.get(&key).and_then(Option::as_ref);
-            if let Some(answer) = answer.filter(|answer| answer.fits(&failures.reason)) {
-                failures.status.get_or_insert(answer.status);
-                failures.headers.clone_from(&answer.headers);
-            }
+        if !self.crew.is_interrupted() {
+            self.inquiry.explain(failures, &self.options, &self.site.addresses);
         }
-    }
-
-    fn ask(&self, target: usize) -> Option<Answer> {
-        let target = self.options.targets.get(target)?;
-        let request = self.options.asked.request(Url::parse(&target.url).ok()?)?;
-        let patience = Duration::from_secs_f64(self.options.timeout.min(PATIENCE));
-        let ask = |&ip| answers::ask(SocketAddr::new(ip, target.port), &request, patience);
-        self.site.addresses.iter().find_map(ask)
     }
 
     fn open_until(&mut self, part: impl Fn(u64) -> u64) -> Opened {
@@ -331,7 +303,7 @@ impl Run {
                 ends: if has_measured { tally.ends } else { opened.ends },
                 foreign: self.watch.most,
                 unselected: opened.unselected,
-                asked_again: self.answers.values().any(Option::is_some),
+                asked_again: self.inquiry.has_explained,
                 opening_seconds: phases.opening_seconds,
             },
             handshake: opened.handshakes.summary(),

@@ -261,7 +261,8 @@ fn harness_calls_more_answers_than_questions_invalid() {
         "ws://127.0.0.1:{port}/ --connections 10 --mode echo --duration 1 --messages-per-second 50"
     ));
     assert_code(&ended, 3);
-    assert_eq!(number(&ended, "/measured/answered"), 2.0 * number(&ended, "/measured/sent"));
+    // The run ends once it has as many answers as messages.
+    assert!(number(&ended, "/measured/answered") > number(&ended, "/measured/sent"));
     assert!(ended.table.contains("more answers than"), "{}", ended.table);
     assert!(ended.table.contains("INVALID"), "{}", ended.table);
 }

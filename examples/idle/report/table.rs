@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::growth::Finding;
+use crate::invalid::is_judged;
 use crate::latency::Summary;
 use crate::measured::duration;
 use crate::outcome::{Cpu, IdleCpu, KernelGrowth, Measured, Memory, Outcome, Silence};
@@ -46,7 +46,7 @@ pub fn sections(outcome: &Outcome) -> Vec<(String, Vec<Row>)> {
     let settings = &outcome.settings;
     let mut sections = vec![
         (format!("{} {}", settings.mode.as_str(), settings.url), connections(outcome)),
-        (memory_title(outcome), outcome.memory.iter().map(memory).collect()),
+        (memory_title(outcome), outcome.memory.iter().map(|of| memory(of, outcome)).collect()),
         ("CPU, of one core".to_owned(), cpus(outcome)),
     ];
     if let Some(handshake) = &outcome.handshake {
@@ -126,11 +126,11 @@ fn memory_title(outcome: &Outcome) -> String {
     })
 }
 
-fn memory(memory: &Memory) -> Row {
-    let value = match (memory.per_connection, memory.finding) {
-        (Some(bytes), _) => format!("{bytes:.1} B"),
-        (None, Finding::Flat | Finding::Fell) if memory.owner == "server" => "invalid".to_owned(),
-        (None, _) => "unknown".to_owned(),
+fn memory(memory: &Memory, outcome: &Outcome) -> Row {
+    let value = match memory.per_connection {
+        Some(bytes) => format!("{bytes:.1} B"),
+        None if is_judged(memory, outcome) => "invalid".to_owned(),
+        None => "unknown".to_owned(),
     };
     let (from, to) = memory.ramp;
     let readings = [
@@ -288,11 +288,12 @@ fn kernel_growth(silence: &Silence) -> Vec<Row> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::growth::Finding;
 
     #[test]
     fn memory_shows_baseline_ramp_and_end_and_no_figure_that_cannot_be_true() {
         let mut outcome = Outcome::sample(Mode::Hold);
-        let (_, line) = memory(&outcome.memory[0]);
+        let (_, line) = memory(&outcome.memory[0], &outcome);
         let readings = "1024 KiB before the first, 2048 KiB with 100, 2104 KiB with 1,000";
         assert_eq!(line.trim_start(), format!("64.0 B  (RSS, smaps_rollup, {readings})"));
         let title = "memory per connection, slope from 100 to 1,000 connections";
@@ -306,7 +307,7 @@ mod tests {
             let row = &mut outcome.memory[0];
             (row.finding, row.owner) = (finding, owner.into());
             (row.per_connection, row.slope) = (None, Some(-5665.0));
-            let (_, line) = memory(row);
+            let (_, line) = memory(&outcome.memory[0], &outcome);
             assert!(line.trim_start().starts_with(shown) && !line.contains('-'), "{line}");
         }
     }
