@@ -3,6 +3,8 @@
 
 #[path = "idle/mod.rs"]
 mod harness;
+#[path = "idle/verdicts.rs"]
+mod verdicts;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -56,6 +58,11 @@ fn harness_refuses_what_it_cannot_do_in_one_line() {
         "--compare",
         "--serve",
         "--pid",
+        "--header",
+        "--subprotocol",
+        "--origin",
+        "memory counts from connection 1,001 on",
+        "fresh server process",
         "Exit code",
     ] {
         assert!(help.table.contains(option), "{option}");
@@ -233,7 +240,7 @@ fn harness_says_why_a_server_lets_nobody_in() {
     });
     for (address, kind, attempts, says) in [
         (silent, "timeout", 8.0, "did not answer in time after 0 of 40"),
-        (elsewhere, "status", 32.0, "answered with an HTTP status other than 101 after 0 of 40"),
+        (elsewhere, "status", 32.0, "answered with HTTP status 404 Not Found after 0 of 40"),
     ] {
         let ended = run(&format!("ws://{address}/ --connections 40 --timeout 0.5"));
         assert_code(&ended, 3);

@@ -180,6 +180,19 @@ fn client_of_a_name_that_does_not_resolve_hears_so() {
     dialler.rests();
 }
 
+/// The name has no address: it is not looked up, and each of the given addresses is tried.
+#[test]
+fn client_connects_to_the_addresses_it_is_given() {
+    let server = Running::echo();
+    let mut dialler = Dialler::new();
+    let url = format!("ws://no-such-name.invalid:{}/", server.address.port());
+    let addresses = [Ipv4Addr::new(127, 0, 0, 99), Ipv4Addr::LOCALHOST].map(IpAddr::from);
+    let id = dialler.connect(Connect::to(&url).addresses(addresses).timeout(PATIENCE));
+    assert_eq!(dialler.next(), "open /");
+    dialler.assert_echoes(id, "here");
+    dialler.close(id);
+}
+
 /// The server sees the given source address. An address of the other family, and one of another
 /// machine, end the attempt.
 #[test]

@@ -1,6 +1,8 @@
 //! The chat as its clients see it: names, rooms, texts and errors as tables, in a world without
 //! sockets.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 use switchboard::testing::{Client, World};
 
@@ -9,7 +11,7 @@ use super::chat::{Chat, PREFIXES};
 fn world() -> World {
     World::serving(|server| {
         let chat = server.zones(PREFIXES, Chat::new());
-        server.with(chat, |handler, cx| handler.start(chat, cx));
+        server.with(chat, Instant::now(), |handler, cx| handler.start(chat, cx));
     })
 }
 

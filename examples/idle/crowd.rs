@@ -4,6 +4,7 @@
 use switchboard::Context;
 
 use crate::dialling::{Dialling, Open};
+use crate::ends::Ends;
 use crate::roster::Roster;
 use crate::talk::{Assignment, Progress};
 
@@ -13,6 +14,9 @@ pub struct Crowd {
     pub held: u64,
     /// Connections that ended although no mode ended them.
     pub lost: u64,
+    pub ends: Ends,
+    /// Connections whose server selected none of the subprotocols that were asked for.
+    pub unselected: u64,
 }
 
 impl Crowd {
@@ -22,6 +26,8 @@ impl Crowd {
             roster: Roster::with_room(assignment.connections()),
             held: 0,
             lost: 0,
+            ends: Ends::default(),
+            unselected: 0,
         }
     }
 

@@ -1,17 +1,18 @@
 //! Opens connections at a rate, with a bound on attempts in flight, and gives up where attempt
 //! after attempt fails. This file does not know what becomes of open connections.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use switchboard::{CloseCode, ConnId, Connect, Context, Options};
+use switchboard::{Close, CloseCode, ConnId, Connect, Context, Options};
 
+use crate::answers::Answer;
 use crate::clock::{Pace, SECOND};
 use crate::failure::Failure;
 use crate::latency::Latencies;
 use crate::plan::elsewhere;
-use crate::talk::{Assignment, Failures};
+use crate::talk::{Assignment, Failures, add_failures};
 
 /// Failures of one route in a row, without a success in between, after which the route is given up.
 const IN_A_ROW: u32 = 32;
@@ -46,7 +47,7 @@ pub struct Dialling {
     pace: Option<Pace>,
     rate: f64,
     pub failed: u64,
-    failures: BTreeMap<Failure, Failures>,
+    failures: Vec<Failures>,
     pub handshakes: Latencies,
 }
 
@@ -57,6 +58,7 @@ struct Route {
     /// Connections that the route is still to open.
     left: u64,
     in_a_row: u32,
+    has_opened: bool,
     given_up: bool,
     /// The number of times that the route changed its source address.
     moves: u32,
@@ -76,8 +78,11 @@ impl Dialling {
             cx.add_options(Options::new().idle_timeout(Duration::MAX).max_buffered(usize::MAX));
         let routes = assignment.routes.iter().map(|route| {
             let connect = Connect::to(&assignment.urls[route.target]);
-            let connect =
-                connect.options(options).timeout(Duration::from_secs_f64(assignment.timeout));
+            let connect = assignment.asked.hand_to(connect);
+            let connect = connect
+                .options(options)
+                .addresses(assignment.addresses.iter().copied())
+                .timeout(Duration::from_secs_f64(assignment.timeout));
             Route {
                 connect: route.source.map_or(connect.clone(), |source| connect.source(source)),
                 source: route.source,
@@ -85,6 +90,7 @@ impl Dialling {
                 target: route.target,
                 left: route.connections,
                 in_a_row: 0,
+                has_opened: false,
                 given_up: false,
             }
         });
@@ -100,7 +106,7 @@ impl Dialling {
             pace: None,
             rate: assignment.rate,
             failed: 0,
-            failures: BTreeMap::new(),
+            failures: Vec::new(),
             handshakes: Latencies::settled(),
         }
     }
@@ -193,6 +199,7 @@ impl Dialling {
     pub fn succeeded(&mut self, id: ConnId, now: u64) {
         let Some(attempt) = self.attempts.remove(&id) else { return };
         self.routes[attempt.route].in_a_row = 0;
+        self.routes[attempt.route].has_opened = true;
         self.opened += 1;
         self.handshakes.record(now - attempt.begun);
         if self.attempts.is_empty() {
@@ -202,8 +209,11 @@ impl Dialling {
     }
 
     /// Records that a connection has failed if it was an attempt, and returns whether it was.
-    pub fn failed(&mut self, id: ConnId, reason: &str) -> bool {
+    pub fn failed(&mut self, id: ConnId, close: &Close<'_>) -> bool {
         let Some(attempt) = self.attempts.remove(&id) else { return false };
+        let (reason, answer) = (close.reason, Answer::of_close(close));
+        let (status, headers) =
+            answer.map_or((None, Vec::new()), |answer| (Some(answer.status), answer.headers));
         let kind = Failure::of(reason);
         let route = &mut self.routes[attempt.route];
         let target = route.target;
@@ -213,18 +223,20 @@ impl Dialling {
             return true;
         }
         route.in_a_row += if kind == Failure::Timeout { WEIGHT_OF_TIMEOUT } else { 1 };
-        route.given_up |= route.in_a_row >= IN_A_ROW || kind.is_our_own();
+        let is_final = !route.has_opened && kind.is_final(status, reason);
+        route.given_up |= route.in_a_row >= IN_A_ROW || kind.is_our_own() || is_final;
         self.failed += 1;
         if self.failed > 100 + self.until / 10 * PER_TEN {
             self.routes.iter_mut().for_each(|route| route.given_up = true);
         }
-        let first = || Failures { kind, count: 0, reason: reason.to_owned(), target };
-        self.failures.entry(kind).or_insert_with(first).count += 1;
+        let reason = reason.to_owned();
+        let one = Failures { kind, count: 1, reason, status, headers, target };
+        add_failures(&mut self.failures, vec![one]);
         true
     }
 
     pub fn failures(&self) -> Vec<Failures> {
-        self.failures.values().cloned().collect()
+        self.failures.clone()
     }
 }
 

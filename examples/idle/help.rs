@@ -11,7 +11,8 @@ cost the server, the kernel and the client itself.
 
   --connections N          connections to open, spread evenly over the servers (default 1000)
   --mode MODE              what they do (default hold):
-                             hold       stay open and send nothing
+                             hold       stay open and send nothing; memory of each, and its CPU
+                                        time in a second
                              ping       each is pinged in its turn; how many answer, and how soon
                              echo       messages that the server sends back, at an even rate
                                         whatever comes back (open loop)
@@ -19,7 +20,8 @@ cost the server, the kernel and the client itself.
                                         that end in /broadcast)
                              churn      the oldest is closed, another opened, --rate times a second
                              half-open  peers that fall silent without a Close frame
-                             slow       peers that ask for more and more and never read
+                             slow       peers that ask for more and more and never read; what
+                                        server and kernel then hold for each, as it grows
   --duration SECONDS       how long the mode lasts once all are open (default 10)
   --messages-per-second X  of all connections together: pings (default: each once in the duration),
                            messages (echo: 1000; slow: one for each connection),
@@ -32,6 +34,9 @@ cost the server, the kernel and the client itself.
   --timeout SECONDS        how long a handshake may take (default 10)
   --source ADDR,..         addresses of this machine to connect from (default: the kernel's
                            choice; to loopback targets as many of 127.0.x.y as ports require)
+  --header \"NAME: VALUE\"   a header of every handshake, such as Cookie; may be repeated
+  --subprotocol NAME,..    subprotocols to ask for, best first
+  --origin ORIGIN          the origin to name, such as https://a.example
   --workers N              worker processes (default: as many as the descriptor limit requires)
 
   --serve N                start N echo servers of this crate, one at each port of the URL, and
@@ -46,10 +51,22 @@ cost the server, the kernel and the client itself.
   --compare A B            print two files of --json beside each other
   -h, --help               this text
 
+Memory of a connection is a slope: what grows between a tenth of the connections and all of them.
+With --connections 10000 memory counts from connection 1,001 on; what the first ones and the process
+itself take is no part of it. 256 connections in each process are the least that shows, and 5,000
+make a figure. Measure memory once on a fresh server process: one that had connections before keeps
+memory, and serves the next ones from it.
+
+A run is INVALID if a figure cannot be the server's: if its memory did not grow, or fell; if other
+clients are connected to it; if more came back than was sent; if the client was the bottleneck.
+Reasons that the server gives are counted: close codes with their texts, HTTP statuses, errors. A
+name is looked up once. A refusal that the next attempt would get too, such as 401, ends the
+opening.
+
 The harness never pings or closes by itself; it answers the server's pings, except with half-open
-and slow. Latencies count from the time at which something was due, not from when it was sent. A run
-in which the client was the bottleneck is marked invalid. Connections are dropped at the end, not
-closed. Ctrl-C ends a run early and reports what there is; a second one does not wait for that.
+and slow. Latencies count from the time at which something was due, not from when it was sent.
+Connections are dropped at the end, not closed. Ctrl-C ends a run early and reports what there is; a
+second one does not wait for that.
 
 Exit code: 0 valid and complete, 2 wrong arguments, 3 incomplete or invalid, 130 Ctrl-C.
 ";

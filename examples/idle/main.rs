@@ -4,18 +4,27 @@
 //!
 //! `cargo run --release --example idle -- ws://127.0.0.1:9001/ --connections 100000`
 
+mod answers;
+mod asked;
 mod clock;
 mod cpu;
 mod crew;
 mod crowd;
 mod dialling;
+mod ends;
 mod failure;
+mod foreign;
+mod growth;
 mod help;
+mod inquiry;
+mod invalid;
 mod latency;
 mod limits;
+mod lookup;
 mod measured;
 mod memory;
 mod modes;
+mod notes;
 mod options;
 mod outcome;
 #[path = "../common/output.rs"]
@@ -32,9 +41,11 @@ mod show;
 mod signals;
 mod sockets;
 mod stamp;
+mod start;
 mod talk;
 mod targets;
 mod verdict;
+mod words;
 mod worker;
 
 use std::io::{self, Write};

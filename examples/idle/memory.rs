@@ -34,6 +34,30 @@ fn kilobytes(text: &str, name: &str) -> Option<u64> {
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
 }
 
+/// The descriptors of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Descriptors {
+    /// Room that the kernel has made for descriptors. It grows with them and never shrinks.
+    pub room: u64,
+    pub open: u64,
+}
+
+impl Descriptors {
+    /// Whether the process had far more descriptors open earlier than it has now: memory that it
+    /// kept from that time serves new connections. A shell leaves room for 256 to any process, and
+    /// a program may open hundreds of files when it starts.
+    pub fn had_more(self) -> bool {
+        self.room > 512 && self.room > 4 * self.open
+    }
+}
+
+/// Reads the descriptors of a process; `None` without permission.
+pub fn descriptors(pid: u32) -> Option<Descriptors> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let room = status.lines().find_map(|line| line.strip_prefix("FDSize:"))?.trim().parse().ok()?;
+    Some(Descriptors { room, open: fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64 })
+}
+
 /// The kernel's own memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Kernel {
@@ -94,6 +118,25 @@ mod tests {
         );
         assert!(roughly(pid).unwrap() > 24 << 20);
         assert_eq!((roughly(u32::MAX), exactly(u32::MAX)), (None, None));
+    }
+
+    #[test]
+    fn descriptors_show_what_a_process_had_open() {
+        for (room, open, had_more) in [
+            (64, 9, false),
+            (256, 9, false),
+            (512, 9, false),
+            (1024, 9, true),
+            (1024, 1000, false),
+            (1 << 20, 1000, true),
+            (4096, 1024, false),
+        ] {
+            let descriptors = Descriptors { room, open };
+            assert_eq!(descriptors.had_more(), had_more, "{descriptors:?}");
+        }
+        let own = descriptors(std::process::id()).unwrap();
+        assert!(own.room >= own.open && own.open > 3, "{own:?}");
+        assert_eq!(descriptors(u32::MAX), None);
     }
 
     #[test]

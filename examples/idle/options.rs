@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use lexopt::{Arg, Parser};
 
+use crate::asked::Asked;
 use crate::stamp;
 use crate::talk::Mode;
 use crate::targets::{self, Target};
@@ -35,6 +36,7 @@ pub struct Options {
     pub size: usize,
     pub active: f64,
     pub sources: Vec<IpAddr>,
+    pub asked: Asked,
     pub workers: Option<u64>,
     pub serve: usize,
     pub serve_idle: f64,
@@ -105,6 +107,7 @@ struct Draft {
     size: Option<usize>,
     active: Option<f64>,
     sources: Vec<IpAddr>,
+    asked: Asked,
     workers: Option<u64>,
     serve: Option<usize>,
     serve_idle: Option<f64>,
@@ -130,6 +133,9 @@ impl Draft {
             "size" => self.size = Some(number(name, parser, 1, LONGEST)?),
             "active" => self.active = Some(share(parser)?),
             "source" => self.sources = list(name, parser, "addresses, such as 10.0.0.7,10.0.0.8")?,
+            "header" => self.asked.add_header(&value(name, parser)?)?,
+            "subprotocol" => self.asked.add_subprotocols(&value(name, parser)?)?,
+            "origin" => self.asked.set_origin(value(name, parser)?)?,
             "workers" => self.workers = Some(number(name, parser, 1, 4096)?),
             "serve" => self.serve = Some(number(name, parser, 1, 4096)?),
             "serve-idle" => self.serve_idle = Some(decimal(name, parser, 0.25, DAY, "seconds")?),
@@ -177,6 +183,7 @@ impl Draft {
             size,
             active: self.active.unwrap_or(1.0),
             sources: self.sources,
+            asked: self.asked,
             workers: self.workers,
             serve,
             serve_idle: self.serve_idle.unwrap_or(120.0),
@@ -293,7 +300,10 @@ mod tests {
         assert_eq!(run("--mode slow ws://127.0.0.1:9001/").size, 16 << 10);
         let all = run("ws://h:1-2/ --connections 1_000 --rate 2.5 --in-flight 7 --active 10% \
              --source 127.0.0.2,::1 --pid 1,2 --json a --report b \
-             --workers 3 --mode half-open --duration 0.5");
+             --workers 3 --mode half-open --duration 0.5 --header A:b --header C:d \
+             --subprotocol v2,v1 --origin https://a.example");
+        assert_eq!((all.asked.headers.len(), all.asked.subprotocols.len()), (2, 2));
+        assert_eq!(all.asked.origin.as_deref(), Some("https://a.example"));
         assert_eq!((all.connections, all.rate, all.in_flight, all.active), (1000, 2.5, 7, 0.1));
         assert_eq!(
             (all.sources.len(), all.pids, all.workers, all.targets.len()),
@@ -317,6 +327,10 @@ mod tests {
             ("ws://h/ --active 101%", "--active \"101%\""),
             ("ws://h/ --size 15 --mode echo", "at least 16"),
             ("ws://h/ --source here", "--source \"here\""),
+            ("ws://h/ --header a", "give name and value"),
+            ("ws://h/ --header Host:a", "the handshake's own"),
+            ("ws://h/ --subprotocol a --subprotocol a", "--subprotocol \"a\""),
+            ("ws://h/ --origin", "--origin wants"),
             ("ws://h/ --pid x", "--pid \"x\""),
             ("ws://127.0.0.1:9001/ --serve 2", "--serve 2 needs as many ports"),
             ("ws://10.0.0.1:9001/ --serve 1", "this machine only"),

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ends::Ends;
+use crate::growth::Finding;
 use crate::latency::Summary;
 use crate::talk::{Failures, Mode};
 
@@ -19,6 +21,9 @@ pub struct Outcome {
     pub connections: Connections,
     pub handshake: Option<Summary>,
     pub memory: Vec<Memory>,
+    /// Whether a server process had many descriptors open before this run.
+    #[serde(default)]
+    pub server_was_used: bool,
     pub cpu: Vec<Cpu>,
     pub measured: Measured,
     pub timeline: Vec<Point>,
@@ -67,17 +72,43 @@ pub struct Connections {
     pub lost: u64,
     pub failed: u64,
     pub failures: Vec<Failures>,
+    /// The ends of connections that were open.
+    #[serde(default)]
+    pub ends: Ends,
+    /// Connections of other clients at the server's ports, the most that were counted at a time.
+    #[serde(default)]
+    pub foreign: u64,
+    /// Connections whose server selected none of the subprotocols that were asked for.
+    #[serde(default)]
+    pub unselected: u64,
+    /// Whether statuses are those of one further request for each kind of refusal.
+    #[serde(default)]
+    pub asked_again: bool,
     pub opening_seconds: f64,
 }
 
 /// Bytes for each connection, of one owner.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
     /// `server`, `kernel` or `client`.
     pub owner: String,
     pub source: String,
-    /// `None` if unknown.
+    /// `None` if unknown, or if the slope cannot be true.
     pub per_connection: Option<f64>,
+    /// The increase between the two numbers of connections for each new one, true or not.
+    #[serde(default)]
+    pub slope: Option<f64>,
+    #[serde(default)]
+    pub finding: Finding,
+    /// The numbers of connections that the slope lies between.
+    #[serde(default)]
+    pub ramp: (u64, u64),
+    /// Bytes in all before the first connection.
+    #[serde(default)]
+    pub baseline: Option<u64>,
+    /// Bytes in all at the beginning of the ramp.
+    #[serde(default)]
+    pub before: Option<u64>,
     /// Bytes in all, once all connections were open.
     pub total: Option<u64>,
     /// Whether the row is part of another row, and not to be added.
@@ -113,6 +144,16 @@ pub struct Measured {
     pub closing: Option<Summary>,
     pub broadcast: Option<Broadcast>,
     pub silence: Option<Silence>,
+    #[serde(default)]
+    pub idle_cpu: Option<IdleCpu>,
+}
+
+/// CPU time for each idle connection and second, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct IdleCpu {
+    /// `None` if the server's process is not known.
+    pub server_us: Option<f64>,
+    pub client_us: f64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -141,6 +182,23 @@ pub struct Silence {
     pub all_dropped: Option<f64>,
     /// Growth of the server's resident memory meanwhile, for each connection.
     pub server_bytes: Option<f64>,
+    /// Growth of the kernel's TCP buffers meanwhile, of all its sockets, for each connection.
+    #[serde(default)]
+    pub kernel_bytes: Option<f64>,
+    /// Bytes that waited at the end in the sockets of each connection, on both sides.
+    #[serde(default)]
+    pub unread_bytes: Option<f64>,
+    /// Some moments of that growth, evenly spaced.
+    #[serde(default)]
+    pub kernel_growth: Vec<KernelGrowth>,
+}
+
+/// The kernel's memory for each connection at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct KernelGrowth {
+    pub seconds: f64,
+    pub kernel_bytes: f64,
+    pub unread_bytes: f64,
 }
 
 /// One moment.
@@ -151,6 +209,78 @@ pub struct Point {
     pub server_bytes: Option<u64>,
     pub client_bytes: u64,
     pub kernel_bytes: u64,
+    /// TCP buffers of all the kernel's sockets.
+    #[serde(default)]
+    pub buffer_bytes: u64,
     /// Connections that the server still has, if they are counted.
     pub server_held: Option<u64>,
+    /// Bytes that wait in the sockets of the server's ports, if they are counted.
+    #[serde(default)]
+    pub queued_bytes: Option<u64>,
+}
+
+#[cfg(test)]
+impl Outcome {
+    /// An outcome of a thousand connections that is valid and complete.
+    pub fn sample(mode: Mode) -> Outcome {
+        let connections =
+            Connections { asked: 1000, held: 1000, held_at_end: 1000, ..Connections::default() };
+        let memory = Memory {
+            owner: "server".into(),
+            source: "RSS, smaps_rollup".into(),
+            per_connection: Some(64.0),
+            slope: Some(64.0),
+            finding: Finding::Measured,
+            ramp: (100, 1000),
+            baseline: Some(1 << 20),
+            before: Some(2 << 20),
+            total: Some((2 << 20) + 57_600),
+            is_part: false,
+        };
+        let cpu = Cpu {
+            phase: "measuring".into(),
+            seconds: 10.0,
+            client: 0.1,
+            busiest_client: 0.1,
+            server: Some(0.1),
+            busiest_server: Some(0.1),
+            machine: 0.2,
+        };
+        Outcome {
+            schema: SCHEMA,
+            started: 0,
+            settings: Settings::sample(mode),
+            verdict: Verdict { complete: true, valid: true, ..Verdict::default() },
+            connections,
+            handshake: None,
+            memory: vec![memory],
+            server_was_used: false,
+            cpu: vec![cpu],
+            measured: Measured { sent: 100, answered: 100, seconds: 10.0, ..Measured::default() },
+            timeline: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Settings {
+    fn sample(mode: Mode) -> Settings {
+        Settings {
+            url: "ws://127.0.0.1:9001/".into(),
+            targets: 1,
+            mode,
+            connections: 1000,
+            workers: 1,
+            sources: 0,
+            rate: 5000.0,
+            in_flight: 256,
+            duration: 10.0,
+            messages_per_second: 10.0,
+            size: 20,
+            active: 1.0,
+            serve: 0,
+            server_pids: vec![1],
+            cores: 2,
+        }
+    }
 }

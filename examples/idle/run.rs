@@ -8,17 +8,22 @@ use std::time::{Duration, SystemTime};
 
 use crate::clock::{self, SECOND, nanoseconds};
 use crate::crew::Crew;
-use crate::limits::{self, SPARE};
+use crate::failure::Failure;
+use crate::foreign::Watch;
+use crate::inquiry::Inquiry;
+use crate::lookup::Found;
 use crate::options::Options;
 use crate::outcome::{Connections, Cpu, Outcome, SCHEMA, Settings, Silence, Verdict};
-use crate::plan::{Bounds, Route, Sources, plan};
 use crate::process::Server;
-use crate::sampler::{Sampler, Snapshot, memory_between};
-use crate::serve::Service;
+use crate::sampler::{Sampler, Shares, Snapshot, memory_between};
 use crate::show::Show;
-use crate::sockets::{self, Side};
-use crate::talk::{Assignment, Mode, Opened, Order, Report, Tally};
-use crate::{measured, verdict};
+use crate::sockets::Side;
+use crate::start::{self, Site};
+use crate::talk::{
+    Assignment, Failures, Mode, Opened, Order, Progress, Report, Tally, add_failures,
+};
+use crate::words::bytes;
+use crate::{measured, memory, verdict};
 
 /// The pause after opening, in which the server's last handshakes and the kernel's deferred frees
 /// end.
@@ -34,10 +39,14 @@ pub struct Run {
     shares: Vec<u64>,
     sampler: Sampler,
     show: Show,
-    pids: Vec<u32>,
+    site: Site,
     sources: usize,
-    messages_per_second: f64,
-    servers: Vec<Server>,
+    /// The reason why the servers' name has no address.
+    unresolved: Option<String>,
+    /// Whether a server process had many descriptors open before.
+    server_was_used: bool,
+    watch: Watch,
+    inquiry: Inquiry,
 }
 
 /// The results of the phases so far.
@@ -48,57 +57,55 @@ struct Phases {
     refusal: Option<String>,
     opening_seconds: f64,
     cpu: Vec<Cpu>,
+    none: Option<Snapshot>,
     few: Option<Snapshot>,
     many: Option<Snapshot>,
+    /// Whether the servers' sockets are on this machine too.
+    both_ends: bool,
     measured_seconds: f64,
     tally: Tally,
     silence: Option<Silence>,
 }
 
 impl Run {
-    /// Starts all processes.
+    /// Looks the servers up and starts all processes.
     ///
     /// # Errors
     ///
     /// The option that cannot be fulfilled.
     pub fn start(options: Options, interrupted: Arc<AtomicBool>) -> Result<Run, String> {
-        let descriptors = limits::raise_descriptors(u64::MAX);
-        let bounds = Bounds {
-            per_worker: descriptors.saturating_sub(SPARE).max(1),
-            ports: limits::ephemeral_ports(),
+        let (plan, may_move) = start::plan_routes(&options)?;
+        let (found, unresolved) = match start::look_up(&options) {
+            Ok(found) => (found, None),
+            Err(reason) => (Found { addresses: Vec::new(), is_name: true }, Some(reason)),
         };
-        let sources = match &options.sources {
-            named if !named.is_empty() => Sources::Named(named.clone()),
-            _ if options.targets.iter().all(|target| target.has_many_sources()) => {
-                Sources::Loopback((nanoseconds() / SECOND) as u8)
-            }
-            _ => Sources::Kernel,
+        let (site, assignments) = if unresolved.is_some() {
+            // No worker could do anything.
+            (Site::default(), Vec::new())
+        } else {
+            let site = start::find_servers(&options, found.addresses.clone())?;
+            (site, start::assignments(&options, &plan, &found, may_move))
         };
-        let plan =
-            plan(options.connections, options.targets.len(), &sources, bounds, options.workers)?;
-        let servers = start_servers(&options)?;
-        let pids = server_pids(&options, &servers)?;
-        let messages_per_second = messages_per_second(&options);
-        let may_move = matches!(sources, Sources::Loopback(_));
-        let assignments = assignments(&options, &plan, messages_per_second, may_move);
         let crew = Crew::start(&assignments, interrupted).map_err(|error| {
             format!("no worker can be started: {error}; see whether more processes may run")
         })?;
+        let sources: HashSet<_> = plan.iter().flatten().filter_map(|route| route.source).collect();
         Ok(Run {
             shares: assignments.iter().map(Assignment::connections).collect(),
-            sampler: Sampler::new(pids.clone(), crew.ids()),
+            sampler: Sampler::new(site.pids.clone(), crew.ids()),
             show: Show::new(),
-            sources: plan
+            sources: sources.len(),
+            server_was_used: site
+                .pids
                 .iter()
-                .flatten()
-                .filter_map(|route| route.source)
-                .collect::<HashSet<_>>()
-                .len(),
-            messages_per_second,
+                .filter_map(|&pid| memory::descriptors(pid))
+                .any(memory::Descriptors::had_more),
             options,
             crew,
-            pids,
-            servers,
+            watch: Watch::new(site.places.clone()),
+            site,
+            unresolved,
+            inquiry: Inquiry::default(),
         })
     }
 
@@ -115,34 +122,55 @@ impl Run {
         self.show.end();
         // Servers end first: the side that ends a connection first has its port blocked for a
         // minute, and the servers' port is one for all connections.
-        self.servers.iter_mut().for_each(Server::kill);
-        self.servers.clear();
+        self.site.servers.iter_mut().for_each(Server::kill);
+        self.site.servers.clear();
         self.outcome(started, phases)
     }
 
     /// Opens a tenth, samples, and opens the rest: what processes need anyway is no part of the
     /// difference.
     fn open(&mut self, phases: &mut Phases) {
+        phases.none = Some(self.sampler.snapshot(0));
+        self.watch.look(0);
         let begun = nanoseconds();
         let times = self.sampler.times();
         self.show.begin("opening");
         phases.opened = self.open_until(|share| share.div_ceil(10));
-        std::thread::sleep(REST);
-        phases.few = Some(self.sampler.snapshot(phases.opened.progress.held));
+        let paused = nanoseconds();
+        phases.few = Some(self.rest(phases.opened.progress.held));
+        let paused = nanoseconds() - paused;
         // A tenth of the share is a whole number of connections, for each worker.
-        let rested = REST.as_nanos() as u64;
         if phases.opened.progress.held > 0 && !self.crew.is_interrupted() {
             phases.opened = self.open_until(|share| share);
         }
-        phases.opening_seconds = (nanoseconds() - begun - rested) as f64 / SECOND as f64;
+        phases.opening_seconds = (nanoseconds() - begun - paused) as f64 / SECOND as f64;
         phases.cpu.push(self.sampler.cpu_since(&times, "opening"));
+        if let Some(reason) = &self.unresolved {
+            phases.opened = unresolved(reason);
+        }
+        self.explain(&mut phases.opened.failures);
         // The limits of a process are readable only while it lives.
-        phases.refusal = verdict::refusal(&self.options, &self.pids, &phases.opened);
+        phases.refusal = verdict::refusal(&self.options, &self.site.pids, &phases.opened);
         if let Some(reason) = &phases.refusal {
             self.show.say(reason);
         }
+        let held = phases.opened.progress.held;
+        phases.many = Some(self.rest(held));
+        phases.both_ends = self.watch.seen().side(held) == Side::Server;
+    }
+
+    /// Samples after a pause, with `held` connections open.
+    fn rest(&mut self, held: u64) -> Snapshot {
         std::thread::sleep(REST);
-        phases.many = Some(self.sampler.snapshot(phases.opened.progress.held));
+        let snapshot = self.sampler.snapshot(held);
+        self.watch.look(held);
+        snapshot
+    }
+
+    fn explain(&mut self, failures: &mut [Failures]) {
+        if !self.crew.is_interrupted() {
+            self.inquiry.explain(failures, &self.options, &self.site.addresses);
+        }
     }
 
     fn open_until(&mut self, part: impl Fn(u64) -> u64) -> Opened {
@@ -167,26 +195,28 @@ impl Run {
         for opened in told {
             sum.progress.add(opened.progress);
             sum.handshakes.add(&opened.handshakes);
-            measured::add_failures(&mut sum.failures, opened.failures);
+            add_failures(&mut sum.failures, opened.failures);
+            sum.ends.add(&opened.ends);
+            sum.unselected += opened.unselected;
         }
         sum
     }
 
     fn measure(&mut self, phases: &mut Phases) {
         let silent = matches!(self.options.mode, Mode::HalfOpen | Mode::Slow);
-        let ports: HashSet<u16> = self.options.targets.iter().map(|target| target.port).collect();
-        let local = self.is_local();
-        let side = if local { Side::Server } else { Side::Client };
+        let held = phases.opened.progress.held;
         let first = self.sampler.points.len();
+        let side = self.watch.seen().side(held);
         if silent {
-            self.sampler.watch(ports, side);
+            self.sampler.watch(self.watch.places.clone(), side);
+            self.sampler.look(held);
         }
         let times = self.sampler.times();
         let from = nanoseconds() + AHEAD;
         let length = clock::seconds(self.options.duration);
         self.crew.order(|_| Order::Measure { from, nanoseconds: length });
         self.show.begin(self.options.mode.as_str());
-        phases.tally = self.hear_measured(from, length, phases.opened.progress.held);
+        phases.tally = self.hear_measured(from, length, held);
         phases.measured_seconds = (nanoseconds() - from) as f64 / SECOND as f64;
         phases.cpu.push(self.sampler.cpu_since(&times, "measuring"));
         if silent {
@@ -194,17 +224,19 @@ impl Run {
             let before = phases.many.as_ref().and_then(|snapshot| snapshot.server);
             let after = self.sampler.snapshot(0).server;
             let points = &self.sampler.points[first.min(self.sampler.points.len())..];
-            let silence = measured::silence(points, side, phases.opened.progress.held);
-            let growth = before.zip(after).map(|(before, after)| {
-                (after as f64 - before as f64) / phases.opened.progress.held.max(1) as f64
-            });
+            let silence = measured::silence(points, side, held);
+            let growth = before
+                .zip(after)
+                .map(|(before, after)| (after as f64 - before as f64) / held.max(1) as f64);
             phases.silence = Some(Silence { server_bytes: growth, ..silence });
         }
+        self.watch.look(phases.tally.progress.held);
+        self.explain(&mut phases.tally.failures);
     }
 
     fn hear_measured(&mut self, from: u64, length: u64, held: u64) -> Tally {
         let mode = self.options.mode;
-        let (sampler, show) = (&mut self.sampler, &mut self.show);
+        let (sampler, show, watch) = (&mut self.sampler, &mut self.show, &mut self.watch);
         let told = self.crew.wait(
             |report| match report {
                 Report::Measured(tally) => Some(tally),
@@ -212,13 +244,18 @@ impl Run {
             },
             |progress| {
                 sampler.tick(progress.held);
+                // Churn opens and closes meanwhile.
+                if mode != Mode::Churn && nanoseconds() >= from {
+                    watch.tick(progress.held);
+                }
                 let now = nanoseconds();
                 let done = now.saturating_sub(from).min(length);
+                let buffers = sampler
+                    .points
+                    .last()
+                    .map_or(0, |point| point.buffer_bytes.max(point.queued_bytes.unwrap_or(0)));
                 show.tick(done / 1_000_000, length / 1_000_000, || {
-                    format!(
-                        "{} held, {} sent, {} answered",
-                        progress.held, progress.sent, progress.answered
-                    )
+                    measuring(mode, &progress, buffers)
                 });
                 // Only the coordinator knows that every connection has every message.
                 let heard_all = progress.answered >= progress.sent * held.saturating_sub(1);
@@ -230,19 +267,20 @@ impl Run {
         sum
     }
 
-    /// Whether the servers are processes of this machine.
-    fn is_local(&self) -> bool {
-        !self.pids.is_empty() || self.options.targets.iter().all(|target| target.is_loopback())
-    }
-
     fn outcome(self, started: u64, phases: Phases) -> Outcome {
         let Phases { opened, cpu, tally, refusal, .. } = phases;
         let has_measured = phases.measured_seconds > 0.0;
-        let measured =
-            measured::of(self.options.mode, &tally, phases.measured_seconds, opened.progress.held);
+        let held = opened.progress.held;
+        let mut measured = measured::of(self.options.mode, &tally, phases.measured_seconds, held);
+        if self.options.mode == Mode::Hold {
+            let measuring = cpu.iter().find(|cpu| cpu.phase == "measuring");
+            measured.idle_cpu = measuring.and_then(|cpu| measured::idle_cpu(cpu, held));
+        }
         let end = if has_measured { tally.progress } else { opened.progress };
-        let memory = match (&phases.few, &phases.many) {
-            (Some(few), Some(many)) => memory_between(few, many, self.is_local()),
+        let memory = match (&phases.none, &phases.few, &phases.many) {
+            (Some(none), Some(few), Some(many)) => {
+                memory_between(none, few, many, self.memory_shares(phases.both_ends))
+            }
             _ => Vec::new(),
         };
         let options = &self.options;
@@ -261,11 +299,16 @@ impl Run {
                     .map_or(end.held, |silence| silence.held_at_end),
                 lost: end.lost,
                 failed: end.failed,
-                failures: opened.failures.clone(),
+                failures: if has_measured { tally.failures } else { opened.failures },
+                ends: if has_measured { tally.ends } else { opened.ends },
+                foreign: self.watch.most,
+                unselected: opened.unselected,
+                asked_again: self.inquiry.has_explained,
                 opening_seconds: phases.opening_seconds,
             },
             handshake: opened.handshakes.summary(),
             memory,
+            server_was_used: self.server_was_used,
             cpu,
             measured: crate::outcome::Measured { silence: phases.silence, ..measured },
             timeline: self.sampler.points,
@@ -273,6 +316,14 @@ impl Run {
         outcome.verdict =
             verdict::judge(&outcome, refusal, self.crew.is_interrupted(), self.crew.dead());
         outcome
+    }
+
+    fn memory_shares(&self, both_ends: bool) -> Shares {
+        Shares {
+            servers: self.site.pids.len() as u64,
+            workers: self.shares.len() as u64,
+            both_ends,
+        }
     }
 
     fn settings(&self) -> Settings {
@@ -287,88 +338,38 @@ impl Run {
             rate: options.rate,
             in_flight: options.in_flight,
             duration: options.duration,
-            messages_per_second: self.messages_per_second,
+            messages_per_second: start::messages_per_second(options),
             size: options.size,
             active: options.active,
             serve: options.serve,
-            server_pids: self.pids.clone(),
+            server_pids: self.site.pids.clone(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
 }
 
-fn start_servers(options: &Options) -> Result<Vec<Server>, String> {
-    let service = |host: &str, port| Service {
-        address: if host.contains(':') {
-            format!("[{host}]:{port}")
-        } else {
-            format!("{host}:{port}")
-        },
-        descriptors: options.serve_descriptors,
-        idle: options.serve_idle,
+/// The opening of a run whose servers' name has no address: one failure, however many connections.
+fn unresolved(reason: &str) -> Opened {
+    let failures = Failures {
+        kind: Failure::of(reason),
+        count: 1,
+        reason: reason.to_owned(),
+        status: None,
+        headers: Vec::new(),
+        target: 0,
     };
-    let targets = options.targets.iter().take(options.serve);
-    targets.map(|target| Server::start(&service(&target.host, target.port))).collect()
+    let progress = Progress { failed: 1, ..Progress::default() };
+    Opened { progress, failures: vec![failures], ..Opened::default() }
 }
 
-/// The processes of the servers, as far as they are on this machine.
-fn server_pids(options: &Options, servers: &[Server]) -> Result<Vec<u32>, String> {
-    if let Some(pid) = options.pids.iter().find(|&&pid| crate::memory::roughly(pid).is_none()) {
-        return Err(format!(
-            "--pid {pid} is no process: give that of the server, as pgrep tells it"
-        ));
-    }
-    if !options.pids.is_empty() {
-        return Ok(options.pids.clone());
-    }
-    if !servers.is_empty() {
-        return Ok(servers.iter().map(Server::id).collect());
-    }
-    if !options.targets.iter().all(|target| target.is_loopback()) {
-        return Ok(Vec::new());
-    }
-    Ok(sockets::listening(&options.targets.iter().map(|target| target.port).collect()))
-}
-
-/// The option's value, or the default of the mode.
-fn messages_per_second(options: &Options) -> f64 {
-    let all = options.connections as f64;
-    options.messages_per_second.unwrap_or(match options.mode {
-        Mode::Ping => (all / options.duration).max(1.0),
-        Mode::Echo => 1000.0,
-        Mode::Slow => all,
-        Mode::Broadcast => 1.0,
-        Mode::Hold | Mode::Churn | Mode::HalfOpen => 0.0,
-    })
-}
-
-/// The assignment of each worker: its part of everything.
-fn assignments(
-    options: &Options,
-    plan: &[Vec<Route>],
-    messages_per_second: f64,
-    may_move: bool,
-) -> Vec<Assignment> {
-    let nonce = nanoseconds() as u32 ^ std::process::id().rotate_left(16);
-    let assignment = |(number, routes): (usize, &Vec<Route>)| {
-        let connections: u64 = routes.iter().map(|route| route.connections).sum();
-        let part = connections as f64 / options.connections as f64;
-        // Only one worker sends the message to all.
-        let of_all = if options.mode == Mode::Broadcast { 1.0 } else { part };
-        Assignment {
-            mode: options.mode,
-            urls: options.targets.iter().map(|target| target.url.clone()).collect(),
-            routes: routes.clone(),
-            may_move,
-            rate: options.rate * part,
-            in_flight: options.in_flight.div_ceil(plan.len()),
-            timeout: options.timeout,
-            messages_per_second: messages_per_second * of_all,
-            size: options.size,
-            active: options.active,
-            is_sender: number == 0,
-            nonce,
+/// The line of progress while a mode lasts.
+fn measuring(mode: Mode, progress: &Progress, buffers: u64) -> String {
+    let Progress { held, sent, answered, .. } = progress;
+    match mode {
+        Mode::Slow => {
+            let kernel = bytes(buffers as f64);
+            format!("{held} held, {sent} sent, {kernel} in TCP buffers of the kernel")
         }
-    };
-    plan.iter().enumerate().map(assignment).collect()
+        _ => format!("{held} held, {sent} sent, {answered} answered"),
+    }
 }

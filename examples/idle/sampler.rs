@@ -1,13 +1,12 @@
 //! Samples processes and kernel during a run: a series of moments that stays below some hundreds,
 //! and exact figures on demand. This file does not know what happens in the run.
 
-use std::collections::HashSet;
-
 use crate::clock::{SECOND, nanoseconds};
 use crate::cpu::{self, Cores};
+use crate::growth::{Finding, Ramp};
 use crate::memory::{self, Kernel};
 use crate::outcome::{Cpu, Memory, Point};
-use crate::sockets::{self, Side};
+use crate::sockets::{self, Places, Side};
 
 /// The length at which every second moment of the series is dropped.
 const MOMENTS: usize = 600;
@@ -19,8 +18,8 @@ pub struct Sampler {
     servers: Vec<u32>,
     workers: Vec<u32>,
     pub points: Vec<Point>,
-    /// The ports whose open connections are counted.
-    watched: Option<(HashSet<u16>, Side)>,
+    /// The servers whose open connections are counted.
+    watched: Option<(Places, Side)>,
 }
 
 /// Exact figures of one moment.
@@ -54,9 +53,9 @@ impl Sampler {
         }
     }
 
-    /// Counts the open connections of these ports from now on.
-    pub fn watch(&mut self, ports: HashSet<u16>, side: Side) {
-        self.watched = Some((ports, side));
+    /// Counts the open connections of these servers from now on.
+    pub fn watch(&mut self, places: Places, side: Side) {
+        self.watched = Some((places, side));
         self.next = 0;
     }
 
@@ -77,16 +76,17 @@ impl Sampler {
             return;
         }
         let sum = |pids: &[u32]| pids.iter().filter_map(|&pid| memory::roughly(pid)).sum();
+        let seen = self.watched.as_ref().map(|(places, side)| (sockets::look(places), *side));
+        let kernel = Kernel::now();
         self.points.push(Point {
             seconds: self.seconds(),
             held,
             server_bytes: (!self.servers.is_empty()).then(|| sum(&self.servers)),
             client_bytes: sum(&self.workers),
-            kernel_bytes: Kernel::now().slab,
-            server_held: self
-                .watched
-                .as_ref()
-                .map(|(ports, side)| sockets::established(ports, *side)),
+            kernel_bytes: kernel.slab,
+            buffer_bytes: kernel.buffers,
+            server_held: seen.map(|(seen, side)| seen.at(side)),
+            queued_bytes: seen.map(|(seen, _)| seen.queued),
         });
         if self.points.len() > MOMENTS {
             let mut index = 0;
@@ -141,7 +141,8 @@ impl Sampler {
         Cpu {
             phase: phase.to_owned(),
             seconds: elapsed / SECOND as f64,
-            client: client.iter().sum(),
+            // The sum of no numbers is -0.0.
+            client: client.iter().sum::<f64>().abs(),
             busiest_client: busiest(&client),
             server: (!server.is_empty()).then(|| server.iter().sum()),
             busiest_server: (!server.is_empty()).then(|| busiest(&server)),
@@ -150,44 +151,62 @@ impl Sampler {
     }
 }
 
+/// The processes that share the connections of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Shares {
+    pub servers: u64,
+    pub workers: u64,
+    /// Whether the kernel's figures are those of both ends.
+    pub both_ends: bool,
+}
+
 /// The cost of each connection: the increase between two moments, divided by the new connections.
-pub fn memory_between(few: &Snapshot, many: &Snapshot, both_ends: bool) -> Vec<Memory> {
-    let added = many.held.saturating_sub(few.held);
-    let row =
-        |owner: &str, source: String, before: Option<u64>, after: Option<u64>, is_part: bool| {
-            let slope = before.zip(after).filter(|_| added > 0);
-            Memory {
-                owner: owner.to_owned(),
-                source,
-                per_connection: slope
-                    .map(|(before, after)| (after as f64 - before as f64) / added as f64),
-                total: after,
-                is_part,
-            }
-        };
-    let ends = if both_ends { "both ends" } else { "this end" };
-    let kernel = (few.kernel, many.kernel);
-    let kernel_row = |source: &str, before: Option<u64>, after: Option<u64>, is_part: bool| {
-        row("kernel", format!("{source}, {ends}"), before, after, is_part)
+/// `none` is the moment before the first connection.
+pub fn memory_between(
+    none: &Snapshot,
+    few: &Snapshot,
+    many: &Snapshot,
+    shares: Shares,
+) -> Vec<Memory> {
+    let of = |owner: &str, source: &str, processes, at: &dyn Fn(&Snapshot) -> Option<u64>| {
+        let (before, after) = (at(few), at(many));
+        let added = many.held.saturating_sub(few.held);
+        let may_be_flat = source == BUFFERS;
+        // Other programs free the kernel's memory too, and workers that of their start.
+        let baseline = at(none).filter(|_| owner == "server");
+        let ramp = Ramp { baseline, before, after, added, processes, may_be_flat };
+        let finding = ramp.finding();
+        Memory {
+            owner: owner.to_owned(),
+            source: source.to_owned(),
+            per_connection: ramp.slope().filter(|_| finding == Finding::Measured),
+            slope: ramp.slope(),
+            finding,
+            ramp: (few.held, many.held),
+            baseline: at(none),
+            before,
+            total: after,
+            is_part: false,
+        }
     };
+    let ends = if shares.both_ends { "both ends" } else { "this end" };
+    let kernel = |source: &str, at: &dyn Fn(&Kernel) -> Option<u64>| {
+        let row = of("kernel", source, 1, &|snapshot| at(&snapshot.kernel));
+        Memory { source: format!("{source}, {ends}"), ..row }
+    };
+    let sockets = "sockets' own objects, /proc/slabinfo";
+    let (servers, workers) = (shares.servers, shares.workers);
     vec![
-        row("server", "RSS, smaps_rollup".into(), few.server, many.server, false),
-        kernel_row("Slab, /proc/meminfo", Some(kernel.0.slab), Some(kernel.1.slab), false),
-        kernel_row(
-            "TCP buffers, /proc/net/sockstat",
-            Some(kernel.0.buffers),
-            Some(kernel.1.buffers),
-            false,
-        ),
-        kernel_row(
-            "sockets' own objects, /proc/slabinfo",
-            kernel.0.sockets,
-            kernel.1.sockets,
-            true,
-        ),
-        row("client", "Private_Dirty, smaps_rollup".into(), few.client, many.client, false),
+        of("server", "RSS, smaps_rollup", servers, &|snapshot| snapshot.server),
+        kernel("Slab, /proc/meminfo", &|kernel| Some(kernel.slab)),
+        kernel(BUFFERS, &|kernel| Some(kernel.buffers)),
+        Memory { is_part: true, ..kernel(sockets, &|kernel| kernel.sockets) },
+        of("client", "Private_Dirty, smaps_rollup", workers, &|snapshot| snapshot.client),
     ]
 }
+
+/// The source that shows nothing of idle connections, which need no buffers.
+pub const BUFFERS: &str = "TCP buffers, /proc/net/sockstat";
 
 #[cfg(test)]
 mod tests {
@@ -221,10 +240,22 @@ mod tests {
             client: Some(7),
             kernel: kernel(4_000_009),
         };
-        let rows = memory_between(&few, &many, true);
+        let none = Snapshot { held: 0, server: Some(40_000), ..few };
+        let shares = Shares { servers: 1, workers: 1, both_ends: true };
+        let rows = memory_between(&none, &few, &many, shares);
         let by = |index: usize| rows[index].per_connection;
         assert_eq!((by(0), by(1), by(3), by(4)), (Some(80.0), Some(4000.0), None, None));
-        let nothing = memory_between(&few, &few, true);
+        assert_eq!(by(2), Some(0.0), "idle connections need no buffers");
+        let server = &rows[0];
+        assert_eq!(
+            (server.baseline, server.before, server.total, server.ramp),
+            (Some(40_000), Some(50_000), Some(130_000), (100, 1100))
+        );
+        let nothing = memory_between(&none, &few, &few, shares);
         assert_eq!(nothing[0].per_connection, None);
+        let more = Snapshot { held: 2100, server: Some(110_000), ..many };
+        let fell = &memory_between(&none, &many, &more, shares)[0];
+        assert_eq!((fell.per_connection, fell.slope), (None, Some(-20.0)));
+        assert_eq!(fell.finding, Finding::Fell);
     }
 }

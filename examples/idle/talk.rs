@@ -2,9 +2,12 @@
 //! a line gets across.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::asked::Asked;
+use crate::ends::Ends;
 use crate::failure::Failure;
 use crate::latency::Latencies;
 use crate::plan::Route;
@@ -51,6 +54,9 @@ impl Mode {
 pub struct Assignment {
     pub mode: Mode,
     pub urls: Vec<String>,
+    /// The addresses of the URLs' name; none if it needs no look-up.
+    pub addresses: Vec<IpAddr>,
+    pub asked: Asked,
     pub routes: Vec<Route>,
     /// Whether another address of 127.0.0.0/8 may take the place of a route's own.
     pub may_move: bool,
@@ -126,6 +132,10 @@ pub struct Opened {
     pub progress: Progress,
     pub handshakes: Latencies,
     pub failures: Vec<Failures>,
+    /// Open connections that have ended so far.
+    pub ends: Ends,
+    /// Connections whose server selected none of the subprotocols that were asked for.
+    pub unselected: u64,
 }
 
 /// Attempts that failed in one way.
@@ -133,8 +143,14 @@ pub struct Opened {
 pub struct Failures {
     pub kind: Failure,
     pub count: u64,
-    /// The reason of the first of them, as the client role reported it.
+    /// The reason, as the client role reported it.
     pub reason: String,
+    /// The HTTP status of the answer, if there was one and it is known.
+    #[serde(default)]
+    pub status: Option<u16>,
+    /// Headers of the answer that say what to do.
+    #[serde(default)]
+    pub headers: Vec<String>,
     /// The target of the first of them, by its place in the list.
     pub target: usize,
 }
@@ -157,6 +173,10 @@ pub struct Tally {
     pub closing: Latencies,
     /// Attempts that failed meanwhile.
     pub failed: u64,
+    /// All attempts that have failed, those of the opening included.
+    pub failures: Vec<Failures>,
+    /// Open connections that have ended, those of the opening included.
+    pub ends: Ends,
     pub rounds: BTreeMap<u32, Round>,
 }
 
@@ -166,6 +186,24 @@ pub struct Round {
     pub received: u64,
     /// Nanoseconds until the last connection had the message.
     pub slowest: u64,
+}
+
+/// Kinds of failures that are kept apart; the reasons of further ones are dropped.
+const KINDS: usize = 32;
+
+/// Adds up failures of one kind, status and reason. The most frequent come first.
+pub fn add_failures(sum: &mut Vec<Failures>, further: Vec<Failures>) {
+    for mut failures in further {
+        let key = |one: &Failures| (one.kind, one.status, one.reason.clone());
+        if sum.len() >= KINDS && !sum.iter().any(|known| key(known) == key(&failures)) {
+            failures = Failures { reason: "other reasons".to_owned(), status: None, ..failures };
+        }
+        match sum.iter_mut().find(|known| key(known) == key(&failures)) {
+            Some(known) => known.count += failures.count,
+            None => sum.push(failures),
+        }
+    }
+    sum.sort_by_key(|failures| std::cmp::Reverse(failures.count));
 }
 
 impl Tally {
@@ -179,10 +217,36 @@ impl Tally {
         self.latency.add(&other.latency);
         self.lateness.add(&other.lateness);
         self.closing.add(&other.closing);
+        self.ends.add(&other.ends);
+        add_failures(&mut self.failures, other.failures);
         for (number, round) in other.rounds {
             let sum = self.rounds.entry(number).or_default();
             sum.received += round.received;
             sum.slowest = sum.slowest.max(round.slowest);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_added_up_by_kind_status_and_reason_in_bounded_room() {
+        let failures = |count, status, reason: &str| Failures {
+            kind: Failure::Status,
+            count,
+            reason: reason.to_owned(),
+            status,
+            headers: Vec::new(),
+            target: 0,
+        };
+        let mut sum = vec![failures(1, Some(401), "a")];
+        add_failures(&mut sum, vec![failures(2, Some(403), "b"), failures(4, Some(401), "a")]);
+        assert_eq!(sum, [failures(5, Some(401), "a"), failures(2, Some(403), "b")]);
+        let many = (0..1000).map(|number| failures(1, None, &number.to_string())).collect();
+        add_failures(&mut sum, many);
+        assert!(sum.len() <= KINDS + 1, "{}", sum.len());
+        assert_eq!(sum.iter().map(|failures| failures.count).sum::<u64>(), 1007);
     }
 }

@@ -1,29 +1,18 @@
-//! Judges whether a run took place as asked, and whether its figures are the server's: rules over
-//! an outcome, each with the line that it prints. This file measures nothing.
+//! Judges whether a run took place as asked: rules over an outcome, each with the line that it
+//! prints. This file measures nothing.
 
+use crate::answers;
 use crate::failure::Failure;
+use crate::invalid::invalid;
 use crate::limits;
+use crate::notes::notes;
 use crate::options::Options;
-use crate::outcome::{Cpu, Outcome, Verdict};
-use crate::talk::{Mode, Opened};
-
-/// The share of a core above which a process counts as being at its limit.
-const FULL: f64 = 0.9;
-
-/// The share of all cores' time above which all processes have to wait.
-const NO_CORE_FREE: f64 = 0.9;
-
-/// The lateness at the 99th percentile above which the client measures itself, and the number of
-/// values that make up a percentile.
-const LATE_US: f64 = 100_000.0;
-const MANY: u64 = 100;
+use crate::outcome::{Outcome, Verdict};
+use crate::talk::{Failures, Mode, Opened};
+use crate::words::grouped;
 
 /// Descriptors that a server needs for other things, generously.
 const OTHERS: u64 = 256;
-
-/// The number of connections from which on a slope of memory is to be believed. Below, the
-/// temporary memory of attempts weighs in.
-const FEW: u64 = 5000;
 
 /// Explains in one line why fewer connections were opened than asked for, and what to do.
 pub fn refusal(options: &Options, pids: &[u32], opened: &Opened) -> Option<String> {
@@ -50,18 +39,32 @@ pub fn refusal(options: &Options, pids: &[u32], opened: &Opened) -> Option<Strin
         ));
     }
     let url = options.targets.get(most.target).map_or(&*options.url, |target| &*target.url);
-    let (what, remedy, count) = (most.kind.as_str(), most.kind.remedy(), grouped(most.count));
-    let reason = if most.reason.is_empty() {
+    let (what, remedy) = (failed(most), most.kind.remedy(most.status));
+    let reason = if most.reason.is_empty() || most.status.is_some() {
         String::new()
     } else {
-        format!(", the first with {:?}", most.reason)
+        format!(", {:?}", most.reason)
+    };
+    let count = match most.count {
+        1 => "1 attempt".to_owned(),
+        count => format!("{} attempts", grouped(count)),
     };
     Some(match most.kind {
         Failure::Descriptors | Failure::Ports => {
             format!("a worker here {what} after {of}; {remedy}")
         }
-        _ => format!("server at {url} {what} after {of} ({count} attempts{reason}); {remedy}"),
+        _ => format!("server at {url} {what} after {of} ({count}{reason}); {remedy}"),
     })
+}
+
+/// Describes how attempts failed, with the HTTP status where it is known.
+pub fn failed(failures: &Failures) -> String {
+    let Some(status) = failures.status else { return failures.kind.as_str().to_owned() };
+    let headers = match &failures.headers[..] {
+        [] => String::new(),
+        headers => format!(" ({})", headers.join("; ")),
+    };
+    format!("answered with HTTP status {}{headers}", answers::name(status))
 }
 
 /// All rules.
@@ -92,8 +95,12 @@ pub fn judge(
     }
     let silent = matches!(outcome.settings.mode, Mode::HalfOpen | Mode::Slow);
     if connections.lost > 0 && !silent {
+        let most = connections.ends.iter().find(|end| !end.asked);
+        let how = most.map_or(String::new(), |end| {
+            format!(", {} with {}", grouped(end.count), end.describe())
+        });
         reasons.push(format!(
-            "the server ended {} connections that were to stay open; see its log",
+            "the server ended {} connections that were to stay open{how}; see its log",
             grouped(connections.lost)
         ));
     }
@@ -116,6 +123,11 @@ fn unanswered(outcome: &Outcome) -> Option<String> {
     let (sent, answered) = (grouped(measured.sent), grouped(measured.answered));
     let few = measured.answered < measured.sent;
     match outcome.settings.mode {
+        Mode::Ping | Mode::Echo | Mode::Broadcast if measured.sent == 0 => Some(
+            "nothing was sent, so nothing was measured; give a longer --duration, or more \
+             --messages-per-second"
+                .to_owned(),
+        ),
         Mode::Ping if few => Some(format!(
             "{answered} of {sent} pings were answered; \
              the server is overloaded, or answers none"
@@ -146,145 +158,53 @@ fn unanswered(outcome: &Outcome) -> Option<String> {
     }
 }
 
-/// The rule by which the client was the bottleneck.
-fn invalid(outcome: &Outcome) -> Vec<String> {
-    let talks =
-        matches!(outcome.settings.mode, Mode::Ping | Mode::Echo | Mode::Broadcast | Mode::Churn);
-    let Some(cpu) = outcome.cpu.iter().find(|cpu| cpu.phase == "measuring").filter(|_| talks)
-    else {
-        return Vec::new();
-    };
-    let mut rules = Vec::new();
-    rules.extend(bottleneck(cpu, outcome.settings.cores).map(|rule| format!("invalid: {rule}")));
-    if let Some(lateness) = &outcome.measured.lateness
-        && lateness.p99_us > LATE_US
-        && lateness.count >= MANY
-    {
-        let late = crate::measured::duration(lateness.p99_us);
-        rules.push(format!(
-            "invalid: the client itself was late by {late} (p99, more than 100 ms); send less, \
-             or give it more cores"
-        ));
-    }
-    rules
-}
-
-/// Whether the client was at its limit while the server was not.
-fn bottleneck(cpu: &Cpu, cores: usize) -> Option<String> {
-    let used = (cpu.client + cpu.server.unwrap_or(0.0)) / cores as f64;
-    let percent = |share: f64| format!("{:.0} %", share * 100.0);
-    let client = percent(cpu.busiest_client);
-    match cpu.busiest_server {
-        Some(server) if cpu.busiest_client > FULL && server < cpu.busiest_client => Some(format!(
-            "a client worker was at {client} of a core (more than 90 %) while the server was at \
-             {}; give more --workers, or send less",
-            percent(server)
-        )),
-        None if cpu.busiest_client > FULL => Some(format!(
-            "a client worker was at {client} of a core (more than 90 %), and the server's \
-             process is not known; give more --workers, or name it with --pid"
-        )),
-        Some(_) if used > NO_CORE_FREE && cpu.client > cpu.server.unwrap_or(0.0) => Some(format!(
-            "client and server used all cores (more than 90 %), the client more of them ({} \
-             against {} of a core); send less, or run the client elsewhere",
-            percent(cpu.client),
-            percent(cpu.server.unwrap_or(0.0))
-        )),
-        _ => None,
-    }
-}
-
-fn notes(outcome: &Outcome) -> Vec<String> {
-    let mut notes = Vec::new();
-    if outcome.settings.server_pids.is_empty() {
-        notes.push(
-            "the server's process is not known: its memory and CPU are missing; name it with --pid"
-                .to_owned(),
-        );
-    }
-    let processes = outcome.settings.workers.max(outcome.settings.server_pids.len()) as u64;
-    if outcome.connections.held / processes.max(1) < FEW && outcome.connections.held > 0 {
-        let few = grouped(FEW);
-        notes.push(format!(
-            "memory per connection is coarse with fewer than {few} connections in a process"
-        ));
-    }
-    let opening = outcome.cpu.iter().find(|cpu| cpu.phase == "opening");
-    if opening.and_then(|cpu| bottleneck(cpu, outcome.settings.cores)).is_some() {
-        notes.push(
-            "while opening, the client had no core to spare: handshake latencies are partly its \
-             own; lower --rate"
-                .to_owned(),
-        );
-    }
-    let hogged = |cpu: &&Cpu| {
-        let used = (cpu.client + cpu.server.unwrap_or(0.0)) / outcome.settings.cores as f64;
-        cpu.machine > NO_CORE_FREE && used < cpu.machine / 2.0
-    };
-    if let Some(cpu) = outcome.cpu.iter().find(hogged) {
-        notes.push(format!(
-            "while {}, others on this machine took most of its cores: latencies are partly theirs",
-            cpu.phase
-        ));
-    }
-    if outcome.connections.failed > 0 && outcome.connections.held >= outcome.connections.asked {
-        notes.push(format!(
-            "{} attempts failed and were repeated",
-            grouped(outcome.connections.failed)
-        ));
-    }
-    notes
-}
-
-/// A number with its thousands apart.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn cpu(client: f64, server: Option<f64>, machine: f64) -> Cpu {
-        Cpu {
-            phase: "measuring".into(),
-            seconds: 1.0,
-            client,
-            busiest_client: client,
-            server,
-            busiest_server: server,
-            machine,
-        }
-    }
+    use crate::ends::End;
 
     #[test]
-    fn client_is_the_bottleneck_when_it_is_full_and_the_server_is_not() {
-        assert!(bottleneck(&cpu(0.95, Some(0.4), 0.7), 2).unwrap().contains("95 % of a core"));
-        assert!(bottleneck(&cpu(0.95, None, 0.7), 2).unwrap().contains("not known"));
-        assert!(bottleneck(&cpu(0.88, Some(0.6), 0.99), 1).unwrap().contains("used all cores"));
-        for fine in [
-            cpu(0.5, Some(0.2), 1.0),
-            cpu(0.95, Some(0.99), 1.0),
-            cpu(0.5, None, 1.0),
-            cpu(0.6, Some(0.9), 1.0),
+    fn refusal_names_the_status_where_it_is_known() {
+        for (status, headers, says) in [
+            (None, vec![], "answered with an HTTP status other than 101"),
+            (Some(404), vec![], "answered with HTTP status 404 Not Found"),
+            (
+                Some(302),
+                vec!["Location: /a".to_owned()],
+                "answered with HTTP status 302 Found (Location: /a)",
+            ),
         ] {
-            assert_eq!(bottleneck(&fine, 2), None, "{fine:?}");
+            let kind = Failure::Status;
+            let reason = "a status other than 101".to_owned();
+            let failures = Failures { kind, count: 1, reason, status, headers, target: 0 };
+            assert_eq!(failed(&failures), says);
         }
     }
 
     #[test]
-    fn numbers_have_their_thousands_apart() {
-        assert_eq!(
-            [0, 999, 1_000, 19_987, 1_000_000].map(grouped),
-            ["0", "999", "1,000", "19,987", "1,000,000"]
-        );
+    fn lost_connections_are_told_with_their_code() {
+        let mut outcome = Outcome::sample(Mode::Hold);
+        assert_eq!(judge(&outcome, None, false, 0).reasons, [""; 0]);
+        outcome.connections.lost = 3;
+        let end =
+            |code, asked, count| End { code, reason: "bye".into(), by_server: true, asked, count };
+        outcome.connections.ends.record(end(1000, true, 9));
+        outcome.connections.ends.record(end(1001, false, 2));
+        let verdict = judge(&outcome, None, false, 0);
+        assert!(!verdict.complete && verdict.valid);
+        let says = "3 connections that were to stay open, 2 with 1001 \"bye\"";
+        assert!(verdict.reasons[0].contains(says), "{verdict:?}");
+    }
+
+    #[test]
+    fn run_in_which_nothing_was_sent_is_not_complete() {
+        for mode in Mode::ALL {
+            let mut outcome = Outcome::sample(mode);
+            (outcome.measured.sent, outcome.measured.answered) = (0, 0);
+            outcome.measured.broadcast = None;
+            let verdict = judge(&outcome, None, false, 0);
+            let talks = matches!(mode, Mode::Ping | Mode::Echo | Mode::Broadcast);
+            assert_eq!(verdict.complete, !talks, "{mode:?}: {verdict:?}");
+        }
     }
 }

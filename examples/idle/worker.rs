@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, set_parent_process_death_signal};
-use switchboard::{Close, Conn, Context, Handler, Message, Reactor, Remote, Request, ZoneId};
+use switchboard::{
+    Accepted, Close, Conn, Context, Handler, Message, Reactor, Remote, Request, ZoneId,
+};
 
 use crate::clock::{SECOND, nanoseconds};
 use crate::crowd::Crowd;
+use crate::ends::End;
 use crate::modes::{Act, Mode, mode};
 use crate::output::print_error;
 use crate::talk::{Assignment, Opened, Order, Progress, Report, Tally};
@@ -26,6 +29,8 @@ const DEAF_TURN: Duration = Duration::from_millis(10);
 pub struct Client {
     crowd: Option<Crowd>,
     mode: Box<dyn Mode>,
+    /// Whether each handshake asks for a subprotocol.
+    asks_for_subprotocol: bool,
     orders: VecDeque<Order>,
     doing: Doing,
     told: Progress,
@@ -49,6 +54,7 @@ pub fn run() -> io::Result<()> {
     let client = Client {
         crowd: None,
         mode: mode(&assignment),
+        asks_for_subprotocol: !assignment.asked.subprotocols.is_empty(),
         orders: VecDeque::new(),
         doing: Doing::Nothing,
         told: Progress::default(),
@@ -135,7 +141,7 @@ impl Client {
         }
         let Some(crowd) = &mut self.crowd else { return Ok((u64::MAX, false)) };
         match self.doing {
-            Doing::Nothing => Ok((u64::MAX, false)),
+            Doing::Nothing => Ok((u64::MAX, self.mode.is_deaf(now))),
             Doing::Opening => {
                 let next = crowd.dialling.dial(cx, now);
                 if crowd.dialling.is_done() {
@@ -145,7 +151,7 @@ impl Client {
             }
             Doing::Measuring => match self.mode.act(crowd, cx, now) {
                 Act::At(next) => Ok((next, self.mode.is_deaf(now))),
-                Act::Done => self.tell_measured().map(|()| (u64::MAX, false)),
+                Act::Done => self.tell_measured().map(|()| (u64::MAX, self.mode.is_deaf(now))),
             },
         }
     }
@@ -196,13 +202,20 @@ impl Client {
             progress: crowd.progress(),
             handshakes: crowd.dialling.handshakes.clone(),
             failures: crowd.dialling.failures(),
+            ends: crowd.ends.clone(),
+            unselected: crowd.unselected,
         })))
     }
 
     fn tell_measured(&mut self) -> io::Result<()> {
         self.doing = Doing::Nothing;
         let Some(crowd) = &mut self.crowd else { return Ok(()) };
-        let tally = Tally { progress: crowd.progress(), ..self.mode.tally(crowd) };
+        let tally = Tally {
+            progress: crowd.progress(),
+            failures: crowd.dialling.failures(),
+            ends: crowd.ends.clone(),
+            ..self.mode.tally(crowd)
+        };
         tell(&Report::Measured(Box::new(tally)))
     }
 }
@@ -214,8 +227,11 @@ fn tell(report: &Report) -> io::Result<()> {
 }
 
 impl Handler for Client {
-    fn open(&mut self, conn: &mut Conn<'_>, _request: &Request<'_>) {
+    fn open(&mut self, conn: &mut Conn<'_>, request: &Request<'_>) {
         let Some(crowd) = &mut self.crowd else { return };
+        let accepted = request.extensions().get::<Accepted>();
+        let is_selected = accepted.is_some_and(|accepted| accepted.subprotocol.is_some());
+        crowd.unselected += u64::from(self.asks_for_subprotocol && !is_selected);
         crowd.dialling.succeeded(conn.id(), nanoseconds());
         crowd.held += 1;
         crowd.roster.push(conn.id());
@@ -231,11 +247,17 @@ impl Handler for Client {
 
     fn close(&mut self, conn: &mut Conn<'_>, close: Close<'_>) {
         let Some(crowd) = &mut self.crowd else { return };
-        if !crowd.dialling.failed(conn.id(), close.reason) && crowd.held > 0 {
+        if !crowd.dialling.failed(conn.id(), &close) && crowd.held > 0 {
             crowd.held -= 1;
-            if !self.mode.closed(conn.id(), nanoseconds()) {
-                crowd.lost += 1;
-            }
+            let asked = self.mode.closed(conn.id(), nanoseconds());
+            crowd.lost += u64::from(!asked);
+            crowd.ends.record(End {
+                code: close.code.into(),
+                reason: close.reason.to_owned(),
+                by_server: close.by_peer,
+                asked,
+                count: 1,
+            });
         }
     }
 }

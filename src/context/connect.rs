@@ -2,8 +2,7 @@
 //! This file opens no socket: server/dialing.rs does.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::context::Context;
@@ -46,6 +45,7 @@ pub struct Connect {
     pub(crate) timeout: Duration,
     pub(crate) options: OptionsId,
     pub(crate) source: Option<IpAddr>,
+    pub(crate) addresses: Vec<IpAddr>,
 }
 
 /// The reason why a `wss` URL is not opened.
@@ -85,6 +85,7 @@ impl Connect {
             timeout: Duration::from_secs(10),
             options: OptionsId::default(),
             source: None,
+            addresses: Vec::new(),
         }
     }
 
@@ -246,6 +247,25 @@ impl Connect {
         self.source = Some(address.into());
         self
     }
+
+    /// Sets the server's addresses, which are tried as if the URL's name had resolved to them
+    /// (default: none, and each attempt looks the name up).
+    ///
+    /// The `Host` of the request stays that of the URL. A program that opens very many WebSockets
+    /// to one name resolves it once, and hands the addresses to each.
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    /// use switchboard::Connect;
+    ///
+    /// let connect = Connect::to("ws://feed.example/").addresses([Ipv4Addr::LOCALHOST.into()]);
+    /// assert!(format!("{connect:?}").contains("127.0.0.1"));
+    /// ```
+    #[must_use]
+    pub fn addresses(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Connect {
+        self.addresses = addresses.into_iter().collect();
+        self
+    }
 }
 
 /// The server's consent to a WebSocket that this program opened (RFC 6455 4.1).
@@ -316,10 +336,12 @@ impl Context {
             Ok(handshake) => {
                 #[cfg(feature = "deflate")]
                 let handshake = offer_compression(&at, handshake);
+                let port = handshake.url().port();
+                let addresses = connect.addresses.into_iter();
                 let attempt = Attempt {
                     handshake,
                     key: Key::from_nonce(self.delivery.keys.nonce()),
-                    addresses: VecDeque::new(),
+                    addresses: addresses.map(|ip| SocketAddr::new(ip, port)).collect(),
                     source: connect.source,
                     state: AttemptState::Resolving,
                     redirects: connect.redirects,

@@ -25,17 +25,40 @@
 //!
 //! | mode | what it shows |
 //! | --- | --- |
-//! | `hold` | memory of connections that send nothing |
+//! | `hold` | memory of connections that send nothing, and CPU time of each in a second |
 //! | `ping` | whether a ping on each connection is answered, and how soon |
 //! | `echo` | latency of messages sent at a fixed rate, even if the server is slow |
 //! | `broadcast` | how many receivers a message reaches, and when |
 //! | `churn` | what it costs when connections end and others begin |
 //! | `half-open` | when the server notices peers that vanished |
-//! | `slow` | what peers cost that send and never read |
+//! | `slow` | what peers cost that ask and never read, in the server and in the kernel |
+//!
+//! `--header`, `--subprotocol` and `--origin` go into each handshake.
 //!
 //! Three rules keep its figures honest. Latency counts from the time at which a message was due,
-//! not from the time at which it was sent. A run in which the client was the bottleneck is marked
-//! invalid. And when a limit stops a run, the harness names the limit and how to lift it.
+//! not from the time at which it was sent. A run whose figures cannot be the server's is marked
+//! invalid. And when a limit or a refusal stops a run, the harness names it and the remedy.
+//!
+//! | what happened | verdict |
+//! | --- | --- |
+//! | the server's memory did not grow with its connections, or fell | invalid |
+//! | `hold`, and the server's process had many connections before | invalid |
+//! | other clients are connected to the server | invalid |
+//! | more came back than was sent | invalid |
+//! | the client was the bottleneck, or was late itself | invalid |
+//! | fewer connections than asked for, or some that the server ended | incomplete |
+//! | messages or pings without an answer | incomplete |
+//!
+//! Memory is a slope: what grows between a tenth of the connections and all of them, divided by
+//! the new ones. With 10,000 connections, memory counts from connection 1,001 on. The table shows
+//! what a process had before the first connection, at the beginning of the ramp and at its end.
+//!
+//! Measure memory once on a fresh server process. A process that had connections before keeps
+//! memory, and serves the next ones from it: the slope is too small, zero or negative. The harness
+//! sees such a process by its room for descriptors, which the kernel never takes back.
+//!
+//! The table counts how connections ended, with close codes and reasons, and how attempts failed,
+//! with HTTP statuses. The name of the server is looked up once.
 //!
 //! # The benches
 //!

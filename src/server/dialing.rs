@@ -77,6 +77,10 @@ impl Server {
 
     fn look_up(&mut self, id: ConnId) {
         let Some(attempt) = self.attempt(id) else { return };
+        if !attempt.addresses.is_empty() {
+            let given: Vec<IpAddr> = attempt.addresses.iter().map(SocketAddr::ip).collect();
+            return self.resolved(id, &given);
+        }
         let host = attempt.dialled().0.to_owned();
         if let Some(scripted) = &self.scripted {
             return match scripted.look_up(&host) {

@@ -24,7 +24,8 @@ impl Mode for HalfOpen {
     }
 
     fn is_deaf(&self, now: u64) -> bool {
-        (self.from..self.until).contains(&now)
+        // To the end of the process: what the kernel keeps is counted after `until`.
+        self.from > 0 && now >= self.from
     }
 
     fn tally(&mut self, _crowd: &mut Crowd) -> Tally {

@@ -45,7 +45,7 @@ pub trait Mode {
         false
     }
 
-    /// Whether nothing may be read.
+    /// Whether nothing may be read, also once the mode is done.
     fn is_deaf(&self, now: u64) -> bool {
         let _ = now;
         false

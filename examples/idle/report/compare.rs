@@ -4,12 +4,11 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::json;
-use super::table::bytes;
 use crate::latency::Summary;
 use crate::measured::duration;
-use crate::outcome::{Cpu, Outcome};
+use crate::outcome::{Cpu, Memory, Outcome, Silence};
 use crate::output::print_line;
-use crate::verdict::grouped;
+use crate::words::{bytes, grouped};
 
 /// # Errors
 ///
@@ -61,6 +60,7 @@ fn line(figure: &Figure) -> [String; 4] {
     let difference = match figure.values {
         [Some(a), Some(b)] if a == b => "same".to_owned(),
         [Some(a), Some(b)] if a != 0.0 => format!("{:+.1} %", (b - a) / a.abs() * 100.0),
+        [Some(_), Some(b)] if b < 0.0 => (figure.show)(b),
         [Some(_), Some(b)] => format!("+{}", (figure.show)(b)),
         _ => String::new(),
     };
@@ -85,12 +85,8 @@ fn figures(a: &Outcome, b: &Outcome) -> Vec<Figure> {
     ];
     for memory in &a.memory {
         let name = format!("{}: {}", memory.owner, memory.source);
-        figures.push(of(&name, |value| format!("{value:.1} B"), &|outcome| {
-            let same = |other: &&crate::outcome::Memory| {
-                other.owner == memory.owner && other.source == memory.source
-            };
-            outcome.memory.iter().find(same)?.per_connection
-        }));
+        let show = |value| format!("{value:.1} B");
+        figures.push(of(&name, show, &|outcome| per_connection(outcome, memory)));
     }
     for phase in ["opening", "measuring"] {
         let cpu = |outcome: &Outcome| -> Option<Cpu> {
@@ -101,6 +97,9 @@ fn figures(a: &Outcome, b: &Outcome) -> Vec<Figure> {
         }));
         figures.push(of(&format!("server CPU, {phase}"), share, &|outcome| cpu(outcome)?.server));
     }
+    figures.push(of("server CPU, each a second", |us| format!("{us:.3} us"), &|outcome| {
+        outcome.measured.idle_cpu?.server_us
+    }));
     figures.extend(latencies("handshake", a.handshake.as_ref(), b.handshake.as_ref()));
     figures.push(of("sent", count, &|outcome| Some(outcome.measured.sent as f64)));
     figures.push(of("answered", count, &|outcome| Some(outcome.measured.answered as f64)));
@@ -108,15 +107,28 @@ fn figures(a: &Outcome, b: &Outcome) -> Vec<Figure> {
     figures.push(of("time to the last", duration, &|outcome| {
         Some(outcome.measured.broadcast.as_ref()?.to_last_median_us)
     }));
-    figures.push(of("server's growth for each", bytes, &|outcome| {
-        outcome.measured.silence.as_ref()?.server_bytes
-    }));
+    for (name, value) in GROWTH {
+        figures.push(of(name, bytes, &|outcome| value(outcome.measured.silence.as_ref()?)));
+    }
     figures.extend(latencies("latency", a.measured.latency.as_ref(), b.measured.latency.as_ref()));
     figures.extend(latencies("close", a.measured.closing.as_ref(), b.measured.closing.as_ref()));
     figures
         .retain(|figure| figure.values != [None, None] && figure.values != [Some(0.0), Some(0.0)]);
     figures
 }
+
+fn per_connection(outcome: &Outcome, memory: &Memory) -> Option<f64> {
+    let same = |other: &&Memory| other.owner == memory.owner && other.source == memory.source;
+    outcome.memory.iter().find(same)?.per_connection
+}
+
+type OfSilence = fn(&Silence) -> Option<f64>;
+
+/// What peers cost that do not read.
+const GROWTH: [(&str, OfSilence); 2] = [
+    ("server's growth for each", |silence| silence.server_bytes),
+    ("kernel's growth for each", |silence| silence.kernel_bytes),
+];
 
 fn latencies(name: &str, a: Option<&Summary>, b: Option<&Summary>) -> Vec<Figure> {
     type Of = fn(&Summary) -> f64;

@@ -112,6 +112,22 @@ fn verdict(outcome: &Outcome) -> String {
 }
 
 fn plots(outcome: &Outcome) -> Vec<Plot> {
+    let mode = match outcome.settings.mode {
+        Mode::Churn => "Handshake latency while churning",
+        _ => "Latency, from when it was due",
+    };
+    let mut plots = over_time(outcome);
+    for (title, summary) in [
+        ("Handshake latency", &outcome.handshake),
+        (mode, &outcome.measured.latency),
+        ("Close latency", &outcome.measured.closing),
+    ] {
+        plots.extend(summary.as_ref().map(|summary| latency(title, summary)));
+    }
+    plots
+}
+
+fn over_time(outcome: &Outcome) -> Vec<Plot> {
     let line = |name, class, value: &dyn Fn(&Point) -> Option<f64>| Line {
         name,
         class,
@@ -143,16 +159,14 @@ fn plots(outcome: &Outcome) -> Vec<Plot> {
         across: seconds(),
         up: linear(|value| format!("{value} MiB"), ""),
     });
-    let mode = match outcome.settings.mode {
-        Mode::Churn => "Handshake latency while churning",
-        _ => "Latency, from when it was due",
-    };
-    for (title, summary) in [
-        ("Handshake latency", &outcome.handshake),
-        (mode, &outcome.measured.latency),
-        ("Close latency", &outcome.measured.closing),
-    ] {
-        plots.extend(summary.as_ref().map(|summary| latency(title, summary)));
+    if outcome.settings.mode == Mode::Slow {
+        let queued = line("waits in sockets", 'b', &|point| point.queued_bytes.map(mebibytes));
+        plots.push(Plot {
+            title: "The kernel's TCP buffers over time",
+            lines: vec![line("buffers", 'c', &|point| Some(mebibytes(point.buffer_bytes))), queued],
+            across: seconds(),
+            up: linear(|value| format!("{value} MiB"), ""),
+        });
     }
     plots
 }
@@ -184,13 +198,14 @@ fn short(value: f64) -> String {
     }
 }
 
-/// Draws bars of the memory for one connection, by owner.
+/// Draws bars of the memory for one connection, by owner. A slope that cannot be true has no bar.
 fn memory(outcome: &Outcome) -> String {
     let rows: Vec<(&str, &str, f64)> = outcome
         .memory
         .iter()
         .filter(|memory| !memory.is_part)
         .filter_map(|memory| Some((&*memory.owner, &*memory.source, memory.per_connection?)))
+        .filter(|&(.., per_connection)| per_connection >= 0.0)
         .collect();
     let most = rows.iter().map(|row| row.2).fold(1.0, f64::max);
     if rows.is_empty() {
@@ -203,7 +218,7 @@ fn memory(outcome: &Outcome) -> String {
     );
     for (index, (owner, source, per_connection)) in rows.into_iter().enumerate() {
         let top = 10 + index * 46;
-        let width = (per_connection.max(0.0) / most * 430.0).max(1.5);
+        let width = per_connection / most * 430.0;
         let class = match owner {
             "server" => 'b',
             "kernel" => 'c',
@@ -232,6 +247,19 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn page_draws_no_bar_of_a_slope_that_cannot_be_true() {
+        let mut outcome = Outcome::sample(Mode::Hold);
+        assert_eq!(memory(&outcome).matches("<rect").count(), 1);
+        // As this version writes it, and as an earlier one did.
+        for per_connection in [None, Some(-5665.0)] {
+            outcome.memory[0].per_connection = per_connection;
+            outcome.memory[0].finding = crate::growth::Finding::Fell;
+            let bars = memory(&outcome);
+            assert!(!bars.contains("<rect") && !bars.contains('-'), "{bars}");
+        }
+    }
 
     #[test]
     fn text_cannot_leave_its_place_in_the_page() {

@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
+use crate::invalid::is_judged;
 use crate::latency::Summary;
 use crate::measured::duration;
-use crate::outcome::{Cpu, Measured, Memory, Outcome, Silence};
+use crate::outcome::{Cpu, IdleCpu, KernelGrowth, Measured, Memory, Outcome, Silence};
 use crate::talk::Mode;
-use crate::verdict::grouped;
+use crate::verdict::failed;
+use crate::words::{bytes, grouped};
 
 /// One line: a name and a value.
 pub type Row = (String, String);
@@ -44,8 +46,8 @@ pub fn sections(outcome: &Outcome) -> Vec<(String, Vec<Row>)> {
     let settings = &outcome.settings;
     let mut sections = vec![
         (format!("{} {}", settings.mode.as_str(), settings.url), connections(outcome)),
-        ("memory per connection".to_owned(), outcome.memory.iter().map(memory).collect()),
-        ("CPU, of one core".to_owned(), outcome.cpu.iter().flat_map(cpu).collect()),
+        (memory_title(outcome), outcome.memory.iter().map(|of| memory(of, outcome)).collect()),
+        ("CPU, of one core".to_owned(), cpus(outcome)),
     ];
     if let Some(handshake) = &outcome.handshake {
         sections.push(("handshake latency".to_owned(), latencies(handshake)));
@@ -92,9 +94,16 @@ fn connections(outcome: &Outcome) -> Vec<Row> {
     ];
     for failures in &connections.failures {
         rows.push(row(
-            "  of those",
-            format!("{} {} {:?}", grouped(failures.count), failures.kind.as_str(), failures.reason),
+            "  failed",
+            format!("{} {} {:?}", grouped(failures.count), failed(failures), failures.reason),
         ));
+    }
+    // A close that the mode asked for, and that went as it should, says nothing.
+    for end in connections.ends.iter().filter(|end| !(end.asked && end.code == 1000)) {
+        rows.push(row("  ended", format!("{} with {}", grouped(end.count), end.describe())));
+    }
+    if connections.foreign > 0 {
+        rows.push(row("of other clients", grouped(connections.foreign)));
     }
     let rate = (connections.held as f64 / connections.opening_seconds.max(1e-9)).round() as u64;
     rows.push(row(
@@ -106,22 +115,49 @@ fn connections(outcome: &Outcome) -> Vec<Row> {
     rows
 }
 
-fn memory(memory: &Memory) -> Row {
-    let value = memory.per_connection.map_or("unknown".to_owned(), |bytes| format!("{bytes:.1} B"));
-    let total =
-        memory.total.map_or(String::new(), |total| format!(", {} in all", bytes(total as f64)));
-    let of = if memory.is_part { "of which " } else { "" };
-    (memory.owner.clone(), format!("{value:>10}  ({of}{}{total})", memory.source))
+fn memory_title(outcome: &Outcome) -> String {
+    let ramp = outcome.memory.first().map(|memory| memory.ramp).filter(|ramp| ramp.0 < ramp.1);
+    ramp.map_or("memory per connection".to_owned(), |(from, to)| {
+        format!(
+            "memory per connection, slope from {} to {} connections",
+            grouped(from),
+            grouped(to)
+        )
+    })
 }
 
-/// A size with a unit.
-pub fn bytes(bytes: f64) -> String {
-    match bytes.abs() {
-        size if size < 10_240.0 => format!("{bytes:.0} B"),
-        size if size < 10.0 * 1_048_576.0 => format!("{:.0} KiB", bytes / 1024.0),
-        size if size < 10.0 * 1_073_741_824.0 => format!("{:.0} MiB", bytes / 1_048_576.0),
-        _ => format!("{:.1} GiB", bytes / 1_073_741_824.0),
-    }
+fn memory(memory: &Memory, outcome: &Outcome) -> Row {
+    let value = match memory.per_connection {
+        Some(bytes) => format!("{bytes:.1} B"),
+        None if is_judged(memory, outcome) => "invalid".to_owned(),
+        None => "unknown".to_owned(),
+    };
+    let (from, to) = memory.ramp;
+    let readings = [
+        (memory.baseline, "before the first".to_owned()),
+        (memory.before.filter(|_| from > 0), format!("with {}", grouped(from))),
+        (memory.total.filter(|_| to > 0), format!("with {}", grouped(to))),
+    ];
+    let readings: Vec<String> = readings
+        .into_iter()
+        .filter_map(|(total, when)| Some(format!(", {} {when}", bytes(total? as f64))))
+        .collect();
+    let of = if memory.is_part { "of which " } else { "" };
+    let readings = readings.concat();
+    (memory.owner.clone(), format!("{value:>10}  ({of}{}{readings})", memory.source))
+}
+
+fn cpus(outcome: &Outcome) -> Vec<Row> {
+    let mut rows: Vec<Row> = outcome.cpu.iter().flat_map(cpu).collect();
+    rows.extend(outcome.measured.idle_cpu.as_ref().map(idle_cpu));
+    rows
+}
+
+/// CPU time of one idle connection; a microsecond a second is a millionth of a core.
+fn idle_cpu(cpu: &IdleCpu) -> Row {
+    let show = |us: f64| format!("{us:.3} us a second");
+    let server = cpu.server_us.map_or("unknown".to_owned(), show);
+    row("each idle connection", format!("client {}   server {server}", show(cpu.client_us)))
 }
 
 fn cpu(cpu: &Cpu) -> Vec<Row> {
@@ -196,6 +232,9 @@ fn mode(mode: Mode, measured: &Measured) -> Vec<Row> {
         rows.push(row("unexpected", grouped(measured.unexpected)));
     }
     rows.extend(measured.silence.iter().flat_map(silence));
+    if mode == Mode::Slow {
+        rows.extend(measured.silence.iter().flat_map(kernel_growth));
+    }
     rows
 }
 
@@ -222,4 +261,62 @@ fn silence(silence: &Silence) -> Vec<Row> {
         rows.push(row("server's growth for each", bytes(growth)));
     }
     rows
+}
+
+/// The kernel's memory of peers that do not read.
+fn kernel_growth(silence: &Silence) -> Vec<Row> {
+    let (Some(kernel), Some(unread)) = (silence.kernel_bytes, silence.unread_bytes) else {
+        return Vec::new();
+    };
+    let moment = |growth: &KernelGrowth| {
+        format!("{} after {:.1} s", bytes(growth.kernel_bytes), growth.seconds)
+    };
+    let moments: Vec<String> = silence.kernel_growth.iter().map(moment).collect();
+    vec![
+        row(
+            "kernel's growth for each",
+            format!("{} (TCP buffers, /proc/net/sockstat; at least their bytes)", bytes(kernel)),
+        ),
+        row("  as it grew", moments.join(", ")),
+        row(
+            "  unread or unacknowledged",
+            format!("{} (bytes in the sockets' queues, /proc/net/tcp)", bytes(unread)),
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::growth::Finding;
+
+    #[test]
+    fn memory_shows_baseline_ramp_and_end_and_no_figure_that_cannot_be_true() {
+        let mut outcome = Outcome::sample(Mode::Hold);
+        let (_, line) = memory(&outcome.memory[0], &outcome);
+        let readings = "1024 KiB before the first, 2048 KiB with 100, 2104 KiB with 1,000";
+        assert_eq!(line.trim_start(), format!("64.0 B  (RSS, smaps_rollup, {readings})"));
+        let title = "memory per connection, slope from 100 to 1,000 connections";
+        assert_eq!(memory_title(&outcome), title);
+        for (finding, owner, shown) in [
+            (Finding::Fell, "server", "invalid"),
+            (Finding::Flat, "server", "invalid"),
+            (Finding::TooFew, "server", "unknown"),
+            (Finding::Fell, "kernel", "unknown"),
+        ] {
+            let row = &mut outcome.memory[0];
+            (row.finding, row.owner) = (finding, owner.into());
+            (row.per_connection, row.slope) = (None, Some(-5665.0));
+            let (_, line) = memory(&outcome.memory[0], &outcome);
+            assert!(line.trim_start().starts_with(shown) && !line.contains('-'), "{line}");
+        }
+    }
+
+    #[test]
+    fn idle_connection_has_its_cpu_time() {
+        let (_, line) = idle_cpu(&IdleCpu { server_us: Some(0.3214), client_us: 1.5 });
+        assert_eq!(line, "client 1.500 us a second   server 0.321 us a second");
+        let (_, line) = idle_cpu(&IdleCpu { server_us: None, client_us: 0.0 });
+        assert_eq!(line, "client 0.000 us a second   server unknown");
+    }
 }
