@@ -60,9 +60,10 @@ fn ended(mut client: Child, keeps_input: bool) -> (Output, String) {
 fn echo() -> Running {
     Running::start(|reactor| {
         reactor.server.zone("/quiet", Quiet);
+        let gone = switchboard::Zone::new("/gone").upgrades(true);
         reactor
             .server
-            .http("/gone", |_, _| switchboard::Response::text("no such feed").with_status(410));
+            .http(gone, |_, _| switchboard::Response::text("no such feed").with_status(410));
         reactor.server.websocket("/bye", |conn, _| conn.close(CloseCode::NORMAL, "bye"));
         reactor.server.websocket("/echo", |conn, message| conn.send(message));
     })

@@ -104,13 +104,13 @@ const LINES: [(&str, u16, &str, &str); 6] = [
     (
         "GET /\"\\ HTTP/1.1",
         400,
-        "a character in the request target that no URI has",
+        "a character in the request target that must be percent-encoded",
         r#"GET /\"\\ HTTP/1.1"#,
     ),
     (
         "GET /\u{202e} HTTP/1.1",
         400,
-        "a character in the request target that no URI has",
+        "a character in the request target that must be percent-encoded",
         r"GET /\xe2\x80\xae HTTP/1.1",
     ),
     ("GET /.. HTTP/1.1", 400, "a path that leads above the root", "GET /.. HTTP/1.1"),
@@ -162,7 +162,10 @@ fn observer_hears_of_each_fault_of_a_handshake() {
                 "Host: example.com",
                 "Host: example.com\r\nOrigin: https://evil.example",
                 403,
-                "an Origin that may not open a WebSocket here".into(),
+                "an Origin that may not open a WebSocket here: \"https://evil.example\", at the Host \
+                 \"example.com\"; allow it with Server::origins \"https://evil.example\", or have the \
+                 proxy pass Host on as it came"
+                    .into(),
             ),
         ] {
             let bytes = handshake(path, right, wrong);

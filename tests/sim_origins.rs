@@ -15,7 +15,7 @@ fn serving(set_up: impl FnOnce(&mut Server)) -> World {
         let own = Zone::new("/own").origins(["https://own.example"]);
         server.websocket(own, |conn, message| conn.send(message));
         server.websocket(Zone::new("/any").any_origin(), |conn, message| conn.send(message));
-        server.http("/later", |conn, _| {
+        server.http(Zone::new("/later").upgrades(true), |conn, _| {
             let id = conn.id();
             conn.context().upgrade(id, Upgrade::new());
             Reply::Later
