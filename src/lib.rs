@@ -67,7 +67,7 @@
 //! The rules hold for every callback. An exchange is one request with its answer, or the WebSocket,
 //! event stream or takeover that began with it.
 //! 1. A handler runs to completion, and no handler is called from inside another.
-//! 2. No method of [`Conn`] and [`Context`] returns an error, blocks, or calls a handler. Bytes may
+//! 2. No method of [`Conn`] and [`Context`] can fail, blocks, or calls a handler. Bytes may
 //!    leave at once or later. A broken socket shows in [`Handler::close`] or [`Handler::cancelled`]
 //!    only.
 //! 3. You may keep a [`ConnId`], the name of one exchange, for ever. Once the exchange has ended,
@@ -79,8 +79,8 @@
 //! A request is offered to the zones whose prefix matches its path, in the order of their
 //! registration. The first [reply](Reply) other than [`Reply::Pass`] is the answer. What a zone
 //! puts into the request's [`Extensions`] reaches the later zones and [`Handler::open`]. So a
-//! handler at `/` that is registered first guards pages and WebSockets alike. Handshakes pass by a
-//! closure of [`Server::http`], unless its zone has [`Zone::upgrades`].
+//! handler at `/` that is registered first guards pages and WebSockets alike. A closure of
+//! [`Server::http`] is not asked about handshakes, unless its zone has [`Zone::upgrades`].
 //!
 //! # Features
 //!

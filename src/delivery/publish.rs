@@ -1,5 +1,5 @@
-//! Publishes a message to its subscribers: writes one frame to the connections at rest, and sends
-//! to each other connection by itself.
+//! Publishes a message to its subscribers: writes one frame to all connections at rest, and
+//! sends to the other connections one by one.
 //!
 //! Until the end of the turn, a connection at rest costs a number in a list instead of an outbox.
 //! When this was written, the list reduced a delivery from 685 to 201 instructions. A second frame,

@@ -5,8 +5,8 @@
 //!
 //! With [`Options::chunks`](crate::Options::chunks), the server hands messages over as they arrive,
 //! to [`Handler::chunk`](crate::Handler::chunk) instead of `message`. A chunk is what one read
-//! brought: at most 128 KiB, plus up to three bytes of a character that the read before cut. Each
-//! chunk of text is valid UTF-8 by itself.
+//! brought: at most 128 KiB, plus up to three bytes of a character that the previous read had
+//! cut. Each chunk of text is valid UTF-8 by itself.
 //!
 //! ```
 //! use switchboard::testing::World;

@@ -49,13 +49,14 @@
 //! | fewer connections than asked for, or some that the server ended | incomplete |
 //! | messages or pings without an answer | incomplete |
 //!
-//! Memory is a slope: what grows between a tenth of the connections and all of them, divided by
-//! the new ones. With 10,000 connections, memory counts from connection 1,001 on. The table shows
+//! Memory is a slope: the growth of a process after a tenth of the connections was open, divided by
+//! the number of the others. With 10,000 connections, memory counts from connection 1,001 on. The table shows
 //! what a process had before the first connection, at the beginning of the ramp and at its end.
 //!
 //! Measure memory once on a fresh server process. A process that had connections before keeps
 //! memory, and serves the next ones from it: the slope is too small, zero or negative. The harness
-//! sees such a process by its room for descriptors, which the kernel never takes back.
+//! recognises such a process by its table of descriptors (`FDSize` in `/proc/PID/status`), which
+//! the kernel never makes smaller.
 //!
 //! The table counts how connections ended, with close codes and reasons, and how attempts failed,
 //! with HTTP statuses. The name of the server is looked up once.

@@ -1,5 +1,5 @@
-//! What a server refuses by default, and what stays your task. Apart from the limits whose default
-//! is "none", nothing here has to be turned on.
+//! What a server refuses by default, and what stays your task. You have to turn on the limits whose
+//! default is "none", and the list of hosts that are served.
 //!
 //! # Pages of other sites
 //!
@@ -96,7 +96,8 @@
 //! ```
 //!
 //! Behind a proxy, name the `Host` that the proxy sends. Without a list, every host is served.
-//! [`Server::remedies`](crate::Server::remedies) has the refusals name your own options.
+//! With [`Server::remedies`](crate::Server::remedies), the text of a refusal names the command-line
+//! option of your program that allows the request.
 //!
 //! # One zone that checks every request
 //!
@@ -104,7 +105,7 @@
 //! `/` first: it sees every request before all others, upgrades included.
 //! [`Reply::Pass`](crate::Reply::Pass) hands a request on. A closure of
 //! [`Server::http`](crate::Server::http) guards WebSockets only with
-//! [`Zone::upgrades(true)`](crate::Zone::upgrades): otherwise handshakes pass by it.
+//! [`Zone::upgrades(true)`](crate::Zone::upgrades): it is not asked about other handshakes.
 //!
 //! ```
 //! use switchboard::testing::World;
@@ -214,9 +215,9 @@
 //!
 //! # What was refused
 //!
-//! A refused request reaches no handler. [`Server::observe`](crate::Server::observe) reports each
-//! one to a closure, with peer, status, reason and request line. It also reports connections that
-//! were turned away.
+//! The server refuses most faulty requests before a handler is called. To a closure,
+//! [`Server::observe`](crate::Server::observe) reports each refusal, with peer, status, reason and
+//! request line. It also reports connections that were turned away.
 //!
 //! ```
 //! use std::sync::mpsc;

@@ -134,8 +134,8 @@
 //! assert_eq!(world.head(stream).header("X-Accel-Buffering"), Some("no"));
 //! ```
 //!
-//! A proxy with a shorter patience needs a shorter `idle_timeout`. Which names and pages a server
-//! behind a proxy serves stands in [`security`](super::security).
+//! A proxy with a shorter patience needs a shorter `idle_timeout`. The chapter
+//! [`security`](super::security) says how a server behind a proxy names its hosts and pages.
 //!
 //! # All deadlines
 //!
@@ -159,7 +159,7 @@
 //! | `lifetime` | none | the connection is open | Close 1001; in HTTP, a last answer |
 //!
 //! An event stream whose reader takes nothing ends within one interval and `write_timeout`. A
-//! taken-over connection has no deadline but its own timeouts.
+//! taken-over connection has no deadline but its own timeouts and `lifetime`.
 //! [`Connect::timeout`](crate::Connect::timeout) is 10 s, counted from the name lookup until the
 //! WebSocket is open, over all addresses and redirections. `lifetime` is kept in steps of 16 s, up
 //! to 12 days.
@@ -189,13 +189,13 @@
 //!
 //! - Deadlines of connections run on *loop time*. It counts in full the wait that the loop asked
 //!   for. Of any other delay it counts one second. So no peer is late because the program was, and
-//!   no connection is born old.
+//!   the deadlines of a connection that waited for its accept begin at the accept.
 //! - Before a connection ends because its peer was silent or took nothing, the server reads its
 //!   socket once and writes once what waits. Then it looks at the deadline again.
-//! - `timeout` is called after its connection was read once. Timers run after the events that came
-//!   before them, or 50 ms after they were due.
-//! - Rates run on real time. A stall prolongs their burst by its own length, since the input of a
-//!   peer that kept to its rate arrives in one piece.
+//! - Before `timeout` is called, its connection is read once. If a wait left events behind, a due
+//!   timer waits until they are handled, 50 ms at most.
+//! - Rates run on real time. After a stall, a peer may send at once what its rate allowed during the
+//!   stall, beside its burst: what it sent meanwhile arrives in one piece.
 //!
 //! [`Context::now`](crate::Context::now), timers and [`drain`](crate::Server::drain) run on real
 //! time. Many deadlines of one moment are judged over several turns, 256 in each.

@@ -1,7 +1,7 @@
 //! What went wrong elsewhere, and what this crate does instead. The chapter lists 29 faults of
 //! other projects, by subject, with the tests that guard this crate.
 //!
-//! Each entry names the project and its advisory or issue, and says what happened. After "Here" it
+//! Each entry names the project, mostly with its advisory or issue, and says what happened. After "Here" it
 //! says what this crate does instead. Most entries end with a file of `tests/` and the names of its
 //! tests. Facts are of November 2026.
 //!
@@ -134,8 +134,8 @@
 //! `sim_rates`: `field_row_23_body_must_come_at_its_rate`;
 //! `sim_close`: `field_row_23_server_waits_for_the_answer_to_its_close_until_its_deadline`.
 //!
-//! **26. Subscribers that no longer existed.** nchan #719. Here a connection that unsubscribes or
-//! ends leaves its topics at once.
+//! **26. Subscribers that no longer existed.** nchan #719. Here a connection leaves its topics when
+//! it unsubscribes, and right after its `close`.
 //! `sim_topics`: `field_row_26_topics_have_exactly_the_members_that_joined`, a property test.
 //!
 //! **27. A full server spun at 100 % CPU.** ws-rs #261, #195. Here accepting pauses, a descriptor

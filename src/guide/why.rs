@@ -6,8 +6,8 @@
 //! *Reading*: one read buffer of 128 KiB belongs to the server. A connection keeps bytes only while
 //! a head, a body or a message is unfinished. *Writing*: one write buffer, the cork, belongs to the
 //! server. A connection has an outbox of its own only while its output waits: its socket refused
-//! some, or another connection sent to it. So an idle connection is a descriptor and a state; only
-//! dedicated compression adds memory.
+//! some, or another connection sent to it. So an idle connection is a descriptor and a state. Only
+//! memberships, some 20 bytes each, and dedicated compression add memory.
 //!
 //! # What was decided
 //!
@@ -29,7 +29,7 @@
 //! and its answer, or the WebSocket that it became. The next request on the same socket has another
 //! name. So a late answer or a timer with an old name cannot reach another exchange.
 //!
-//! **No method of `Conn` and `Context` returns an error.** `send` returns nothing. A broken socket
+//! **No method of `Conn` and `Context` can fail.** `send` returns nothing. A broken socket
 //! shows once, in [`close`](crate::Handler::close) or in [`cancelled`](crate::Handler::cancelled).
 //! Code for a failed write is the least tested code of a program; a handler here has none.
 //!

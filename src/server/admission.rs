@@ -1,5 +1,5 @@
 //! Which pages and which host names a program allows: `Server::origins`, `Server::hosts`, and how a
-//! refusal says what to do. What is judged here comes before any zone, or holds for all.
+//! refusal says what to do. Its checks are made before a zone is asked, or hold for all zones.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
 //! Handles due deadlines: the phase of the connection decides what follows. connection/deadlines.rs
 //! sets the first deadline of a phase.
 //!
-//! A WebSocket may be silent for 45 to 50 s by default: `Phase::ticks` shortens
+//! A WebSocket may be silent for 45 to 50.25 s by default: `Phase::ticks` shortens
 //! `Options::idle_timeout` by a different part for each connection. Then `ping` sends a ping. After
 //! `Options::pong_timeout` (default 20 s) without input, the connection is dropped.
 

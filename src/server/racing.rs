@@ -1,9 +1,10 @@
 //! The race between the addresses of one name (RFC 8305 section 5). One more address is tried 250
 //! ms after the last, or at once when one fails. The first TCP connection that stands wins.
 //!
-//! The first socket lies in the attempt's own slot. A further one, a rival, has a slot of its own
-//! until it wins: then it moves to the attempt's slot, in `flush`, when no event of the last wait
-//! is left to be mistaken for one of its own. No handler sees a rival, and nothing counts it.
+//! The first socket lies in the attempt's own slot. A further one, a rival, has a slot of its own.
+//! A rival that has won moves to the attempt's slot in `flush`. By then all events of the last wait
+//! are handled, so none of the slot's former socket is taken for the winner's. No handler sees a
+//! rival, and nothing counts it.
 
 use std::any::Any;
 use std::io;

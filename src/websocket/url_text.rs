@@ -2,8 +2,8 @@
 //! and a host outside ASCII, which is looked up in its `xn--` form (UTS 46).
 //! This file knows no request.
 //!
-//! The crate idna brings the tables of Unicode: 30 crates, or 10 with another adapter, which only
-//! the program can choose. So names outside ASCII are a feature. A name may be written as `xn--`.
+//! The crate idna depends on some 30 crates for the tables of Unicode, so names outside ASCII are a
+//! feature. Without it, a program writes a name as `xn--`.
 
 use std::borrow::Cow;
 
