@@ -240,7 +240,7 @@ fn harness_says_why_a_server_lets_nobody_in() {
     });
     for (address, kind, attempts, says) in [
         (silent, "timeout", 8.0, "did not answer in time after 0 of 40"),
-        (elsewhere, "status", 32.0, "answered with HTTP status 404 Not Found after 0 of 40"),
+        (elsewhere, "status", 1.0, "answered with HTTP status 404 Not Found after 0 of 40"),
     ] {
         let ended = run(&format!("ws://{address}/ --connections 40 --timeout 0.5"));
         assert_code(&ended, 3);

@@ -58,36 +58,26 @@ impl Asked {
             None => connect,
         }
     }
-
-    /// Writes a request that a program without a reactor can send.
-    pub fn request(&self, url: Url) -> Option<Vec<u8>> {
-        let mut handshake = ClientHandshake::new(url).subprotocols(self.subprotocols.clone());
-        for (name, value) in &self.headers {
-            handshake = handshake.header(name, value);
-        }
-        if let Some(origin) = &self.origin {
-            handshake = handshake.origin(origin);
-        }
-        encoded(&handshake).ok()
-    }
 }
 
 /// Whether a handshake with such a part may be sent.
 fn sendable(add: impl FnOnce(ClientHandshake) -> ClientHandshake) -> Result<(), String> {
     let url = Url::parse("ws://127.0.0.1/").map_err(|malformed| malformed.to_string())?;
-    encoded(&add(ClientHandshake::new(url))).map(|_| ())
-}
-
-fn encoded(handshake: &ClientHandshake) -> Result<Vec<u8>, String> {
-    let mut request = Vec::new();
     let key = Key::from_nonce(*b"a nonce of 16 B.");
-    handshake.encode(&key, &mut request).map_err(|unsendable| unsendable.to_string())?;
-    Ok(request)
+    let encoded = add(ClientHandshake::new(url)).encode(&key, &mut Vec::new());
+    encoded.map_err(|unsendable| unsendable.to_string())
 }
 
 #[cfg(test)]
 mod tests {
+    use switchboard::Handler;
+    use switchboard::testing::World;
+
     use super::*;
+
+    struct Silent;
+
+    impl Handler for Silent {}
 
     #[test]
     fn asked_is_written_into_the_request() {
@@ -95,8 +85,10 @@ mod tests {
         asked.add_header("Cookie: a=1:2").unwrap();
         asked.add_subprotocols("v2, v1").unwrap();
         asked.set_origin("https://a.example".into()).unwrap();
-        let request = asked.request(Url::parse("ws://h/").unwrap()).unwrap();
-        let request = String::from_utf8(request).unwrap();
+        let mut world = World::new();
+        let zone = world.server.zone("/", Silent);
+        let (far, _id) = world.dial(zone, asked.hand_to(Connect::to("ws://h/")));
+        let request = String::from_utf8(world.read(far)).unwrap();
         for line in ["Cookie: a=1:2\r\n", "Protocol: v2, v1\r\n", "Origin: https://a.example\r\n"] {
             assert!(request.contains(line), "{request}");
         }

@@ -223,7 +223,7 @@ impl Dialling {
             return true;
         }
         route.in_a_row += if kind == Failure::Timeout { WEIGHT_OF_TIMEOUT } else { 1 };
-        let is_final = !route.has_opened && kind.is_final(status, reason);
+        let is_final = !route.has_opened && kind.is_final(status);
         route.given_up |= route.in_a_row >= IN_A_ROW || kind.is_our_own() || is_final;
         self.failed += 1;
         if self.failed > 100 + self.until / 10 * PER_TEN {

@@ -64,14 +64,13 @@ impl Failure {
     }
 
     /// Whether a server that answered the first attempt in this way answers all of them so.
-    /// `status` is that of the answer, where it is known, and `reason` is the client role's.
-    pub fn is_final(self, status: Option<u16>, reason: &str) -> bool {
+    /// `status` is that of the answer, if there was one.
+    pub fn is_final(self, status: Option<u16>) -> bool {
         match (self, status) {
             (Failure::Unresolved | Failure::Protocol, _) => true,
             // A server that is full, or that asks for patience, may accept the next one.
             (Failure::Status, Some(408 | 425 | 429)) => false,
             (Failure::Status, Some(status)) => status < 500 || status == 501,
-            (Failure::Status, None) => reason != ResponseError::NotSwitched.as_str(),
             _ => self.is_our_own(),
         }
     }
@@ -147,27 +146,24 @@ mod tests {
 
     #[test]
     fn failure_is_final_if_the_next_attempt_would_end_the_same_way() {
-        let (other, redirection) = ("a status other than 101", "a redirection");
-        for (kind, status, reason, is_final) in [
-            (Failure::Unresolved, None, NO_ADDRESS, true),
-            (Failure::Protocol, None, "a 101 without Upgrade", true),
-            (Failure::Descriptors, None, "", true),
-            (Failure::Status, None, redirection, true),
-            (Failure::Status, None, "a demand for credentials", true),
-            (Failure::Status, None, "a demand for another version of the protocol", true),
-            (Failure::Status, None, other, false),
-            (Failure::Status, Some(404), other, true),
-            (Failure::Status, Some(301), redirection, true),
-            (Failure::Status, Some(501), other, true),
-            (Failure::Status, Some(429), other, false),
-            (Failure::Status, Some(503), other, false),
-            (Failure::Refused, None, "Connection refused", false),
-            (Failure::Timeout, None, "not open in time", false),
-            (Failure::Ended, None, "", false),
-            (Failure::Unreachable, None, "unreachable", false),
-            (Failure::Other, None, "a reason that is new", false),
+        for kind in [Failure::Unresolved, Failure::Protocol, Failure::Descriptors, Failure::Ports] {
+            assert!(kind.is_final(None), "{kind:?}");
+        }
+        for kind in [
+            Failure::Refused,
+            Failure::Reset,
+            Failure::Timeout,
+            Failure::Ended,
+            Failure::Unreachable,
+            Failure::Other,
         ] {
-            assert_eq!(kind.is_final(status, reason), is_final, "{kind:?} {status:?} {reason}");
+            assert!(!kind.is_final(None), "{kind:?}");
+        }
+        for status in [200, 301, 302, 307, 400, 401, 403, 404, 407, 410, 421, 426, 501] {
+            assert!(Failure::Status.is_final(Some(status)), "{status}");
+        }
+        for status in [408, 425, 429, 500, 502, 503, 504] {
+            assert!(!Failure::Status.is_final(Some(status)), "{status}");
         }
     }
 }

@@ -59,9 +59,9 @@ memory, and serves the next ones from it.
 
 A run is INVALID if a figure cannot be the server's: if its memory did not grow, or fell; if other
 clients are connected to it; if more came back than was sent; if the client was the bottleneck.
-Reasons that the server gives are counted: close codes with their texts, HTTP statuses, errors. A
-name is looked up once. A refusal that the next attempt would get too, such as 401, ends the
-opening.
+Reasons that the server gives are counted: close codes with their texts, HTTP statuses with the
+headers that say what to do, errors. A name is looked up once. A refusal that the next attempt would
+get too, such as 401 or 404, ends the opening.
 
 The harness never pings or closes by itself; it answers the server's pings, except with half-open
 and slow. Latencies count from the time at which something was due, not from when it was sent.

@@ -16,7 +16,6 @@ mod failure;
 mod foreign;
 mod growth;
 mod help;
-mod inquiry;
 mod invalid;
 mod latency;
 mod limits;

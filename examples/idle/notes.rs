@@ -69,11 +69,6 @@ fn of_figures(outcome: &Outcome) -> Vec<String> {
             grouped(connections.held)
         ));
     }
-    if connections.asked_again {
-        notes.push(
-            "the HTTP status of refusals is that of one further request for each kind".to_owned(),
-        );
-    }
     let processes = outcome.settings.workers.max(outcome.settings.server_pids.len()) as u64;
     if outcome.connections.held / processes.max(1) < FEW && outcome.connections.held > 0 {
         let few = grouped(FEW);

@@ -81,9 +81,6 @@ pub struct Connections {
     /// Connections whose server selected none of the subprotocols that were asked for.
     #[serde(default)]
     pub unselected: u64,
-    /// Whether statuses are those of one further request for each kind of refusal.
-    #[serde(default)]
-    pub asked_again: bool,
     pub opening_seconds: f64,
 }
 

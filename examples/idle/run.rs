@@ -10,7 +10,6 @@ use crate::clock::{self, SECOND, nanoseconds};
 use crate::crew::Crew;
 use crate::failure::Failure;
 use crate::foreign::Watch;
-use crate::inquiry::Inquiry;
 use crate::lookup::Found;
 use crate::options::Options;
 use crate::outcome::{Connections, Cpu, Outcome, SCHEMA, Settings, Silence, Verdict};
@@ -46,7 +45,6 @@ pub struct Run {
     /// Whether a server process had many descriptors open before.
     server_was_used: bool,
     watch: Watch,
-    inquiry: Inquiry,
 }
 
 /// The results of the phases so far.
@@ -83,7 +81,7 @@ impl Run {
             // No worker could do anything.
             (Site::default(), Vec::new())
         } else {
-            let site = start::find_servers(&options, found.addresses.clone())?;
+            let site = start::find_servers(&options, &found.addresses)?;
             (site, start::assignments(&options, &plan, &found, may_move))
         };
         let crew = Crew::start(&assignments, interrupted).map_err(|error| {
@@ -105,7 +103,6 @@ impl Run {
             watch: Watch::new(site.places.clone()),
             site,
             unresolved,
-            inquiry: Inquiry::default(),
         })
     }
 
@@ -148,7 +145,6 @@ impl Run {
         if let Some(reason) = &self.unresolved {
             phases.opened = unresolved(reason);
         }
-        self.explain(&mut phases.opened.failures);
         // The limits of a process are readable only while it lives.
         phases.refusal = verdict::refusal(&self.options, &self.site.pids, &phases.opened);
         if let Some(reason) = &phases.refusal {
@@ -165,12 +161,6 @@ impl Run {
         let snapshot = self.sampler.snapshot(held);
         self.watch.look(held);
         snapshot
-    }
-
-    fn explain(&mut self, failures: &mut [Failures]) {
-        if !self.crew.is_interrupted() {
-            self.inquiry.explain(failures, &self.options, &self.site.addresses);
-        }
     }
 
     fn open_until(&mut self, part: impl Fn(u64) -> u64) -> Opened {
@@ -231,7 +221,6 @@ impl Run {
             phases.silence = Some(Silence { server_bytes: growth, ..silence });
         }
         self.watch.look(phases.tally.progress.held);
-        self.explain(&mut phases.tally.failures);
     }
 
     fn hear_measured(&mut self, from: u64, length: u64, held: u64) -> Tally {
@@ -303,7 +292,6 @@ impl Run {
                 ends: if has_measured { tally.ends } else { opened.ends },
                 foreign: self.watch.most,
                 unselected: opened.unselected,
-                asked_again: self.inquiry.has_explained,
                 opening_seconds: phases.opening_seconds,
             },
             handshake: opened.handshakes.summary(),

@@ -19,7 +19,6 @@ use crate::talk::{Assignment, Mode};
 pub struct Site {
     pub places: Places,
     pub pids: Vec<u32>,
-    pub addresses: Vec<IpAddr>,
     pub servers: Vec<Server>,
 }
 
@@ -34,11 +33,11 @@ pub fn look_up(options: &Options) -> Result<Found, String> {
 /// # Errors
 ///
 /// The option that cannot be fulfilled.
-pub fn find_servers(options: &Options, addresses: Vec<IpAddr>) -> Result<Site, String> {
-    lookup::check_sources(&options.sources, &addresses)?;
+pub fn find_servers(options: &Options, addresses: &[IpAddr]) -> Result<Site, String> {
+    lookup::check_sources(&options.sources, addresses)?;
     let servers = start_servers(options)?;
     let ports = options.targets.iter().map(|target| target.port);
-    let mut places = Places::new(&addresses, ports);
+    let mut places = Places::new(addresses, ports);
     let found =
         if addresses.iter().any(lookup::is_here) { places.find_listeners() } else { Vec::new() };
     if let Some(pid) = options.pids.iter().find(|&&pid| crate::memory::roughly(pid).is_none()) {
@@ -51,7 +50,7 @@ pub fn find_servers(options: &Options, addresses: Vec<IpAddr>) -> Result<Site, S
         ([], servers) => servers.iter().map(Server::id).collect(),
         (pids, _) => pids.to_vec(),
     };
-    Ok(Site { places, pids, addresses, servers })
+    Ok(Site { places, pids, servers })
 }
 
 /// Plans the routes of each worker. Also returns whether a route may change its source address.

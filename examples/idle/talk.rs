@@ -145,10 +145,10 @@ pub struct Failures {
     pub count: u64,
     /// The reason, as the client role reported it.
     pub reason: String,
-    /// The HTTP status of the answer, if there was one and it is known.
+    /// The HTTP status of the answer, if there was one.
     #[serde(default)]
     pub status: Option<u16>,
-    /// Headers of the answer that say what to do.
+    /// Headers of the answer that say what to do; none if too many attempts had others.
     #[serde(default)]
     pub headers: Vec<String>,
     /// The target of the first of them, by its place in the list.
@@ -191,14 +191,35 @@ pub struct Round {
 /// Kinds of failures that are kept apart; the reasons of further ones are dropped.
 const KINDS: usize = 32;
 
-/// Adds up failures of one kind, status and reason. The most frequent come first.
+/// Answers of one status that are kept apart by their headers; those of further ones are dropped.
+/// Some servers send a header of its own to each attempt, such as a nonce.
+const ANSWERS: usize = 4;
+
+impl Failures {
+    fn is_of_status_and_reason(&self, other: &Failures) -> bool {
+        (self.kind, self.status, &self.reason) == (other.kind, other.status, &other.reason)
+    }
+
+    fn is_like(&self, other: &Failures) -> bool {
+        self.is_of_status_and_reason(other) && self.headers == other.headers
+    }
+}
+
+/// Adds up failures of one kind, status, reason and headers. The most frequent come first.
 pub fn add_failures(sum: &mut Vec<Failures>, further: Vec<Failures>) {
     for mut failures in further {
-        let key = |one: &Failures| (one.kind, one.status, one.reason.clone());
-        if sum.len() >= KINDS && !sum.iter().any(|known| key(known) == key(&failures)) {
-            failures = Failures { reason: "other reasons".to_owned(), status: None, ..failures };
+        let is_known = |sum: &[Failures], one: &Failures| sum.iter().any(|it| it.is_like(one));
+        if !is_known(sum, &failures)
+            && sum.iter().filter(|known| known.is_of_status_and_reason(&failures)).count()
+                >= ANSWERS
+        {
+            failures.headers.clear();
         }
-        match sum.iter_mut().find(|known| key(known) == key(&failures)) {
+        if sum.len() >= KINDS && !is_known(sum, &failures) {
+            (failures.status, failures.headers) = (None, Vec::new());
+            failures.reason = "other reasons".to_owned();
+        }
+        match sum.iter_mut().find(|known| known.is_like(&failures)) {
             Some(known) => known.count += failures.count,
             None => sum.push(failures),
         }
@@ -248,5 +269,26 @@ mod tests {
         add_failures(&mut sum, many);
         assert!(sum.len() <= KINDS + 1, "{}", sum.len());
         assert_eq!(sum.iter().map(|failures| failures.count).sum::<u64>(), 1007);
+    }
+
+    #[test]
+    fn failures_with_headers_of_their_own_are_kept_apart_in_bounded_room() {
+        let failures = |count, header: &str| Failures {
+            kind: Failure::Status,
+            count,
+            reason: "a demand for credentials".to_owned(),
+            status: Some(401),
+            headers: if header.is_empty() { Vec::new() } else { vec![header.to_owned()] },
+            target: 0,
+        };
+        let mut sum = Vec::new();
+        add_failures(&mut sum, vec![failures(1, "a"), failures(2, "b"), failures(4, "a")]);
+        assert_eq!(sum, [failures(5, "a"), failures(2, "b")]);
+        let nonces = (0..100).map(|number| failures(1, &number.to_string())).collect();
+        add_failures(&mut sum, nonces);
+        // All further ones together still have their status.
+        assert_eq!(sum[0], failures(98, ""));
+        assert_eq!(sum.len(), ANSWERS + 1);
+        assert_eq!(sum.iter().map(|failures| failures.count).sum::<u64>(), 107);
     }
 }

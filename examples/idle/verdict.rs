@@ -57,7 +57,7 @@ pub fn refusal(options: &Options, pids: &[u32], opened: &Opened) -> Option<Strin
     })
 }
 
-/// Describes how attempts failed, with the HTTP status where it is known.
+/// Describes how attempts failed, with the HTTP status if there was an answer.
 pub fn failed(failures: &Failures) -> String {
     let Some(status) = failures.status else { return failures.kind.as_str().to_owned() };
     let headers = match &failures.headers[..] {
@@ -164,7 +164,7 @@ mod tests {
     use crate::ends::End;
 
     #[test]
-    fn refusal_names_the_status_where_it_is_known() {
+    fn refusal_names_the_status_and_the_headers_of_the_answer() {
         for (status, headers, says) in [
             (None, vec![], "answered with an HTTP status other than 101"),
             (Some(404), vec![], "answered with HTTP status 404 Not Found"),

@@ -59,7 +59,9 @@
 //! the kernel never makes smaller.
 //!
 //! The table counts how connections ended, with close codes and reasons, and how attempts failed,
-//! with HTTP statuses. The name of the server is looked up once.
+//! with the HTTP status of each and its `Location`, `Retry-After` and `WWW-Authenticate`. A status
+//! that the next attempt would get too, such as 403 or 404, ends the opening. The name of the
+//! server is looked up once.
 //!
 //! # The benches
 //!

@@ -125,11 +125,16 @@ fn harness_shows_with_which_codes_and_reasons_connections_ended() {
 
 /// Answers every request with these bytes, and hands the requests on.
 fn answers(answer: &'static str) -> (u16, Receiver<String>) {
+    answers_in_turn(vec![answer])
+}
+
+/// Answers each request with the next of these, round and round, and hands the requests on.
+fn answers_in_turn(answers: Vec<&'static str>) -> (u16, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (requests, received) = channel();
     std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
+        for (mut stream, answer) in listener.incoming().flatten().zip(answers.iter().cycle()) {
             let mut request = [0; 4 << 10];
             let len = stream.read(&mut request).unwrap_or(0);
             let _ = requests.send(String::from_utf8_lossy(&request[..len]).into_owned());
@@ -176,6 +181,34 @@ fn harness_shows_the_status_of_a_refusal() {
     }
 }
 
+/// Every attempt counts with its own answer, and no request is sent beside the attempts.
+#[test]
+fn harness_counts_each_refusal_with_its_own_answer() {
+    let (port, requests) = answers_in_turn(vec![
+        "HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 4\r\n\r\nbusy",
+        "HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 503 Busy\r\nRetry-After: 9\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 500 Fault\r\nContent-Length: 0\r\n\r\n",
+    ]);
+    let ended = run(&format!("ws://127.0.0.1:{port}/ --connections 40 --in-flight 1"));
+    assert_code(&ended, 3);
+    assert_eq!(number(&ended, "/connections/failed"), 32.0, "{}", ended.table);
+    assert_eq!(requests.try_iter().count(), 32);
+    let failures = ended.json["connections"]["failures"].as_array().unwrap();
+    let mut counts: Vec<_> = failures
+        .iter()
+        .map(|one| (one["status"].as_u64(), one["headers"][0].as_str(), one["count"].as_u64()))
+        .collect();
+    counts.sort();
+    let expected = [
+        (Some(429), None, Some(8)),
+        (Some(500), None, Some(8)),
+        (Some(503), Some("Retry-After: 7"), Some(8)),
+        (Some(503), Some("Retry-After: 9"), Some(8)),
+    ];
+    assert_eq!(counts, expected, "{}", ended.table);
+}
+
 /// The next attempt would end the same way: a handful is enough, those that were in flight.
 #[test]
 fn harness_does_not_repeat_what_is_known_to_fail() {
@@ -183,15 +216,22 @@ fn harness_does_not_repeat_what_is_known_to_fail() {
         ("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", "status"),
         ("HTTP/1.1 301 Moved\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n", "status"),
         ("HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n", "status"),
+        ("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "status"),
+        ("HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nnot found", "status"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "status"),
+        ("HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\n\r\n", "status"),
         ("220 mail.example ESMTP\r\n\r\n", "protocol"),
         ("HTTP/1.1 101 Switching Protocols\r\n\r\n", "protocol"),
     ];
     for (answer, kind) in cases {
-        let (port, _requests) = answers(answer);
+        let (port, requests) = answers(answer);
         let options = "--connections 40 --in-flight 1";
         let ended = run(&format!("ws://127.0.0.1:{port}/ {options}"));
         assert_code(&ended, 3);
         assert_eq!(number(&ended, "/connections/failed"), 1.0, "{answer}: {}", ended.table);
+        assert_eq!(requests.try_iter().count(), 1, "{answer}");
+        let is_status = ended.json["connections"]["failures"][0]["status"].is_number();
+        assert_eq!(is_status, kind == "status", "{answer}: {}", ended.table);
         assert_eq!(ended.json["connections"]["failures"][0]["kind"], kind, "{answer}");
     }
     let unknown = run("ws://no-such-name.invalid:9001/ --connections 1000 --timeout 30");
