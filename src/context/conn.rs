@@ -1,5 +1,6 @@
 //! One connection, as a handler sees it: the context and the name of one exchange. This file
-//! decides in which phase a method has an effect. The code of the effects is in `delivery` and `connection`.
+//! decides in which phase a method has an effect. The code of the effects is in `delivery` and
+//! `connection`.
 
 use std::time::Duration;
 

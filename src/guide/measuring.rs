@@ -50,8 +50,8 @@
 //! | messages or pings without an answer | incomplete |
 //!
 //! Memory is a slope: the growth of a process after a tenth of the connections was open, divided by
-//! the number of the others. With 10,000 connections, memory counts from connection 1,001 on. The table shows
-//! what a process had before the first connection, at the beginning of the ramp and at its end.
+//! the number of the others. With 10,000 connections, memory counts from connection 1,001 on. The
+//! table shows what a process had before the first connection, and at both ends of the ramp.
 //!
 //! Measure memory once on a fresh server process. A process that had connections before keeps
 //! memory, and serves the next ones from it: the slope is too small, zero or negative. The harness

@@ -194,8 +194,8 @@
 //!   socket once and writes once what waits. Then it looks at the deadline again.
 //! - Before `timeout` is called, its connection is read once. If a wait left events behind, a due
 //!   timer waits until they are handled, 50 ms at most.
-//! - Rates run on real time. After a stall, a peer may send at once what its rate allowed during the
-//!   stall, beside its burst: what it sent meanwhile arrives in one piece.
+//! - Rates run on real time. After a stall, a peer may send at once what its rate allowed during
+//!   the stall, beside its burst: what it sent meanwhile arrives in one piece.
 //!
 //! [`Context::now`](crate::Context::now), timers and [`drain`](crate::Server::drain) run on real
 //! time. Many deadlines of one moment are judged over several turns, 256 in each.

@@ -1,9 +1,9 @@
 //! What went wrong elsewhere, and what this crate does instead. The chapter lists 29 faults of
 //! other projects, by subject, with the tests that guard this crate.
 //!
-//! Each entry names the project, mostly with its advisory or issue, and says what happened. After "Here" it
-//! says what this crate does instead. Most entries end with a file of `tests/` and the names of its
-//! tests. Facts are of November 2026.
+//! Each entry names the project, mostly with its advisory or issue, and says what happened. After
+//! "Here" it says what this crate does instead. Most entries end with a file of `tests/` and the
+//! names of its tests. Facts are of November 2026.
 //!
 //! # Heads and handshakes
 //!
