@@ -4,6 +4,7 @@
 use super::clock::NEVER;
 use super::flags::Flags;
 use super::next_check::{next_check, retirement};
+use super::options::Options;
 use super::phase::Phase;
 use super::table::Lease;
 use crate::http1::KeepAliveHeader;
@@ -11,6 +12,7 @@ use crate::websocket::{Action, Input, State};
 
 impl Lease<'_> {
     /// Sets the phase and its deadline, and clears what concerned the last phase only.
+    #[inline]
     pub(crate) fn enter(&mut self, phase: Phase) {
         let Lease { connection, books, .. } = self;
         debug_assert!(
@@ -35,13 +37,14 @@ impl Lease<'_> {
     }
 
     /// Begins both deadlines of a lingering connection, and frees the input that is of no use now.
+    #[inline(never)]
     fn begin_to_linger(&mut self) {
-        let limit = self.options().linger_limit;
-        self.connection.message_rate = self.books.clock.deadline(limit);
+        let Options { linger_timeout, linger_limit, .. } = *self.options();
+        self.connection.message_rate = self.books.clock.deadline(linger_limit);
         if let Some(held) = &mut self.connection.held {
             held.forget_input();
         }
-        self.linger_on();
+        self.set_deadline(self.books.clock.deadline(linger_timeout.min(linger_limit)));
     }
 
     /// Gives a lingering connection its full time again, up to `linger_limit`: its peer is active.

@@ -53,9 +53,10 @@ impl Held {
 
     /// Drops what has arrived of a head or a message.
     pub(crate) fn forget_input(&mut self) {
-        self.spill = Vec::new();
         self.scanned = 0;
-        self.assembly = None;
+        if self.spill.capacity() > 0 || self.assembly.is_some() {
+            (self.spill, self.assembly) = (Vec::new(), None);
+        }
     }
 
     #[cfg(feature = "deflate")]

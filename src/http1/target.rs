@@ -125,6 +125,7 @@ fn split_absolute(raw: &str) -> Result<(&str, &str), RequestError> {
 }
 
 /// Decodes a path, then resolves its dots and empty segments: an encoded dot is a dot.
+#[inline(always)]
 fn normalise(path: &str, classes: u8) -> Result<Cow<'_, str>, RequestError> {
     if classes & BACKSLASH != 0 && path.contains('\\') {
         return Err(RequestError::TargetSeparator);
@@ -155,6 +156,7 @@ fn decode(path: &str) -> Result<String, RequestError> {
 }
 
 /// Whether a path has neither dot segments nor empty ones. A trailing slash is no empty segment.
+#[inline(always)]
 fn is_resolved(path: &str) -> bool {
     let suspicious = |pair: &[u8]| pair[0] == b'/' && matches!(pair[1], b'/' | b'.');
     if !path.as_bytes().windows(2).any(suspicious) {

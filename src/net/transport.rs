@@ -190,6 +190,7 @@ impl Transport {
 
     /// Registers for both directions, once: with edge-triggered events the interest never changes.
     /// Without a registry, only a transport over memory notes its token.
+    #[inline]
     pub(crate) fn register(&mut self, registry: Option<&Registry>, token: Token) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
         match (self, registry) {

@@ -57,13 +57,13 @@ impl Server {
             return self.retire(slot);
         }
         let pinged = at.connection.flags.has(Flags::PINGED);
-        let blames_peer = match at.connection.phase {
+        let ends = match at.connection.phase {
             Phase::WebSocket(State::Open) => pinged,
             Phase::Streaming => at.is_blocked(),
-            Phase::Deferred | Phase::Taken => false,
+            Phase::Taken => false,
             _ => true,
         };
-        if blames_peer && !self.is_still_due(slot) {
+        if ends && !self.is_still_due(slot) {
             return;
         }
         let Some(mut at) = self.context.table.lease(slot) else { return };
@@ -90,11 +90,12 @@ impl Server {
         if at.is_blocked() {
             delivery.offer(&mut at);
         }
-        if at.connection.phase == Phase::Connecting {
-            return self.attempt_ready(slot, Readiness::READABLE);
-        }
-        if at.connection.may_read() {
-            self.read(slot);
+        match at.connection.phase {
+            Phase::Connecting => self.attempt_ready(slot, Readiness::READABLE),
+            // The handler's answer may be here, though not given to the connection yet.
+            Phase::Deferred => self.run_answers(),
+            _ if at.connection.may_read() => self.read(slot),
+            _ => {}
         }
     }
 

@@ -33,10 +33,6 @@ impl Server {
         self.run_connects();
         self.run_remote();
         self.run_timers();
-        if !self.context.work.answered.is_empty() {
-            // An answer that is here is not late.
-            self.run_answers();
-        }
         self.sweep();
         self.drain_on();
         for round in 0..ROUNDS {
@@ -97,12 +93,14 @@ impl Server {
     /// Runs the timers that are due. A timer may judge a peer by its silence, so input that came
     /// before the timer is read first.
     fn run_timers(&mut self) {
+        if self.context.timers.next().is_none() {
+            return;
+        }
         let now = self.context.now();
-        let due_by = match self.leaves_events {
+        let due_by = match mem::take(&mut self.leaves_events) {
             true => now.checked_sub(TIMER_DELAY).unwrap_or(now),
             false => now,
         };
-        self.leaves_events = false;
         for _ in 0..TIMERS {
             let Some(mut due) = self.context.timers.pop(due_by) else { return };
             due.run(self.zones.handler_as_any(due.zone), &mut self.context);
@@ -116,7 +114,7 @@ impl Server {
         }
     }
 
-    fn run_answers(&mut self) {
+    pub(super) fn run_answers(&mut self) {
         for (id, answer) in mem::take(&mut self.context.work.answered) {
             self.answer(id, answer);
         }

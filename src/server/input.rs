@@ -76,15 +76,13 @@ impl Server {
         at.connection.flags.remove(Flags::UNREAD);
         let flags = at.connection.flags;
         // A redirected attempt may be dialling: the list concerned the last socket.
-        if at.connection.phase == Phase::Connecting && !self.awaits_response(slot) {
-            return;
-        }
-        let Some(at) = self.context.table.lease(slot) else { return };
-        if at.connection.phase == Phase::Taken
-            && flags.has(Flags::RELEASED)
-            && !flags.has(Flags::GONE)
-        {
-            self.released(slot);
+        let phase = at.connection.phase;
+        match phase {
+            Phase::Connecting if !self.awaits_response(slot) => return,
+            Phase::Taken if flags.has(Flags::RELEASED) && !flags.has(Flags::GONE) => {
+                self.released(slot);
+            }
+            _ => {}
         }
         let Some(at) = self.context.table.lease(slot) else { return };
         if at.is_gone() || !at.connection.has_spill() || !at.connection.may_read() {

@@ -254,6 +254,7 @@ impl Server {
     ///
     /// # Errors
     /// Names the first prefix that no path has.
+    #[inline]
     pub(crate) fn check_zones(&self) -> io::Result<()> {
         self.zones.check()
     }

@@ -271,11 +271,9 @@ impl Zones {
     ///
     /// # Errors
     /// Names the first prefix that no path has.
+    #[inline]
     pub(crate) fn check(&self) -> io::Result<()> {
-        match &self.unusable {
-            None => Ok(()),
-            Some(unusable) => Err(unusable.clone().into()),
-        }
+        self.unusable.clone().map_or(Ok(()), |unusable| Err(unusable.into()))
     }
 
     /// Returns the first entry from `from` on whose prefix matches.
