@@ -266,7 +266,11 @@ fn verbose_output_that_nobody_takes_costs_lines_alone() {
         let errors = program.read_errors("the lost lines", |errors| lost(errors).is_some());
         let lines = errors.lines().filter(|line| line.contains("HTTP/9.9")).count();
         assert!(lines < REFUSED && lost(&errors).unwrap() > 0, "{lines} lines");
+        drop(program);
 
+        let address = format!("127.0.0.1:{}", free_port());
+        let mut arguments = listening(name, &address);
+        arguments.push("--verbose");
         let mut program = Program::start(name, &arguments, Sink::Nothing, Sink::Gone);
         be_refused(&mut program, &address, 100);
     }
