@@ -2,12 +2,12 @@
 //! idle connection has no box, except with dedicated compression. This file does not know when
 //! something is finished.
 
-#[cfg(feature = "deflate")]
-use super::contexts::Contexts;
-use super::declined::Declined;
+use super::attempt::Declined;
 use super::exchange::Exchange;
 use crate::outbox::Outbox;
 use crate::websocket::{Assembly, CloseCode};
+#[cfg(feature = "deflate")]
+use crate::websocket::{Deflater, Inflater};
 
 /// The unfinished parts of one connection. The box goes back to its pool once every part is empty.
 #[derive(Debug, Default)]
@@ -36,6 +36,23 @@ pub(crate) struct CloseRecord {
     pub(crate) by_peer: bool,
     /// The response that ended an attempt in the client role.
     pub(crate) declined: Option<Box<Declined>>,
+}
+
+/// The compression contexts of a connection that agreed on context takeover (RFC 7692 7.1.1). Each
+/// is made with the first compressed message in its direction. Both take 370,240 bytes together at
+/// 15 bits.
+#[cfg(feature = "deflate")]
+#[derive(Default)]
+pub(crate) struct Contexts {
+    pub(crate) deflater: Option<Deflater>,
+    pub(crate) inflater: Option<Inflater>,
+}
+
+#[cfg(feature = "deflate")]
+impl std::fmt::Debug for Contexts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Contexts")
+    }
 }
 
 impl Held {

@@ -16,18 +16,14 @@ mod chunks;
 mod clock;
 #[expect(clippy::module_inception)]
 mod connection;
-#[cfg(feature = "deflate")]
-mod contexts;
 mod deadline_options;
 mod deadlines;
-mod declined;
 mod ending;
 mod exchange;
 mod flags;
 mod held;
 mod id;
 mod index;
-mod keep_alive;
 mod lane;
 mod next_check;
 mod options;
@@ -38,13 +34,12 @@ mod stats;
 mod table;
 mod work;
 
-pub(crate) use attempt::{Attempt, AttemptState};
+pub use attempt::Declined;
+pub(crate) use attempt::{Attempt, AttemptState, Declining};
 pub use backpressure::Backpressure;
 pub(crate) use chunks::Chunks;
 pub(crate) use clock::{Clock, NEVER, TICK, ticks};
 pub(crate) use connection::{Connection, NO_MEMBERSHIP, TURNED_AWAY, UNCOUNTED};
-pub use declined::Declined;
-pub(crate) use declined::Declining;
 pub(crate) use exchange::{Exchange, Incoming, Progress, Terms};
 pub(crate) use flags::Flags;
 pub(crate) use held::CloseRecord;

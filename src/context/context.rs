@@ -14,8 +14,8 @@ use crate::connection::{
     Clock, ConnId, Flags, Lease, Options, OptionsId, Phase, Stats, Table, ZoneId,
 };
 use crate::delivery::{Delivery, EncodedOnce, Outgoing};
-use crate::http1::Response;
-use crate::websocket::CloseCode;
+use crate::http1::{Request, RequestError, Response};
+use crate::websocket::{CloseCode, Origins};
 
 /// All that a handler may touch: connections, topics, timers.
 ///
@@ -278,6 +278,39 @@ impl Context {
     pub(crate) fn later(&self, delay: Duration) -> Instant {
         let now = self.now();
         now.checked_add(delay).unwrap_or_else(|| now + Duration::from_secs(u32::MAX.into()))
+    }
+
+    /// Judges the `Origin` of a request as that of a WebSocket: by the host of the request and by
+    /// [`Server::origins`](crate::Server::origins). The lists of zones do not count.
+    ///
+    /// A browser does not tell a page why its WebSocket was refused. A page that asks a zone of its
+    /// server by POST learns it. A handler of other requests that change something keeps foreign
+    /// pages out with the same check: browsers send `Origin` with every POST.
+    ///
+    /// ```
+    /// use switchboard::http::Request;
+    /// use switchboard::testing::World;
+    /// use switchboard::{Reply, Response};
+    ///
+    /// let mut world = World::new(); // requests name the host example.com
+    /// world.server.http("/why", |conn, request| match conn.context().check_origin(request) {
+    ///     Ok(()) => Reply::from(Response::new(204)),
+    ///     Err(refusal) => refusal.into(),
+    /// });
+    /// let mut ask = |origin: &str| world.fetch(Request::post("/why").header("Origin", origin));
+    /// assert_eq!(ask("https://example.com").status, 204);
+    /// let refused = ask("https://evil.example");
+    /// assert_eq!(refused.status, 403);
+    /// assert!(refused.text().contains("allow it with Server::origins \"https://evil.example\""));
+    /// ```
+    ///
+    /// # Errors
+    /// The answer that a WebSocket would get: 403 with a text that names the Origin, the Host and
+    /// what to do. A request without `Origin` is accepted.
+    pub fn check_origin(&self, request: &Request<'_>) -> Result<(), Response> {
+        self.origins
+            .check(request, &Origins::SameHost)
+            .map_err(|text| Response::from(RequestError::OriginRefused).body(text.into_bytes()))
     }
 
     /// Lends the connection in a slot, together with the delivery, which takes its output.

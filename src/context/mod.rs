@@ -7,7 +7,6 @@ mod connect;
 #[expect(clippy::module_inception)]
 mod context;
 mod events;
-mod origin_check;
 mod origins;
 mod peer;
 mod remote;

@@ -4,14 +4,15 @@
 //! A method takes a lease of one connection. A method that visits several connections takes the
 //! table.
 
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
 
-use super::fan_out::FanOut;
 use super::frame_buf::FrameBuf;
 #[cfg(feature = "deflate")]
 use super::shared_contexts::SharedContexts;
 use crate::connection::{Connection, Flags, Lane, Lease};
-use crate::outbox::Outbox;
+use crate::outbox::{Droppable, Outbox, Shared};
 use crate::websocket::MaskingKeys;
 
 /// The way out of a server.
@@ -58,5 +59,43 @@ impl Delivery {
     #[inline]
     pub(crate) fn masking_key(&mut self, at: &Lease<'_>) -> Option<[u8; 4]> {
         at.connection.flags.has(Flags::CLIENT).then(|| self.keys.next_key())
+    }
+}
+
+/// Room for receivers that is kept between turns.
+const KEPT: usize = 16 << 10;
+
+/// A frame and the slots that it is still to be written to, in their order. A slot counts only
+/// while its connection has the flag `POSTED`.
+#[derive(Debug, Default)]
+pub(crate) struct FanOut {
+    pub(super) frame: Option<(Shared, Droppable)>,
+    pub(super) receivers: VecDeque<u32>,
+}
+
+impl FanOut {
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.receivers.is_empty()
+    }
+
+    /// Bytes that wait for each of the receivers.
+    pub(crate) fn len(&self) -> usize {
+        self.frame.as_ref().map_or(0, |(frame, _)| frame.len())
+    }
+
+    /// Makes this frame the pending one, if none is, and returns whether it is: the first frame
+    /// stays pending until all its receivers have it.
+    #[inline]
+    pub(super) fn claim(&mut self, frame: &Shared, key: u64) -> bool {
+        let pending = || (Rc::clone(frame), Droppable::Message { key });
+        let (pending, _) = self.frame.get_or_insert_with(pending);
+        Rc::ptr_eq(pending, frame)
+    }
+
+    /// Forgets the frame: every receiver has had it.
+    pub(super) fn end(&mut self) {
+        self.frame = None;
+        self.receivers.shrink_to(KEPT);
     }
 }

@@ -10,12 +10,10 @@
 
 mod backpressure;
 mod broadcast;
-mod closing;
 #[cfg(feature = "deflate")]
 mod compression;
 #[expect(clippy::module_inception)]
 mod delivery;
-mod fan_out;
 mod fast_path;
 mod frame_buf;
 mod outgoing;

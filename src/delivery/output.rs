@@ -1,5 +1,6 @@
-//! The path of one connection's output: into the cork while the connection's input is handled, else
-//! into its outbox. From there the output goes to the transport.
+//! The path of one connection's output, Close frames included: into the cork while the connection's
+//! input is handled, else into its outbox. From there the output goes to the transport. This file
+//! does not know why a connection closes.
 
 use std::mem;
 
@@ -11,7 +12,7 @@ use crate::connection::{Flags, Lease, Phase, Table};
 use crate::http1;
 use crate::net::Wrote;
 use crate::outbox::{Kind, Outbox};
-use crate::websocket::{self, Message, State};
+use crate::websocket::{self, Action, CloseCode, Input, Message, Opcode, State};
 
 impl Delivery {
     /// Returns where output for a connection goes now: the cork while its input is being handled,
@@ -78,6 +79,26 @@ impl Delivery {
             websocket::encode(own, true, message.opcode(), message.as_bytes(), key);
         });
         self.enforce_bounds(at);
+    }
+
+    /// Fails a connection (RFC 6455 7.1.7): sends a Close frame, records the close, and ends the
+    /// exchange.
+    pub(crate) fn fail(&mut self, at: &mut Lease<'_>, code: CloseCode, reason: &'static str) {
+        if at.apply(Input::Violation) == Action::Fail {
+            self.push_close(at, code, reason);
+        }
+        at.record_close(code, reason, false);
+        at.linger();
+    }
+
+    /// Queues a Close frame behind earlier output (RFC 6455 5.5.1).
+    pub(crate) fn push_close(&mut self, at: &mut Lease<'_>, code: CloseCode, reason: &str) {
+        let key = self.masking_key(at);
+        let mut payload = [0; 125];
+        let n = websocket::close_payload(code, reason, &mut payload);
+        self.output(at).push_now(Kind::Frames, |own| {
+            websocket::encode(own, true, Opcode::Close, &payload[..n], key);
+        });
     }
 
     /// Enforces the bounds after output was added: a grown cork leaves at once, and an outbox

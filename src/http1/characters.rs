@@ -1,5 +1,9 @@
-//! Classes of characters (RFC 9110 section 5.6), tokens, and lists of tokens separated by commas.
-//! This file knows bytes only. It does not know the meaning of a token or a list.
+//! Classes of characters (RFC 9110 section 5.6), tokens, lists of tokens separated by commas, and
+//! escapes (RFC 3986 section 2.1). This file knows bytes only. It does not know the meaning of a
+//! token, a list or a path.
+//!
+//! The crate percent-encoding decodes, but passes malformed escapes on. This file finds the
+//! malformed escapes.
 
 /// A byte of a token: a visible ASCII character that is no delimiter (RFC 9110 section 5.6.2).
 const TOKEN: u8 = 1 << 0;
@@ -72,4 +76,18 @@ pub(crate) fn is_value_byte(byte: u8) -> bool {
 pub(crate) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     let trimmed = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
     trimmed.filter(|element| !element.is_empty())
+}
+
+/// Whether two hexadecimal digits follow every `%`.
+pub(crate) fn is_well_formed(text: &str) -> bool {
+    escapes(text).all(|escape| escape.is_some())
+}
+
+/// The byte that each escape stands for; `None` for a malformed one.
+pub(super) fn escapes(text: &str) -> impl Iterator<Item = Option<u8>> {
+    text.split('%').skip(1).map(|rest| {
+        let [high, low] = *rest.as_bytes().first_chunk()?;
+        let digit = |byte| char::from(byte).to_digit(16);
+        Some((digit(high)? << 4 | digit(low)?) as u8)
+    })
 }

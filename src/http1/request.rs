@@ -7,14 +7,14 @@ use std::fmt;
 use http::Method;
 
 use super::extensions::Extensions;
-use super::known_headers::Known;
+use super::first_line::Version;
+use super::header_lines::Known;
 use super::query::{self, QueryPairs};
 use super::request_headers::{
     BodyLength, CLOSE, CONNECTION_UPGRADES, EXPECTS_CONTINUE, KEEP_ALIVE, Repeated, RequestHeaders,
     UPGRADES_TO_WEBSOCKET, WEBSOCKET,
 };
 use super::target::Target;
-use super::version::Version;
 
 /// A request head that passed every check of RFC 9112. A handler borrows it for one call.
 ///

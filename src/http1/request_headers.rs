@@ -2,11 +2,11 @@
 //! This file knows names and values. It knows neither the request line nor the bytes of the body.
 
 use super::characters::{elements, is_token};
+use super::first_line::Version;
 use super::header_lines::HeaderLines;
+use super::header_lines::{KNOWN, Known, is};
 use super::host::is_authority;
-use super::known_headers::{KNOWN, Known, is};
 use super::request_error::RequestError;
-use super::version::Version;
 
 /// How the end of a request's body is found (RFC 9112 section 6.3).
 ///

@@ -5,12 +5,12 @@ use std::fmt;
 
 use http::StatusCode;
 
+use super::first_line::Version;
 use super::head_fault::response_fault;
 use super::header_lines::{HeaderLines, HeaderSlots, ResponseParts};
 use super::request_error::RequestError;
 use super::response_error::ResponseError;
 use super::scan::{HeadLimits, MAX_HEADERS, Scan, walk};
-use super::version::Version;
 
 /// The first bytes of every response that is understood.
 const START: &[u8] = b"HTTP/1.";

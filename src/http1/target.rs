@@ -6,9 +6,10 @@ use std::borrow::Cow;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-use super::characters::{BACKSLASH, ESCAPE, FOREIGN, FRAGMENT, QUERY, classes_in};
+use super::characters::{
+    BACKSLASH, ESCAPE, FOREIGN, FRAGMENT, QUERY, classes_in, escapes, is_well_formed,
+};
 use super::host::is_authority;
-use super::percent::{escapes, is_well_formed};
 use super::query::is_query;
 use super::request_error::RequestError;
 

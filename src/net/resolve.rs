@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
 use std::sync::{Arc, Weak};
 use std::thread;
 
-use super::race_order::race_order;
+use super::address::race_order;
 
 /// Names that may wait for the thread. Any number of connections to one name count once.
 const CAPACITY: usize = 256;

@@ -4,8 +4,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
+use super::address::race_order;
 use super::memory::MemoryPeer;
-use super::race_order::race_order;
 use super::resolve::{Found, Unresolved, known};
 use super::transport::Transport;
 

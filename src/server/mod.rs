@@ -13,6 +13,7 @@
 //! | where is an observer told what is refused | `observing` |
 //! | where are output, timers and ends handled | `flush` |
 //! | where is a WebSocket opened in the client role | `dialing`, `racing`, `handshaking` |
+//! | where is a redirection followed, or a response handed over | `declining` |
 
 mod addresses;
 mod admission;
@@ -26,17 +27,13 @@ mod flush;
 mod frames;
 mod handler;
 mod handshaking;
-#[cfg(test)]
-mod head_calls;
 mod hosts;
 mod input;
 mod listen;
 mod observer;
 mod observing;
-mod race;
 mod racing;
 mod readiness;
-mod redirecting;
 mod reply;
 mod request;
 mod served;

@@ -14,8 +14,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::race::Race;
-use super::server::Server;
+use super::server::{Race, Server};
 use crate::connection::{
     AttemptState, ConnId, Exchange, Flags, NEVER, Phase, Progress, TokenKind, UNCOUNTED,
 };

@@ -14,11 +14,10 @@ use super::buffer_pool::BufferPool;
 use super::handler::{Handler, Messages, Requests};
 use super::hosts::Hosts;
 use super::observer::Observer;
-use super::race::Race;
 use super::served::Served;
 use super::zones::{Zone, Zones};
 use crate::connection::{ConnId, Options, SLOTS, ZoneId};
-use crate::context::{Conn, Context, Remote, Reply};
+use crate::context::{Conn, Context, Remote, Reply, TimerId};
 use crate::http1::Request;
 use crate::net::{Acceptor, Resolver, Scripted};
 use crate::websocket::{Batch, CloseCode, Message};
@@ -144,6 +143,17 @@ const READ_BUFFER: usize = 128 << 10;
 pub(super) const LARGE_PER_TURN: usize = 32 << 20;
 
 static SERVERS: AtomicUsize = AtomicUsize::new(0);
+
+/// The race of an attempt with several addresses.
+#[derive(Debug, Default)]
+pub(super) struct Race {
+    /// The slots of the rivals: sockets beside the one in the attempt's own slot.
+    pub(super) rivals: Vec<u32>,
+    /// A rival whose connection stands.
+    pub(super) winner: Option<u32>,
+    /// When the next address is due, while one is left.
+    pub(super) next: Option<(TimerId, Instant)>,
+}
 
 impl Server {
     /// Makes a server whose sockets are registered with the caller's `Poll`. A server that opens

@@ -68,7 +68,6 @@ mod connections;
 mod dial;
 mod events;
 mod fetch;
-mod network;
 mod received;
 mod request;
 mod socket;

@@ -231,7 +231,7 @@ mod tests {
     use super::*;
     use crate::websocket::decode::{Event, decode};
     use crate::websocket::encode::encode_masked;
-    use crate::websocket::rules::{Role, Rules};
+    use crate::websocket::frame::{Role, Rules};
 
     fn rules(max_message: usize) -> Rules {
         Rules { role: Role::Server, max_message, compression: false }

@@ -9,10 +9,9 @@ use super::close_code::CloseCode;
 use super::close_payload::parse_close;
 #[cfg(feature = "deflate")]
 use super::deflate::Compressed;
-use super::frame::{Decoded, Header, Opcode};
+use super::frame::{Decoded, Header, Opcode, Role, Rules};
 use super::mask::apply;
 use super::message::Message;
-use super::rules::{Role, Rules};
 use super::violation::Violation;
 
 /// The result of [`decode`].

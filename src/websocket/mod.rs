@@ -28,7 +28,6 @@ mod message;
 mod origin;
 mod proxy;
 mod redirect;
-mod rules;
 mod server_handshake;
 mod state;
 mod url;
@@ -49,7 +48,7 @@ pub use deflate::{
     check_answer, encode_compressed, encode_offer, negotiate,
 };
 pub use encode::{encode, encode_frame, encode_masked, encode_message};
-pub use frame::{Decoded, Header, Opcode};
+pub use frame::{Decoded, Header, Opcode, Role, Rules};
 pub use handshake_key::{AcceptKey, Key};
 pub use mask::{apply, rotate};
 pub use masking_keys::MaskingKeys;
@@ -57,7 +56,6 @@ pub use message::Message;
 pub use origin::{Origins, check_origin};
 pub(crate) use proxy::Proxy;
 pub(crate) use redirect::redirected;
-pub use rules::{Role, Rules};
 pub use server_handshake::{check, encode_response, subprotocols};
 pub use state::{Action, Input, State};
 pub use url::{MalformedUrl, Url};
