@@ -1,6 +1,8 @@
 //! The response of a server that did not open the WebSocket that this program asked for: its
 //! status, its headers, the beginning of its body. This file does not know what was wrong with it.
 
+use std::fmt;
+
 use http::StatusCode;
 
 use crate::http1::{Chunked, ResponseHead};
@@ -34,7 +36,7 @@ const MAX_BODY: usize = 4 << 10;
 /// world.write(far, "HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 4\r\n\r\nbusy");
 /// assert_eq!(world.with(zone, |reader, _cx| reader.wait), Some(7));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Declined {
     status: StatusCode,
     headers: Vec<(Box<str>, Box<[u8]>)>,
@@ -67,6 +69,18 @@ impl Declined {
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+}
+
+/// Shows the names of headers, and no value: a value may be a secret, such as a cookie.
+impl fmt::Debug for Declined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers().map(|(name, _)| name).collect();
+        f.debug_struct("Declined")
+            .field("status", &self.status)
+            .field("headers", &names)
+            .field("body", &self.body.escape_ascii().to_string())
+            .finish()
     }
 }
 

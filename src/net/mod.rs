@@ -21,6 +21,7 @@ pub use listener::Listener;
 pub use memory::{Memory, MemoryPeer};
 pub(crate) use network::Network;
 pub(crate) use outcome::{Read, Wrote};
+pub(crate) use race_order::race_order;
 pub(crate) use resolve::{Lookup, Resolver};
 pub(crate) use scripted::Scripted;
 pub use transport::{Readiness, Transport};
