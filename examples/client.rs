@@ -1,7 +1,7 @@
 //! A WebSocket client that sends the lines of its input and prints the messages that arrive.
 //!
 //! It reconnects. The delay doubles from 0.5 s to 30 s; a random part of up to one half is cut off,
-//! so that many clients do not reconnect at once. A server's `Retry-After` makes the delay longer.
+//! so that many clients do not reconnect at once. A server's `Retry-After` is added, up to an hour.
 //! The client ends with a normal Close (1000), and with a status that a later attempt would meet
 //! again: 4xx but 408, 425 and 429. At the end of its input, it closes once the answers are there.
 //!
@@ -46,6 +46,8 @@ with the input, once its lines are answered, and with a normal Close.
 
 const SHORTEST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
+/// The longest delay that a server may ask for.
+const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 
 /// Lines that wait for a connection, or for a server that is slower than the input.
 const LINES: usize = 64;
@@ -85,7 +87,7 @@ impl Client {
         let Some(zone) = self.zone else { return };
         // The keys of a fresh hasher are random enough for a delay.
         let part = 0.5 + 0.5 * (RandomState::new().hash_one(0) as f64 / u64::MAX as f64);
-        let delay = self.delay.mul_f64(part).max(at_least);
+        let delay = at_least.min(LONGEST_ASKED) + self.delay.mul_f64(part);
         print_error(format_args!("trying again in {:.1} s", delay.as_secs_f64()));
         self.delay = (self.delay * 2).min(LONGEST);
         cx.after(zone, delay, |client: &mut Client, cx| client.connect(cx));

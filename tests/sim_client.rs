@@ -211,12 +211,12 @@ fn client_that_is_open_has_time() {
 #[test]
 fn client_hears_of_a_vanished_server_exactly_once() {
     type Vanish = fn(&mut World, Client);
-    let ways: [Vanish; 3] = [
-        |sim, client| sim.end(client),
-        |sim, client| sim.end_quietly(client),
-        |sim, client| sim.fail(client, ErrorKind::ConnectionReset),
+    let ways: [(Vanish, &str); 3] = [
+        (|sim, client| sim.end(client), "the peer ended without an answer"),
+        (|sim, client| sim.end_quietly(client), "the peer ended without an answer"),
+        (|sim, client| sim.fail(client, ErrorKind::ConnectionReset), "connection reset"),
     ];
-    for vanish in ways {
+    for (vanish, unanswered) in ways {
         for open in [false, true] {
             let log = Log::new();
             let (mut sim, zone) = dialler(&log);
@@ -227,7 +227,8 @@ fn client_hears_of_a_vanished_server_exactly_once() {
             sim.settle();
             log.take();
             vanish(&mut sim, client);
-            assert_eq!(log.take(), ["close 1006 \"\""], "open: {open}");
+            let reason = if open { "" } else { unanswered };
+            assert_eq!(log.take(), [format!("close 1006 \"{reason}\"")], "open: {open}");
             assert!(sim.is_gone(client));
             sim.advance(seconds(300));
             assert_eq!(log.take(), [""; 0]);

@@ -160,8 +160,8 @@ fn close_has_no_response_where_none_came() {
             Some(101),
         ),
         ("SSH-2.0\r\n", "1006 a response that is not HTTP/1.0 or HTTP/1.1", None),
-        ("HTTP/1.1 4", "1006 ", None),
-        ("", "1006 ", None),
+        ("HTTP/1.1 4", "1006 the peer ended without an answer", None),
+        ("", "1006 the peer ended without an answer", None),
     ];
     for (answer, told, status) in rows {
         let mut attempt = Attempt::begin(Connect::to(URL));

@@ -300,7 +300,7 @@ fn connection_that_breaks_after_it_won_ends_the_attempt() {
     let second = race.begun()[1].1;
     race.world.establish(second);
     race.world.fail(second, ErrorKind::ConnectionReset);
-    assert_eq!(race.log.take(), ["close 1006 \"\""]);
+    assert_eq!(race.log.take(), ["close 1006 \"connection reset\""]);
     assert_eq!(race.begun(), [], "what stood once is the server's answer");
     nothing_left(&mut race.world);
 }

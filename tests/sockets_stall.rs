@@ -16,6 +16,8 @@ use switchboard::{Options, Rate, Reactor};
 
 /// Every deadline of the server.
 const DEADLINE: Duration = Duration::from_millis(1500);
+/// The deadline of a head, where the loop turns often.
+const LONG: Duration = Duration::from_secs(4);
 
 fn set_up(reactor: &mut Reactor) {
     reactor.server.options(
@@ -39,8 +41,14 @@ fn set_up(reactor: &mut Reactor) {
 /// No test of its own: the server in a process of its own.
 #[test]
 fn child_serves_when_it_is_asked_to() {
-    if process::argument().is_some() {
-        process::serve(&Running::start(set_up));
+    if let Some(millis) = process::argument() {
+        let wait = millis.parse().ok().map(Duration::from_millis);
+        process::serve(&Running::turning(wait, move |reactor| {
+            set_up(reactor);
+            if wait.is_some() {
+                reactor.server.options(Options::new().head_timeout(LONG));
+            }
+        }));
     }
 }
 
@@ -79,6 +87,29 @@ fn stopped_process_ends_no_live_peer() {
         assert_eq!(wire.next_word(), "text hello");
     }
     assert_eq!((0..60).filter(|_| steady.next_word() == "text x").count(), 60);
+}
+
+/// A turn may wait for less time than deadlines allow. Then only that wait, and a second of the
+/// stop, count.
+#[test]
+fn stopped_process_that_turns_often_ends_no_live_peer() {
+    let server = Process::start("child_serves_when_it_is_asked_to", "20");
+    let mut halves: Vec<_> = (0..20).map(|_| Wire::connect(server.address)).collect();
+    let request = http::get("/get");
+    let (first, rest) = request.split_at(9);
+    for wire in &mut halves {
+        wire.send(first);
+    }
+    thread::sleep(Duration::from_millis(100));
+    server.signal(Signal::STOP);
+    thread::sleep(LONG);
+    server.signal(Signal::CONT);
+    // Half of the deadline is left.
+    thread::sleep(LONG / 2);
+    for wire in &mut halves {
+        wire.send(rest);
+        assert!(wire.head().starts_with("HTTP/1.1 200 "));
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! socket, and does not know what was wrong with the response.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use http::StatusCode;
@@ -78,7 +79,7 @@ const MAX_BODY: usize = 4 << 10;
 /// world.write(far, "HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 4\r\n\r\nbusy");
 /// assert_eq!(world.with(zone, |reader, _cx| reader.wait), Some(7));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Declined {
     status: StatusCode,
     headers: Vec<(Box<str>, Box<[u8]>)>,
@@ -111,6 +112,18 @@ impl Declined {
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+}
+
+/// Shows the names of headers, and no value: a value may be a secret, such as a cookie.
+impl fmt::Debug for Declined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers().map(|(name, _)| name).collect();
+        f.debug_struct("Declined")
+            .field("status", &self.status)
+            .field("headers", &names)
+            .field("body", &self.body.escape_ascii().to_string())
+            .finish()
     }
 }
 

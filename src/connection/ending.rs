@@ -94,16 +94,23 @@ impl Lease<'_> {
     /// Notes that the transport took `n` bytes of the outbox and no more.
     pub(crate) fn on_blocked(&mut self, n: usize) {
         self.connection.flags.insert(Flags::BLOCKED);
-        match self.connection.phase {
-            Phase::WebSocket(State::Open) | Phase::Streaming if n > 0 => self.touch(),
-            Phase::Lingering if n > 0 => self.linger_on(),
-            _ => {}
+        if n > 0 {
+            self.taken_by_peer();
         }
         self.store_waiting();
         // A response that waits for its reader has a deadline of its own.
         if self.connection.phase.awaits_request() {
             self.enter(Phase::Responding);
             self.held().outbox.progress();
+        }
+    }
+
+    /// Notes that the peer of a blocked connection has taken bytes: it is alive.
+    fn taken_by_peer(&mut self) {
+        match self.connection.phase {
+            Phase::WebSocket(State::Open) | Phase::Streaming => self.touch(),
+            Phase::Lingering => self.linger_on(),
+            _ => {}
         }
     }
 
@@ -131,10 +138,14 @@ impl Lease<'_> {
         let flags = &mut self.connection.flags;
         let wants_writable = flags.any(Flags::WANT_WRITABLE | Flags::BLOCKED);
         let input_waits = flags.any(Flags::READABLE | Flags::ANSWERED);
+        let was_blocked = flags.has(Flags::BLOCKED);
         flags.remove(Flags::BLOCKED | Flags::ANSWERED | Flags::READABLE);
         let streams = self.connection.held.as_ref().is_some_and(|held| held.exchange.is_some());
         if wants_writable {
             self.books.work.writable.push(self.connection);
+        }
+        if was_blocked {
+            self.taken_by_peer();
         }
         match self.connection.phase {
             Phase::Responding if streams => {}

@@ -252,7 +252,8 @@ impl Connect {
     /// (default: none, and each attempt looks the name up).
     ///
     /// The `Host` of the request stays that of the URL. A program that opens very many WebSockets
-    /// to one name resolves it once, and hands the addresses to each.
+    /// to one name resolves it once, and hands the addresses to each. With a
+    /// [`proxy`](Connect::proxy) they have no effect: the proxy looks the name up.
     ///
     /// ```
     /// use std::net::Ipv4Addr;
@@ -337,7 +338,8 @@ impl Context {
                 #[cfg(feature = "deflate")]
                 let handshake = offer_compression(&at, handshake);
                 let port = handshake.url().port();
-                let addresses = connect.addresses.into_iter();
+                // The proxy looks the server's name up, and has its own addresses.
+                let addresses = connect.addresses.into_iter().filter(|_| connect.proxy.is_none());
                 let attempt = Attempt {
                     handshake,
                     key: Key::from_nonce(self.delivery.keys.nonce()),

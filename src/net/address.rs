@@ -64,7 +64,7 @@ const MAX_ADDRESSES: usize = 16;
 
 /// Drops doubles, and has the two families alternate, each in its own order. The first address
 /// stays the first. At most 16 addresses are kept.
-pub(super) fn race_order(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+pub(crate) fn race_order(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     let mut seen: Vec<IpAddr> = Vec::new();
     for address in addresses {
         if !seen.contains(&address) {

@@ -13,7 +13,7 @@ mod scripted;
 mod transport;
 
 pub(crate) use acceptor::{AcceptOutcome, Acceptor, turn_away};
-pub(crate) use address::{Network, prefix};
+pub(crate) use address::{Network, prefix, race_order};
 pub(crate) use dial::dial;
 pub use listener::Listener;
 pub use memory::{Memory, MemoryPeer};

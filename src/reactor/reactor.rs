@@ -100,6 +100,7 @@ impl Reactor {
             (Some(timeout), Some(due)) => Some(timeout.min(due)),
             (timeout, due) => timeout.or(due),
         };
+        self.server.expect_wait(wait);
         let now = self.wait(wait)?;
         let mut count = 0;
         for event in &self.events {

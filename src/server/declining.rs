@@ -89,12 +89,16 @@ impl Server {
     /// Ends an attempt at its own deadline, or at that of the body of its response.
     pub(super) fn not_opened_in_time(&mut self, slot: u32) {
         self.context.table.with(slot, |at| at.set_deadline(NEVER));
+        self.attempt_broken(slot, "not open in time");
+    }
+
+    /// Ends an attempt whose connection has ended: with the response that did not open it, if its
+    /// head has arrived, and else for this reason.
+    pub(super) fn attempt_broken(&mut self, slot: u32, reason: &str) {
         match self.attempt_at(slot).is_some_and(|attempt| attempt.declining.is_some()) {
             // `flush` finds the response in the attempt.
-            true => {
-                self.context.table.with(slot, |at| at.mark_gone());
-            }
-            false => self.failed(slot, "not open in time"),
+            true => self.context.table.with(slot, |at| at.mark_gone()).unwrap_or_default(),
+            false => self.failed(slot, reason),
         }
     }
 

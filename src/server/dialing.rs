@@ -10,7 +10,7 @@ use mio::Token;
 use super::server::Server;
 use crate::connection::{Attempt, AttemptState, ConnId, Phase, Progress, TokenKind, ZoneId};
 use crate::context::Connect;
-use crate::net::{Lookup, Readiness, Resolver, Transport};
+use crate::net::{Lookup, Readiness, Resolver, Transport, race_order};
 use crate::server::Handler;
 use crate::websocket::CloseCode;
 
@@ -78,8 +78,8 @@ impl Server {
     fn look_up(&mut self, id: ConnId) {
         let Some(attempt) = self.attempt(id) else { return };
         if !attempt.addresses.is_empty() {
-            let given: Vec<IpAddr> = attempt.addresses.iter().map(SocketAddr::ip).collect();
-            return self.resolved(id, &given);
+            let given = attempt.addresses.iter().map(SocketAddr::ip).collect();
+            return self.resolved(id, &race_order(given));
         }
         let host = attempt.dialled().0.to_owned();
         if let Some(scripted) = &self.scripted {

@@ -149,8 +149,11 @@ impl Server {
                 self.peer_ended(slot);
                 return false;
             }
-            Err(_) => {
-                at.mark_gone();
+            Err(error) => {
+                match at.connection.phase {
+                    Phase::Connecting => self.attempt_broken(slot, &error.to_string()),
+                    _ => at.mark_gone(),
+                }
                 return false;
             }
         };
@@ -285,6 +288,7 @@ impl Server {
                 at.after_response();
             }
             Phase::Lingering if waits => {}
+            Phase::Connecting => self.attempt_broken(slot, "the peer ended without an answer"),
             _ => at.mark_gone(),
         }
     }

@@ -91,6 +91,11 @@ impl Server {
         wait
     }
 
+    /// Notes a wait that is shorter than `poll_timeout` allows.
+    pub(crate) fn expect_wait(&mut self, wait: Option<Duration>) {
+        self.context.table.books.clock.expect_wait(wait);
+    }
+
     /// Notes that a signal ended the wait of the loop.
     pub(crate) fn note_signal(&mut self, now: Instant) {
         self.context.table.books.clock.set_after_signal(now);

@@ -35,7 +35,7 @@ impl Server {
             Reply::Respond(response) if unread => {
                 self.respond_unread(slot, entry, terms, &response, request)
             }
-            Reply::Respond(response) => self.respond(slot, terms, &response),
+            Reply::Respond(response) => self.respond_to(slot, terms, &response, request.head()),
             Reply::Upgrade(upgrade) => self.upgrade(slot, entry, &upgrade, request),
             Reply::EventStream(stream) => self.event_stream(slot, terms, &stream, request),
             Reply::Later => {
@@ -50,6 +50,20 @@ impl Server {
                 self.observe_refusal(slot, status, text, request.head());
                 self.respond(slot, terms, &Response::text(text).with_status(status));
             }
+        }
+    }
+
+    /// Writes a handler's whole response to a request with this head.
+    fn respond_to(&mut self, slot: u32, terms: Terms, response: &Response, head: &[u8]) {
+        self.observe_replaced(slot, response, head);
+        self.respond(slot, terms, response);
+    }
+
+    /// Records for the observer that `write_response` replaces a response.
+    fn observe_replaced(&mut self, slot: u32, response: &Response, head: &[u8]) {
+        if response.status().is_informational() {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            self.observe_refusal(slot, status, NOT_FINAL, head);
         }
     }
 
@@ -73,6 +87,7 @@ impl Server {
             && request.content_length().is_none_or(|n| n <= MAX_DISCARDED as u64)
             && !request.expects_continue();
         let incoming = Incoming::new(request.body_length(), MAX_DISCARDED);
+        self.observe_replaced(slot, response, request.head());
         let (Some(incoming), true) = (incoming, short) else {
             return self.respond(slot, Terms { keep_alive: false, ..terms }, response);
         };
@@ -156,7 +171,8 @@ impl Server {
             Err(error) => return self.refuse_with(slot, terms, error, request.head()),
         };
         if let Some(headers) = upgrade.headers.as_ref().filter(|headers| headers.status() != 101) {
-            return self.respond(slot, Terms { keep_alive: false, ..terms }, headers);
+            let terms = Terms { keep_alive: false, ..terms };
+            return self.respond_to(slot, terms, headers, request.head());
         }
         let lines = upgrade.headers.as_ref().map_or(&[][..], Response::lines);
         #[cfg(feature = "deflate")]
@@ -201,7 +217,7 @@ impl Server {
         request: &mut Request<'_>,
     ) {
         if stream.response.status() != 200 {
-            return self.respond(slot, terms, &stream.response);
+            return self.respond_to(slot, terms, &stream.response, request.head());
         }
         if terms.head_only {
             // GET has no Content-Length either (RFC 9110 8.6).
@@ -232,7 +248,7 @@ impl Server {
     ) {
         let status = stream.response.status().as_u16();
         if stream.response.status().is_informational() {
-            return self.respond(slot, terms, &stream.response);
+            return self.respond_to(slot, terms, &stream.response, request.head());
         }
         let framing = match (stream.length, terms.version) {
             _ if status == 205 => http1::Framing::Length(0), // RFC 9110 15.3.6
@@ -292,7 +308,9 @@ impl Server {
         let Some(mut at) = self.context.table.lease_live(id) else { return };
         let Some(exchange) = at.held().exchange.take() else { return };
         self.call_back(slot, |server| match answer {
-            Answer::Respond(response) => server.respond(slot, exchange.terms, &response),
+            Answer::Respond(response) => {
+                server.respond_to(slot, exchange.terms, &response, &exchange.head);
+            }
             Answer::Upgrade(upgrade) => {
                 server.with_request(slot, exchange.head, exchange.extensions, |server, request| {
                     if let Some(zone) = server.zones.entries.get(exchange.entry) {
@@ -307,11 +325,14 @@ impl Server {
     }
 }
 
+/// Why a handler's response is replaced.
+const NOT_FINAL: &str =
+    "the handler's response has a status of 1xx: a final answer has 200 or above";
+
 /// Makes the answer in place of a final response with a 1xx status.
 #[cold]
 fn not_final() -> Response {
-    Response::text("the handler's response has a status of 1xx: a final answer has 200 or above")
-        .with_status(500)
+    Response::text(NOT_FINAL).with_status(500)
 }
 
 /// Selects the first of the client's subprotocols that the handler speaks.

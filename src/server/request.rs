@@ -140,24 +140,22 @@ impl Server {
                 other => return other,
             }
         }
-        let response = self.unanswered(request);
-        let reason = match response.status() {
-            StatusCode::METHOD_NOT_ALLOWED => "no zone takes this method",
-            _ => "no zone answers this path",
-        };
-        self.observe_refusal(slot, response.status(), reason, request.head());
+        let (response, reason) = self.unanswered(request);
+        if response.status().is_client_error() {
+            self.observe_refusal(slot, response.status(), reason, request.head());
+        }
         Walk::Answered { entry: usize::MAX, reply: response.into() }
     }
 
-    /// Makes the answer where no zone replied: 405 with the methods of every zone that takes
-    /// others, else 404; 204 for the server as a whole (RFC 9110 9.3.7).
-    fn unanswered(&self, request: &Request<'_>) -> Response {
+    /// Makes the answer where no zone replied, and the reason of a refusal: 405 with the methods of
+    /// every zone that takes others, else 404; 204 for the server as a whole (RFC 9110 9.3.7).
+    fn unanswered(&self, request: &Request<'_>) -> (Response, &'static str) {
         if request.path() == WHOLE_SERVER {
-            return Response::empty(204);
+            return (Response::empty(204), "");
         }
         if request.is_websocket() {
-            let text = "not found: no zone at this path takes a WebSocket";
-            return Response::text(text).with_status(404);
+            let reason = "no zone at this path takes a WebSocket";
+            return (Response::text(format!("not found: {reason}")).with_status(404), reason);
         }
         let mut allowed: Vec<Method> = Vec::new();
         let mut from = 0;
@@ -171,8 +169,8 @@ impl Server {
             }
         }
         match allowed.is_empty() {
-            true => Response::text("not found").with_status(404),
-            false => Response::method_not_allowed(&allowed),
+            true => (Response::text("not found").with_status(404), "no zone answers this path"),
+            false => (Response::method_not_allowed(&allowed), "no zone takes this method"),
         }
     }
 

@@ -25,13 +25,23 @@ pub struct Running {
 impl Running {
     /// Listens at a free port and runs what a closure sets up.
     pub fn start(set_up: impl FnOnce(&mut Reactor) + Send + 'static) -> Running {
+        Running::turning(None, set_up)
+    }
+
+    /// The same with turns that wait for this long at most.
+    pub fn turning(
+        wait: Option<Duration>,
+        set_up: impl FnOnce(&mut Reactor) + Send + 'static,
+    ) -> Running {
         let (tell, told) = mpsc::channel();
         let thread = thread::spawn(move || {
             let mut reactor = Reactor::new().unwrap();
             set_up(&mut reactor);
             let listener = reactor.server.listen("127.0.0.1:0").unwrap();
             tell.send((reactor.server.local_addr(listener).unwrap(), reactor.remote())).unwrap();
-            reactor.run().unwrap();
+            while !reactor.server.is_drained() {
+                reactor.turn(wait).unwrap();
+            }
         });
         let (address, remote) = told.recv_timeout(PATIENCE).expect("a reactor that listens");
         Running { address, remote, thread: Some(thread) }
