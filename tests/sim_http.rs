@@ -469,6 +469,30 @@ fn server_does_not_answer_a_head_with_a_body() {
     }
 }
 
+/// Also where the head has a fault, or is cut, and its method is known nevertheless.
+#[test]
+fn server_refuses_a_head_without_a_body() {
+    let long = "x".repeat(20_000);
+    for (wire, status) in [
+        ("HEAD / HTTP/1.1\r\n\r\n".to_owned(), 400),
+        ("\r\nHEAD / HTTP/1.1\r\n\r\n".to_owned(), 400),
+        (http::request("HEAD", "/%zz", "", ""), 400),
+        (http::request("HEAD", &format!("/{long}"), "", ""), 414),
+        (http::request("HEAD", "/", &format!("A: {long}\r\n"), ""), 431),
+        (http::request("HEAD", "/", "Expect: a miracle\r\nContent-Length: 1\r\n", "x"), 417),
+        ("HEAD / HTTP/1.1\r\nHo".to_owned(), 408),
+    ] {
+        let (mut sim, client, _) = refusing();
+        sim.send(client, &wire);
+        sim.advance(seconds(11));
+        let bytes = sim.receive(client);
+        assert!(bytes.ends_with(b"\r\n\r\n"), "{}", bytes.escape_ascii());
+        let (answer, _) = http::answer(&bytes, "HEAD");
+        assert_eq!((answer.status, answer.closes()), (status, true), "{}", bytes.escape_ascii());
+        assert_ne!(answer.header("content-length"), Some("0"));
+    }
+}
+
 #[test]
 fn server_reads_to_the_end_before_it_closes() {
     use std::io::{Read, Write};

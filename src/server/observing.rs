@@ -7,6 +7,7 @@ use http::StatusCode;
 
 use super::observer::{Observed, Observer};
 use super::server::Server;
+use crate::connection::Connection;
 
 impl Server {
     /// Sets a closure that the server tells what it refuses, each time at the end of
@@ -48,10 +49,15 @@ impl Server {
     ) {
         let Some(observer) = &mut self.observer else { return };
         let Some(connection) = self.context.table.slots.at(slot) else { return };
-        let waiting = connection.held.as_ref().map_or(&[][..], |held| &held.spill);
-        let head = if head.is_empty() { waiting } else { head };
+        let head = or_waiting(connection, head);
         observer.record(connection.transport.peer_addr(), status, reason.into(), head);
         self.tell_in_this_turn();
+    }
+
+    /// Returns the bytes of a refused head; the bytes that wait if `head` is empty.
+    #[cold]
+    pub(super) fn refused_head<'h>(&'h self, slot: u32, head: &'h [u8]) -> &'h [u8] {
+        self.context.table.slots.at(slot).map_or(head, |connection| or_waiting(connection, head))
     }
 
     /// Has this turn call the observer. An empty call makes `flush` go through its lists, so a turn
@@ -69,5 +75,12 @@ impl Server {
         if let Some(observer) = &mut self.observer {
             observer.tell();
         }
+    }
+}
+
+fn or_waiting<'h>(connection: &'h Connection, head: &'h [u8]) -> &'h [u8] {
+    match &connection.held {
+        Some(held) if head.is_empty() => &held.spill,
+        _ => head,
     }
 }

@@ -11,7 +11,7 @@ use super::zones::WHOLE_SERVER;
 use crate::connection::{Exchange, Flags, Incoming, Phase, Progress, Terms};
 use crate::context::Reply;
 use crate::http1::{
-    self, BodyLength, HeadLimits, HeaderSlots, Request, RequestError, Response, Scan,
+    self, BodyLength, HeadLimits, HeaderSlots, Request, RequestError, Response, Scan, request_line,
 };
 use crate::outbox::Kind;
 
@@ -339,7 +339,8 @@ impl Server {
     /// ends. `head` holds what has arrived; if empty, the bytes that wait do.
     pub(super) fn refuse(&mut self, slot: u32, error: RequestError, head: &[u8]) {
         let version = http1::Version::Http11;
-        let terms = Terms { version, head_only: false, keep_alive: false };
+        let head_only = request_line(self.refused_head(slot, head)).starts_with(b"HEAD ");
+        let terms = Terms { version, head_only, keep_alive: false };
         self.refuse_with(slot, terms, error, head);
     }
 
