@@ -27,19 +27,6 @@ fn listening<'a>(name: &str, address: &'a str) -> Vec<&'a str> {
     }
 }
 
-/// A program that depends on the crate builds it without the features that its tests turn on in
-/// the crates below it.
-#[test]
-fn library_builds_as_a_dependency() {
-    let Some(cargo) = std::env::var_os("CARGO") else { return };
-    for features in ["", "deflate", "idn"] {
-        let mut check = Command::new(&cargo);
-        check.args(["check", "--quiet", "--locked", "--lib", "--features", features]);
-        check.current_dir(env!("CARGO_MANIFEST_DIR"));
-        assert!(check.status().unwrap().success(), "features {features:?}");
-    }
-}
-
 #[test]
 fn programs_serve_on_with_an_output_that_takes_nothing() {
     for name in ["chat", "echo", "embed"] {
