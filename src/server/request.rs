@@ -15,6 +15,9 @@ use crate::http1::{
 };
 use crate::outbox::Kind;
 
+/// Why a WebSocket handshake is answered with 404.
+const NO_WEBSOCKET: &str = "no zone at this path takes a WebSocket";
+
 /// Where the walk through the zones ended.
 pub(super) enum Walk {
     /// An entry has replied.
@@ -143,9 +146,13 @@ impl Server {
         let response = self.unanswered(request);
         let reason = match response.status() {
             StatusCode::METHOD_NOT_ALLOWED => "no zone takes this method",
+            _ if request.is_websocket() => NO_WEBSOCKET,
             _ => "no zone answers this path",
         };
-        self.observe_refusal(slot, response.status(), reason, request.head());
+        // `OPTIONS *` is answered with 204, which is no refusal.
+        if response.status() != StatusCode::NO_CONTENT {
+            self.observe_refusal(slot, response.status(), reason, request.head());
+        }
         Walk::Answered { entry: usize::MAX, reply: response.into() }
     }
 
@@ -156,8 +163,7 @@ impl Server {
             return Response::empty(204);
         }
         if request.is_websocket() {
-            let text = "not found: no zone at this path takes a WebSocket";
-            return Response::text(text).with_status(404);
+            return Response::text(format!("not found: {NO_WEBSOCKET}")).with_status(404);
         }
         let mut allowed: Vec<Method> = Vec::new();
         let mut from = 0;
