@@ -162,9 +162,9 @@ fn observer_hears_of_each_fault_of_a_handshake() {
                 "Host: example.com",
                 "Host: example.com\r\nOrigin: https://evil.example",
                 403,
-                "an Origin that may not open a WebSocket here: \"https://evil.example\", at the Host \
-                 \"example.com\"; allow it with Server::origins \"https://evil.example\", or have the \
-                 proxy pass Host on as it came"
+                "an Origin that may not open a WebSocket here: \"https://evil.example\", at the \
+                 Host \"example.com\"; allow it with Server::origins \"https://evil.example\", \
+                 or have the proxy pass Host on as it came"
                     .into(),
             ),
         ] {
