@@ -231,7 +231,6 @@ fn refusal_of_a_host_says_what_to_do() {
     let long = "a".repeat(5_000);
     let rows = [
         ("Host: evil.example:8080\r\n", "HTTP/1.1", "\"evil.example:8080\""),
-        ("", "HTTP/1.0", "\"\""),
         (&*format!("Host: {long}\r\n"), "HTTP/1.1", &*format!("\"{}..\"", &long[..128])),
     ];
     for (lines, version, shown) in rows {
@@ -250,6 +249,19 @@ fn refusal_of_a_host_says_what_to_do() {
             );
         }
     }
+}
+
+/// There is no name to allow.
+#[test]
+fn refusal_of_a_request_without_host_says_what_is_missing() {
+    let (mut sim, _) = serving(&["good.example"]);
+    let client = sim.connect();
+    let answer = only(&sim.ask(client, "GET / HTTP/1.0\r\n\r\n"));
+    assert_eq!(answer.status, 421);
+    assert_eq!(
+        answer.text(),
+        "a Host that is not served here: \"\"; name the host in a Host header"
+    );
 }
 
 /// The last list counts.

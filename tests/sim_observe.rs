@@ -186,6 +186,11 @@ fn observer_hears_of_what_no_zone_answers() {
         let bytes = format!("{head} HTTP/1.1\r\nHost: a\r\n\r\n");
         assert_observed(bytes, Duration::ZERO, status, reason, &format!("{head} HTTP/1.1"));
     }
+    for path in ["/get", "/nowhere", "/zone/passed"] {
+        let (reason, line) =
+            ("no zone at this path takes a WebSocket", format!("GET {path} HTTP/1.1"));
+        assert_observed(handshake(path, "", ""), Duration::ZERO, 404, reason, &line);
+    }
 }
 
 #[test]
@@ -256,6 +261,9 @@ fn observer_hears_of_nothing_that_is_no_refusal() {
     let ada = world.websocket("/ws");
     world.say(ada, "hello");
     assert_eq!(world.hear(ada), ["hello"]);
+    let asking = world.connect();
+    world.push(asking, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(world.answer(asking).status, 204);
     let silent = world.connect();
     world.advance(seconds(600));
     assert!(!world.is_open(silent));

@@ -100,12 +100,12 @@ impl Chat {
         let id = conn.id();
         // The page's connection before this one, if the server has not yet heard of its end.
         let ghost = self.members.with_session(&member.session);
-        let holder = self.members.with_nick(&member.nick);
+        let holders: Vec<ConnId> = self.members.with_nick(&member.nick).collect();
         let is_own = |holder: ConnId| {
             let owner = self.members.get(holder).map_or("", |owner| &owner.secret);
             holder == id || Some(holder) == ghost || (!owner.is_empty() && owner == member.secret)
         };
-        if let Some(holder) = holder.filter(|&holder| !is_own(holder)) {
+        if let Some(&holder) = holders.iter().find(|&&holder| !is_own(holder)) {
             let holder = self.members.get(holder).map_or("", |holder| &holder.nick);
             return Err(Fault::new(
                 "nick_taken",
@@ -115,7 +115,7 @@ impl Chat {
         self.open_room(&member.room)?;
 
         let mut who = None;
-        for old in [Some(id), ghost, holder].into_iter().flatten() {
+        for old in [Some(id), ghost].into_iter().flatten().chain(holders) {
             let Some(before) = self.members.get(old) else {
                 continue;
             };

@@ -185,7 +185,7 @@ fn listen(reactor: &mut Reactor, address: &str) -> Result<SocketAddr, Failure> {
     let bound = server.listen(address).and_then(|listener| server.local_addr(listener));
     bound.map_err(|error| match error.kind() {
         ErrorKind::InvalidInput => Failure(format!("{error}; see chat --help"), 2),
-        _ => Failure(error.to_string(), 1),
+        _ => Failure(format!("{error} with --listen"), 1),
     })
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use switchboard::{ConnId, ConnMap};
 
-use super::names::likeness;
+use super::names::likenesses;
 use super::protocol::Person;
 
 /// Somebody in a room.
@@ -44,7 +44,7 @@ impl Members {
 
     /// Adds a member whose nickname and session nobody else has.
     pub fn insert(&mut self, id: ConnId, member: Member) {
-        self.nicks.insert(likeness(&member.nick), id);
+        self.nicks.extend(likenesses(&member.nick).map(|likeness| (likeness, id)));
         if !member.session.is_empty() {
             self.sessions.insert(member.session.clone(), id);
         }
@@ -53,7 +53,9 @@ impl Members {
 
     pub fn remove(&mut self, id: ConnId) -> Option<Member> {
         let member = self.by_id.remove(id)?;
-        self.nicks.remove(&likeness(&member.nick));
+        for likeness in likenesses(&member.nick) {
+            self.nicks.remove(&likeness);
+        }
         self.sessions.remove(&member.session);
         Some(member)
     }
@@ -66,8 +68,9 @@ impl Members {
         self.by_id.get_mut(id)
     }
 
-    pub fn with_nick(&self, nick: &str) -> Option<ConnId> {
-        self.nicks.get(&likeness(nick)).copied()
+    /// Returns the members whose nicknames look like this one: at most two.
+    pub fn with_nick(&self, nick: &str) -> impl Iterator<Item = ConnId> {
+        likenesses(nick).into_iter().filter_map(|likeness| self.nicks.get(&likeness).copied())
     }
 
     pub fn with_session(&self, session: &str) -> Option<ConnId> {

@@ -50,13 +50,20 @@ pub fn room(room: &str) -> Result<String, String> {
     Ok(room)
 }
 
-/// Returns what two nicknames have in common that look the same: without case and ignorable
-/// characters, and with each character replaced by what it is confusable with (UTS 39). ASCII stays
-/// apart: a "1" may look like an "l", but people tell `user1` from `userl`.
-pub fn likeness(nick: &str) -> String {
+/// Returns two keys. Nicknames that look the same have one of them in common: without case and
+/// ignorable characters, and with each character replaced by what it is confusable with (UTS 39).
+///
+/// The first key is that of the small letters, the second that of the letters as they are: some
+/// letters look the same as capitals only, such as В and B. ASCII stays apart: a "1" may look like
+/// an "l", but people tell `user1` from `userl`.
+pub fn likenesses(nick: &str) -> [String; 2] {
     let folded: String = nick.to_lowercase().nfkc().collect();
+    [likeness(&folded), likeness(nick)]
+}
+
+fn likeness(nick: &str) -> String {
     let mut likeness = String::new();
-    for c in folded.chars() {
+    for c in nick.chars() {
         match c.is_ascii() {
             true => likeness.push(c),
             false => likeness.extend(skeleton(c.encode_utf8(&mut [0; 4]))),

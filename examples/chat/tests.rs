@@ -144,6 +144,13 @@ fn chat_takes_no_twin_of_a_nickname() {
         ("علیرضا", "علی\u{200c}رضا", "nick_taken"),
         ("❤", "❤\u{fe0f}", "nick_taken"),
         ("ſam", "Sam", "nick_taken"),
+        // Alike in capital letters only, within one script.
+        ("BOB", "ВОВ", "nick_taken"),
+        ("ВОВ", "bob", "nick_taken"),
+        ("Hope", "Норе", "nick_taken"),
+        ("ZOE", "ΖΟΕ", "nick_taken"),
+        ("МАРТА", "марта", "nick_taken"),
+        ("Ada", "Ꭺda", "nick_taken"),
         ("Ada B", "Ada\u{2003} B", "nick_taken"),
         // Other people.
         ("Ada", "Adah", "Adah"),

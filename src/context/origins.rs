@@ -49,11 +49,24 @@ impl AllowedOrigins {
             Origins::Any | Origins::List(_) => ("Zone::origins", ""),
         };
         let (fault, host) = (RequestError::OriginRefused, shown(request.host_bytes()));
+        if !can_be_listed(request, &origins) {
+            return format!(
+                "{fault}: \"{origin}\", at the Host \"{host}\"; an Origin is one scheme, host and \
+                 perhaps port, such as https://chat.example"
+            );
+        }
         format!(
             "{fault}: \"{origin}\", at the Host \"{host}\"; allow it with {remedy} \"{origin}\"\
              {otherwise}"
         )
     }
+}
+
+/// Whether a list that names the Origin of a request would accept it.
+fn can_be_listed(request: &Request<'_>, origins: &[&[u8]]) -> bool {
+    let &[origin] = origins else { return false };
+    std::str::from_utf8(origin)
+        .is_ok_and(|origin| check_origin(request, &Origins::List(vec![origin.into()])).is_ok())
 }
 
 /// Shows at most 128 bytes of what a peer has sent, as ASCII that has no control characters.

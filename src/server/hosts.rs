@@ -56,6 +56,9 @@ impl Hosts {
             return None;
         }
         let (fault, host, remedy) = (RequestError::HostRefused, shown(host), &self.remedy);
+        if host.is_empty() {
+            return Some(format!("{fault}: \"\"; name the host in a Host header"));
+        }
         Some(format!("{fault}: \"{host}\"; allow it with {remedy} \"{host}\""))
     }
 }
