@@ -67,7 +67,7 @@
 //! The rules hold for every callback. An exchange is one request with its answer, or the WebSocket,
 //! event stream or takeover that began with it.
 //! 1. A handler runs to completion, and no handler is called from inside another.
-//! 2. No method of [`Conn`] and [`Context`] can fail, blocks, or calls a handler. Bytes may
+//! 2. No method of [`Conn`] or [`Context`] can fail, block, or call a handler. Bytes may
 //!    leave at once or later. A broken socket shows in [`Handler::close`] or [`Handler::cancelled`]
 //!    only.
 //! 3. You may keep a [`ConnId`], the name of one exchange, for ever. Once the exchange has ended,

@@ -1,6 +1,6 @@
-//! The time of a turn: an argument that does not change until its end. Deadlines are counted in
-//! ticks of 250 ms of loop time, which counts one second of a stall of the program. This file asks
-//! the system for the date only, and starts no timer.
+//! The time of a turn: an argument that does not change until the turn ends. Deadlines are counted
+//! in ticks of 250 ms of loop time, which counts one second of a stall of the program. This file
+//! asks the system for the date only, and starts no timer.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -1,8 +1,8 @@
 //! An index of numbers by hash: 256 small tables of `hashbrown` instead of one large table. This
 //! file does not know what a number stands for.
 //!
-//! A table that grows hashes all its entries anew. When this was written, one large table held the
-//! loop for 243 ms at its 917,504th topic.
+//! When a table grows, it hashes all its entries again. When this was written, one large table held
+//! the loop for 243 ms at its 917,504th topic.
 
 use hashbrown::HashTable;
 

@@ -68,7 +68,7 @@
 //! - **Messages in chunks.** [`Options::chunks`](crate::Options::chunks) turns compression off for
 //!   its connections.
 //! - **A policy that drops, in dedicated mode.** While output waits for a slow reader, further
-//!   messages are sent uncompressed. Later messages must not refer to a dropped one.
+//!   messages are sent uncompressed, because a later message must not refer to a dropped one.
 //!
 //! # What cannot go wrong
 //!

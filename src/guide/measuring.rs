@@ -49,19 +49,20 @@
 //! | fewer connections than asked for, or some that the server ended | incomplete |
 //! | messages or pings without an answer | incomplete |
 //!
-//! Memory is a slope: the growth of a process after a tenth of the connections was open, divided by
-//! the number of the others. With 10,000 connections, memory counts from connection 1,001 on. The
-//! table shows what a process had before the first connection, and at both ends of the ramp.
+//! Memory is a slope: the growth of a process while the last nine tenths of the connections open,
+//! divided by their number. With 10,000 connections, memory counts from connection 1,001 on. The
+//! table that the harness prints shows the memory of each process at three moments: before the
+//! first connection, with a tenth of the connections, and with all.
 //!
 //! Measure memory once on a fresh server process. A process that had connections before keeps
 //! memory, and serves the next ones from it: the slope is too small, zero or negative. The harness
 //! recognises such a process by its table of descriptors (`FDSize` in `/proc/PID/status`), which
 //! the kernel never makes smaller.
 //!
-//! The table counts how connections ended, with close codes and reasons, and how attempts failed,
-//! with the HTTP status of each and its `Location`, `Retry-After` and `WWW-Authenticate`. A status
-//! that the next attempt would get too, such as 403 or 404, ends the opening. The name of the
-//! server is looked up once.
+//! That table also counts how connections ended, with close codes and reasons, and how attempts
+//! failed, with the HTTP status of each and its `Location`, `Retry-After` and `WWW-Authenticate`. A
+//! status that the next attempt would get too, such as 403 or 404, ends the opening. The name of
+//! the server is looked up once.
 //!
 //! # The benches
 //!

@@ -40,9 +40,9 @@
 //! | [`Zone::origins`](crate::Zone::origins) | the pages of the zone's list, and no others |
 //! | [`Zone::any_origin`](crate::Zone::any_origin) | every page |
 //!
-//! Pages without a host have the origin `null` or `file://`. Pages inside of programs have one such
-//! as `capacitor://localhost`. Lists may name all of them. `null` stands for every sandboxed frame
-//! of every site: it suits a service that is open to all.
+//! Pages without a host have the origin `null` or `file://`. Pages inside an application have an
+//! origin such as `capacitor://localhost`. Lists may name all of them. `null` stands for every
+//! sandboxed frame of every site: it suits a service that is open to all.
 //!
 //! # A proxy that rewrites `Host`
 //!
@@ -105,7 +105,8 @@
 //! `/` first: it sees every request before all others, upgrades included.
 //! [`Reply::Pass`](crate::Reply::Pass) hands a request on. A closure of
 //! [`Server::http`](crate::Server::http) guards WebSockets only with
-//! [`Zone::upgrades(true)`](crate::Zone::upgrades): it is not asked about other handshakes.
+//! [`Zone::upgrades(true)`](crate::Zone::upgrades): without it, the closure is not asked about
+//! handshakes.
 //!
 //! ```
 //! use switchboard::testing::World;
@@ -215,9 +216,9 @@
 //!
 //! # What was refused
 //!
-//! The server refuses most faulty requests before a handler is called. To a closure,
-//! [`Server::observe`](crate::Server::observe) reports each refusal, with peer, status, reason and
-//! request line. It also reports connections that were turned away.
+//! The server refuses most faulty requests before a handler is called.
+//! [`Server::observe`](crate::Server::observe) takes a closure and reports each refusal to it, with
+//! peer, status, reason and request line. It also reports connections that were turned away.
 //!
 //! ```
 //! use std::sync::mpsc;

@@ -113,13 +113,13 @@
 //! # A peer that sends and does not read
 //!
 //! While a peer does not take the answers to its own messages, the server stops reading from the
-//! peer. Further messages wait in the kernel, and then in the peer. Only answers count: messages
-//! from other connections that wait for the peer do not stop the reading. While the server does not
-//! read, only taken bytes are a sign of life. A WebSocket whose peer takes none for 125 to 140 s
-//! ends.
+//! peer. Further messages wait in the kernel, and then in the peer. Only answers count: waiting
+//! messages that other connections sent to the peer do not stop the reading. While the server does
+//! not read, only taken bytes are a sign of life. A WebSocket whose peer takes none for 65 to 70.25
+//! s ends.
 //!
-//! On Linux a reader that takes no byte at all ends sooner: after
-//! [`write_timeout`](crate::Options::write_timeout) with bytes waiting in the kernel. The chapter
+//! On Linux a reader that takes no byte at all ends sooner: once bytes have waited in the kernel
+//! for [`write_timeout`](crate::Options::write_timeout). The chapter
 //! [`time`](super::time) says which sockets have this limit.
 //!
 //! # What waiting costs

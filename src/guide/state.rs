@@ -83,7 +83,8 @@
 //! # From one zone to another
 //!
 //! Registering a handler returns a [`ZoneId`](crate::ZoneId): a small `Copy` value that remembers
-//! the handler's type. With it, other code can have a closure called with that handler.
+//! the handler's type. With it, other code can pass a closure that the server calls with that
+//! handler.
 //!
 //! | from | call | when the closure runs |
 //! | --- | --- | --- |

@@ -43,8 +43,8 @@
 //! # A timeout of one connection
 //!
 //! After [`Conn::set_timeout`](crate::Conn::set_timeout), the server calls
-//! [`timeout`](crate::Handler::timeout) once. A second `set_timeout` moves the timeout. A move to a
-//! later time only overwrites a number, so a handler may make one with every message.
+//! [`timeout`](crate::Handler::timeout) once. A second `set_timeout` moves the timeout. Moving it
+//! to a later time only overwrites a number, so a handler may do so with every message.
 //!
 //! ```
 //! use std::time::Duration;
@@ -77,10 +77,11 @@
 //!
 //! # Pings: who sends them
 //!
-//! The server pings, and you need do nothing. A WebSocket that was silent for 50 s gets a ping.
-//! The server shortens this time by a different amount for each connection, at most a tenth. So a
-//! ping comes 45 to 50.25 s after the last byte, and the pings are spread. Any byte counts as a
-//! sign of life. After 20 s more of silence the connection ends, and `close` says 1006.
+//! The server pings, and you need do nothing. A WebSocket that was silent for 50 s gets a ping. The
+//! server shortens this time by a different amount for each connection, at most a tenth. So a ping
+//! comes 45 to 50.25 s after the last byte (deadlines have steps of 250 ms), and the pings are
+//! spread. Any byte counts as a sign of life. After 20 s more of silence the connection ends, and
+//! `close` says 1006.
 //!
 //! ```
 //! use std::time::Duration;
@@ -158,17 +159,17 @@
 //! | `event_stream_interval` | 15 s | an event stream is open | a comment |
 //! | `lifetime` | none | the connection is open | Close 1001; in HTTP, a last answer |
 //!
-//! An event stream whose reader takes nothing ends within one interval and `write_timeout`. A
-//! taken-over connection has no deadline but its own timeouts and `lifetime`.
-//! [`Connect::timeout`](crate::Connect::timeout) is 10 s, counted from the name lookup until the
-//! WebSocket is open, over all addresses and redirections. `lifetime` is kept in steps of 16 s, up
-//! to 12 days.
+//! An event stream whose reader takes nothing ends within the sum of one interval and
+//! `write_timeout`. A taken-over connection has its own timeouts and `lifetime`, and no other
+//! deadline of the server. [`Connect::timeout`](crate::Connect::timeout) is 10 s, counted from the
+//! name lookup until the WebSocket is open, over all addresses and redirections. `lifetime` is kept
+//! in steps of 16 s, up to 12 days.
 //!
 //! A peer may vanish without a FIN: a cable is cut, a phone loses its network. Only missing
 //! acknowledgements show it. A ping finds a WebSocket that has vanished. An event stream gets no
 //! answers, and the kernel keeps its comments for a quarter of an hour. On Linux the sockets of a
 //! [`Listener`](crate::Listener) therefore have a `TCP_USER_TIMEOUT`: the `write_timeout` of the
-//! server's default options, at least 4 s. So the stream ends within one interval and
+//! server's default options, at least 4 s. So the stream ends within the sum of one interval and
 //! `write_timeout`. The timeout holds for WebSockets and takeovers too: bytes that no peer
 //! acknowledges or takes for that long end the connection, and `close` gets 1006.
 //! `write_timeout(Duration::MAX)` turns it off. Sockets that the program
@@ -187,15 +188,16 @@
 //! A callback blocks for 11 s, a debugger or SIGSTOP stops the process, a laptop's lid closes.
 //! **A stall of the program never ends a live peer.**
 //!
-//! - Deadlines of connections run on *loop time*. It counts in full the wait that the loop asked
-//!   for. Of any other delay it counts one second. So no peer is late because the program was, and
-//!   the deadlines of a connection that waited for its accept begin at the accept.
+//! - Deadlines of connections run on *loop time*. While the loop sleeps, up to the wait that
+//!   `poll_timeout` returned, it runs like real time. Of a longer delay it counts at most one
+//!   second. So no peer is late because the program was, and the deadlines of a connection that
+//!   waited for its accept begin at the accept.
 //! - Before a connection ends because its peer was silent or took nothing, the server reads its
-//!   socket once and writes once what waits. Then it looks at the deadline again.
-//! - Before `timeout` is called, its connection is read once. If a wait left events behind, a due
-//!   timer waits until they are handled, 50 ms at most.
-//! - Rates run on real time. After a stall, a peer may send at once what its rate allowed during
-//!   the stall, beside its burst: what it sent meanwhile arrives in one piece.
+//!   socket once more, and tries once to write waiting output. Then it looks at the deadline again.
+//! - Before `timeout` is called, its connection is read once. If there were more events than the
+//!   loop takes at once, a due timer is held back until all are handled, for 50 ms at most.
+//! - Rates run on real time. What a peer sent during a stall arrives all at once. So after a stall
+//!   its burst grows by what its rate allowed during the stall.
 //!
 //! [`Context::now`](crate::Context::now), timers and [`drain`](crate::Server::drain) run on real
 //! time. Many deadlines of one moment are judged over several turns, 256 in each.

@@ -90,9 +90,9 @@
 //!
 //! # What a publish costs
 //!
-//! A message is encoded once for WebSockets and once for event streams. It is compressed once for
-//! all receivers in shared mode with the same terms, and for each receiver in dedicated mode. A
-//! membership takes some 20 bytes. A delivery of 100 bytes takes one write for each receiver, and
+//! A message is encoded once for WebSockets and once for event streams. In shared mode it is
+//! compressed once for all receivers with the same parameters, in dedicated mode for each receiver.
+//! A membership takes some 20 bytes. A delivery of 100 bytes takes one write for each receiver, and
 //! 188 instructions beside the write. While a message waits for a slow receiver, the server keeps a
 //! pointer to the message, not a copy; [`slow_readers`](super::slow_readers) says for how long.
 //!

@@ -64,8 +64,8 @@
 //! `&str`, cut at 123 bytes, and safe code cannot read what was not written.
 //! `websocket_frame`: `field_row_05_close_reason_of_every_length_is_written_exactly`.
 //!
-//! **6. A length overflowed past the limit.** gorilla CVE-2020-27813; ws for node allocated by a
-//! ping's length. Here lengths are `u64` until the limit has been compared.
+//! **6. A length overflowed past the limit.** gorilla CVE-2020-27813; ws for node allocated what
+//! a ping declared. Here lengths are `u64` until the limit has been compared.
 //! `websocket_memory`: `field_row_06_a_declared_length_allocates_nothing`.
 //!
 //! **7. A declared length was allocated.** gobwas #223, sipgo GHSA-8h6x-h86x-75wh. Here memory

@@ -2,8 +2,8 @@
 //! names of the headers that frame, route and upgrade a request. This file refuses what httparse
 //! tolerates and this crate does not. It names no fault and judges no value.
 //!
-//! When this was written, a browser's handshake head of 500 bytes took 4,305 instructions from here
-//! to the judged request: 175 more than without httparse. Of these 175, strict line ends take 127.
+//! When this was written, parsing and judging a browser's handshake head of 500 bytes took 4,305
+//! instructions: 175 more than without httparse. Of these 175, strict line ends take 127.
 //! The 12 names of the handshake took 320 instructions here, and 2,070 with `http::HeaderName`.
 
 use std::mem::MaybeUninit;

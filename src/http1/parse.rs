@@ -1,6 +1,6 @@
 //! Judges a request head in one pass over what httparse found: method, target, then header lines.
-//! This file orders the faults of a head whose lines header_lines.rs accepts. target.rs and
-//! request_headers.rs judge the parts.
+//! If a head has several faults, this file decides which is reported. header_lines.rs judges the
+//! lines before, and target.rs and request_headers.rs the parts.
 
 use http::Method;
 

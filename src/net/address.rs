@@ -1,6 +1,6 @@
-//! IP addresses as values: the prefix that one subscriber holds, ranges (RFC 4632 section 3.1), and
-//! the order in which the addresses of a name are tried (RFC 8305 section 4). This file opens no
-//! socket and looks nothing up.
+//! IP addresses as values: the prefix that counts as one address, ranges (RFC 4632 section 3.1),
+//! and the order in which the addresses of a name are tried (RFC 8305 section 4). This file opens
+//! no socket and looks nothing up.
 
 use std::net::IpAddr;
 

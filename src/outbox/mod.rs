@@ -1,6 +1,6 @@
-//! Bytes on their way to one peer: a queue of segments, which of them leave in one write, and which
-//! a policy may drop. A segment is a run of bytes that stay together, such as a whole frame. This
-//! folder knows no connection and no reason for a message.
+//! Bytes on their way to one peer: a queue of segments. This folder chooses the segments that leave
+//! in one write, and those that a policy may drop. A segment is a run of bytes that stay together,
+//! such as a whole frame. This folder knows no connection and no reason for a message.
 
 mod drop_policy;
 #[expect(clippy::module_inception)]

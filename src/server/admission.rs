@@ -1,5 +1,6 @@
 //! Which pages and which host names a program allows: `Server::origins`, `Server::hosts`, and how a
-//! refusal says what to do. Its checks are made before a zone is asked, or hold for all zones.
+//! refusal says what to do. The checks run before any zone is asked, or are the same for every
+//! zone.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,6 @@
 //! The host names that a server serves. A page of a foreign name that resolves to this server has
-//! a `Host` and an `Origin` that agree (DNS rebinding): this list alone tells it from the server's
-//! own pages. This file knows no zones.
+//! a `Host` and an `Origin` that agree (DNS rebinding): only this list distinguishes such a page
+//! from the server's own. This file knows no zones.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;

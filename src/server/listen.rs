@@ -8,7 +8,7 @@
 //! `Stats::exhausted`.
 //!
 //! Only missing acknowledgements show that a peer has vanished without a FIN. Sockets therefore
-//! inherit a limit for them (`TCP_USER_TIMEOUT`) from their listening socket.
+//! inherit a limit on unacknowledged bytes (`TCP_USER_TIMEOUT`) from their listening socket.
 
 use std::io::{self, Error, ErrorKind, Read as _};
 use std::net::SocketAddr;

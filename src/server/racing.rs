@@ -3,8 +3,8 @@
 //!
 //! The first socket lies in the attempt's own slot. A further one, a rival, has a slot of its own.
 //! A rival that has won moves to the attempt's slot in `flush`. By then all events of the last wait
-//! are handled, so none of the slot's former socket is taken for the winner's. No handler sees a
-//! rival, and nothing counts it.
+//! are handled, so no event of the slot's former socket is taken for one of the winner. No handler
+//! sees a rival, and nothing counts it.
 
 use std::any::Any;
 use std::io;

@@ -1,5 +1,5 @@
-//! What the server dials: WebSockets to which a scripted client plays the far server, and a network
-//! whose names are given by hand and whose connections stand or fail by hand.
+//! What the server dials. A scripted client plays the far server of a WebSocket. The test gives the
+//! addresses of names, and decides which connections succeed.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;

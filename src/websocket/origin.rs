@@ -1,5 +1,5 @@
 //! The check of the origin: the pages that may open a WebSocket (RFC 6455 sections 4.2.2 and 10.2,
-//! RFC 6454). Browsers let any page open a WebSocket, so only this check keeps foreign pages out.
+//! RFC 6454). Browsers let any page open a WebSocket: this check keeps pages of other hosts out.
 //! This file knows nothing else of the handshake.
 //!
 //! The check means nothing for clients other than browsers. Origins are compared as bytes, and the
