@@ -191,7 +191,8 @@ fn harness_sees_what_peers_that_never_read_cost() {
     assert_code(&ended, 0);
     assert!(number(&ended, "/measured/sent") >= 790.0);
     assert_eq!(number(&ended, "/measured/answered"), 0.0);
-    assert!(number(&ended, "/measured/silence/server_bytes") > 100_000.0, "{}", ended.table);
+    // One answer at least waits in the server; the kernel's buffers take the others.
+    assert!(number(&ended, "/measured/silence/server_bytes") > 50_000.0, "{}", ended.table);
 }
 
 #[test]

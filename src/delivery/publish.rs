@@ -1,7 +1,7 @@
 //! Publishes a message to its subscribers: writes one frame to all connections at rest, and
 //! sends to the other connections one by one.
 //!
-//! Until the end of the turn, a connection at rest needs only a number in a list, and no outbox.
+//! Until its frame is written, a connection at rest needs only a number in a list, and no outbox.
 //! When this was written, the list reduced a delivery from 685 to 201 instructions. A second frame,
 //! and all later output to a receiver, is queued in the usual way, behind the pending frame.
 

@@ -59,10 +59,10 @@
 //! recognises such a process by its table of descriptors (`FDSize` in `/proc/PID/status`), which
 //! the kernel never makes smaller.
 //!
-//! That table also counts how connections ended, with close codes and reasons, and how attempts
-//! failed, with the HTTP status of each and its `Location`, `Retry-After` and `WWW-Authenticate`. A
-//! status that the next attempt would get too, such as 403 or 404, ends the opening. The name of
-//! the server is looked up once.
+//! The printed table also counts how connections ended, with close codes and reasons, and how
+//! attempts failed, with the HTTP status of each and its `Location`, `Retry-After` and
+//! `WWW-Authenticate`. A status that the next attempt would get too, such as 403 or 404, ends the
+//! opening. The name of the server is looked up once.
 //!
 //! # The benches
 //!

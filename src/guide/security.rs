@@ -73,7 +73,8 @@
 //!
 //! A browser shows a page neither the status nor the text of a refused handshake. So a page asks a
 //! zone of its own, as above: [`Context::check_origin`](crate::Context::check_origin) returns the
-//! answer that the handshake had. The example `chat` does that at `POST /why`.
+//! answer that a handshake gets at a zone without a list of its own. The example `chat` does that
+//! at `POST /why`.
 //!
 //! # Names that lead here
 //!

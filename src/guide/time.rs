@@ -161,9 +161,9 @@
 //!
 //! An event stream whose reader takes nothing ends within the sum of one interval and
 //! `write_timeout`. A taken-over connection has its own timeouts and `lifetime`, and no other
-//! deadline of the server. [`Connect::timeout`](crate::Connect::timeout) is 10 s, counted from the
-//! name lookup until the WebSocket is open, over all addresses and redirections. `lifetime` is kept
-//! in steps of 16 s, up to 12 days.
+//! deadline but the limit of the kernel below. [`Connect::timeout`](crate::Connect::timeout) is 10
+//! s, counted from the name lookup until the WebSocket is open, over all addresses and
+//! redirections. `lifetime` is kept in steps of 16 s, up to 12 days.
 //!
 //! A peer may vanish without a FIN: a cable is cut, a phone loses its network. Only missing
 //! acknowledgements show it. A ping finds a WebSocket that has vanished. An event stream gets no
@@ -188,8 +188,8 @@
 //! A callback blocks for 11 s, a debugger or SIGSTOP stops the process, a laptop's lid closes.
 //! **A stall of the program never ends a live peer.**
 //!
-//! - Deadlines of connections run on *loop time*. While the loop sleeps, up to the wait that
-//!   `poll_timeout` returned, it runs like real time. Of a longer delay it counts at most one
+//! - Deadlines of connections run on *loop time*. While the loop waits, loop time runs like real
+//!   time, for as long as `poll_timeout` allowed. Of any delay beyond, it counts at most one
 //!   second. So no peer is late because the program was, and the deadlines of a connection that
 //!   waited for its accept begin at the accept.
 //! - Before a connection ends because its peer was silent or took nothing, the server reads its

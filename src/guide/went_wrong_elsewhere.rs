@@ -39,7 +39,7 @@
 //! `sim_websocket`: `field_row_18_server_upgrades_later_without_losing_or_inventing_frames`.
 //!
 //! **20. Any web page could open a WebSocket.** airdcpp #542, red5 #470. Here the `Origin` must be
-//! the host of the request unless the zone names others; anything else gets 403.
+//! the host of the request unless the program names others; another one gets 403.
 //! `websocket_handshake`: `field_row_20_pages_of_other_hosts_are_refused`.
 //!
 //! **21. Upgrades skipped the authentication.** Next.js GHSA-c4j6-fc7j-m34r, ecnepsnai/web

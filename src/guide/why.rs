@@ -7,7 +7,7 @@
 //! a head, a body or a message is unfinished. *Writing*: one write buffer, the cork, belongs to the
 //! server. A connection has an outbox of its own only while its output waits: its socket refused
 //! some, or another connection sent to it. So an idle connection is a descriptor and a state. Only
-//! memberships, some 20 bytes each, and dedicated compression add memory.
+//! memberships and timeouts, some 20 bytes each, and dedicated compression add memory.
 //!
 //! # What was decided
 //!
@@ -54,9 +54,10 @@
 //! deadline is a number of 250 ms steps in the connection: a message overwrites the number and
 //! touches no queue. Tests move the clock by hand.
 //!
-//! **A publish is encoded once.** For each receiver at rest, a list gets one number. At the end of
-//! the turn the server walks the list and writes the shared frame. A delivery takes 188
-//! instructions, and took 685 before. For a slow receiver, the server keeps a pointer to the frame.
+//! **A publish is encoded once.** For a receiver without waiting output, the publish only adds a
+//! slot number to a list. From the end of the turn on, the server walks the list and writes the
+//! shared frame. A delivery takes 188 instructions, and took 685 before. For a slow receiver, the
+//! server keeps a pointer to the frame.
 //!
 //! **Each core has a reactor of its own.** With [`reuse_port`](crate::Listener::reuse_port) the
 //! reactors share one port. Shared tables would need locks on the path of every message.

@@ -1,5 +1,5 @@
-//! The first line of a head: the version of HTTP that it names, and the request line in bytes that
-//! may be faulty or cut. This file judges nothing.
+//! The first line of a head: its version of HTTP, and where the request line lies, even if the head
+//! is faulty or incomplete. This file judges nothing.
 
 /// A version of HTTP; any other is refused with 505 (RFC 9110 section 15.6.6).
 ///

@@ -1,6 +1,7 @@
 //! Judges a request head in one pass over what httparse found: method, target, then header lines.
-//! If a head has several faults, this file decides which is reported. header_lines.rs judges the
-//! lines before, and target.rs and request_headers.rs the parts.
+//! If a head has several faults, this file decides which is reported. Before that,
+//! header_lines.rs refuses malformed lines. target.rs judges the target, and request_headers.rs the
+//! headers.
 
 use http::Method;
 

@@ -1,6 +1,6 @@
 //! Which pages and which host names a program allows: `Server::origins`, `Server::hosts`, and how a
-//! refusal says what to do. The checks run before any zone is asked, or are the same for every
-//! zone.
+//! refusal says what to do. The check of the host runs before any zone is asked. The list of
+//! origins holds for every zone without a list of its own.
 
 use std::borrow::Cow;
 

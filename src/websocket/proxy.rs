@@ -1,4 +1,4 @@
-//! An HTTP proxy as a client asks it for a tunnel (RFC 9110 section 9.3.6): its address, its
+//! The HTTP proxy that a client asks for a tunnel (RFC 9110 section 9.3.6): its address, its
 //! credentials, the request. This file reads no environment and opens no socket.
 
 use std::fmt;
