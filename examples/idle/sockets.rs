@@ -155,18 +155,28 @@ impl Seen {
 
 /// Counts the sockets of the places.
 pub fn look(places: &Places) -> Seen {
-    let mut seen = Seen::default();
+    let mut entries = Vec::new();
     each(|entry| {
-        let (server, client) = (places.has(entry.local), places.named.contains(&entry.remote));
-        if !(server || client) {
-            return;
+        if places.has(entry.local) || places.named.contains(&entry.remote) {
+            entries.push(entry);
         }
+    });
+    count(places, entries)
+}
+
+fn count(places: &Places, mut entries: Vec<Entry>) -> Seen {
+    // The kernel shows a socket twice where others come or go while its table is read.
+    entries.sort_unstable_by_key(|entry| (entry.local, entry.remote));
+    entries.dedup_by_key(|entry| (entry.local, entry.remote));
+    let mut seen = Seen::default();
+    for entry in entries {
+        let (server, client) = (places.has(entry.local), places.named.contains(&entry.remote));
         seen.queued += entry.queued;
         if entry.state == ESTABLISHED {
             seen.server += u64::from(server);
             seen.client += u64::from(client);
         }
-    });
+    }
     seen
 }
 
@@ -198,6 +208,18 @@ mod tests {
             assert_eq!(end(text), Some((address, 80)), "{text}");
         }
         assert_eq!((end("0100007F"), end("01:0050")), (None, None));
+    }
+
+    #[test]
+    fn socket_that_the_table_shows_twice_counts_once() {
+        let local = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let places = Places::new(&[local], [9001].into_iter());
+        let entry = |client| {
+            let (local, remote) = ((local, 9001), (local, client));
+            Entry { local, remote, state: ESTABLISHED, queued: 1, inode: 0 }
+        };
+        let seen = count(&places, [1, 2, 1, 3, 2].map(entry).into());
+        assert_eq!(seen, Seen { server: 3, client: 0, queued: 3 });
     }
 
     #[test]
