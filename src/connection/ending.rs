@@ -69,8 +69,6 @@ impl Lease<'_> {
         }
         if flags.mark(Flags::SHUT) {
             self.connection.transport.shutdown();
-            // The last byte has left only now.
-            self.linger_on();
             self.read_later();
         }
     }
