@@ -10,27 +10,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
+use common::example;
 use common::wire::{PATIENCE, Running};
 use switchboard::{CloseCode, Upgrade};
 
-/// Builds the executable: a test of one binary alone does not build the examples.
 fn executable() -> &'static Path {
     static EXECUTABLE: OnceLock<PathBuf> = OnceLock::new();
-    EXECUTABLE.get_or_init(|| {
-        let own = std::env::current_exe().unwrap();
-        let profile = own.parent().and_then(Path::parent).expect("target/PROFILE/deps");
-        if let Some(cargo) = std::env::var_os("CARGO") {
-            let mut build = Command::new(cargo);
-            build
-                .args(["build", "--quiet", "--locked", "--example", "client"])
-                .current_dir(env!("CARGO_MANIFEST_DIR"));
-            if profile.ends_with("release") {
-                build.arg("--release");
-            }
-            assert!(build.status().unwrap().success(), "the client cannot be built");
-        }
-        profile.join("examples/client")
-    })
+    EXECUTABLE.get_or_init(|| example::build(&["client"]).join("client"))
 }
 
 fn start(url: &str) -> Child {

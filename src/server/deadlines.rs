@@ -57,6 +57,7 @@ impl Server {
             return self.retire(slot);
         }
         let pinged = at.connection.flags.has(Flags::PINGED);
+        // Whether the check may end the connection or its exchange. A ping and a comment end none.
         let ends = match at.connection.phase {
             Phase::WebSocket(State::Open) => pinged,
             Phase::Streaming => at.is_blocked(),

@@ -4,6 +4,7 @@
 
 mod bytes;
 pub mod dialling;
+pub mod example;
 pub mod frames;
 pub mod http;
 mod pair;

@@ -1,6 +1,9 @@
 //! The harness as a process: builds and starts it, waits for it, and reads its figures. Each test
 //! knows the expected output.
 
+#[path = "../common/example.rs"]
+mod example;
+
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -12,24 +15,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-/// Builds the executable: `cargo test` alone does not build an example that has tests of its own.
 fn executable() -> &'static Path {
     static EXECUTABLE: OnceLock<PathBuf> = OnceLock::new();
-    EXECUTABLE.get_or_init(|| {
-        let own = std::env::current_exe().unwrap();
-        let profile = own.parent().and_then(Path::parent).expect("target/PROFILE/deps");
-        if let Some(cargo) = std::env::var_os("CARGO") {
-            let mut build = Command::new(cargo);
-            build
-                .args(["build", "--quiet", "--locked", "--example", "idle"])
-                .current_dir(env!("CARGO_MANIFEST_DIR"));
-            if profile.ends_with("release") {
-                build.arg("--release");
-            }
-            assert!(build.status().unwrap().success(), "the harness cannot be built");
-        }
-        profile.join("examples/idle")
-    })
+    EXECUTABLE.get_or_init(|| example::build(&["idle"]).join("idle"))
 }
 
 /// A run that has not ended.

@@ -1,10 +1,13 @@
 //! The example programs as processes: builds and starts them, speaks to them over sockets, signals
 //! them. Each test knows the expected behaviour.
 
+#[path = "../common/example.rs"]
+mod example;
+
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -18,28 +21,10 @@ pub const PROGRAMS: [&str; 6] = ["autobahn_client", "chat", "client", "echo", "e
 /// How long a test waits for what must happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Builds all programs, and returns the path of one: `cargo test` alone does not build an example
-/// that has tests of its own.
+/// Builds all programs, and returns the path of one.
 pub fn executable(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| {
-        let own = std::env::current_exe().unwrap();
-        let profile = own.parent().and_then(Path::parent).expect("target/PROFILE/deps");
-        if let Some(cargo) = std::env::var_os("CARGO") {
-            let mut build = Command::new(cargo);
-            build.args(["build", "--quiet", "--locked"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-            PROGRAMS.iter().for_each(|name| _ = build.args(["--example", name]));
-            if cfg!(feature = "deflate") {
-                build.args(["--features", "deflate"]);
-            }
-            if profile.ends_with("release") {
-                build.arg("--release");
-            }
-            assert!(build.status().unwrap().success(), "the programs cannot be built");
-        }
-        profile.join("examples")
-    });
-    folder.join(name)
+    FOLDER.get_or_init(|| example::build(&PROGRAMS)).join(name)
 }
 
 /// Where the output of a program goes.
