@@ -10,6 +10,8 @@ mod memory;
 mod outcome;
 mod resolve;
 mod scripted;
+#[cfg(feature = "tls")]
+mod tls;
 mod transport;
 
 pub(crate) use acceptor::{AcceptOutcome, Acceptor, turn_away};
@@ -20,4 +22,6 @@ pub use memory::{Memory, MemoryPeer};
 pub(crate) use outcome::{Read, Wrote};
 pub(crate) use resolve::{Lookup, Resolver};
 pub(crate) use scripted::Scripted;
+#[cfg(feature = "tls")]
+pub use tls::Tls;
 pub use transport::{Readiness, Transport};

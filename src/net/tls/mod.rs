@@ -1,0 +1,6 @@
+//! TLS (RFC 8446, RFC 5246) by rustls: certificates and roots. This folder knows neither HTTP nor
+//! WebSocket frames, and does not know which listener or attempt uses it.
+
+mod server;
+
+pub use server::Tls;
