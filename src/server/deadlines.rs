@@ -96,7 +96,7 @@ impl Server {
             Phase::Connecting => self.attempt_ready(slot, Readiness::READABLE),
             // The handler's answer may be here, though not given to the connection yet.
             Phase::Deferred => self.run_answers(),
-            Phase::Arriving => self.arrive_later(slot),
+            Phase::Arriving => self.look_at_arrival(slot),
             _ if at.connection.may_read() => self.read(slot),
             _ => {}
         }
