@@ -119,6 +119,9 @@ mod websocket;
 
 pub use http;
 pub use mio;
+#[cfg(feature = "tls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+pub use rustls;
 
 pub use connection::{Backpressure, ConnId, Declined, Options, OptionsId, Rate, Stats, ZoneId};
 pub use context::{
@@ -127,10 +130,10 @@ pub use context::{
 };
 pub use delivery::Outgoing;
 pub use http1::{Extensions, Request, RequestError, Response, Version};
+pub use net::{Listener, Memory, MemoryPeer, Readiness, Transport};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
-pub use net::Tls;
-pub use net::{Listener, Memory, MemoryPeer, Readiness, Transport};
+pub use net::{Tls, TlsConfig};
 pub use reactor::Reactor;
 pub use server::{Handler, ListenerId, Observed, Refused, Server, Zone};
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};

@@ -23,5 +23,5 @@ pub(crate) use outcome::{Read, Wrote};
 pub(crate) use resolve::{Lookup, Resolver};
 pub(crate) use scripted::Scripted;
 #[cfg(feature = "tls")]
-pub use tls::Tls;
+pub use tls::{Tls, TlsConfig};
 pub use transport::{Readiness, Transport};
