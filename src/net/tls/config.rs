@@ -106,10 +106,9 @@ impl TlsConfig {
 
     /// Requires a certificate of each client, from one of the authorities in a PEM file.
     ///
-    /// A client without a certificate gets the alert `certificate_required` (TLS 1.2:
-    /// `handshake_failure`), one with a certificate of another authority `unknown_ca`, and one whose
-    /// certificate has ended `certificate_expired` (RFC 8446 section 6.2). Revocation is not
-    /// checked. The file has at most 4 MiB.
+    /// A client without a certificate gets the alert `certificate_required`, one with a certificate
+    /// of another authority `unknown_ca`, and one whose certificate has ended `certificate_expired`
+    /// (RFC 8446 section 6.2). Revocation is not checked. The file has at most 4 MiB.
     ///
     /// A resumed session keeps the client's certificate without a new check, for at most 12 hours.
     /// A [reload](Tls::reload) with other authorities ends all sessions before it.
