@@ -24,14 +24,14 @@ pub(super) const HTTP_1_1: &[u8] = b"http/1.1";
 ///
 /// | setter | default | meaning |
 /// | --- | --- | --- |
-/// | [`certificate`](TlsConfig::certificate) | none | one more certificate, for other names |
-/// | [`require_client_certificates`](TlsConfig::require_client_certificates) | off | a client without one is refused |
-/// | [`request_client_certificates`](TlsConfig::request_client_certificates) | off | a client may show one |
-/// | [`ticket_file`](TlsConfig::ticket_file) | none | sessions resume after a restart |
+/// | [`certificate`] | none | one more certificate, for other names |
+/// | [`require_client_certificates`] | off | a client without one is refused |
+/// | [`request_client_certificates`] | off | a client may show one |
+/// | [`ticket_file`] | none | sessions resume after a restart |
 ///
 /// TLS 1.3 and 1.2 are spoken, with the cipher suites of rustls and *ring*. What is not here, such
 /// as another provider of cryptography, is an option of an
-/// [`Arc<rustls::ServerConfig>`](struct@Tls#impl-From<Arc<ServerConfig>>-for-Tls).
+/// `Arc<rustls::ServerConfig>`, of which a [`Tls`](crate::Tls) is made too.
 ///
 /// ```
 /// use switchboard::TlsConfig;
@@ -44,6 +44,11 @@ pub(super) const HTTP_1_1: &[u8] = b"http/1.1";
 /// assert!(tls.expires().is_some());
 /// # std::io::Result::Ok(())
 /// ```
+///
+/// [`certificate`]: TlsConfig::certificate
+/// [`require_client_certificates`]: TlsConfig::require_client_certificates
+/// [`request_client_certificates`]: TlsConfig::request_client_certificates
+/// [`ticket_file`]: TlsConfig::ticket_file
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TlsConfig {
@@ -72,8 +77,8 @@ impl TlsConfig {
     ///
     /// assert!(TlsConfig::new("chain.pem", "key.pem").load().is_ok());
     /// let error = TlsConfig::new("key.pem", "chain.pem").load().unwrap_err();
-    /// let text = "key.pem holds no certificate; it holds a private key: the two files are exchanged";
-    /// assert_eq!(error.to_string(), text);
+    /// let text = "key.pem holds no certificate; it holds a private key";
+    /// assert!(error.to_string().starts_with(text));
     /// # std::io::Result::Ok(())
     /// ```
     pub fn new(chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> TlsConfig {
@@ -111,14 +116,14 @@ impl TlsConfig {
     /// (RFC 8446 section 6.2). Revocation is not checked. The file has at most 4 MiB.
     ///
     /// A resumed session keeps the client's certificate without a new check, for at most 12 hours.
-    /// A [reload](Tls::reload) with other authorities ends all sessions before it.
+    /// A [reload](crate::Tls::reload) with other authorities ends all sessions before it.
     ///
     /// ```
     /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/data"))?;
     /// use switchboard::TlsConfig;
     ///
-    /// let config = TlsConfig::new("chain.pem", "key.pem").require_client_certificates("chain.pem");
-    /// assert!(config.load().is_ok());
+    /// let config = TlsConfig::new("chain.pem", "key.pem");
+    /// assert!(config.require_client_certificates("chain.pem").load().is_ok());
     /// # std::io::Result::Ok(())
     /// ```
     pub fn require_client_certificates(mut self, roots: impl Into<PathBuf>) -> TlsConfig {
@@ -156,8 +161,8 @@ impl TlsConfig {
     /// read recorded connections of TLS 1.2 of these hours, and show itself as their clients. Keep
     /// the file off backups and shared folders. To end all sessions, remove the file and restart.
     ///
-    /// [`load`](TlsConfig::load) and [`reload`](Tls::reload) report a file that is damaged, of
-    /// another kind, or open to others; the server never writes over it. If the file cannot be
+    /// [`load`](TlsConfig::load) and [`reload`](crate::Tls::reload) report a file that is damaged,
+    /// of another kind, or open to others; the server never writes over it. If the file cannot be
     /// written later, the server goes on with keys in memory, and the next reload says so.
     ///
     /// ```

@@ -85,8 +85,8 @@ impl Tls {
     /// Any thread may call it. Reading some files takes less than a millisecond.
     ///
     /// # Errors
-    /// When [`TlsConfig::load`] would fail. Then new connections get the old certificates as before.
-    /// A `Tls` from an `Arc<ServerConfig>` names no files, which is an error too.
+    /// When [`TlsConfig::load`] would fail. Then new connections get the old certificates still. A
+    /// `Tls` from an `Arc<ServerConfig>` names no files, which is an error too.
     ///
     /// ```
     /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/data"))?;

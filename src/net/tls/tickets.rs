@@ -1,7 +1,8 @@
 //! Session tickets (RFC 5077, RFC 8446 section 4.6.1): what a session needs to resume, encrypted
 //! under a key that only this server has.
 //!
-//! A ticket is a key's name (16 bytes), a nonce (12 bytes), and the session under ChaCha20-Poly1305.
+//! A ticket is a key's name (16 bytes), a nonce (12 bytes), and the session under
+//! ChaCha20-Poly1305.
 
 use std::sync::Arc;
 
@@ -85,6 +86,7 @@ impl ProducesTickets for Tickets {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::path::{Path, PathBuf};
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
@@ -199,13 +201,53 @@ mod tests {
             let third = Process::start(Some(&file), now + PERIOD).unwrap();
             assert!(third.takes(&one, now + PERIOD) && third.takes(&two, now + PERIOD), "{period}");
         }
-        // Both were idle for long, and wake in one moment: the file decides within seconds.
-        let now = START + 100 * PERIOD;
-        (first.ticket(now), second.ticket(now));
-        assert!(second.takes(&first.ticket(now + 3), now + 3));
-        assert!(first.takes(&second.ticket(now + 3), now + 3));
         let left = fs::read_dir(&folder.0).unwrap().count();
         assert_eq!(left, 1, "no file stays beside");
+    }
+
+    #[test]
+    fn tickets_agree_though_processes_write_in_one_moment() {
+        let folder = Folder::new("race");
+        let file = folder.file();
+        let first = Process::start(Some(&file), START).unwrap();
+        let second = Process::start(Some(&file), START).unwrap();
+        // The second process reads before the first has written, and then writes too.
+        let race = |now: u64| {
+            let former = fs::read(&file).unwrap();
+            let one = first.ticket(now);
+            fs::write(&file, former).unwrap();
+            (one, second.ticket(now))
+        };
+        for (now, agree_at_once) in [
+            (START + 3, true),
+            (START + PERIOD, true), // the key of this period was made in the last one
+            (START + 2 * PERIOD, true),
+            (START + 100 * PERIOD, false), // both were idle for long
+            (START + 101 * PERIOD, true),
+        ] {
+            let (one, two) = race(now);
+            assert_eq!(second.takes(&one, now), agree_at_once, "{now}");
+            assert_eq!(first.takes(&two, now), agree_at_once, "{now}");
+            let now = now + 3; // the file has decided
+            assert!(second.takes(&first.ticket(now), now) && first.takes(&two, now), "{now}");
+            assert!(first.takes(&second.ticket(now), now), "{now}");
+        }
+    }
+
+    #[test]
+    fn tickets_write_no_file_in_turns_where_clocks_disagree() {
+        let folder = Folder::new("clocks");
+        let (file, ahead) = (folder.file(), 100 * PERIOD);
+        let first = Process::start(Some(&file), START).unwrap();
+        let second = Process::start(Some(&file), START + ahead).unwrap();
+        let mut contents = BTreeSet::from([fs::read(&file).unwrap()]);
+        for now in START..START + 60 {
+            first.ticket(now);
+            contents.insert(fs::read(&file).unwrap());
+            second.ticket(now + ahead);
+            contents.insert(fs::read(&file).unwrap());
+        }
+        assert_eq!(contents.len(), 1);
     }
 
     #[test]

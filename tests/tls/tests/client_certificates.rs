@@ -94,12 +94,19 @@ fn tls_resumes_no_session_past_a_check_of_the_client() {
         let pair = Pair::new(&required, &ada, "localhost");
         assert_eq!(pair.kind(), Some(HandshakeKind::Resumed));
         assert_eq!(pair.server.peer_certificates().unwrap()[0], own(&member));
-        folder.write("roots.pem", &Authority::named("others").pem());
-        required.reload().unwrap();
-        let pair = Pair::new(&required, &ada, "localhost");
-        let unknown = Some(Error::AlertReceived(AlertDescription::UnknownCA));
-        assert_eq!(pair.client_error, unknown, "{version:?}");
-        folder.write("roots.pem", &members.pem());
-        required.reload().unwrap();
+        // An authority of one name but another key is another authority.
+        for (other, alert) in
+            [("others", AlertDescription::UnknownCA), ("members", AlertDescription::DecryptError)]
+        {
+            folder.write("roots.pem", &Authority::named(other).pem());
+            required.reload().unwrap();
+            let pair = Pair::new(&required, &ada, "localhost");
+            assert_eq!(pair.client_error, Some(Error::AlertReceived(alert)), "{version:?}");
+            folder.write("roots.pem", &members.pem());
+            required.reload().unwrap();
+            assert!(Pair::new(&required, &ada, "localhost").kind().is_some());
+            let resumed = Pair::new(&required, &ada, "localhost").kind();
+            assert_eq!(resumed, Some(HandshakeKind::Resumed), "{version:?}");
+        }
     }
 }
