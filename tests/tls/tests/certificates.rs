@@ -138,6 +138,28 @@ fn tls_names_the_file_and_what_to_do() {
 }
 
 #[test]
+fn tls_names_the_file_of_authorities_and_what_to_do() {
+    let folder = Folder::new();
+    let (chain, key) = folder.put("one", &Authority::new().issue(&["localhost"]));
+    let no_der = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (roots, fault, remedy) in [
+        (folder.path("absent.pem"), "absent.pem cannot be read", "authorities of client cert"),
+        (folder.write("empty.pem", ""), "empty.pem holds no certificate", "of each authority"),
+        (key.clone(), "one.key holds no certificate", "of each authority"),
+        (folder.write("der.pem", no_der), "der.pem holds a certificate that cannot", "authorities"),
+    ] {
+        let config = TlsConfig::new(&chain, &key);
+        for config in [
+            config.clone().require_client_certificates(&roots),
+            config.request_client_certificates(&roots),
+        ] {
+            let error = config.load().unwrap_err().to_string();
+            assert!(error.contains(fault) && error.contains(remedy), "{error}");
+        }
+    }
+}
+
+#[test]
 fn tls_wants_the_servers_own_certificate_first() {
     let (folder, authority) = (Folder::new(), Authority::new());
     let issued = authority.issue(&["localhost"]);
