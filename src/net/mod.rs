@@ -8,6 +8,7 @@ mod first_read;
 mod listener;
 mod memory;
 mod outcome;
+mod proxy_header;
 mod resolve;
 mod scripted;
 #[cfg(feature = "tls")]
@@ -20,6 +21,7 @@ pub(crate) use dial::dial;
 pub use listener::Listener;
 pub use memory::{Memory, MemoryPeer};
 pub(crate) use outcome::{Read, Wrote};
+pub use proxy_header::{ProxyHeader, ProxyHeaderFault};
 pub(crate) use resolve::{Lookup, Resolver};
 pub(crate) use scripted::Scripted;
 #[cfg(feature = "tls")]
