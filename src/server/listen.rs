@@ -218,7 +218,7 @@ impl Server {
         if let Some(limit) = self.limits.per_address {
             // A socket whose peer has left already has no address.
             let Ok(address) = socket.peer_addr() else { return None };
-            match self.addresses.enter(prefix(address.ip()), limit) {
+            match self.context.addresses.counts.enter(prefix(address.ip()), limit) {
                 Some(counted) => entry = counted,
                 None => {
                     let reason = "as many connections as max_connections_per_address allows";
@@ -231,7 +231,7 @@ impl Server {
         let slot = self.take_in(socket.into(), entry).ok();
         match slot {
             Some(_) => self.context.table.books.stats.accepted += 1,
-            None if entry != UNCOUNTED => self.addresses.leave(entry),
+            None if entry != UNCOUNTED => self.context.addresses.leave(entry),
             None => {}
         }
         slot

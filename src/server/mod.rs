@@ -15,7 +15,6 @@
 //! | where is a WebSocket opened in the client role | `dialing`, `racing`, `handshaking` |
 //! | where is a redirection followed, or a response handed over | `declining` |
 
-mod addresses;
 mod admission;
 mod buffer_pool;
 mod deadlines;

@@ -9,7 +9,6 @@ use std::time::Instant;
 
 use mio::{Registry, Waker};
 
-use super::addresses::Addresses;
 use super::buffer_pool::BufferPool;
 use super::handler::{Handler, Messages, Requests};
 use super::hosts::Hosts;
@@ -82,8 +81,6 @@ pub struct Server {
     pub(super) leaves_events: bool,
     pub(super) listeners: Vec<Option<Acceptor>>,
     pub(super) limits: Limits,
-    /// Connections by address, while a limit is set.
-    pub(super) addresses: Addresses,
     /// Buffers of large messages, for reuse.
     pub(super) buffer_pool: BufferPool,
     pub(super) registry: Option<Registry>,
@@ -188,7 +185,6 @@ impl Server {
             leaves_events: false,
             listeners: Vec::new(),
             limits: Limits { connections: SLOTS as usize, per_address: None },
-            addresses: Addresses::default(),
             buffer_pool: BufferPool::new(),
             registry: None,
             number: SERVERS.fetch_add(1, Ordering::Relaxed),
