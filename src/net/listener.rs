@@ -8,6 +8,8 @@ use std::time::Duration;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use super::arrival::Arrival;
+
 /// Describes where and how a server listens.
 ///
 /// A `Listener` is made from an address (`&str`, `String`, `SocketAddr`) or from a socket that
@@ -48,6 +50,7 @@ pub struct Listener {
     backlog: i32,
     reuse_port: bool,
     per_turn: usize,
+    arrival: Arrival,
 }
 
 #[derive(Debug)]
@@ -82,7 +85,13 @@ impl Listener {
     }
 
     fn at(place: Place) -> Listener {
-        Listener { place, backlog: 4096, reuse_port: false, per_turn: 256 }
+        Listener {
+            place,
+            backlog: 4096,
+            reuse_port: false,
+            per_turn: 256,
+            arrival: Arrival::default(),
+        }
     }
 
     /// Whether the socket is still to be made, so that its options are ours.
@@ -93,6 +102,11 @@ impl Listener {
     /// The number of connections to accept in one turn of the loop.
     pub(crate) fn per_turn(&self) -> usize {
         self.per_turn
+    }
+
+    /// What each connection has to do before its first request.
+    pub(crate) fn arrival(&self) -> &Arrival {
+        &self.arrival
     }
 
     /// Binds all addresses, all with one port.

@@ -3,6 +3,7 @@
 
 mod acceptor;
 mod address;
+mod arrival;
 mod dial;
 mod first_read;
 mod listener;
