@@ -19,6 +19,7 @@ mod transport;
 
 pub(crate) use acceptor::{AcceptOutcome, Acceptor, turn_away};
 pub(crate) use address::{Network, prefix, race_order};
+pub(crate) use arrival::Arrival;
 pub(crate) use dial::dial;
 pub use listener::Listener;
 pub use memory::{Memory, MemoryPeer};
