@@ -70,7 +70,9 @@ fn peer_that_has_left_before_the_accept_is_no_stranger() {
     SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
     socket.write_all(b"PROXY UNKNOWN\r\n").unwrap();
     drop(socket);
-    (0..3).for_each(|_| drop(reactor.turn(Some(Duration::ZERO)).unwrap()));
+    for _ in 0..3 {
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+    }
     let stats = reactor.server.context(Instant::now()).stats();
     assert_eq!((stats.connections, stats.rejected), (0, 0));
 }
