@@ -28,9 +28,9 @@ impl Server {
         held.spill.len()
     }
 
-    /// Reads the PROXY header at the front of the read buffer, if the listener asks for one. Returns
-    /// the number of bytes behind it, which are at the front then: the connection has to go on to
-    /// TLS or HTTP at once. `None` if the header is not whole, or if the connection ends.
+    /// Reads the PROXY header at the front of the read buffer, if the listener asks for one.
+    /// Returns the number of bytes behind it, which are at the front then: the connection has to go
+    /// on to TLS or HTTP at once. `None` if the header is not whole, or if the connection ends.
     pub(super) fn read_proxy_header(&mut self, slot: u32, n: usize) -> Option<usize> {
         if self.arrival(slot).is_none_or(|arrival| arrival.proxies.is_none()) {
             return Some(n);
