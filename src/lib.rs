@@ -128,10 +128,10 @@ pub use context::{
 };
 pub use delivery::Outgoing;
 pub use http1::{Extensions, Request, RequestError, Response, Version};
+pub use net::{Listener, Memory, MemoryPeer, Readiness, Transport};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
-pub use net::Tls;
-pub use net::{Listener, Memory, MemoryPeer, Readiness, Transport};
+pub use net::{Tls, TlsStream};
 pub use reactor::Reactor;
 pub use server::{Handler, ListenerId, Observed, Refused, Rejected, Server, Zone};
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};

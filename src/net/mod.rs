@@ -4,6 +4,8 @@
 mod acceptor;
 mod address;
 mod arrival;
+#[cfg(feature = "tls")]
+mod carrier;
 mod dial;
 mod first_read;
 mod listener;
@@ -29,5 +31,7 @@ pub use proxy_header::{ProxyHeader, ProxyHeaderFault};
 pub(crate) use resolve::{Lookup, Resolver};
 pub(crate) use scripted::Scripted;
 #[cfg(feature = "tls")]
-pub use tls::Tls;
+pub(crate) use tls::{FRONT, Handshake};
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsStream};
 pub use transport::{Readiness, Transport};
