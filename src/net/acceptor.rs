@@ -2,7 +2,7 @@
 //! know what becomes of an accepted socket.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,13 @@ use socket2::SockRef;
 
 use super::first_read::FirstReadBackoff;
 use super::listener::limit_unacknowledged;
+use super::outcome::Read;
+use super::transport::Transport;
 
 /// The outcome of one attempt to accept.
 #[derive(Debug)]
 pub(crate) enum AcceptOutcome {
-    Connection(TcpStream),
+    Connection(Transport),
     /// No connection can be accepted now: the next readable event, or the end of the pause,
     /// announces one.
     Drained,
@@ -101,7 +103,7 @@ impl Acceptor {
         &mut self,
         now: Instant,
         refusal: &[u8],
-        refused: &mut dyn FnMut(&TcpStream, &[u8]),
+        refused: &mut dyn FnMut(&Transport, &[u8]),
     ) -> AcceptOutcome {
         if self.retry_at.is_some_and(|at| now < at) {
             return AcceptOutcome::Drained;
@@ -114,7 +116,7 @@ impl Acceptor {
                     if self.reserve.is_none() {
                         self.reserve = reserve();
                     }
-                    return AcceptOutcome::Connection(socket);
+                    return AcceptOutcome::Connection(socket.into());
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     return AcceptOutcome::Drained;
@@ -142,7 +144,7 @@ impl Acceptor {
     }
 
     /// Refuses the connections that wait, one after the other over the reserved descriptor.
-    fn refuse_waiting(&mut self, refusal: &[u8], refused: &mut dyn FnMut(&TcpStream, &[u8])) {
+    fn refuse_waiting(&mut self, refusal: &[u8], refused: &mut dyn FnMut(&Transport, &[u8])) {
         for _ in 0..REFUSED_PER_PAUSE {
             if self.reserve.take().is_none() {
                 break;
@@ -150,7 +152,7 @@ impl Acceptor {
             let accepted = accept(&self.socket);
             let more = accepted.is_ok();
             if let Ok(socket) = accepted {
-                turn_away(socket, refusal, &mut *refused);
+                turn_away(socket.into(), refusal, &mut *refused);
             }
             self.reserve = reserve();
             if !more {
@@ -179,14 +181,14 @@ fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
 /// One read comes first: closing a socket with unread bytes resets the connection, and the peer
 /// would lose the refusal. `refused` gets the bytes that were read.
 pub(crate) fn turn_away(
-    mut socket: TcpStream,
+    mut transport: Transport,
     refusal: &[u8],
-    refused: impl FnOnce(&TcpStream, &[u8]),
+    refused: impl FnOnce(&Transport, &[u8]),
 ) {
     let mut buf = [0; 4 << 10];
-    let read = socket.read(&mut buf).unwrap_or(0);
-    refused(&socket, &buf[..read]);
-    let _ = socket.write(refusal);
+    let read = transport.read(&mut buf).map_or(0, Read::count);
+    refused(&transport, &buf[..read]);
+    let _ = transport.write(refusal);
 }
 
 fn reserve() -> Option<File> {

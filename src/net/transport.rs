@@ -180,12 +180,18 @@ impl Transport {
         }
     }
 
-    /// The peer's address, if the transport is a connected TCP socket.
+    /// The peer's address, if the transport is a connected TCP socket, or memory with an address.
     pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
         match self {
             Transport::Tcp(socket) => socket.peer_addr().ok(),
-            Transport::Unix(_) | Transport::Memory(_) | Transport::Unconnected => None,
+            Transport::Memory(memory) => memory.address(),
+            Transport::Unix(_) | Transport::Unconnected => None,
         }
+    }
+
+    /// Whether a peer that is there has an address.
+    pub(crate) fn has_addresses(&self) -> bool {
+        !matches!(self, Transport::Unix(_) | Transport::Memory(_))
     }
 
     /// Registers for both directions, once: with edge-triggered events the interest never changes.

@@ -10,18 +10,18 @@
 //! Only missing acknowledgements show that a peer has vanished without a FIN. Sockets therefore
 //! inherit a limit on unacknowledged bytes (`TCP_USER_TIMEOUT`) from their listening socket.
 
-use std::io::{self, Error, ErrorKind, Read as _};
+use std::io::{self, Error, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::StatusCode;
-use mio::net::TcpStream;
 
+use super::clients::Placed;
 use super::server::Server;
 use crate::connection::{
-    Flags, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind, UNCOUNTED,
+    Flags, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind,
 };
-use crate::net::{AcceptOutcome, Acceptor, Listener, Transport, prefix, turn_away};
+use crate::net::{AcceptOutcome, Acceptor, Listener, Read, Transport, turn_away};
 use crate::outbox::Kind;
 
 /// The answer to a connection beyond the limit, or beyond the descriptors (RFC 9110 15.6.4).
@@ -149,6 +149,9 @@ impl Server {
     /// Sets the most connections at a time from one IPv4 address or one IPv6 /64 (default: no
     /// limit). One more is answered with 429 and closed (RFC 6585 section 4).
     ///
+    /// A client behind a [trusted proxy](Server::trusted_proxies) is counted for its exchanges that
+    /// last, in place of the proxy.
+    ///
     /// Connections that are open already are not counted. A limit costs at most 48 bytes for each
     /// address; no limit costs nothing.
     pub fn max_connections_per_address(&mut self, connections: u32) {
@@ -168,15 +171,20 @@ impl Server {
         for _ in 0..listener.map_or(0, Acceptor::per_turn) {
             let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) else { return };
             let observer = &mut self.observer;
-            let mut refused = |socket: &TcpStream, read: &[u8]| {
+            let mut refused = |transport: &Transport, read: &[u8]| {
                 if let Some(observer) = observer {
                     let status = StatusCode::SERVICE_UNAVAILABLE;
-                    observer.turned_away(socket, status, "no descriptor or memory is left", read);
+                    observer.turned_away(
+                        transport,
+                        status,
+                        "no descriptor or memory is left",
+                        read,
+                    );
                 }
             };
             match listener.accept(self.context.now(), NO_ROOM, &mut refused) {
-                AcceptOutcome::Connection(socket) => {
-                    if let Some(slot) = self.admit(socket) {
+                AcceptOutcome::Connection(transport) => {
+                    if let Some(slot) = self.admit(transport) {
                         self.read_after_accept(index, slot);
                     }
                 }
@@ -208,31 +216,37 @@ impl Server {
     /// Takes in a connection, if there is room for it.
     // Both limits are checked here; `turn_away` sends the 503 or the 429. The refusal of a request
     // is the business of `request`.
-    fn admit(&mut self, socket: TcpStream) -> Option<u32> {
+    fn admit(&mut self, transport: Transport) -> Option<u32> {
         if self.context.table.connections() >= self.limits.connections {
             let reason = "as many connections as max_connections allows";
-            self.turn_away(socket, StatusCode::SERVICE_UNAVAILABLE, reason, NO_ROOM);
+            self.turn_away(transport, StatusCode::SERVICE_UNAVAILABLE, reason, NO_ROOM);
             return None;
         }
-        let mut entry = UNCOUNTED;
-        if let Some(limit) = self.limits.per_address {
-            // A socket whose peer has left already has no address.
-            let Ok(address) = socket.peer_addr() else { return None };
-            match self.context.addresses.counts.enter(prefix(address.ip()), limit) {
-                Some(counted) => entry = counted,
-                None => {
-                    let reason = "as many connections as max_connections_per_address allows";
-                    self.turn_away(socket, StatusCode::TOO_MANY_REQUESTS, reason, TOO_MANY);
-                    return None;
-                }
+        let address = match self.place(&transport, self.limits.per_address) {
+            Placed::At(address) => address,
+            Placed::Left => return None,
+            Placed::Full => {
+                let reason = "as many connections as max_connections_per_address allows";
+                self.turn_away(transport, StatusCode::TOO_MANY_REQUESTS, reason, TOO_MANY);
+                return None;
             }
-        }
+        };
         // A connection that cannot be taken in is closed, without a report.
-        let slot = self.take_in(socket.into(), entry).ok();
-        match slot {
-            Some(_) => self.context.table.books.stats.accepted += 1,
-            None if entry != UNCOUNTED => self.context.addresses.leave(entry),
-            None => {}
+        let slot = self.take_in_placed(transport, address).ok();
+        self.context.table.books.stats.accepted += u64::from(slot.is_some());
+        slot
+    }
+
+    /// Takes in a connection of a simulation, as if a listener had accepted it.
+    pub(crate) fn accepted(&mut self, transport: Transport) {
+        self.admit(transport);
+    }
+
+    /// Takes in a connection whose address has its place. Failing that, gives the place back.
+    pub(super) fn take_in_placed(&mut self, transport: Transport, address: u32) -> io::Result<u32> {
+        let slot = self.take_in(transport, address);
+        if slot.is_err() {
+            self.context.addresses.leave(address);
         }
         slot
     }
@@ -241,7 +255,7 @@ impl Server {
     /// reads the refusal. Beyond the bound it is closed at once.
     fn turn_away(
         &mut self,
-        mut socket: TcpStream,
+        mut transport: Transport,
         status: StatusCode,
         reason: &'static str,
         refusal: &[u8],
@@ -251,14 +265,14 @@ impl Server {
         let is_full = table.books.turned_away == MAX_TURNED_AWAY || table.slots.vacant().is_none();
         if let Some(observer) = &mut self.observer {
             // The request line, if it has arrived.
-            let read = socket.read(&mut self.lent.input).unwrap_or(0);
-            observer.turned_away(&socket, status, reason, &self.lent.input[..read]);
+            let read = transport.read(&mut self.lent.input).map_or(0, Read::count);
+            observer.turned_away(&transport, status, reason, &self.lent.input[..read]);
             self.tell_in_this_turn();
         }
         if is_full {
-            return turn_away(socket, refusal, |_, _| {});
+            return turn_away(transport, refusal, |_, _| {});
         }
-        let Ok(slot) = self.take_in(socket.into(), TURNED_AWAY) else { return };
+        let Ok(slot) = self.take_in(transport, TURNED_AWAY) else { return };
         self.context.table.books.turned_away += 1;
         let Some((mut at, delivery)) = self.context.lease(slot) else { return };
         at.connection.flags.insert(Flags::LAST);

@@ -6,6 +6,7 @@
 //! | where is a connection accepted, or turned away (EMFILE, 503, 429) | `listen` |
 //! | where are bytes read | `input`; a WebSocket at rest: `fast_path` |
 //! | where are zones asked | `request` |
+//! | where is the client behind a proxy found and counted | `clients` |
 //! | where is a Host refused (421) | `request`, by `hosts` |
 //! | where is a [`Reply`](crate::Reply) performed, and the Origin checked | `reply` |
 //! | where is a ping answered, and a message handed over | `frames` |
@@ -17,6 +18,7 @@
 
 mod admission;
 mod buffer_pool;
+mod clients;
 mod deadlines;
 mod declining;
 mod dialing;

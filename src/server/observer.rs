@@ -3,12 +3,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::StatusCode;
-use mio::net::TcpStream;
 
 use crate::http1::request_line;
+use crate::net::Transport;
 
 /// The most entries that one turn keeps.
 const ENTRIES: usize = 1 << 10;
@@ -70,6 +70,9 @@ pub enum Observed<'o> {
 pub struct Refused<'o> {
     /// The peer's address; `None` if the transport has none, or if the peer has left already.
     pub peer: Option<SocketAddr>,
+    /// The client's address: the one that a [trusted proxy](crate::Server::trusted_proxies) names,
+    /// else the peer's. An IPv4 address in IPv6 form is the IPv4 address.
+    pub client: Option<IpAddr>,
     /// The status of the answer, 400 to 599.
     pub status: StatusCode,
     /// The reason in words, in lower case and without a full stop.
@@ -91,9 +94,14 @@ impl fmt::Display for Observed<'_> {
 
 impl fmt::Display for Refused<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.peer {
-            Some(peer) => write!(f, "{peer}")?,
-            None => f.write_str("?")?,
+        let behind = |peer: SocketAddr| self.client.filter(|&it| it != peer.ip().to_canonical());
+        match (self.peer, self.client) {
+            (Some(peer), _) => match behind(peer) {
+                Some(client) => write!(f, "{client} through {peer}")?,
+                None => write!(f, "{peer}")?,
+            },
+            (None, Some(client)) => write!(f, "{client}")?,
+            (None, None) => f.write_str("?")?,
         }
         let Refused { status, reason, request_line, .. } = self;
         write!(f, " refused with {}, {reason}: \"{request_line}\"", status.as_u16())
@@ -110,6 +118,7 @@ pub(super) struct Observer {
 /// A refusal that waits for the observer.
 struct Entry {
     peer: Option<SocketAddr>,
+    client: Option<IpAddr>,
     status: StatusCode,
     reason: Cow<'static, str>,
     request_line: String,
@@ -123,7 +132,7 @@ impl Observer {
     /// Records a refusal. `head` holds the first bytes of the request, if any have arrived.
     pub(super) fn record(
         &mut self,
-        peer: Option<SocketAddr>,
+        (peer, client): (Option<SocketAddr>, Option<IpAddr>),
         status: StatusCode,
         reason: Cow<'static, str>,
         head: &[u8],
@@ -132,25 +141,27 @@ impl Observer {
             self.dropped += 1;
             return;
         }
+        let client = client.or(peer.map(|peer| peer.ip().to_canonical()));
         let request_line = request_line(head).escape_ascii().to_string();
-        self.entries.push(Entry { peer, status, reason: printable(reason), request_line });
+        self.entries.push(Entry { peer, client, status, reason: printable(reason), request_line });
     }
 
     /// Records a connection that was turned away. `read` holds its first bytes.
     pub(super) fn turned_away(
         &mut self,
-        socket: &TcpStream,
+        transport: &Transport,
         status: StatusCode,
         reason: &'static str,
         read: &[u8],
     ) {
-        self.record(socket.peer_addr().ok(), status, reason.into(), read);
+        self.record((transport.peer_addr(), None), status, reason.into(), read);
     }
 
     /// Calls the closure with each event.
     pub(super) fn tell(&mut self) {
-        for Entry { peer, status, reason, request_line } in self.entries.drain(..) {
-            let refused = Refused { peer, status, reason: &reason, request_line: &request_line };
+        for Entry { peer, client, status, reason, request_line } in self.entries.drain(..) {
+            let refused =
+                Refused { peer, client, status, reason: &reason, request_line: &request_line };
             (self.call)(&Observed::Refused(refused));
         }
         self.entries.shrink_to(ENTRIES_KEPT);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use mio::Token;
 use mio::event::Event;
 
+use super::clients::Placed;
 use super::server::Server;
 use crate::connection::{Flags, NEVER, Phase, TokenKind, UNCOUNTED};
 use crate::net::{Acceptor, Readiness, Transport};
@@ -24,7 +25,12 @@ impl Server {
     pub fn adopt(&mut self, transport: impl Into<Transport>, now: Instant) -> io::Result<Token> {
         self.check_zones()?;
         self.context.table.books.clock.set(now);
-        let slot = self.take_in(transport.into(), UNCOUNTED)?;
+        let transport = transport.into();
+        let address = match self.place(&transport, None) {
+            Placed::At(address) => address,
+            Placed::Full | Placed::Left => UNCOUNTED,
+        };
+        let slot = self.take_in_placed(transport, address)?;
         self.context.table.books.stats.accepted += 1;
         Ok(TokenKind::Connection(slot).token(self.number))
     }
