@@ -33,6 +33,7 @@ mod input;
 mod listen;
 mod observer;
 mod observing;
+mod proxies;
 mod racing;
 mod readiness;
 mod reply;
