@@ -76,7 +76,7 @@
 //! answer that a handshake gets at a zone without a list of its own. The example `chat` does that
 //! at `POST /why`.
 //!
-//! # Who is behind a proxy
+//! # The client behind a proxy
 //!
 //! Behind a proxy all clients have the proxy's address. A header names the client, and a client can
 //! send this header itself. [`Server::trusted_proxies`](crate::Server::trusted_proxies) says whose

@@ -37,6 +37,7 @@ pub use date::Date;
 pub use extensions::Extensions;
 pub use first_line::Version;
 pub(crate) use first_line::request_line;
+pub(crate) use forwarded::Hops;
 pub use forwarded::TrustedHeader;
 #[cfg(test)]
 pub(crate) use header_lines::HTTPARSE_CALLS;

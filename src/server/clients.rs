@@ -5,18 +5,12 @@
 use std::io;
 use std::net::IpAddr;
 
+use super::proxies::Proxies;
 use super::server::Server;
 use crate::connection::{Hop, UNCOUNTED};
 use crate::context::Reply;
 use crate::http1::{Request, RequestError, Response, TrustedHeader};
-use crate::net::{Networks, Transport, prefix};
-
-/// The proxies that a server believes.
-#[derive(Debug)]
-pub(super) struct Proxies {
-    networks: Networks,
-    header: TrustedHeader,
-}
+use crate::net::{Transport, prefix};
 
 /// The place of a new connection among the addresses.
 pub(super) enum Placed {
@@ -77,7 +71,8 @@ impl Server {
     /// assert_eq!(client("192.0.2.1, unknown"), "10.0.0.1");
     ///
     /// let refused = world.server.trusted_proxies(["10.0.0/8"], TrustedHeader::Forwarded);
-    /// assert!(refused.unwrap_err().to_string().starts_with("\"10.0.0/8\" is no network: give an address"));
+    /// let text = refused.unwrap_err().to_string();
+    /// assert!(text.starts_with("\"10.0.0/8\" is no network: give an address"));
     /// # std::io::Result::Ok(())
     /// ```
     ///
@@ -89,8 +84,7 @@ impl Server {
         networks: impl IntoIterator<Item = S>,
         header: TrustedHeader,
     ) -> io::Result<()> {
-        let networks = Networks::parse(networks)?;
-        self.proxies = Some(Box::new(Proxies { networks, header }));
+        self.proxies = Some(Box::new(Proxies::new(networks, header)?));
         self.has_first_hops = true;
         Ok(())
     }
@@ -145,7 +139,7 @@ impl Server {
 
     /// Whether a peer with this address is a proxy that is believed.
     fn trusts(&self, address: Option<IpAddr>) -> bool {
-        self.proxies.as_ref().is_some_and(|proxies| proxies.networks.has(address))
+        self.proxies.as_ref().is_some_and(|proxies| proxies.trusts(address))
     }
 
     /// Tells a request of its client. The exchange of a client behind a proxy begins here.
@@ -165,8 +159,7 @@ impl Server {
         let Some(proxies) = self.proxies.as_ref().filter(|_| hop.is_trusted) else {
             return request.set_client(hop.address, false);
         };
-        let is_trusted = |address| proxies.networks.contains(address);
-        let hops = request.hops(proxies.header, hop.address, is_trusted);
+        let hops = proxies.hops(request, hop.address);
         if let Some(client) = hops.client
             && !addresses.is_behind(connection.address)
         {

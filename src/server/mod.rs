@@ -35,6 +35,7 @@ mod input;
 mod listen;
 mod observer;
 mod observing;
+mod proxies;
 mod proxy_header;
 mod racing;
 mod readiness;

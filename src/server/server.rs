@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use mio::{Registry, Waker};
 
 use super::buffer_pool::BufferPool;
-use super::clients::Proxies;
 use super::handler::{Handler, Messages, Requests};
 use super::hosts::Hosts;
 use super::observer::Observer;
+use super::proxies::Proxies;
 use super::served::Served;
 use super::zones::{Zone, Zones};
 use crate::connection::{ConnId, Options, SLOTS, ZoneId};
