@@ -11,6 +11,7 @@ use switchboard_tls_tests::{Peer, Sim};
 const LINE: &[u8] = b"PROXY TCP4 192.0.2.1 198.51.100.1 56324 443\r\n";
 const BLOCK: &[u8] =
     b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc6\x33\x64\x01\xdc\x04\x01\xbb";
+const LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
 const REQUEST: &str = "GET /path HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// A server whose listener asks for a PROXY header and for TLS.
@@ -18,6 +19,10 @@ fn edge() -> (Sim, ListenerId) {
     let mut sim = Sim::new();
     sim.server = Server::new(Poll::new().unwrap().registry()).unwrap();
     sim.server.options(Options::new().head_timeout(Duration::from_secs(4)));
+    sim.server.http("/who", |conn, request| {
+        assert_eq!(request.client_addr(), conn.client_addr());
+        request.client_addr().map_or("none".into(), |client| client.to_string())
+    });
     sim.server.http("/", |_, request| request.path().to_owned());
     let listener = Listener::from("127.0.0.1:0").proxy_protocol(["unix"]).tls(sim.tls.clone());
     let listener = sim.server.listen(listener).unwrap();
@@ -87,6 +92,19 @@ fn header_and_handshake_are_cut_between_and_within() {
         send(&mut sim, &mut peer, &bytes[..cut]);
         send(&mut sim, &mut peer, &bytes[cut..]);
         assert!(is_served(&mut sim, &mut peer), "cut at {cut}");
+    }
+}
+
+#[test]
+fn address_in_a_header_is_the_client_behind_tls() {
+    for (header, client) in [(LINE, "192.0.2.1"), (BLOCK, "192.0.2.1"), (LOCAL, "none")] {
+        let (mut sim, listener) = edge();
+        let mut peer = connect(&mut sim, listener, false);
+        let bytes = [header, &peer.ciphertext()].concat();
+        send(&mut sim, &mut peer, &bytes);
+        sim.settle(&mut peer);
+        let answer = sim.ask(&mut peer, REQUEST.replace("/path", "/who"));
+        assert!(answer.ends_with(&format!("\r\n\r\n{client}")), "{answer}");
     }
 }
 
