@@ -35,7 +35,8 @@
 //! | do something every second | [`Context::every`] | [time](guide::time) |
 //! | change a deadline or a limit | [`Options`] | [time](guide::time), [security] |
 //! | say which pages and hosts are allowed | [`Server::origins`], [`Server::hosts`] | [security] |
-//! | run behind a proxy | | [time](guide::time), [security] |
+//! | run behind a proxy | [`Server::trusted_proxies`] | [security], [time](guide::time) |
+//! | get the client's address from a PROXY header | [`Listener::proxy_protocol`] | [security] |
 //! | deal with slow readers | [`Backpressure`], [`Conn::buffered`] | [slow readers] |
 //! | know what is refused, and how | a table of faults | [security] |
 //! | test a handler | [`testing::World`] | [testing](guide::testing_handlers) |
@@ -129,7 +130,7 @@ pub use context::{
     Stream, TimerId, Upgrade,
 };
 pub use delivery::Outgoing;
-pub use http1::{Extensions, Request, RequestError, Response, Version};
+pub use http1::{Extensions, Request, RequestError, Response, TrustedHeader, Version};
 pub use net::{Listener, Memory, MemoryPeer, Readiness, Transport};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
@@ -170,6 +171,11 @@ pub mod proto {
             Response, ResponseError, ResponseHead, Scan, Version, encode_chunk, scan,
             scan_response,
         };
+    }
+
+    /// The PROXY protocol, versions 1 and 2: the header with which a proxy names its client.
+    pub mod proxy_header {
+        pub use crate::net::{ProxyHeader, ProxyHeaderFault};
     }
 
     /// WebSocket (RFC 6455, RFC 7692): the opening handshake, frames, messages, the closing

@@ -76,6 +76,48 @@
 //! answer that a handshake gets at a zone without a list of its own. The example `chat` does that
 //! at `POST /why`.
 //!
+//! # The client behind a proxy
+//!
+//! Behind a proxy all clients have the proxy's address. A header names the client, and a client can
+//! send this header itself. [`Server::trusted_proxies`](crate::Server::trusted_proxies) says whose
+//! header is believed, and which header.
+//!
+//! ```
+//! use switchboard::http::Request;
+//! use switchboard::TrustedHeader;
+//! use switchboard::testing::World;
+//!
+//! let mut world = World::new();
+//! world.server.trusted_proxies(["10.0.0.0/8", "unix"], TrustedHeader::XForwardedFor)?;
+//! world.server.http("/", |conn, request| {
+//!     format!("{}://{}", request.scheme(), conn.client_addr().unwrap())
+//! });
+//! let forged = || Request::get("/").header("X-Forwarded-For", "127.0.0.1");
+//! let proxy = world.connect_from("10.0.0.1:4711"); // it appends the client that it sees
+//! let appended = forged().header("X-Forwarded-For", "192.0.2.1");
+//! world.request(proxy, appended.header("X-Forwarded-Proto", "https"));
+//! assert_eq!(world.answer(proxy).text(), "https://192.0.2.1");
+//! let direct = world.connect_from("203.0.113.9:4711");
+//! world.request(direct, forged());
+//! assert_eq!(world.answer(direct).text(), "http://203.0.113.9");
+//! # std::io::Result::Ok(())
+//! ```
+//!
+//! | the client sends | the proxy | the server believes |
+//! | --- | --- | --- |
+//! | `X-Forwarded-For`, forged | replaces it | the proxy's |
+//! | `X-Forwarded-For`, forged | appends to it, or adds a line | what was appended |
+//! | the header that is not believed | passes it on | nothing of it |
+//! | `X-Forwarded-For` or `Forwarded` | is not in between | nothing of it |
+//! | an open quote in `Forwarded` | appends to it | what was appended |
+//! | a trusted address, forged | appends to it | what was appended |
+//! | nothing | names `unknown`, or hides the client | the proxy's own address |
+//!
+//! `X-Forwarded-Proto` is believed as the proxy sends it, so the proxy has to set it.
+//! [`Conn::peer_addr`](crate::Conn::peer_addr) remains the proxy. A
+//! [limit](crate::Server::max_connections_per_address) counts each client's WebSockets, event
+//! streams and other answers that last; the proxy's sockets are not counted.
+//!
 //! # Names that lead here
 //!
 //! A foreign name may resolve to your server: DNS rebinding. A page of that name has a `Host` and
@@ -182,6 +224,39 @@
 //! | 1009 | a message is above `max_message` |
 //! | 1013 | more than `max_buffered` waits for the peer |
 //!
+//! # PROXY headers
+//!
+//! [`Listener::proxy_protocol`](crate::Listener::proxy_protocol) has each connection begin with the
+//! header of the PROXY protocol, version 1 or 2, and names the peers that may send one. A header is
+//! read in one way only. After each of these faults the connection is closed without an answer:
+//!
+//! | what | version |
+//! | --- | --- |
+//! | a peer that the list does not name, before a byte of it is read | both |
+//! | no header: any other first byte | both |
+//! | more or less than one space, another protocol than `TCP4`, `TCP6` and `UNKNOWN` | 1 |
+//! | an address of the other family, or with leading zeros | 1 |
+//! | a port with a sign or leading zeros, or above 65535 | 1 |
+//! | a CR or LF alone, or no CR LF in the first 107 bytes | 1 |
+//! | another version than 2, a command other than `LOCAL` and `PROXY` | 2 |
+//! | a family or a transport that the specification does not have | 2 |
+//! | fewer bytes than the addresses take, or more than 4,096 after the first 16 | 2 |
+//! | a field (TLV) that does not end with the header, two checksums, a wrong CRC32C | 2 |
+//! | a header and a first head that take longer than `head_timeout` from the accept | both |
+//!
+//! Any peer in the list can name any client. Bind the listener to an address that only proxies
+//! reach, or name their addresses.
+//!
+//! ```no_run
+//! use switchboard::{Listener, Reactor};
+//!
+//! let mut reactor = Reactor::new()?;
+//! reactor.server.max_connections_per_address(100); // counts the addresses in the headers
+//! let proxies = ["10.0.0.7", "10.0.1.0/24"];
+//! reactor.server.listen(Listener::from("10.0.0.2:9001").proxy_protocol(proxies))?;
+//! # std::io::Result::Ok(())
+//! ```
+//!
 //! # Bounds
 //!
 //! | what | default | option | beyond it |
@@ -190,12 +265,13 @@
 //! | method | 32 bytes | | 501 |
 //! | header fields | 100 | `max_headers`, at most 128 | 431 |
 //! | request target | 8 KiB | `max_target` | 414 |
+//! | PROXY header | 107 bytes, or 16 and 4,096 | none | closed |
 //! | request body | what the handler names | `Reply::Body(limit)` | 413 |
 //! | WebSocket message | 16 MiB | `max_message` | Close 1009 |
 //! | output that waits for one peer | 17 MiB | `max_buffered` | Close 1013 |
 //! | messages, bytes in a second | none | `message_rate`, `byte_rate` | Close 1008 |
 //! | connections | 16.7 million | `Server::max_connections` | 503 |
-//! | connections of one address | none | `Server::max_connections_per_address` | 429 |
+//! | connections of one address or client | none | `Server::max_connections_per_address` | 429 |
 //! | accepted connections in a turn | 256 | `Listener::accepts_per_turn` | they wait |
 //! | input of one connection in a turn | 128 KiB, 256 messages or requests | none | it waits |
 //! | waiting calls from other threads | 65,536 | none | given back |
@@ -219,7 +295,8 @@
 //!
 //! The server refuses most faulty requests before a handler is called.
 //! [`Server::observe`](crate::Server::observe) takes a closure and reports each refusal to it, with
-//! peer, status, reason and request line. It also reports connections that were turned away.
+//! client, peer, status, reason and request line. It also reports connections that were turned
+//! away.
 //!
 //! ```
 //! use std::sync::mpsc;

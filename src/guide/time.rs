@@ -136,7 +136,9 @@
 //! ```
 //!
 //! A proxy with a shorter patience needs a shorter `idle_timeout`. The chapter
-//! [`security`](super::security) says how a server behind a proxy names its hosts and pages.
+//! [`security`](super::security) says how a server behind a proxy names its hosts and pages, and
+//! whose word on the client's address it believes:
+//! [`Server::trusted_proxies`](crate::Server::trusted_proxies).
 //!
 //! # All deadlines
 //!
@@ -147,6 +149,7 @@
 //! | --- | --- | --- | --- |
 //! | `first_byte_timeout` | 10 s | a new connection has sent nothing | closed |
 //! | `head_timeout` | 10 s | a head arrives, from its first byte | 408, closed |
+//! | `head_timeout` | 10 s | a PROXY header and the first head arrive, from the accept | closed |
 //! | `body_timeout`, `body_rate` | 30 s, 512 B/s | a body arrives more slowly | 408, closed |
 //! | `answer_timeout` | 60 s | a deferred answer is owed | 503, `cancelled` |
 //! | `write_timeout`, `write_rate` | 30 s, 512 B/s | a response is read more slowly | closed |

@@ -156,7 +156,11 @@ impl Acceptor {
             let accepted = accept(&self.socket);
             let more = accepted.is_ok();
             if let Ok(socket) = accepted {
-                turn_away(socket.into(), refusal, &mut *refused);
+                let transport = socket.into();
+                // A peer that the listener does not name is closed before a byte is read.
+                if self.arrival.admits(&transport) == Some(true) {
+                    turn_away(transport, refusal, &mut *refused);
+                }
             }
             self.reserve = reserve();
             if !more {

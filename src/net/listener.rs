@@ -3,12 +3,14 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::arrival::Arrival;
+use super::networks::Networks;
 
 /// Describes where and how a server listens.
 ///
@@ -51,6 +53,8 @@ pub struct Listener {
     reuse_port: bool,
     per_turn: usize,
     arrival: Arrival,
+    /// Why the listener cannot listen: an entry of a list is no network.
+    fault: Option<String>,
 }
 
 #[derive(Debug)]
@@ -81,6 +85,56 @@ impl Listener {
     /// ones.
     pub fn accepts_per_turn(mut self, connections: usize) -> Listener {
         self.per_turn = connections.max(1);
+        self
+    }
+
+    /// Has every connection begin with a PROXY header, version 1 or 2, from one of these peers
+    /// (default: no header).
+    ///
+    /// An entry is an address such as `10.0.0.1`, a network such as `10.0.0.0/8`, or `unix` for the
+    /// peers of a Unix socket. Any peer in the list can name any client, so name your proxies only.
+    /// A peer that is not in the list is closed before a byte is read from it.
+    ///
+    /// The header comes before TLS. Version 1 has at most 107 bytes, version 2 at most 16 and
+    /// 4,096. The head deadline ([`head_timeout`](crate::Options::head_timeout)) counts from the
+    /// accept, for the header and the first request together. A connection with a malformed
+    /// header, or without one, is closed without an answer. [`Server::observe`] reports it, and
+    /// [`Stats::rejected`](crate::Stats::rejected) counts it.
+    ///
+    /// The address in the header takes the place of the socket's:
+    /// [`max_connections_per_address`] counts it, and with [`Server::trusted_proxies`] it is the
+    /// first hop. With `LOCAL`, as in a health check, and with `UNKNOWN` the address of the socket
+    /// holds, and [`max_connections_per_address`] does not count the connection.
+    ///
+    /// ```
+    /// use switchboard::{Listener, Reactor};
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let listener = Listener::from("127.0.0.1:0").proxy_protocol(["127.0.0.1", "10.0.0.0/8"]);
+    /// assert!(reactor.server.listen(listener).is_ok());
+    ///
+    /// let error = reactor.server.listen(Listener::from("127.0.0.1:0").proxy_protocol(["lan"]));
+    /// assert!(error.unwrap_err().to_string().contains("\"lan\" is no network: give an address"));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// [`Server::observe`]: crate::Server::observe
+    /// [`Server::trusted_proxies`]: crate::Server::trusted_proxies
+    /// [`max_connections_per_address`]: crate::Server::max_connections_per_address
+    ///
+    /// # Errors
+    /// [`Server::listen`](crate::Server::listen) fails if an entry is malformed, or if there is
+    /// none. Its error says what to give.
+    pub fn proxy_protocol<S: AsRef<str>>(mut self, peers: impl IntoIterator<Item = S>) -> Listener {
+        let mut peers = peers.into_iter().peekable();
+        if peers.peek().is_none() {
+            self.fault = Some("no peer could connect: name one, such as 127.0.0.1".to_owned());
+            return self;
+        }
+        match Networks::parse(peers) {
+            Ok(peers) => self.arrival.proxies = Some(Arc::new(peers)),
+            Err(error) => self.fault = Some(error.to_string()),
+        }
         self
     }
 
@@ -115,6 +169,7 @@ impl Listener {
             reuse_port: false,
             per_turn: 256,
             arrival: Arrival::default(),
+            fault: None,
         }
     }
 
@@ -135,6 +190,10 @@ impl Listener {
 
     /// Binds all addresses, all with one port.
     pub(crate) fn bind(self) -> io::Result<Vec<StdListener>> {
+        if let Some(fault) = self.fault {
+            let text = format!("cannot listen with Listener::proxy_protocol: {fault}");
+            return Err(io::Error::new(ErrorKind::InvalidInput, text));
+        }
         let text = match self.place {
             Place::Bound(listener) => return Ok(vec![listener]),
             Place::Address(ref text) => text,

@@ -10,7 +10,9 @@ mod dial;
 mod first_read;
 mod listener;
 mod memory;
+mod networks;
 mod outcome;
+mod proxy_header;
 mod resolve;
 mod scripted;
 #[cfg(feature = "tls")]
@@ -19,10 +21,13 @@ mod transport;
 
 pub(crate) use acceptor::{AcceptOutcome, Acceptor, turn_away};
 pub(crate) use address::{Network, prefix, race_order};
+pub(crate) use arrival::Arrival;
 pub(crate) use dial::dial;
 pub use listener::Listener;
 pub use memory::{Memory, MemoryPeer};
+pub(crate) use networks::Networks;
 pub(crate) use outcome::{Read, Wrote};
+pub use proxy_header::{ProxyHeader, ProxyHeaderFault};
 pub(crate) use resolve::{Lookup, Resolver};
 pub(crate) use scripted::Scripted;
 #[cfg(feature = "tls")]

@@ -16,11 +16,12 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use super::clients::Placed;
 use super::server::Server;
 use crate::connection::{
-    Flags, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind, UNCOUNTED,
+    Flags, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind,
 };
-use crate::net::{AcceptOutcome, Acceptor, Listener, Read, Transport, prefix, turn_away};
+use crate::net::{AcceptOutcome, Acceptor, Listener, Read, Transport, turn_away};
 use crate::outbox::Kind;
 
 /// The answer to a connection beyond the limit, or beyond the descriptors (RFC 9110 15.6.4).
@@ -28,11 +29,11 @@ const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
     Connection: close\r\nContent-Length: 0\r\n\r\n";
 
 /// The answer to a connection whose address has reached its limit (RFC 6585 section 4).
-const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\n\
+pub(super) const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\n\
     Connection: close\r\nContent-Length: 0\r\n\r\n";
 
 /// The most connections beyond a limit that linger at a time.
-const MAX_TURNED_AWAY: usize = 256;
+pub(super) const MAX_TURNED_AWAY: usize = 256;
 
 /// Names a listener of a server. [`Server::listen`] returns one.
 ///
@@ -95,6 +96,7 @@ impl Server {
             acceptor.limit_unacknowledged(unacknowledged)?;
             acceptors.push(Some(acceptor));
         }
+        self.has_first_hops |= arrival.proxies.is_some();
         self.listeners.append(&mut acceptors);
         Ok(ListenerId(first as u16))
     }
@@ -149,6 +151,9 @@ impl Server {
 
     /// Sets the most connections at a time from one IPv4 address or one IPv6 /64 (default: no
     /// limit). One more is answered with 429 and closed (RFC 6585 section 4).
+    ///
+    /// A client behind a [trusted proxy](Server::trusted_proxies) is counted for its exchanges that
+    /// last, in place of the proxy.
     ///
     /// Connections that are open already are not counted. A limit costs at most 48 bytes for each
     /// address; no limit costs nothing.
@@ -217,35 +222,54 @@ impl Server {
     /// of its listener.
     // Both limits are checked here; `turn_away` sends the 503 or the 429. The refusal of a request
     // is the business of `request`.
-    fn admit(&mut self, transport: Transport, arrives: Option<u16>) -> Option<u32> {
+    pub(super) fn admit(&mut self, transport: Transport, arrives: Option<u16>) -> Option<u32> {
+        let listener = arrives.and_then(|index| self.listeners.get(usize::from(index))?.as_ref());
+        let arrival = listener.map(|listener| &listener.arrival);
+        // The address that counts is the one in the header.
+        let names_client = arrival.is_some_and(|arrival| arrival.proxies.is_some());
+        if !arrival.map_or(Some(true), |arrival| arrival.admits(&transport))? {
+            self.reject_stranger(&transport);
+            return None;
+        }
         if self.context.table.connections() >= self.limits.connections {
             let reason = "as many connections as max_connections allows";
             self.turn_away(transport, StatusCode::SERVICE_UNAVAILABLE, reason, NO_ROOM);
             return None;
         }
-        let mut entry = UNCOUNTED;
-        if let Some(limit) = self.limits.per_address {
-            // A socket whose peer has left already has no address.
-            let address = transport.peer_addr()?;
-            match self.addresses.enter(prefix(address.ip()), limit) {
-                Some(counted) => entry = counted,
-                None => {
-                    let reason = "as many connections as max_connections_per_address allows";
-                    self.turn_away(transport, StatusCode::TOO_MANY_REQUESTS, reason, TOO_MANY);
-                    return None;
-                }
+        let address = match self.place_accepted(&transport, names_client) {
+            Placed::At(address) => address,
+            Placed::Left => return None,
+            Placed::Full => {
+                let reason = "as many connections as max_connections_per_address allows";
+                self.turn_away(transport, StatusCode::TOO_MANY_REQUESTS, reason, TOO_MANY);
+                return None;
             }
-        }
+        };
         // A connection that cannot be taken in is closed, without a report.
         let first = if arrives.is_some() { Phase::Arriving } else { Phase::Idle };
-        let slot = self.take_in(transport, entry, first).ok();
+        let slot = self.take_in_placed(transport, address, first).ok();
         if let (Some(slot), Some(index)) = (slot, arrives) {
             self.context.table.with(slot, |at| at.connection.zone = index);
         }
-        match slot {
-            Some(_) => self.context.table.books.stats.accepted += 1,
-            None if entry != UNCOUNTED => self.addresses.leave(entry),
-            None => {}
+        self.context.table.books.stats.accepted += u64::from(slot.is_some());
+        slot
+    }
+
+    /// Takes in a connection of a simulation, as if a listener had accepted it.
+    pub(crate) fn accepted(&mut self, transport: Transport) {
+        self.admit(transport, None);
+    }
+
+    /// Takes in a connection whose address has its place. Failing that, gives the place back.
+    pub(super) fn take_in_placed(
+        &mut self,
+        transport: Transport,
+        address: u32,
+        phase: Phase,
+    ) -> io::Result<u32> {
+        let slot = self.take_in(transport, address, phase);
+        if slot.is_err() {
+            self.context.addresses.leave(address);
         }
         slot
     }
@@ -271,7 +295,13 @@ impl Server {
         if is_full {
             return turn_away(transport, refusal, |_, _| {});
         }
-        let Ok(slot) = self.take_in(transport, TURNED_AWAY, Phase::Idle) else { return };
+        if let Ok(slot) = self.take_in(transport, TURNED_AWAY, Phase::Idle) {
+            self.let_linger(slot, refusal);
+        }
+    }
+
+    /// Has a connection beyond a limit linger with its refusal.
+    pub(super) fn let_linger(&mut self, slot: u32, refusal: &[u8]) {
         self.context.table.books.turned_away += 1;
         let Some((mut at, delivery)) = self.context.lease(slot) else { return };
         at.connection.flags.insert(Flags::LAST);

@@ -4,9 +4,10 @@
 //! | question | file |
 //! | --- | --- |
 //! | where is a connection accepted, or turned away (EMFILE, 503, 429) | `listen` |
-//! | where is a PROXY header read, and a TLS handshake made | `arriving` |
+//! | where is a PROXY header read, and a TLS handshake made | `arriving`; `proxy_header` |
 //! | where are bytes read | `input`; a WebSocket at rest: `fast_path` |
 //! | where are zones asked | `request` |
+//! | where is the client behind a proxy found and counted | `clients` |
 //! | where is a Host refused (421) | `request`, by `hosts` |
 //! | where is a [`Reply`](crate::Reply) performed, and the Origin checked | `reply` |
 //! | where is a ping answered, and a message handed over | `frames` |
@@ -16,10 +17,10 @@
 //! | where is a WebSocket opened in the client role | `dialing`, `racing`, `handshaking` |
 //! | where is a redirection followed, or a response handed over | `declining` |
 
-mod addresses;
 mod admission;
 mod arriving;
 mod buffer_pool;
+mod clients;
 mod deadlines;
 mod declining;
 mod dialing;
@@ -34,6 +35,8 @@ mod input;
 mod listen;
 mod observer;
 mod observing;
+mod proxies;
+mod proxy_header;
 mod racing;
 mod readiness;
 mod reply;

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use mio::{Registry, Waker};
 
-use super::addresses::Addresses;
 use super::buffer_pool::BufferPool;
 use super::handler::{Handler, Messages, Requests};
 use super::hosts::Hosts;
 use super::observer::Observer;
+use super::proxies::Proxies;
 use super::served::Served;
 use super::zones::{Zone, Zones};
 use crate::connection::{ConnId, Options, SLOTS, ZoneId};
@@ -76,14 +76,15 @@ pub struct Server {
     pub(super) context: Context,
     pub(super) zones: Zones,
     pub(super) hosts: Hosts,
+    pub(super) proxies: Option<Box<Proxies>>,
+    /// Whether connections may have a first hop: behind proxies, or with a PROXY header.
+    pub(super) has_first_hops: bool,
     pub(super) lent: Lent,
     pub(super) work: ServerWork,
     /// Whether the last wait of the loop may have left events behind.
     pub(super) leaves_events: bool,
     pub(super) listeners: Vec<Option<Acceptor>>,
     pub(super) limits: Limits,
-    /// Connections by address, while a limit is set.
-    pub(super) addresses: Addresses,
     /// Buffers of large messages, for reuse.
     pub(super) buffer_pool: BufferPool,
     pub(super) registry: Option<Registry>,
@@ -183,6 +184,8 @@ impl Server {
             context: Context::new(Instant::now()),
             zones: Zones::default(),
             hosts: Hosts::default(),
+            proxies: None,
+            has_first_hops: false,
             lent: Lent {
                 input: vec![0; READ_BUFFER],
                 batch: Batch::new(),
@@ -199,7 +202,6 @@ impl Server {
                 per_address: None,
                 handshake_budget: HANDSHAKE_BUDGET,
             },
-            addresses: Addresses::default(),
             buffer_pool: BufferPool::new(),
             registry: None,
             number: SERVERS.fetch_add(1, Ordering::Relaxed),
