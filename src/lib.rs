@@ -130,7 +130,7 @@ pub use http1::{Extensions, Request, RequestError, Response, Version};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use net::Tls;
-pub use net::{Listener, Memory, MemoryPeer, Readiness, Transport};
+pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Transport};
 pub use reactor::Reactor;
 pub use server::{Handler, ListenerId, Observed, Refused, Server, Zone};
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};

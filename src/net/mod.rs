@@ -3,6 +3,7 @@
 
 mod acceptor;
 mod address;
+mod bound;
 mod dial;
 mod first_read;
 mod listener;
@@ -10,12 +11,15 @@ mod memory;
 mod outcome;
 mod resolve;
 mod scripted;
+mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
+mod unix;
 
-pub(crate) use acceptor::{AcceptOutcome, Acceptor, turn_away};
+pub(crate) use acceptor::{AcceptOutcome, Acceptor, first_bytes, turn_away};
 pub(crate) use address::{Network, prefix, race_order};
+pub use bound::ListenAddr;
 pub(crate) use dial::dial;
 pub use listener::Listener;
 pub use memory::{Memory, MemoryPeer};

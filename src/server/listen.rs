@@ -10,18 +10,17 @@
 //! Only missing acknowledgements show that a peer has vanished without a FIN. Sockets therefore
 //! inherit a limit on unacknowledged bytes (`TCP_USER_TIMEOUT`) from their listening socket.
 
-use std::io::{self, Error, ErrorKind, Read as _};
-use std::net::SocketAddr;
+use std::io::{self, Error, ErrorKind};
 use std::time::Duration;
 
 use http::StatusCode;
-use mio::net::TcpStream;
 
+use super::listeners::ListenerId;
 use super::server::Server;
 use crate::connection::{
     Flags, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind, UNCOUNTED,
 };
-use crate::net::{AcceptOutcome, Acceptor, Listener, Transport, prefix, turn_away};
+use crate::net::{AcceptOutcome, Acceptor, Listener, Transport, first_bytes, prefix, turn_away};
 use crate::outbox::Kind;
 
 /// The answer to a connection beyond the limit, or beyond the descriptors (RFC 9110 15.6.4).
@@ -34,21 +33,6 @@ const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\n\
 
 /// The most connections beyond a limit that linger at a time.
 const MAX_TURNED_AWAY: usize = 256;
-
-/// Names a listener of a server. [`Server::listen`] returns one.
-///
-/// ```
-/// use std::net::TcpStream;
-/// use switchboard::{ListenerId, Reactor};
-///
-/// let mut reactor = Reactor::new()?;
-/// let listener: ListenerId = reactor.server.listen("127.0.0.1:0")?;
-/// let address = reactor.server.local_addr(listener)?;
-/// assert!(TcpStream::connect(address).is_ok());
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ListenerId(pub(crate) u16);
 
 impl Server {
     /// Listens at an address, such as `"127.0.0.1:9001"`, or `":9001"` for every address of this
@@ -107,38 +91,6 @@ impl Server {
         }
     }
 
-    /// Returns the address that a listener listens at; the first one if it listens at several.
-    ///
-    /// # Errors
-    /// When the listener no longer listens, since the server drains.
-    pub fn local_addr(&self, listener: ListenerId) -> io::Result<SocketAddr> {
-        let listener = self.listeners.get(usize::from(listener.0)).and_then(Option::as_ref);
-        listener.ok_or(ErrorKind::NotConnected)?.local_addr()
-    }
-
-    /// Returns all addresses that a listener listens at: several for a name such as `localhost`.
-    ///
-    /// ```
-    /// use switchboard::Reactor;
-    ///
-    /// let mut reactor = Reactor::new()?;
-    /// let listener = reactor.server.listen("localhost:0")?;
-    /// let addresses = reactor.server.local_addrs(listener)?; // 127.0.0.1 and ::1
-    /// assert!(addresses.iter().all(|address| address.ip().is_loopback()));
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`local_addr`](Server::local_addr).
-    pub fn local_addrs(&self, listener: ListenerId) -> io::Result<Vec<SocketAddr>> {
-        let mut addresses = vec![self.local_addr(listener)?];
-        let later = self.listeners[usize::from(listener.0) + 1..].iter().flatten();
-        for acceptor in later.take_while(|acceptor| acceptor.is_further) {
-            addresses.push(acceptor.local_addr()?);
-        }
-        Ok(addresses)
-    }
-
     /// Sets the most connections at a time (default: 16.7 million). One more is answered with 503
     /// and closed. The limit of descriptors may come first: up to 256 refused connections linger
     /// beside the others, so that their clients can read the answer.
@@ -168,7 +120,7 @@ impl Server {
         for _ in 0..listener.map_or(0, Acceptor::per_turn) {
             let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) else { return };
             let observer = &mut self.observer;
-            let mut refused = |socket: &TcpStream, read: &[u8]| {
+            let mut refused = |socket: &Transport, read: &[u8]| {
                 if let Some(observer) = observer {
                     let status = StatusCode::SERVICE_UNAVAILABLE;
                     observer.turned_away(socket, status, "no descriptor or memory is left", read);
@@ -208,27 +160,28 @@ impl Server {
     /// Takes in a connection, if there is room for it.
     // Both limits are checked here; `turn_away` sends the 503 or the 429. The refusal of a request
     // is the business of `request`.
-    fn admit(&mut self, socket: TcpStream) -> Option<u32> {
+    fn admit(&mut self, transport: Transport) -> Option<u32> {
         if self.context.table.connections() >= self.limits.connections {
             let reason = "as many connections as max_connections allows";
-            self.turn_away(socket, StatusCode::SERVICE_UNAVAILABLE, reason, NO_ROOM);
+            self.turn_away(transport, StatusCode::SERVICE_UNAVAILABLE, reason, NO_ROOM);
             return None;
         }
         let mut entry = UNCOUNTED;
-        if let Some(limit) = self.limits.per_address {
+        // Peers on a Unix socket have no address, and are not counted.
+        if let (Transport::Tcp(_), Some(limit)) = (&transport, self.limits.per_address) {
             // A socket whose peer has left already has no address.
-            let Ok(address) = socket.peer_addr() else { return None };
+            let address = transport.peer_addr()?;
             match self.addresses.enter(prefix(address.ip()), limit) {
                 Some(counted) => entry = counted,
                 None => {
                     let reason = "as many connections as max_connections_per_address allows";
-                    self.turn_away(socket, StatusCode::TOO_MANY_REQUESTS, reason, TOO_MANY);
+                    self.turn_away(transport, StatusCode::TOO_MANY_REQUESTS, reason, TOO_MANY);
                     return None;
                 }
             }
         }
         // A connection that cannot be taken in is closed, without a report.
-        let slot = self.take_in(socket.into(), entry).ok();
+        let slot = self.take_in(transport, entry).ok();
         match slot {
             Some(_) => self.context.table.books.stats.accepted += 1,
             None if entry != UNCOUNTED => self.addresses.leave(entry),
@@ -241,7 +194,7 @@ impl Server {
     /// reads the refusal. Beyond the bound it is closed at once.
     fn turn_away(
         &mut self,
-        mut socket: TcpStream,
+        mut transport: Transport,
         status: StatusCode,
         reason: &'static str,
         refusal: &[u8],
@@ -251,14 +204,14 @@ impl Server {
         let is_full = table.books.turned_away == MAX_TURNED_AWAY || table.slots.vacant().is_none();
         if let Some(observer) = &mut self.observer {
             // The request line, if it has arrived.
-            let read = socket.read(&mut self.lent.input).unwrap_or(0);
-            observer.turned_away(&socket, status, reason, &self.lent.input[..read]);
+            let read = first_bytes(&mut transport, &mut self.lent.input);
+            observer.turned_away(&transport, status, reason, &self.lent.input[..read]);
             self.tell_in_this_turn();
         }
         if is_full {
-            return turn_away(socket, refusal, |_, _| {});
+            return turn_away(transport, refusal, |_, _| {});
         }
-        let Ok(slot) = self.take_in(socket.into(), TURNED_AWAY) else { return };
+        let Ok(slot) = self.take_in(transport, TURNED_AWAY) else { return };
         self.context.table.books.turned_away += 1;
         let Some((mut at, delivery)) = self.context.lease(slot) else { return };
         at.connection.flags.insert(Flags::LAST);
@@ -286,7 +239,7 @@ impl Server {
 
     /// Puts a transport into the table, as an idle HTTP connection.
     // A new transport is a variant of `Transport` (net/transport.rs) with its read, write and
-    // registration. In `server`, only this file (accepting) and `dialing` know TCP sockets.
+    // registration.
     pub(super) fn take_in(&mut self, mut transport: Transport, address: u32) -> io::Result<u32> {
         if self.context.draining.is_some() {
             return Err(Error::new(ErrorKind::NotConnected, "the server is draining"));

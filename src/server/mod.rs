@@ -4,6 +4,7 @@
 //! | question | file |
 //! | --- | --- |
 //! | where is a connection accepted, or turned away (EMFILE, 503, 429) | `listen` |
+//! | where is a listener paused, or asked for its address | `listeners` |
 //! | where are bytes read | `input`; a WebSocket at rest: `fast_path` |
 //! | where are zones asked | `request` |
 //! | where is a Host refused (421) | `request`, by `hosts` |
@@ -30,6 +31,7 @@ mod handshaking;
 mod hosts;
 mod input;
 mod listen;
+mod listeners;
 mod observer;
 mod observing;
 mod racing;
@@ -42,7 +44,7 @@ mod server;
 mod zones;
 
 pub use handler::Handler;
-pub use listen::ListenerId;
+pub use listeners::ListenerId;
 pub use observer::{Observed, Refused};
 pub use server::Server;
 pub use zones::Zone;

@@ -6,9 +6,9 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use http::StatusCode;
-use mio::net::TcpStream;
 
 use crate::http1::request_line;
+use crate::net::Transport;
 
 /// The most entries that one turn keeps.
 const ENTRIES: usize = 1 << 10;
@@ -139,12 +139,12 @@ impl Observer {
     /// Records a connection that was turned away. `read` holds its first bytes.
     pub(super) fn turned_away(
         &mut self,
-        socket: &TcpStream,
+        transport: &Transport,
         status: StatusCode,
         reason: &'static str,
         read: &[u8],
     ) {
-        self.record(socket.peer_addr().ok(), status, reason.into(), read);
+        self.record(transport.peer_addr(), status, reason.into(), read);
     }
 
     /// Calls the closure with each event.
