@@ -11,6 +11,7 @@ use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
 use socket2::SockRef;
 
+use super::arrival::Arrival;
 use super::bound::{Bound, ListenAddr};
 use super::first_read::FirstReadBackoff;
 use super::outcome::Read;
@@ -43,6 +44,8 @@ pub(crate) struct Acceptor {
     per_turn: usize,
     /// The kernel queues connections until this is off again.
     pub(crate) is_paused: bool,
+    /// What each connection has to do before its first request.
+    pub(crate) arrival: Arrival,
     /// The socket belongs to the listener of the socket before it: a name has several addresses.
     pub(crate) is_further: bool,
     pub(crate) first_read: FirstReadBackoff,
@@ -73,6 +76,7 @@ impl Acceptor {
             retry_at: None,
             per_turn,
             is_paused: false,
+            arrival: Arrival::default(),
             is_further: false,
             first_read: FirstReadBackoff::default(),
         })
@@ -123,7 +127,7 @@ impl Acceptor {
                     if self.reserve.is_none() {
                         self.reserve = reserve();
                     }
-                    return AcceptOutcome::Connection(socket);
+                    return AcceptOutcome::Connection(socket.into());
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     return AcceptOutcome::Drained;
@@ -159,7 +163,7 @@ impl Acceptor {
             let accepted = accept(&self.socket);
             let more = accepted.is_ok();
             if let Ok(socket) = accepted {
-                turn_away(socket, refusal, &mut *refused);
+                turn_away(socket.into(), refusal, &mut *refused);
             }
             self.reserve = reserve();
             if !more {
@@ -201,17 +205,9 @@ pub(crate) fn turn_away(
     refused: impl FnOnce(&Transport, &[u8]),
 ) {
     let mut buf = [0; 4 << 10];
-    let read = first_bytes(&mut transport, &mut buf);
+    let read = transport.read(&mut buf).map_or(0, Read::count);
     refused(&transport, &buf[..read]);
     let _ = transport.write(refusal);
-}
-
-/// Reads once, and returns the number of bytes.
-pub(crate) fn first_bytes(transport: &mut Transport, buf: &mut [u8]) -> usize {
-    match transport.read(buf) {
-        Ok(Read::Bytes { n, .. }) => n,
-        _ => 0,
-    }
 }
 
 fn reserve() -> Option<File> {

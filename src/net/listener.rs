@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use mio::net::{TcpListener, UnixListener};
 
+use super::arrival::Arrival;
 use super::bound::{Bound, ListenAddr};
 use super::tcp::Tcp;
 use super::unix;
@@ -73,6 +74,7 @@ pub struct Listener {
     reuse_port: bool,
     mode: Option<u32>,
     per_turn: usize,
+    arrival: Arrival,
 }
 
 #[derive(Debug)]
@@ -173,7 +175,14 @@ impl Listener {
     }
 
     fn at(place: Place) -> Listener {
-        Listener { place, backlog: None, reuse_port: false, mode: None, per_turn: 256 }
+        Listener {
+            place,
+            backlog: None,
+            reuse_port: false,
+            mode: None,
+            per_turn: 256,
+            arrival: Arrival::default(),
+        }
     }
 
     /// Whether a TCP socket is still to be made, so that its options are ours.
@@ -184,6 +193,11 @@ impl Listener {
     /// The number of connections to accept in one turn of the loop.
     pub(crate) fn per_turn(&self) -> usize {
         self.per_turn
+    }
+
+    /// What each connection has to do before its first request.
+    pub(crate) fn arrival(&self) -> &Arrival {
+        &self.arrival
     }
 
     /// Binds the socket; for a name those of all addresses, all with one port.

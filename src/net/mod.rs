@@ -3,6 +3,7 @@
 
 mod acceptor;
 mod address;
+mod arrival;
 mod bound;
 mod dial;
 mod first_read;
@@ -17,7 +18,7 @@ mod tls;
 mod transport;
 mod unix;
 
-pub(crate) use acceptor::{AcceptOutcome, Acceptor, first_bytes, turn_away};
+pub(crate) use acceptor::{AcceptOutcome, Acceptor, turn_away};
 pub(crate) use address::{Network, prefix, race_order};
 pub use bound::ListenAddr;
 pub(crate) use dial::dial;

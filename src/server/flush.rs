@@ -30,6 +30,7 @@ impl Server {
         self.context.table.books.clock.set(now);
         self.read_backlog();
         self.accept_again();
+        self.run_arrivals();
         self.run_connects();
         self.run_remote();
         self.run_timers();

@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | where is a connection accepted, or turned away (EMFILE, 503, 429) | `listen` |
 //! | where is a listener paused, or asked for its address | `listeners` |
+//! | where is a PROXY header read, and a TLS handshake made | `arriving` |
 //! | where are bytes read | `input`; a WebSocket at rest: `fast_path` |
 //! | where are zones asked | `request` |
 //! | where is a Host refused (421) | `request`, by `hosts` |
@@ -18,6 +19,7 @@
 
 mod addresses;
 mod admission;
+mod arriving;
 mod buffer_pool;
 mod deadlines;
 mod declining;
@@ -45,6 +47,6 @@ mod zones;
 
 pub use handler::Handler;
 pub use listeners::ListenerId;
-pub use observer::{Observed, Refused};
+pub use observer::{Observed, Refused, Rejected};
 pub use server::Server;
 pub use zones::Zone;

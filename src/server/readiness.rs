@@ -24,7 +24,7 @@ impl Server {
     pub fn adopt(&mut self, transport: impl Into<Transport>, now: Instant) -> io::Result<Token> {
         self.check_zones()?;
         self.context.table.books.clock.set(now);
-        let slot = self.take_in(transport.into(), UNCOUNTED)?;
+        let slot = self.take_in(transport.into(), UNCOUNTED, Phase::Idle)?;
         self.context.table.books.stats.accepted += 1;
         Ok(TokenKind::Connection(slot).token(self.number))
     }
@@ -65,12 +65,15 @@ impl Server {
         if readiness.read_closed {
             at.connection.flags.insert(Flags::READ_CLOSED);
         }
-        let connecting = at.connection.phase == Phase::Connecting;
+        let phase = at.connection.phase;
         if readiness.writable && at.is_blocked() {
             delivery.offer(&mut at);
         }
-        if connecting {
-            return self.attempt_ready(slot, readiness);
+        if phase.is_opening() {
+            return match phase {
+                Phase::Arriving => self.arrive_later(slot),
+                _ => self.attempt_ready(slot, readiness),
+            };
         }
         if readiness.readable || readiness.read_closed {
             self.read(slot);
