@@ -169,6 +169,11 @@ pub mod proto {
         };
     }
 
+    /// The PROXY protocol, versions 1 and 2: the header with which a proxy names its client.
+    pub mod proxy_header {
+        pub use crate::net::{ProxyHeader, ProxyHeaderFault};
+    }
+
     /// WebSocket (RFC 6455, RFC 7692): the opening handshake, frames, messages, the closing
     /// handshake, compression.
     pub mod websocket {

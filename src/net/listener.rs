@@ -2,15 +2,13 @@
 //! connections.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener as StdListener};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::PathBuf;
-
-use mio::net::{TcpListener, UnixListener};
+use std::sync::Arc;
 
 use super::arrival::Arrival;
 use super::bound::{Bound, ListenAddr};
+use super::networks::Networks;
 use super::tcp::Tcp;
 use super::unix;
 
@@ -75,10 +73,13 @@ pub struct Listener {
     mode: Option<u32>,
     per_turn: usize,
     arrival: Arrival,
+    /// Why the listener cannot listen: an entry of a list is no network.
+    fault: Option<String>,
 }
 
+/// Where a listener is to listen.
 #[derive(Debug)]
-enum Place {
+pub(super) enum Place {
     Address(String),
     Path(PathBuf),
     Given(OwnedFd),
@@ -174,7 +175,57 @@ impl Listener {
         self
     }
 
-    fn at(place: Place) -> Listener {
+    /// Has every connection begin with a PROXY header, version 1 or 2, from one of these peers
+    /// (default: no header).
+    ///
+    /// An entry is an address such as `10.0.0.1`, a network such as `10.0.0.0/8`, or `unix` for the
+    /// peers of a Unix socket. Any peer in the list can name any client, so name your proxies only.
+    /// A peer that is not in the list is closed before a byte is read from it.
+    ///
+    /// The header comes before TLS. Version 1 has at most 107 bytes, version 2 at most 16 and
+    /// 4,096. The head deadline ([`head_timeout`](crate::Options::head_timeout)) counts from the
+    /// accept, for the header and the first request together. A connection with a malformed
+    /// header, or without one, is closed without an answer. [`Server::observe`] reports it, and
+    /// [`Stats::rejected`](crate::Stats::rejected) counts it.
+    ///
+    /// The address in the header takes the place of the socket's:
+    /// [`max_connections_per_address`] counts it, and with [`Server::trusted_proxies`] it is the
+    /// first hop. With `LOCAL`, as in a health check, and with `UNKNOWN` the address of the socket
+    /// holds, and [`max_connections_per_address`] does not count the connection.
+    ///
+    /// ```
+    /// use switchboard::{Listener, Reactor};
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let listener = Listener::from("127.0.0.1:0").proxy_protocol(["127.0.0.1", "10.0.0.0/8"]);
+    /// assert!(reactor.server.listen(listener).is_ok());
+    ///
+    /// let error = reactor.server.listen(Listener::from("127.0.0.1:0").proxy_protocol(["lan"]));
+    /// assert!(error.unwrap_err().to_string().contains("\"lan\" is no network: give an address"));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// [`Server::observe`]: crate::Server::observe
+    /// [`Server::trusted_proxies`]: crate::Server::trusted_proxies
+    /// [`max_connections_per_address`]: crate::Server::max_connections_per_address
+    ///
+    /// # Errors
+    /// [`Server::listen`](crate::Server::listen) fails if an entry is malformed, or if there is
+    /// none. Its error says what to give.
+    pub fn proxy_protocol<S: AsRef<str>>(mut self, peers: impl IntoIterator<Item = S>) -> Listener {
+        let mut peers = peers.into_iter().peekable();
+        if peers.peek().is_none() {
+            self.fault = Some("no peer could connect: name one, such as 127.0.0.1".to_owned());
+            return self;
+        }
+        match Networks::parse(peers) {
+            Ok(peers) => self.arrival.proxies = Some(Arc::new(peers)),
+            Err(error) => self.fault = Some(error.to_string()),
+        }
+        self
+    }
+
+    pub(super) fn at(place: Place) -> Listener {
         Listener {
             place,
             backlog: None,
@@ -182,6 +233,7 @@ impl Listener {
             mode: None,
             per_turn: 256,
             arrival: Arrival::default(),
+            fault: None,
         }
     }
 
@@ -203,6 +255,10 @@ impl Listener {
     /// Binds the socket; for a name those of all addresses, all with one port.
     pub(crate) fn bind(mut self) -> io::Result<Vec<Bound>> {
         self.check()?;
+        if let Some(fault) = self.fault {
+            let text = format!("cannot listen with Listener::proxy_protocol: {fault}");
+            return Err(io::Error::new(ErrorKind::InvalidInput, text));
+        }
         let queue = i32::from(self.backlog.unwrap_or(BACKLOG));
         match std::mem::replace(&mut self.place, Place::Path(PathBuf::new())) {
             Place::Given(descriptor) => Ok(vec![Bound::of(descriptor)?]),
@@ -246,96 +302,5 @@ impl Listener {
             }
             None => Ok(()),
         }
-    }
-}
-
-impl From<&str> for Listener {
-    fn from(address: &str) -> Listener {
-        Listener::from(address.to_owned())
-    }
-}
-
-/// `unix:` before a path that begins with `/`, `.` or `@` is a Unix socket; all else an address.
-impl From<String> for Listener {
-    fn from(address: String) -> Listener {
-        match address.strip_prefix("unix:").filter(|path| path.starts_with(['/', '.', '@'])) {
-            Some(path) => Listener::unix(path),
-            None => Listener::at(Place::Address(address)),
-        }
-    }
-}
-
-impl From<SocketAddr> for Listener {
-    fn from(address: SocketAddr) -> Listener {
-        Listener::at(Place::Address(address.to_string()))
-    }
-}
-
-impl From<ListenAddr> for Listener {
-    fn from(address: ListenAddr) -> Listener {
-        match address {
-            ListenAddr::Tcp(address) => address.into(),
-            ListenAddr::Unix(path) => Listener::unix(path),
-        }
-    }
-}
-
-/// Takes a descriptor whose kind [`Server::listen`](crate::Server::listen) finds out: a TCP or Unix
-/// stream socket that listens, for example one inherited from a supervisor.
-///
-/// ```
-/// use std::net::{TcpListener, TcpStream};
-/// use std::os::fd::OwnedFd;
-/// use switchboard::Reactor;
-///
-/// let inherited = OwnedFd::from(TcpListener::bind("127.0.0.1:0")?);
-/// let mut reactor = Reactor::new()?;
-/// let listener = reactor.server.listen(inherited)?;
-/// assert!(TcpStream::connect(reactor.server.local_addr(listener)?).is_ok());
-/// # std::io::Result::Ok(())
-/// ```
-impl From<OwnedFd> for Listener {
-    fn from(descriptor: OwnedFd) -> Listener {
-        Listener::at(Place::Given(descriptor))
-    }
-}
-
-/// Takes a socket that listens already.
-impl From<StdListener> for Listener {
-    fn from(listener: StdListener) -> Listener {
-        OwnedFd::from(listener).into()
-    }
-}
-
-/// Takes a socket that listens already. Its file stays when the listener ends.
-///
-/// ```
-/// use std::os::unix::net::{UnixListener, UnixStream};
-/// use switchboard::Reactor;
-///
-/// let path = std::env::temp_dir().join(format!("given-{}.sock", std::process::id()));
-/// let mut reactor = Reactor::new()?;
-/// reactor.server.listen(UnixListener::bind(&path)?)?;
-/// assert!(UnixStream::connect(&path).is_ok());
-/// std::fs::remove_file(path)?; // the program that binds a socket removes its file
-/// # std::io::Result::Ok(())
-/// ```
-impl From<StdUnixListener> for Listener {
-    fn from(listener: StdUnixListener) -> Listener {
-        OwnedFd::from(listener).into()
-    }
-}
-
-/// Takes a listener of mio that no `Poll` has registered.
-impl From<TcpListener> for Listener {
-    fn from(listener: TcpListener) -> Listener {
-        OwnedFd::from(listener).into()
-    }
-}
-
-/// Takes a listener of mio that no `Poll` has registered. Its file stays when the listener ends.
-impl From<UnixListener> for Listener {
-    fn from(listener: UnixListener) -> Listener {
-        OwnedFd::from(listener).into()
     }
 }

@@ -48,23 +48,28 @@ impl Server {
     }
 
     /// Reads once, and goes as far as the bytes reach.
-    fn take_step(&mut self, slot: u32) {
+    pub(super) fn take_step(&mut self, slot: u32) {
+        let kept = self.restore_proxy_header(slot);
         let Some(mut at) = self.context.table.lease(slot) else { return };
-        let n = match at.connection.transport.read(&mut self.lent.input) {
+        let n = match at.connection.transport.read(&mut self.lent.input[kept..]) {
             Ok(Read::Bytes { n, more }) => {
                 // No readiness follows a FIN: only a further read finds the end of file.
                 if more || at.connection.flags.has(Flags::READ_CLOSED) {
                     at.read_later();
                 }
-                n
+                kept + n
             }
             Ok(Read::Blocked) => return,
             Ok(Read::End) | Err(_) => return at.mark_gone(),
         };
         // The order on the wire: a PROXY header, TLS, HTTP. The bytes lie at the front of
         // `lent.input`; a step that uses some moves the rest there.
+        let Some(n) = self.read_proxy_header(slot, n) else { return };
+        let Some(mut at) = self.context.table.lease(slot) else { return };
         at.arrive();
-        self.arrived(slot, n);
+        if n > 0 {
+            self.arrived(slot, n);
+        }
         self.context.table.with(slot, |at| at.tidy());
     }
 

@@ -190,7 +190,7 @@ impl Server {
         match connection.address {
             UNCOUNTED => {}
             TURNED_AWAY => table.books.turned_away -= 1,
-            counted => self.addresses.leave(counted),
+            noted => self.context.addresses.leave(noted),
         }
         // Closing a descriptor also takes it out of the Poll.
         drop(connection);

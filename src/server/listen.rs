@@ -28,11 +28,11 @@ const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
     Connection: close\r\nContent-Length: 0\r\n\r\n";
 
 /// The answer to a connection whose address has reached its limit (RFC 6585 section 4).
-const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\n\
+pub(super) const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\n\
     Connection: close\r\nContent-Length: 0\r\n\r\n";
 
 /// The most connections beyond a limit that linger at a time.
-const MAX_TURNED_AWAY: usize = 256;
+pub(super) const MAX_TURNED_AWAY: usize = 256;
 
 impl Server {
     /// Listens at an address, such as `"127.0.0.1:9001"`, or `":9001"` for every address of this
@@ -170,18 +170,27 @@ impl Server {
     /// of its listener.
     // Both limits are checked here; `turn_away` sends the 503 or the 429. The refusal of a request
     // is the business of `request`.
-    fn admit(&mut self, transport: Transport, arrives: Option<u16>) -> Option<u32> {
+    pub(super) fn admit(&mut self, transport: Transport, arrives: Option<u16>) -> Option<u32> {
+        let listener = arrives.and_then(|index| self.listeners.get(usize::from(index))?.as_ref());
+        let arrival = listener.map(|listener| &listener.arrival);
+        if arrival.is_some_and(|arrival| !arrival.admits(&transport)) {
+            self.reject_stranger(&transport);
+            return None;
+        }
+        // The address that counts is the one in the header.
+        let names_client = arrival.is_some_and(|arrival| arrival.proxies.is_some());
         if self.context.table.connections() >= self.limits.connections {
             let reason = "as many connections as max_connections allows";
             self.turn_away(transport, StatusCode::SERVICE_UNAVAILABLE, reason, NO_ROOM);
             return None;
         }
         let mut entry = UNCOUNTED;
+        let limit = self.limits.per_address.filter(|_| !names_client);
         // Peers on a Unix socket have no address, and are not counted.
-        if let (Transport::Tcp(_), Some(limit)) = (&transport, self.limits.per_address) {
+        if let (Transport::Tcp(_), Some(limit)) = (&transport, limit) {
             // A socket whose peer has left already has no address.
             let address = transport.peer_addr()?;
-            match self.addresses.enter(prefix(address.ip()), limit) {
+            match self.context.addresses.counts.enter(prefix(address.ip()), limit) {
                 Some(counted) => entry = counted,
                 None => {
                     let reason = "as many connections as max_connections_per_address allows";
@@ -198,7 +207,7 @@ impl Server {
         }
         match slot {
             Some(_) => self.context.table.books.stats.accepted += 1,
-            None if entry != UNCOUNTED => self.addresses.leave(entry),
+            None if entry != UNCOUNTED => self.context.addresses.leave(entry),
             None => {}
         }
         slot
@@ -225,7 +234,13 @@ impl Server {
         if is_full {
             return turn_away(transport, refusal, |_, _| {});
         }
-        let Ok(slot) = self.take_in(transport, TURNED_AWAY, Phase::Idle) else { return };
+        if let Ok(slot) = self.take_in(transport, TURNED_AWAY, Phase::Idle) {
+            self.let_linger(slot, refusal);
+        }
+    }
+
+    /// Has a connection beyond a limit linger with its refusal.
+    pub(super) fn let_linger(&mut self, slot: u32, refusal: &[u8]) {
         self.context.table.books.turned_away += 1;
         let Some((mut at, delivery)) = self.context.lease(slot) else { return };
         at.connection.flags.insert(Flags::LAST);

@@ -17,7 +17,6 @@
 //! | where is a WebSocket opened in the client role | `dialing`, `racing`, `handshaking` |
 //! | where is a redirection followed, or a response handed over | `declining` |
 
-mod addresses;
 mod admission;
 mod arriving;
 mod buffer_pool;
@@ -36,6 +35,7 @@ mod listen;
 mod listeners;
 mod observer;
 mod observing;
+mod proxy_header;
 mod racing;
 mod readiness;
 mod reply;

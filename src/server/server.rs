@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use mio::{Registry, Waker};
 
-use super::addresses::Addresses;
 use super::buffer_pool::BufferPool;
 use super::handler::{Handler, Messages, Requests};
 use super::hosts::Hosts;
@@ -82,8 +81,6 @@ pub struct Server {
     pub(super) leaves_events: bool,
     pub(super) listeners: Vec<Option<Acceptor>>,
     pub(super) limits: Limits,
-    /// Connections by address, while a limit is set.
-    pub(super) addresses: Addresses,
     /// Buffers of large messages, for reuse.
     pub(super) buffer_pool: BufferPool,
     pub(super) registry: Option<Registry>,
@@ -199,7 +196,6 @@ impl Server {
                 per_address: None,
                 handshake_budget: HANDSHAKE_BUDGET,
             },
-            addresses: Addresses::default(),
             buffer_pool: BufferPool::new(),
             registry: None,
             number: SERVERS.fetch_add(1, Ordering::Relaxed),
