@@ -40,6 +40,9 @@
 //! | know what is refused, and how | a table of faults | [security] |
 //! | test a handler | [`testing::World`] | [testing](guide::testing_handlers) |
 //! | use a loop of my own | [`Server::new`], [`Server::flush`] | [your_loop](guide::your_loop) |
+//! | listen at a Unix socket | [`Listener::unix`] | [listeners](guide::your_loop#listeners) |
+//! | take sockets of a supervisor | [`Listener`] | [listeners](guide::your_loop#listeners) |
+//! | stop accepting for a while | [`Server::accepting`] | [listeners](guide::your_loop#listeners) |
 //! | use several cores | [`Listener::reuse_port`] | [your_loop](guide::your_loop) |
 //! | collect an upload, stream a download | [`Reply::Body`], [`Stream`] | [big messages] |
 //! | handle huge messages | [`Options::chunks`], [`Conn::send_fragment`] | [big messages] |

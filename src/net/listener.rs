@@ -130,8 +130,8 @@ impl Listener {
         Listener::at(Place::Path(path.into()))
     }
 
-    /// Sets the mode of a Unix socket's file, in octal and at most 0o777 (default: 0o777 without the
-    /// bits of the process's umask). A peer needs the permission to write.
+    /// Sets the mode of a Unix socket's file, in octal and at most 0o777 (default: 0o777 without
+    /// the bits of the process's umask). A peer needs the permission to write.
     ///
     /// The mode is set before the socket listens, whatever the umask is. So there is no moment in
     /// which another user may connect.

@@ -14,8 +14,8 @@ use super::outcome::{Read, Wrote};
 /// Carries the bytes of one connection.
 ///
 /// [`Server::adopt`](crate::Server::adopt) takes any transport; accepted connections are
-/// [`Tcp`](Transport::Tcp) or [`Unix`](Transport::Unix). mio's sockets are in non-blocking mode from the start; a socket of the
-/// standard library has to be set to it before `from_std`.
+/// [`Tcp`](Transport::Tcp) or [`Unix`](Transport::Unix). mio's sockets are in non-blocking mode
+/// from the start; a socket of the standard library has to be set to it before `from_std`.
 ///
 /// ```
 /// use std::time::Instant;
