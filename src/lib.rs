@@ -36,6 +36,7 @@
 //! | change a deadline or a limit | [`Options`] | [time](guide::time), [security] |
 //! | say which pages and hosts are allowed | [`Server::origins`], [`Server::hosts`] | [security] |
 //! | run behind a proxy | | [time](guide::time), [security] |
+//! | get the client's address from a PROXY header | [`Listener::proxy_protocol`] | [security] |
 //! | deal with slow readers | [`Backpressure`], [`Conn::buffered`] | [slow readers] |
 //! | know what is refused, and how | a table of faults | [security] |
 //! | test a handler | [`testing::World`] | [testing](guide::testing_handlers) |
@@ -130,10 +131,10 @@ pub use context::{
 };
 pub use delivery::Outgoing;
 pub use http1::{Extensions, Request, RequestError, Response, Version};
+pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Transport};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
-pub use net::Tls;
-pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Transport};
+pub use net::{Tls, TlsStream};
 pub use reactor::Reactor;
 pub use server::{Handler, ListenerId, Observed, Refused, Rejected, Server, Zone};
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};

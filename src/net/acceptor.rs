@@ -164,7 +164,10 @@ impl Acceptor {
             let accepted = accept(&self.socket);
             let more = accepted.is_ok();
             if let Ok(socket) = accepted {
-                turn_away(socket, refusal, &mut *refused);
+                // A peer that the listener does not name is closed before a byte is read.
+                if self.arrival.admits(&socket) == Some(true) {
+                    turn_away(socket, refusal, &mut *refused);
+                }
             }
             self.reserve = reserve();
             if !more {

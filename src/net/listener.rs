@@ -225,6 +225,28 @@ impl Listener {
         self
     }
 
+    /// Has each connection begin with a TLS handshake (RFC 8446, RFC 5246; default: none).
+    ///
+    /// The handshake and the first request head together have
+    /// [`head_timeout`](crate::Options::head_timeout), counted from the accept. A client that
+    /// breaks TLS gets an alert. A client that speaks plain HTTP gets a 400 that says to use
+    /// `https`. Nothing else is ever served without TLS.
+    ///
+    /// ```no_run
+    /// use switchboard::{Listener, Reactor, Tls};
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let tls = Tls::from_pem_files("chain.pem", "key.pem")?;
+    /// reactor.server.listen(Listener::from(":443").tls(tls))?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn tls(mut self, tls: impl Into<super::tls::Tls>) -> Listener {
+        self.arrival.tls = Some(tls.into());
+        self
+    }
+
     pub(super) fn at(place: Place) -> Listener {
         Listener {
             place,

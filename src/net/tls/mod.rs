@@ -2,5 +2,8 @@
 //! WebSocket frames, and does not know which listener or attempt uses it.
 
 mod server;
+mod stream;
 
 pub use server::Tls;
+pub use stream::TlsStream;
+pub(crate) use stream::{FRONT, Handshake};

@@ -1,4 +1,4 @@
-//! Certificates that are made at test time.
+//! Certificates that are made at test time, and servers whose peers speak TLS over memory.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
@@ -49,3 +49,7 @@ impl Default for Authority {
         Authority::new()
     }
 }
+
+mod sim;
+
+pub use sim::{Peer, Sim, UPGRADE, masked, plain_frame};
