@@ -123,6 +123,9 @@ mod websocket;
 
 pub use http;
 pub use mio;
+#[cfg(feature = "tls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+pub use rustls;
 
 pub use connection::{Backpressure, ConnId, Declined, Options, OptionsId, Rate, Stats, ZoneId};
 pub use context::{
@@ -134,7 +137,7 @@ pub use http1::{Extensions, Request, RequestError, Response, Version};
 pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Transport};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
-pub use net::{Tls, TlsStream};
+pub use net::{Tls, TlsConfig, TlsStream};
 pub use reactor::Reactor;
 pub use server::{Handler, ListenerId, Observed, Refused, Rejected, Server, Zone};
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};
