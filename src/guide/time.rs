@@ -136,7 +136,9 @@
 //! ```
 //!
 //! A proxy with a shorter patience needs a shorter `idle_timeout`. The chapter
-//! [`security`](super::security) says how a server behind a proxy names its hosts and pages.
+//! [`security`](super::security) says how a server behind a proxy names its hosts and pages, and
+//! whose word on the client's address it believes:
+//! [`Server::trusted_proxies`](crate::Server::trusted_proxies).
 //!
 //! # All deadlines
 //!
