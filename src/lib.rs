@@ -41,6 +41,9 @@
 //! | know what is refused, and how | a table of faults | [security] |
 //! | test a handler | [`testing::World`] | [testing](guide::testing_handlers) |
 //! | use a loop of my own | [`Server::new`], [`Server::flush`] | [your_loop](guide::your_loop) |
+//! | listen at a Unix socket | [`Listener::unix`] | [listeners](guide::your_loop#listeners) |
+//! | take sockets of a supervisor | [`Listener`] | [listeners](guide::your_loop#listeners) |
+//! | stop accepting for a while | [`Server::accepting`] | [listeners](guide::your_loop#listeners) |
 //! | use several cores | [`Listener::reuse_port`] | [your_loop](guide::your_loop) |
 //! | collect an upload, stream a download | [`Reply::Body`], [`Stream`] | [big messages] |
 //! | handle huge messages | [`Options::chunks`], [`Conn::send_fragment`] | [big messages] |
@@ -131,7 +134,7 @@ pub use context::{
 };
 pub use delivery::Outgoing;
 pub use http1::{Extensions, Request, RequestError, Response, TrustedHeader, Version};
-pub use net::{Listener, Memory, MemoryPeer, Readiness, Transport};
+pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Transport};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use net::{Tls, TlsConfig, TlsStream};

@@ -4,10 +4,12 @@
 mod acceptor;
 mod address;
 mod arrival;
+mod bound;
 #[cfg(feature = "tls")]
 mod carrier;
 mod dial;
 mod first_read;
+mod into_listener;
 mod listener;
 mod memory;
 mod networks;
@@ -15,13 +17,16 @@ mod outcome;
 mod proxy_header;
 mod resolve;
 mod scripted;
+mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
+mod unix;
 
 pub(crate) use acceptor::{AcceptOutcome, Acceptor, turn_away};
 pub(crate) use address::{Network, prefix, race_order};
 pub(crate) use arrival::Arrival;
+pub use bound::ListenAddr;
 pub(crate) use dial::dial;
 pub use listener::Listener;
 pub use memory::{Memory, MemoryPeer};

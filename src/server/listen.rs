@@ -11,12 +11,12 @@
 //! inherit a limit on unacknowledged bytes (`TCP_USER_TIMEOUT`) from their listening socket.
 
 use std::io::{self, Error, ErrorKind};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::StatusCode;
 
 use super::clients::Placed;
+use super::listeners::ListenerId;
 use super::server::Server;
 use crate::connection::{
     Flags, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind,
@@ -34,21 +34,6 @@ pub(super) const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-Aft
 
 /// The most connections beyond a limit that linger at a time.
 pub(super) const MAX_TURNED_AWAY: usize = 256;
-
-/// Names a listener of a server. [`Server::listen`] returns one.
-///
-/// ```
-/// use std::net::TcpStream;
-/// use switchboard::{ListenerId, Reactor};
-///
-/// let mut reactor = Reactor::new()?;
-/// let listener: ListenerId = reactor.server.listen("127.0.0.1:0")?;
-/// let address = reactor.server.local_addr(listener)?;
-/// assert!(TcpStream::connect(address).is_ok());
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ListenerId(pub(crate) u16);
 
 impl Server {
     /// Listens at an address, such as `"127.0.0.1:9001"`, or `":9001"` for every address of this
@@ -108,38 +93,6 @@ impl Server {
             // It was possible when the socket was made.
             let _refused = listener.limit_unacknowledged(unacknowledged);
         }
-    }
-
-    /// Returns the address that a listener listens at; the first one if it listens at several.
-    ///
-    /// # Errors
-    /// When the listener no longer listens, since the server drains.
-    pub fn local_addr(&self, listener: ListenerId) -> io::Result<SocketAddr> {
-        let listener = self.listeners.get(usize::from(listener.0)).and_then(Option::as_ref);
-        listener.ok_or(ErrorKind::NotConnected)?.local_addr()
-    }
-
-    /// Returns all addresses that a listener listens at: several for a name such as `localhost`.
-    ///
-    /// ```
-    /// use switchboard::Reactor;
-    ///
-    /// let mut reactor = Reactor::new()?;
-    /// let listener = reactor.server.listen("localhost:0")?;
-    /// let addresses = reactor.server.local_addrs(listener)?; // 127.0.0.1 and ::1
-    /// assert!(addresses.iter().all(|address| address.ip().is_loopback()));
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`local_addr`](Server::local_addr).
-    pub fn local_addrs(&self, listener: ListenerId) -> io::Result<Vec<SocketAddr>> {
-        let mut addresses = vec![self.local_addr(listener)?];
-        let later = self.listeners[usize::from(listener.0) + 1..].iter().flatten();
-        for acceptor in later.take_while(|acceptor| acceptor.is_further) {
-            addresses.push(acceptor.local_addr()?);
-        }
-        Ok(addresses)
     }
 
     /// Sets the most connections at a time (default: 16.7 million). One more is answered with 503
@@ -329,7 +282,7 @@ impl Server {
 
     /// Puts a transport into the table, as an idle HTTP connection or as one that is to arrive.
     // A new transport is a variant of `Transport` (net/transport.rs) with its read, write and
-    // registration. In `server`, only this file (accepting) and `dialing` know TCP sockets.
+    // registration.
     pub(super) fn take_in(
         &mut self,
         mut transport: Transport,

@@ -4,6 +4,7 @@
 //! | question | file |
 //! | --- | --- |
 //! | where is a connection accepted, or turned away (EMFILE, 503, 429) | `listen` |
+//! | where is a listener paused, or asked for its address | `listeners` |
 //! | where is a PROXY header read, and a TLS handshake made | `arriving`; `proxy_header` |
 //! | where are bytes read | `input`; a WebSocket at rest: `fast_path` |
 //! | where are zones asked | `request` |
@@ -33,6 +34,7 @@ mod handshaking;
 mod hosts;
 mod input;
 mod listen;
+mod listeners;
 mod observer;
 mod observing;
 mod proxies;
@@ -47,7 +49,7 @@ mod server;
 mod zones;
 
 pub use handler::Handler;
-pub use listen::ListenerId;
+pub use listeners::ListenerId;
 pub use observer::{Observed, Refused, Rejected};
 pub use server::Server;
 pub use zones::Zone;

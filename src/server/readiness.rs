@@ -9,7 +9,7 @@ use mio::event::Event;
 
 use super::arriving::NO_LISTENER;
 use super::clients::Placed;
-use super::listen::ListenerId;
+use super::listeners::ListenerId;
 use super::server::Server;
 use crate::connection::{Flags, NEVER, Phase, TokenKind, UNCOUNTED};
 use crate::net::{Acceptor, Readiness, Transport};
