@@ -133,9 +133,9 @@ pub use http1::{Extensions, Request, RequestError, Response, Version};
 pub use net::{Listener, Memory, MemoryPeer, Readiness, Transport};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
-pub use net::{Tls, TlsConfig};
+pub use net::{Tls, TlsConfig, TlsStream};
 pub use reactor::Reactor;
-pub use server::{Handler, ListenerId, Observed, Refused, Server, Zone};
+pub use server::{Handler, ListenerId, Observed, Refused, Rejected, Server, Zone};
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};
 #[cfg(feature = "deflate")]
 #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]

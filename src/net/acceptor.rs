@@ -2,7 +2,7 @@
 //! know what becomes of an accepted socket.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::time::{Duration, Instant};
 
@@ -11,13 +11,16 @@ use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
 use socket2::SockRef;
 
+use super::arrival::Arrival;
 use super::first_read::FirstReadBackoff;
 use super::listener::limit_unacknowledged;
+use super::outcome::Read;
+use super::transport::Transport;
 
 /// The outcome of one attempt to accept.
 #[derive(Debug)]
 pub(crate) enum AcceptOutcome {
-    Connection(TcpStream),
+    Connection(Transport),
     /// No connection can be accepted now: the next readable event, or the end of the pause,
     /// announces one.
     Drained,
@@ -38,6 +41,8 @@ pub(crate) struct Acceptor {
     pause: Duration,
     retry_at: Option<Instant>,
     per_turn: usize,
+    /// What each connection has to do before its first request.
+    pub(crate) arrival: Arrival,
     /// The socket belongs to the listener of the socket before it: a name has several addresses.
     pub(crate) is_further: bool,
     pub(crate) first_read: FirstReadBackoff,
@@ -66,6 +71,7 @@ impl Acceptor {
             pause: SHORTEST_PAUSE,
             retry_at: None,
             per_turn,
+            arrival: Arrival::default(),
             is_further: false,
             first_read: FirstReadBackoff::default(),
         })
@@ -101,7 +107,7 @@ impl Acceptor {
         &mut self,
         now: Instant,
         refusal: &[u8],
-        refused: &mut dyn FnMut(&TcpStream, &[u8]),
+        refused: &mut dyn FnMut(&Transport, &[u8]),
     ) -> AcceptOutcome {
         if self.retry_at.is_some_and(|at| now < at) {
             return AcceptOutcome::Drained;
@@ -114,7 +120,7 @@ impl Acceptor {
                     if self.reserve.is_none() {
                         self.reserve = reserve();
                     }
-                    return AcceptOutcome::Connection(socket);
+                    return AcceptOutcome::Connection(socket.into());
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     return AcceptOutcome::Drained;
@@ -142,7 +148,7 @@ impl Acceptor {
     }
 
     /// Refuses the connections that wait, one after the other over the reserved descriptor.
-    fn refuse_waiting(&mut self, refusal: &[u8], refused: &mut dyn FnMut(&TcpStream, &[u8])) {
+    fn refuse_waiting(&mut self, refusal: &[u8], refused: &mut dyn FnMut(&Transport, &[u8])) {
         for _ in 0..REFUSED_PER_PAUSE {
             if self.reserve.take().is_none() {
                 break;
@@ -150,7 +156,7 @@ impl Acceptor {
             let accepted = accept(&self.socket);
             let more = accepted.is_ok();
             if let Ok(socket) = accepted {
-                turn_away(socket, refusal, &mut *refused);
+                turn_away(socket.into(), refusal, &mut *refused);
             }
             self.reserve = reserve();
             if !more {
@@ -179,14 +185,14 @@ fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
 /// One read comes first: closing a socket with unread bytes resets the connection, and the peer
 /// would lose the refusal. `refused` gets the bytes that were read.
 pub(crate) fn turn_away(
-    mut socket: TcpStream,
+    mut transport: Transport,
     refusal: &[u8],
-    refused: impl FnOnce(&TcpStream, &[u8]),
+    refused: impl FnOnce(&Transport, &[u8]),
 ) {
     let mut buf = [0; 4 << 10];
-    let read = socket.read(&mut buf).unwrap_or(0);
-    refused(&socket, &buf[..read]);
-    let _ = socket.write(refusal);
+    let read = transport.read(&mut buf).map_or(0, Read::count);
+    refused(&transport, &buf[..read]);
+    let _ = transport.write(refusal);
 }
 
 fn reserve() -> Option<File> {

@@ -8,6 +8,8 @@ use std::time::Duration;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use super::arrival::Arrival;
+
 /// Describes where and how a server listens.
 ///
 /// A `Listener` is made from an address (`&str`, `String`, `SocketAddr`) or from a socket that
@@ -48,6 +50,7 @@ pub struct Listener {
     backlog: i32,
     reuse_port: bool,
     per_turn: usize,
+    arrival: Arrival,
 }
 
 #[derive(Debug)]
@@ -81,8 +84,38 @@ impl Listener {
         self
     }
 
+    /// Has each connection begin with a TLS handshake (RFC 8446, RFC 5246; default: none).
+    ///
+    /// The handshake and the first request head together have
+    /// [`head_timeout`](crate::Options::head_timeout), counted from the accept. A client that
+    /// breaks TLS gets an alert. A client that speaks plain HTTP gets a 400 that says to use
+    /// `https`. Nothing else is ever served without TLS.
+    ///
+    /// ```
+    /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/data"))?;
+    /// use switchboard::{Listener, Reactor, Tls};
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let tls = Tls::from_pem_files("chain.pem", "key.pem")?;
+    /// let listener = Listener::from("127.0.0.1:0").tls(tls);
+    /// assert!(reactor.server.listen(listener).is_ok());
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn tls(mut self, tls: impl Into<super::tls::Tls>) -> Listener {
+        self.arrival.tls = Some(tls.into());
+        self
+    }
+
     fn at(place: Place) -> Listener {
-        Listener { place, backlog: 4096, reuse_port: false, per_turn: 256 }
+        Listener {
+            place,
+            backlog: 4096,
+            reuse_port: false,
+            per_turn: 256,
+            arrival: Arrival::default(),
+        }
     }
 
     /// Whether the socket is still to be made, so that its options are ours.
@@ -93,6 +126,11 @@ impl Listener {
     /// The number of connections to accept in one turn of the loop.
     pub(crate) fn per_turn(&self) -> usize {
         self.per_turn
+    }
+
+    /// What each connection has to do before its first request.
+    pub(crate) fn arrival(&self) -> &Arrival {
+        &self.arrival
     }
 
     /// Binds all addresses, all with one port.

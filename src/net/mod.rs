@@ -3,6 +3,9 @@
 
 mod acceptor;
 mod address;
+mod arrival;
+#[cfg(feature = "tls")]
+mod carrier;
 mod dial;
 mod first_read;
 mod listener;
@@ -23,5 +26,7 @@ pub(crate) use outcome::{Read, Wrote};
 pub(crate) use resolve::{Lookup, Resolver};
 pub(crate) use scripted::Scripted;
 #[cfg(feature = "tls")]
-pub use tls::{Tls, TlsConfig};
+pub(crate) use tls::{FRONT, Handshake};
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsConfig, TlsStream};
 pub use transport::{Readiness, Transport};

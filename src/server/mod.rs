@@ -4,6 +4,7 @@
 //! | question | file |
 //! | --- | --- |
 //! | where is a connection accepted, or turned away (EMFILE, 503, 429) | `listen` |
+//! | where is a PROXY header read, and a TLS handshake made | `arriving` |
 //! | where are bytes read | `input`; a WebSocket at rest: `fast_path` |
 //! | where are zones asked | `request` |
 //! | where is a Host refused (421) | `request`, by `hosts` |
@@ -17,6 +18,7 @@
 
 mod addresses;
 mod admission;
+mod arriving;
 mod buffer_pool;
 mod deadlines;
 mod declining;
@@ -43,6 +45,6 @@ mod zones;
 
 pub use handler::Handler;
 pub use listen::ListenerId;
-pub use observer::{Observed, Refused};
+pub use observer::{Observed, Refused, Rejected};
 pub use server::Server;
 pub use zones::Zone;

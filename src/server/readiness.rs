@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use mio::Token;
 use mio::event::Event;
 
+use super::arriving::NO_LISTENER;
 use super::server::Server;
 use crate::connection::{Flags, NEVER, Phase, TokenKind, UNCOUNTED};
 use crate::net::{Acceptor, Readiness, Transport};
@@ -24,7 +25,14 @@ impl Server {
     pub fn adopt(&mut self, transport: impl Into<Transport>, now: Instant) -> io::Result<Token> {
         self.check_zones()?;
         self.context.table.books.clock.set(now);
-        let slot = self.take_in(transport.into(), UNCOUNTED)?;
+        let transport = transport.into();
+        let phase = if transport.is_handshaking() { Phase::Arriving } else { Phase::Idle };
+        let slot = self.take_in(transport, UNCOUNTED, phase)?;
+        if phase == Phase::Arriving
+            && let Some(connection) = self.context.table.slots.at_mut(slot)
+        {
+            connection.zone = NO_LISTENER;
+        }
         self.context.table.books.stats.accepted += 1;
         Ok(TokenKind::Connection(slot).token(self.number))
     }
@@ -65,12 +73,15 @@ impl Server {
         if readiness.read_closed {
             at.connection.flags.insert(Flags::READ_CLOSED);
         }
-        let connecting = at.connection.phase == Phase::Connecting;
+        let phase = at.connection.phase;
         if readiness.writable && at.is_blocked() {
             delivery.offer(&mut at);
         }
-        if connecting {
-            return self.attempt_ready(slot, readiness);
+        if phase.is_opening() {
+            return match phase {
+                Phase::Arriving => self.arrive_later(slot),
+                _ => self.attempt_ready(slot, readiness),
+            };
         }
         if readiness.readable || readiness.read_closed {
             self.read(slot);

@@ -5,6 +5,7 @@ mod certificates;
 mod config;
 mod pem;
 mod server;
+mod stream;
 mod swap;
 mod ticket_file;
 mod ticket_keys;
@@ -12,3 +13,5 @@ mod tickets;
 
 pub use config::TlsConfig;
 pub use server::Tls;
+pub use stream::TlsStream;
+pub(crate) use stream::{FRONT, Handshake};

@@ -1,9 +1,12 @@
-//! Certificates that are made at test time, and handshakes in memory.
+//! Certificates that are made at test time, handshakes in memory, and servers whose peers speak TLS
+//! over memory.
 
 mod folder;
 pub mod memory;
+mod sim;
 
 pub use folder::Folder;
+pub use sim::{Peer, Sim, UPGRADE, masked, plain_frame};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
