@@ -49,6 +49,7 @@
 //! | handle huge messages | [`Options::chunks`], [`Conn::send_fragment`] | [big messages] |
 //! | speak a protocol of my own | [`Reply::Takeover`], [`Handler::input`] | [`Handler`] |
 //! | open a WebSocket to another server | [`Context::connect`], [`Connect`] | [`Connect`] |
+//! | serve `https` and `wss` | feature `tls`, `Tls`, `TlsConfig` | [tls](guide::tls) |
 //! | compress messages | feature `deflate` | [compression](guide::compression) |
 //! | end in order | [`Server::drain`], [`Remote::drain`] | [first_server](guide::first_server) |
 //! | see what is going on | [`Context::stats`] | [measuring](guide::measuring) |
@@ -90,6 +91,7 @@
 //!
 //! - `deflate`: permessage-deflate (RFC 7692). [`Options`] turn it on; by default it is off.
 //! - `idn`: hosts outside ASCII in the URL of a [`Connect`], looked up in their `xn--` form.
+//! - `tls`: TLS 1.3 and 1.2 by rustls. It is the only feature that builds C code.
 //!
 //! # Where it runs
 //!

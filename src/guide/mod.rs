@@ -13,6 +13,7 @@
 //! | [`time`] | run timers, and know every deadline with its default |
 //! | [`slow_readers`] | decide what happens to a peer that does not read |
 //! | [`security`] | know what is refused by default, and with which status |
+//! | [`tls`] | serve `https` and `wss`: certificates, a reload, sessions, client certificates |
 //! | [`testing_handlers`] | test a handler without a socket and without sleeping |
 //! | [`your_loop`] | put the server into your own loop: mio, one that polls descriptors, or none |
 //! | [`big_messages`] | pass on big messages and responses in pieces, collect a body |
@@ -45,6 +46,7 @@ pub mod slow_readers;
 pub mod state;
 pub mod testing_handlers;
 pub mod time;
+pub mod tls;
 pub mod topics;
 pub mod went_wrong_elsewhere;
 pub mod why;

@@ -157,10 +157,12 @@ impl TlsConfig {
     /// handshake. Several processes may share the file; it takes at most 278 bytes. The server
     /// makes it with mode 0600 and replaces it as a whole, so it needs a folder that it may write.
     ///
-    /// One key encrypts for 6 hours of wall time, and decrypts for 6 more. The first handshake after
-    /// 0, 6, 12 and 18 h UTC writes the file, which takes some milliseconds. A reader of the file can
-    /// read recorded connections of TLS 1.2 of these hours, and show itself as their clients. Keep
-    /// the file off backups and shared folders. To end all sessions, remove the file and restart.
+    /// One key encrypts for 6 hours of wall time, and decrypts for 6 more. The first handshake
+    /// after 0, 6, 12 and 18 h UTC writes the file, which takes some milliseconds.
+    ///
+    /// A reader of the file can decrypt recorded connections of TLS 1.2 of these hours, and pose as
+    /// their clients. Keep the file off backups and shared folders. To end all sessions, remove the
+    /// file and restart.
     ///
     /// [`load`](TlsConfig::load) and [`reload`](crate::Tls::reload) report a file that is damaged,
     /// of another kind, or open to others; the server never writes over it. If the file cannot be

@@ -110,7 +110,7 @@ fn tls_names_the_file_and_what_to_do() {
     let no_key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     let pkcs8 =
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
-    let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,AB\n\n\
+    let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES,AB\n\n\
                AAAA\n-----END RSA PRIVATE KEY-----\n";
     let rows = [
         (folder.path("absent.pem"), key.clone(), "absent.pem cannot be read (No such file", "give"),
