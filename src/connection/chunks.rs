@@ -126,6 +126,7 @@ mod tests {
                 .all(|&place| chunks[place] == place as i32)
         );
         assert_eq!((first, chunks.get(6_000)), (&raw const chunks[0], None));
+        assert!(chunks.chunks.iter().all(|chunk| chunk.entries.capacity() == CHUNK));
     }
 
     #[test]

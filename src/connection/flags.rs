@@ -92,3 +92,15 @@ impl BitOr for Flags {
         Flags(self.0 | other.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Flags;
+
+    #[test]
+    fn union_holds_the_facts_of_both_sets() {
+        let both = Flags::PINGED | Flags::LAST;
+        assert!(both.has(Flags::PINGED) && both.has(Flags::LAST));
+        assert_eq!(both | Flags::LAST, both);
+    }
+}

@@ -138,3 +138,35 @@ impl HeldPool {
         self.needed.clamp(MIN_POOLED, MAX_POOLED)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pool_keeps_little_of_each_box() {
+        let mut pool = HeldPool::default();
+        let mut held = pool.take();
+        held.spill = Vec::with_capacity(64 << 10);
+        held.scanned = 7;
+        pool.put(held);
+        let held = pool.take();
+        assert!(held.is_empty() && held.spill.capacity() <= 1 << 10);
+    }
+
+    #[test]
+    fn pool_keeps_as_many_boxes_as_a_turn_needs() {
+        let mut pool = HeldPool::default();
+        let taken: Vec<_> = (0..10 * MIN_POOLED).map(|_| pool.take()).collect();
+        taken.into_iter().for_each(|held| pool.put(held));
+        pool.end_turn();
+        assert_eq!(pool.boxes.len(), 10 * MIN_POOLED);
+        // A quarter goes with each turn that needs none, down to the least.
+        pool.end_turn();
+        assert_eq!(pool.boxes.len(), 10 * MIN_POOLED - 10 * MIN_POOLED / 4);
+        (0..20).for_each(|_| pool.end_turn());
+        assert_eq!(pool.boxes.len(), MIN_POOLED);
+        pool.put(Box::default());
+        assert_eq!(pool.boxes.len(), MIN_POOLED);
+    }
+}
