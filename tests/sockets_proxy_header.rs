@@ -53,6 +53,41 @@ fn peer_that_is_named_sends_a_header_and_a_request() {
 }
 
 #[test]
+fn address_of_the_proxy_is_not_counted() {
+    let (mut reactor, address) = start(&["127.0.0.1"]);
+    reactor.server.max_connections_per_address(1);
+    let mut open = Vec::new();
+    let named =
+        ["PROXY TCP4 192.0.2.1 192.0.2.9 1 2\r\n", "PROXY TCP4 192.0.2.2 192.0.2.9 1 2\r\n"];
+    for header in named.into_iter().chain(["PROXY UNKNOWN\r\n"; 3]) {
+        let mut socket = TcpStream::connect(address).unwrap();
+        socket.write_all(header.as_bytes()).unwrap();
+        open.push(socket);
+    }
+    let (start, mut served) = (Instant::now(), 0);
+    while served < open.len() {
+        reactor.turn(Some(Duration::from_millis(20))).unwrap();
+        let stats = reactor.server.context(Instant::now()).stats();
+        assert_eq!((stats.turned_away, stats.rejected), (0, 0));
+        served = stats.connections;
+        assert!(start.elapsed() < PATIENCE, "{served} connections");
+    }
+    for _ in 0..3 {
+        reactor.turn(Some(Duration::from_millis(20))).unwrap();
+    }
+    // A client of the same machine has its own place at another listener.
+    let plain = reactor.server.listen("127.0.0.1:0").unwrap();
+    open.push(TcpStream::connect(reactor.server.local_addr(plain).unwrap()).unwrap());
+    for socket in open.iter_mut().rev() {
+        socket.write_all(REQUEST).unwrap();
+        reactor.turn(Some(Duration::from_millis(20))).unwrap();
+    }
+    for socket in open {
+        assert!(rest(&mut reactor, socket).starts_with(b"HTTP/1.1 200 "));
+    }
+}
+
+#[test]
 fn peer_that_is_not_named_is_closed_at_the_accept() {
     for peers in [&["10.0.0.0/8"][..], &["127.0.0.2"], &["unix"], &["::1"]] {
         let (mut reactor, address) = start(peers);
