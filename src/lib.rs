@@ -45,6 +45,7 @@
 //! | handle huge messages | [`Options::chunks`], [`Conn::send_fragment`] | [big messages] |
 //! | speak a protocol of my own | [`Reply::Takeover`], [`Handler::input`] | [`Handler`] |
 //! | open a WebSocket to another server | [`Context::connect`], [`Connect`] | [`Connect`] |
+//! | open a `wss` URL | feature `tls`, [`Connect::to`] | [`Connect`] |
 //! | compress messages | feature `deflate` | [compression](guide::compression) |
 //! | end in order | [`Server::drain`], [`Remote::drain`] | [first_server](guide::first_server) |
 //! | see what is going on | [`Context::stats`] | [measuring](guide::measuring) |
@@ -86,6 +87,7 @@
 //!
 //! - `deflate`: permessage-deflate (RFC 7692). [`Options`] turn it on; by default it is off.
 //! - `idn`: hosts outside ASCII in the URL of a [`Connect`], looked up in their `xn--` form.
+//! - `tls`: TLS 1.3 and 1.2 by rustls; for `wss` URLs see [`Connect::to`].
 //!
 //! # Where it runs
 //!
@@ -119,6 +121,9 @@ mod websocket;
 
 pub use http;
 pub use mio;
+#[cfg(feature = "tls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+pub use rustls;
 
 pub use connection::{Backpressure, ConnId, Declined, Options, OptionsId, Rate, Stats, ZoneId};
 pub use context::{
@@ -127,10 +132,10 @@ pub use context::{
 };
 pub use delivery::Outgoing;
 pub use http1::{Extensions, Request, RequestError, Response, Version};
-pub use net::{Listener, Memory, MemoryPeer, Readiness, Transport};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
-pub use net::{Tls, TlsStream};
+pub use net::{ClientTls, Tls, TlsStream};
+pub use net::{Listener, Memory, MemoryPeer, Readiness, Transport};
 pub use reactor::Reactor;
 pub use server::{Handler, ListenerId, Observed, Refused, Rejected, Server, Zone};
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};

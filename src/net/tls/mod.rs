@@ -1,9 +1,14 @@
 //! TLS (RFC 8446, RFC 5246) by rustls: certificates and roots. This folder knows neither HTTP nor
 //! WebSocket frames, and does not know which listener or attempt uses it.
 
+mod client;
+mod fault;
 mod server;
 mod stream;
 
+pub use client::ClientTls;
+pub(crate) use client::{HTTP_1_1, server_name};
+pub(crate) use fault::{NO_NAME, reason};
 pub use server::Tls;
 pub use stream::TlsStream;
 pub(crate) use stream::{FRONT, Handshake};

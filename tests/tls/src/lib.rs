@@ -1,5 +1,7 @@
 //! Certificates that are made at test time, and servers whose peers speak TLS over memory.
 
+pub mod far;
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
 };
@@ -17,8 +19,13 @@ pub struct Issued {
 
 impl Authority {
     pub fn new() -> Authority {
+        Authority::named("switchboard test authority")
+    }
+
+    /// An authority of this name, which tells it from others.
+    pub fn named(name: &str) -> Authority {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.distinguished_name.push(DnType::CommonName, "switchboard test authority");
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
