@@ -7,6 +7,8 @@
 //!
 //! `cargo run --example client -- ws://127.0.0.1:9001/`
 //!
+//! `cargo run --features tls --example client -- wss://127.0.0.1:9001/ --root roots.pem`
+//!
 //! It uses `common/output.rs`. Its `Cargo.toml`:
 //!
 //! ```toml
@@ -16,7 +18,7 @@
 //! edition = "2024"
 //!
 //! [dependencies]
-//! switchboard = "0.1"
+//! switchboard = "0.1" # for wss: { version = "0.1", features = ["tls"] }
 //! httpdate = "1"
 //! ```
 
@@ -36,13 +38,18 @@ use switchboard::{
 };
 
 const USAGE: &str = "\
-usage: client URL
+usage: client URL [--root FILE]
 
 Sends the lines of its input to a WebSocket, prints the messages that arrive, and reconnects. Ends
 with the input, once its lines are answered, and with a normal Close.
 
-  URL         where to, such as ws://127.0.0.1:9001/
-  -h, --help  this text";
+  URL          where to, such as ws://127.0.0.1:9001/ or wss://feed.example/
+  --root FILE  with wss: the certificate authorities to trust, in PEM form (default: those of the
+               platform)
+  -h, --help   this text";
+
+/// The command that has TLS.
+const TLS: &str = "`cargo run --features tls --example client`";
 
 const SHORTEST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
@@ -61,7 +68,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_millis(250);
 
 struct Client {
-    url: String,
+    /// A clone resumes the TLS sessions of the others.
+    connect: Connect,
     zone: Option<ZoneId<Client>>,
     lines: Receiver<String>,
     /// The open connection.
@@ -79,7 +87,7 @@ struct Client {
 impl Client {
     fn connect(&mut self, cx: &mut Context) {
         if let Some(zone) = self.zone {
-            cx.connect(zone, Connect::to(&self.url));
+            cx.connect(zone, self.connect.clone());
         }
     }
 
@@ -191,22 +199,59 @@ fn retry_after(declined: &Declined) -> Option<Duration> {
     date.duration_since(SystemTime::now()).ok()
 }
 
-fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1).peekable();
-    if let Some("-h" | "--help") = arguments.peek().map(String::as_str) {
-        print_line(USAGE);
-        return ExitCode::SUCCESS;
+/// Reads the arguments; `None` asks for the usage.
+fn request(mut arguments: impl Iterator<Item = String>) -> Result<Option<Connect>, String> {
+    let (mut url, mut root) = (None, None);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "-h" | "--help" => return Ok(None),
+            "--root" if root.is_none() => match arguments.next() {
+                Some(file) => root = Some(file),
+                None => return Err("--root wants a file; try --help".into()),
+            },
+            _ if url.is_none() && !argument.starts_with('-') => url = Some(argument),
+            _ => return Err(ONE_URL.into()),
+        }
     }
-    let (Some(url), None) = (arguments.next(), arguments.next()) else {
-        print_error("client: give one URL, such as ws://127.0.0.1:9001/; try --help");
-        return ExitCode::from(2);
+    let connect = Connect::to(&url.ok_or(ONE_URL)?);
+    let connect = match root {
+        Some(file) => trusting(connect, &file)?,
+        None => connect,
     };
     // An attempt that cannot be made is no use to repeat.
-    if let Err(fault) = Connect::to(&url).check() {
-        print_error(format_args!("client: {fault}"));
-        return ExitCode::from(2);
+    match connect.check() {
+        Ok(()) => Ok(Some(connect)),
+        Err(fault) if fault.contains("needs TLS") => Err(format!("{fault}, as {TLS} does")),
+        Err(fault) => Err(fault.into()),
     }
-    match run(url) {
+}
+
+const ONE_URL: &str = "give one URL, such as ws://127.0.0.1:9001/; try --help";
+
+#[cfg(feature = "tls")]
+fn trusting(connect: Connect, file: &str) -> Result<Connect, String> {
+    let tls = switchboard::ClientTls::from_pem_file(file);
+    tls.map(|tls| connect.tls(tls)).map_err(|error| format!("--root {error}"))
+}
+
+#[cfg(not(feature = "tls"))]
+fn trusting(_connect: Connect, _file: &str) -> Result<Connect, String> {
+    Err(format!("--root needs TLS, which {TLS} has"))
+}
+
+fn main() -> ExitCode {
+    let connect = match request(std::env::args().skip(1)) {
+        Ok(Some(connect)) => connect,
+        Ok(None) => {
+            print_line(USAGE);
+            return ExitCode::SUCCESS;
+        }
+        Err(fault) => {
+            print_error(format_args!("client: {fault}"));
+            return ExitCode::from(2);
+        }
+    };
+    match run(connect) {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some(fault)) => {
             print_error(format_args!("client: {fault}"));
@@ -219,11 +264,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(url: String) -> std::io::Result<Option<String>> {
+fn run(connect: Connect) -> std::io::Result<Option<String>> {
     let mut reactor = Reactor::new()?;
     let (sender, lines) = sync_channel(LINES);
     let client = Client {
-        url,
+        connect,
         zone: None,
         lines,
         conn: None,

@@ -49,6 +49,7 @@
 //! | handle huge messages | [`Options::chunks`], [`Conn::send_fragment`] | [big messages] |
 //! | speak a protocol of my own | [`Reply::Takeover`], [`Handler::input`] | [`Handler`] |
 //! | open a WebSocket to another server | [`Context::connect`], [`Connect`] | [`Connect`] |
+//! | open a `wss` URL | feature `tls`, [`Connect::to`] | [`Connect`] |
 //! | serve `https` and `wss` | feature `tls`, `Tls`, `TlsConfig` | [tls](guide::tls) |
 //! | compress messages | feature `deflate` | [compression](guide::compression) |
 //! | end in order | [`Server::drain`], [`Remote::drain`] | [first_server](guide::first_server) |
@@ -91,7 +92,8 @@
 //!
 //! - `deflate`: permessage-deflate (RFC 7692). [`Options`] turn it on; by default it is off.
 //! - `idn`: hosts outside ASCII in the URL of a [`Connect`], looked up in their `xn--` form.
-//! - `tls`: TLS 1.3 and 1.2 by rustls. It is the only feature that builds C code.
+//! - `tls`: TLS 1.3 and 1.2 by rustls, for [listeners](guide::tls) and for the `wss` URLs of a
+//!   [`Connect`]. It is the only feature that builds C code.
 //!
 //! # Where it runs
 //!
@@ -139,7 +141,7 @@ pub use http1::{Extensions, Request, RequestError, Response, TrustedHeader, Vers
 pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Transport};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
-pub use net::{Tls, TlsConfig, TlsStream};
+pub use net::{ClientTls, Tls, TlsConfig, TlsStream};
 pub use reactor::Reactor;
 pub use server::{Handler, ListenerId, Observed, Refused, Rejected, Server, Zone};
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};

@@ -9,6 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 use http::StatusCode;
 
 use crate::http1::{Chunked, ResponseHead};
+#[cfg(feature = "tls")]
+use crate::net::ClientTls;
 use crate::websocket::{ClientHandshake, Key, Proxy};
 
 /// One attempt under way.
@@ -23,6 +25,9 @@ pub(crate) struct Attempt {
     /// The redirections that may still be followed; `None` if none is wanted.
     pub(crate) redirects: Option<u8>,
     pub(crate) proxy: Option<Box<Proxy>>,
+    /// The roots and sessions of a `wss` URL; `None` for those of the platform.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<ClientTls>,
     /// A response that does not open the WebSocket, while its body arrives.
     pub(crate) declining: Option<Box<Declining>>,
 }
@@ -46,6 +51,9 @@ pub(crate) enum AttemptState {
     Dialing,
     /// The proxy has been asked for a tunnel.
     Tunnelling,
+    /// The TLS handshake is under way.
+    #[cfg(feature = "tls")]
+    Securing,
     /// The request has been sent.
     Requested,
 }

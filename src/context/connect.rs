@@ -1,17 +1,14 @@
-//! Holds a program's request for a WebSocket in the client role, and begins the attempt to open it.
-//! This file opens no socket: server/dialing.rs does.
+//! Holds a program's request for a WebSocket in the client role. This file begins no attempt:
+//! context/connecting.rs does.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use super::context::Context;
-use crate::connection::{
-    Attempt, AttemptState, ConnId, Exchange, Flags, OptionsId, Phase, Progress, UNCOUNTED, ZoneId,
-    ticks,
-};
-use crate::net::Transport;
-use crate::websocket::{ClientHandshake, CloseCode, Key, Proxy, parse_text};
+use crate::connection::OptionsId;
+#[cfg(feature = "tls")]
+use crate::net::{ClientTls, NO_NAME, server_name};
+use crate::websocket::{ClientHandshake, Proxy, Url, parse_text};
 
 /// A WebSocket that this program opens, in the client role (RFC 6455 4.1); see
 /// [`Context::connect`](crate::Context::connect).
@@ -46,17 +43,39 @@ pub struct Connect {
     pub(crate) options: OptionsId,
     pub(crate) source: Option<IpAddr>,
     pub(crate) addresses: Vec<IpAddr>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<ClientTls>,
 }
 
-/// The reason why a `wss` URL is not opened.
-pub(crate) const NEEDS_TLS: &str = "wss needs TLS: build switchboard with the feature `tls`";
+/// Checks that this build can open a URL: one with `wss` needs TLS, and a host that a certificate
+/// can name.
+#[cfg(feature = "tls")]
+pub(crate) fn may_open(url: &Url) -> Result<(), &'static str> {
+    match !url.is_secure() || server_name(url.host()).is_some() {
+        true => Ok(()),
+        false => Err(NO_NAME),
+    }
+}
+
+/// Checks that this build can open a URL: one with `wss` needs TLS.
+#[cfg(not(feature = "tls"))]
+pub(crate) fn may_open(url: &Url) -> Result<(), &'static str> {
+    match url.is_secure() {
+        true => Err("wss needs TLS: build switchboard with the feature `tls`"),
+        false => Ok(()),
+    }
+}
 
 /// The redirections that one attempt follows at most.
 const MAX_REDIRECTS: u8 = 5;
 
 impl Connect {
-    /// Makes a request for a plain WebSocket at a `ws` URL (RFC 6455 section 3), to be open within
-    /// 10 s.
+    /// Makes a request for a WebSocket at a `ws` or `wss` URL (RFC 6455 section 3), to be open
+    /// within 10 s.
+    ///
+    /// A `wss` URL goes through TLS, and needs the feature `tls`. The server must prove the URL's
+    /// host, a name or an address, by a certificate of an authority that the platform trusts, or
+    /// that [`tls`](Connect::tls) gives.
     ///
     /// A user and a password in the URL, percent-encoded, become Basic authorization (RFC 7617),
     /// unless [`header`](Connect::header) adds an `Authorization`. They show in no error and no
@@ -74,9 +93,9 @@ impl Connect {
     /// ```
     #[must_use]
     pub fn to(url: &str) -> Connect {
-        let handshake = parse_text(url).and_then(|(url, authorization)| match url.is_secure() {
-            true => Err(NEEDS_TLS),
-            false => Ok(ClientHandshake::new(url).authorization(authorization)),
+        let handshake = parse_text(url).and_then(|(url, authorization)| {
+            may_open(&url)?;
+            Ok(ClientHandshake::new(url).authorization(authorization))
         });
         Connect {
             handshake,
@@ -86,7 +105,34 @@ impl Connect {
             options: OptionsId::default(),
             source: None,
             addresses: Vec::new(),
+            #[cfg(feature = "tls")]
+            tls: None,
         }
+    }
+
+    /// Sets the certificate authorities that the server's certificate may come from (default:
+    /// [those of the platform](ClientTls::platform)), and the sessions to resume.
+    ///
+    /// It has an effect on `wss` URLs, and on a redirection to one. Certificates cannot be left
+    /// unchecked, except by a verifier of the program's own in a `rustls::ClientConfig`. A failure
+    /// of TLS ends the attempt: the reason of [`Close`](crate::Close) names the host and the
+    /// failure.
+    ///
+    /// ```
+    /// use switchboard::{ClientTls, Connect};
+    ///
+    /// fn to_the_lab(roots: &str) -> std::io::Result<Connect> {
+    ///     let tls = ClientTls::from_pem_file(roots)?;
+    ///     Ok(Connect::to("wss://lab.example/feed").tls(tls))
+    /// }
+    /// assert!(to_the_lab("no/such/roots.pem").is_err());
+    /// ```
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[must_use]
+    pub fn tls(mut self, tls: impl Into<ClientTls>) -> Connect {
+        self.tls = Some(tls.into());
+        self
     }
 
     /// Sets the subprotocols to ask for, best first. [`Accepted`] names the one that the server
@@ -146,7 +192,8 @@ impl Connect {
     /// `http://user:password@proxy.example:3128`. The port is 80 if absent. User and password are
     /// percent-encoded, become `Proxy-Authorization`, and show in no error and no `Debug`.
     ///
-    /// The proxy looks the server's name up. An answer other than 2xx ends the attempt, and
+    /// The proxy looks the server's name up. For a `wss` URL, TLS runs through the tunnel, from
+    /// this program to the server. An answer other than 2xx ends the attempt, and
     /// [`Close::declined`](crate::Close::declined) has it.
     ///
     /// ```
@@ -165,8 +212,9 @@ impl Connect {
         self.through(Proxy::parse(url).map(Some))
     }
 
-    /// Connects through the HTTP proxy that the variable `http_proxy` of the environment names, if
-    /// it names one. No other method reads the environment.
+    /// Connects through the HTTP proxy that the environment names, if it names one: in the variable
+    /// `http_proxy` for a `ws` URL, and in `https_proxy` for a `wss` URL. No other method reads
+    /// the environment.
     ///
     /// A host that `no_proxy` names is reached directly. That list of names is separated by commas;
     /// each stands for its subdomains too, and `*` for every host. `HTTP_PROXY` is not read: a
@@ -298,77 +346,4 @@ impl Connect {
 pub struct Accepted {
     /// The subprotocol that the server selected.
     pub subprotocol: Option<String>,
-}
-
-impl Context {
-    /// Opens a WebSocket in the client role (RFC 6455 4.1).
-    ///
-    /// The zone's handler gets `open` and the callbacks of a WebSocket, or `close` alone if the
-    /// attempt fails. Both come after the current callback has returned. A handler may try again
-    /// from `close`. If the server answered in HTTP, [`Close::declined`](crate::Close::declined)
-    /// has the status, the headers and the beginning of the body.
-    ///
-    /// Another thread looks the name up, and wakes the loop. A server in a loop of the program's
-    /// own needs a waker for this, lent with [`Server::remote`](crate::Server::remote).
-    ///
-    /// A name may have up to 16 addresses. IPv6 and IPv4 alternate, and each address has a head
-    /// start of 250 ms before the next (RFC 8305). The first TCP connection that stands is the
-    /// WebSocket's, and the others are closed.
-    ///
-    /// With 16.7 million connections open there is no room for another. Then the returned name
-    /// names nothing, and no callback follows.
-    ///
-    /// Of the [`Options`](crate::Options) of HTTP, only the limits of a head apply, to the server's
-    /// response.
-    pub fn connect<H: 'static>(&mut self, zone: ZoneId<H>, connect: Connect) -> ConnId {
-        let Some(slot) = self.table.slots.vacant() else { return ConnId::NOBODY };
-        let first = (Phase::Connecting, ticks(connect.timeout));
-        self.table.insert(slot, Transport::Unconnected, UNCOUNTED, first);
-        let Some(mut at) = self.table.lease(slot) else { return ConnId::NOBODY };
-        at.connection.zone = zone.index;
-        at.connection.options = at.books.number_of(connect.options);
-        // The lifetime of the default options does not bound an attempt with options of its own.
-        at.arm(ticks(connect.timeout));
-        // A failed attempt is reported through `close`, too.
-        at.connection.flags.insert(Flags::CLIENT | Flags::OWES_CLOSE);
-        let id = at.connection.id;
-        let draining = self.draining.map_or(Ok(()), |_| Err("the server is draining"));
-        match draining.and(connect.handshake) {
-            Ok(handshake) => {
-                #[cfg(feature = "deflate")]
-                let handshake = offer_compression(&at, handshake);
-                let port = handshake.url().port();
-                // The proxy looks the server's name up, and has its own addresses.
-                let addresses = connect.addresses.into_iter().filter(|_| connect.proxy.is_none());
-                let attempt = Attempt {
-                    handshake,
-                    key: Key::from_nonce(self.delivery.keys.nonce()),
-                    addresses: addresses.map(|ip| SocketAddr::new(ip, port)).collect(),
-                    source: connect.source,
-                    state: AttemptState::Resolving,
-                    redirects: connect.redirects,
-                    proxy: connect.proxy,
-                    declining: None,
-                };
-                let progress = Progress::Connecting(Box::new(attempt));
-                at.held().exchange = Some(Box::new(Exchange::of_client(progress)));
-                self.work.connecting.push(id);
-            }
-            Err(reason) => {
-                at.record_close(CloseCode::ABNORMAL, reason, false);
-                at.mark_gone();
-            }
-        }
-        id
-    }
-}
-
-#[cfg(feature = "deflate")]
-fn offer_compression(
-    at: &crate::connection::Lease<'_>,
-    handshake: ClientHandshake,
-) -> ClientHandshake {
-    let mut offer = Vec::new();
-    crate::websocket::encode_offer(&mut offer, &at.options().deflate);
-    handshake.extensions(String::from_utf8_lossy(&offer).into_owned())
 }

@@ -4,6 +4,7 @@
 mod conn;
 mod conn_map;
 mod connect;
+mod connecting;
 #[expect(clippy::module_inception)]
 mod context;
 mod events;
@@ -17,7 +18,7 @@ mod topics;
 
 pub use conn::Conn;
 pub use conn_map::ConnMap;
-pub(crate) use connect::NEEDS_TLS;
+pub(crate) use connect::may_open;
 pub use connect::{Accepted, Connect};
 pub(crate) use context::Answer;
 pub use context::Context;

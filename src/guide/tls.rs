@@ -223,8 +223,9 @@
 //! # In the client role
 //!
 //! With the feature, [`Context::connect`](crate::Context::connect) opens `wss` URLs. By default it
-//! trusts the certificate authorities of the platform; `Connect::tls` takes a `ClientTls` with
-//! others. The name in the URL is checked, and sessions resume.
+//! trusts the certificate authorities of the platform. [`Connect::tls`](crate::Connect::tls) takes
+//! a [`ClientTls`](crate::ClientTls) with others. The name in the URL is checked, and sessions
+//! resume.
 //!
 //! ```no_run
 //! # let mut server = switchboard::Server::detached();

@@ -36,7 +36,7 @@ pub use proxy_header::{ProxyHeader, ProxyHeaderFault};
 pub(crate) use resolve::{Lookup, Resolver};
 pub(crate) use scripted::Scripted;
 #[cfg(feature = "tls")]
-pub(crate) use tls::{FRONT, Handshake};
+pub use tls::{ClientTls, Tls, TlsConfig, TlsStream};
 #[cfg(feature = "tls")]
-pub use tls::{Tls, TlsConfig, TlsStream};
+pub(crate) use tls::{FRONT, HTTP_1_1, Handshake, NO_NAME, reason, server_name};
 pub use transport::{Readiness, Transport};

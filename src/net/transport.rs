@@ -300,6 +300,13 @@ impl Transport {
         *self = tls.over(carrier);
     }
 
+    /// Begins TLS, in the client role.
+    #[cfg(feature = "tls")]
+    pub(crate) fn begin_tls(&mut self, session: rustls::ClientConnection) {
+        let carrier = std::mem::replace(self, Transport::Unconnected);
+        *self = Transport::Tls(Box::new(TlsStream::begun(carrier, session.into())));
+    }
+
     /// Goes on without TLS: the peer does not speak it.
     #[cfg(feature = "tls")]
     pub(crate) fn strip_tls(&mut self) {

@@ -3,7 +3,8 @@
 //!
 //! A step of a handshake costs up to milliseconds. Readiness therefore only puts a connection into
 //! a list, in order of arrival. `flush` takes steps until the budget of the turn is spent, and at
-//! least one. The others wait for the next turn, which comes at once.
+//! least one. The others wait for the next turn, which comes at once. Handshakes of the client role
+//! are in the same list: server/securing.rs takes their steps.
 
 use std::time::{Duration, Instant};
 
@@ -51,8 +52,12 @@ impl Server {
                 continue;
             }
             connection.flags.remove(Flags::ARRIVES);
-            if connection.phase == Phase::Arriving && !connection.flags.has(Flags::GONE) {
-                self.take_step(slot);
+            match connection.phase {
+                _ if connection.flags.has(Flags::GONE) => {}
+                Phase::Arriving => self.take_step(slot),
+                #[cfg(feature = "tls")]
+                Phase::Connecting => self.go_on_securing(slot),
+                _ => {}
             }
             if began.elapsed() >= self.limits.handshake_budget {
                 return;

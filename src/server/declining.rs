@@ -6,7 +6,7 @@ use std::mem;
 
 use super::server::Server;
 use crate::connection::{Attempt, AttemptState, CloseRecord, Declining, Flags, NEVER, ticks};
-use crate::context::NEEDS_TLS;
+use crate::context::may_open;
 use crate::http1::{ResponseError, ResponseHead};
 use crate::net::Transport;
 use crate::outbox::Outbox;
@@ -34,9 +34,7 @@ impl Server {
         };
         let Some(left) = left.checked_sub(1) else { return Err("more than 5 redirections") };
         let url = redirected(attempt.handshake.url(), location)?;
-        if url.is_secure() {
-            return Err(NEEDS_TLS);
-        }
+        may_open(&url)?;
         attempt.redirects = Some(left);
         attempt.handshake.redirect(url);
         attempt.key = key;
@@ -89,7 +87,17 @@ impl Server {
     /// Ends an attempt at its own deadline, or at that of the body of its response.
     pub(super) fn not_opened_in_time(&mut self, slot: u32) {
         self.context.table.with(slot, |at| at.set_deadline(NEVER));
+        #[cfg(feature = "tls")]
+        if self.is_securing(slot) {
+            return self.insecure(slot, "the handshake did not end in time");
+        }
         self.attempt_broken(slot, "not open in time");
+    }
+
+    /// Ends an attempt whose transport failed.
+    #[cfg(not(feature = "tls"))]
+    pub(super) fn attempt_error(&mut self, slot: u32, error: &std::io::Error) {
+        self.attempt_broken(slot, &error.to_string());
     }
 
     /// Ends an attempt whose connection has ended: with the response that did not open it, if its

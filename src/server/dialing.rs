@@ -127,7 +127,24 @@ impl Server {
         let Some(state) = self.attempt_at(slot).map(|attempt| attempt.state) else { return };
         if state == AttemptState::Dialing {
             self.own_socket_ready(slot, readiness);
-        } else if readiness.readable || readiness.read_closed {
+            return;
+        }
+        #[cfg(feature = "tls")]
+        if state == AttemptState::Securing {
+            return self.arrive_later(slot);
+        }
+        if readiness.readable || readiness.read_closed {
+            self.read(slot);
+        }
+    }
+
+    /// Reads from an attempt's socket, in a later turn than its readiness.
+    pub(super) fn read_attempt(&mut self, slot: u32) {
+        #[cfg(feature = "tls")]
+        if self.is_securing(slot) {
+            return self.arrive_later(slot);
+        }
+        if self.awaits_response(slot) {
             self.read(slot);
         }
     }

@@ -39,7 +39,7 @@ impl Server {
     pub(super) fn connected(&mut self, slot: u32) {
         self.call_back(slot, |server| {
             let Some(attempt) = server.attempt_at(slot) else { return };
-            let Some(proxy) = &attempt.proxy else { return server.request_upgrade(slot) };
+            let Some(proxy) = &attempt.proxy else { return server.speak_to_server(slot) };
             let mut head = Vec::new();
             proxy.encode(attempt.handshake.url(), &mut head);
             attempt.state = AttemptState::Tunnelling;
@@ -47,8 +47,17 @@ impl Server {
         });
     }
 
+    /// Goes on once bytes reach the server itself: with TLS for a `wss` URL, else with the request.
+    fn speak_to_server(&mut self, slot: u32) {
+        #[cfg(feature = "tls")]
+        if self.attempt_at(slot).is_some_and(|attempt| attempt.handshake.url().is_secure()) {
+            return self.secure(slot);
+        }
+        self.request_upgrade(slot);
+    }
+
     /// Sends our half of the handshake.
-    fn request_upgrade(&mut self, slot: u32) {
+    pub(super) fn request_upgrade(&mut self, slot: u32) {
         let Some(attempt) = self.attempt_at(slot) else { return };
         attempt.state = AttemptState::Requested;
         let held = self.context.table.slots.at(slot).and_then(|at| at.held.as_ref());
@@ -78,11 +87,15 @@ impl Server {
             Scan::Complete(len) => {
                 self.set_scanned(slot, 0);
                 self.judge(slot, &input[..len], &limits);
-                // What follows a redirection came from the last socket.
-                match self.awaits_response(slot) {
-                    true => Consumed::More(len),
-                    false => Consumed::More(input.len()),
+                if self.awaits_response(slot) {
+                    return Consumed::More(len);
                 }
+                #[cfg(feature = "tls")]
+                if len < input.len() && self.is_securing(slot) {
+                    self.insecure(slot, "bytes came before the handshake began");
+                }
+                // What follows a redirection came from the last socket.
+                Consumed::More(input.len())
             }
             Scan::Partial(scanned) => {
                 self.set_scanned(slot, scanned);
@@ -106,7 +119,7 @@ impl Server {
         };
         if attempt.state == AttemptState::Tunnelling {
             return match response.status().is_success() {
-                true => self.request_upgrade(slot),
+                true => self.speak_to_server(slot),
                 false => self.decline(slot, &response, "the proxy opens no tunnel to the server"),
             };
         }
@@ -126,8 +139,8 @@ impl Server {
 
     /// Whether an attempt, if the slot has one, has sent a request to its socket.
     pub(super) fn awaits_response(&mut self, slot: u32) -> bool {
-        use AttemptState::{Dialing, Resolving};
-        self.attempt_at(slot).is_none_or(|attempt| !matches!(attempt.state, Resolving | Dialing))
+        use AttemptState::{Requested, Tunnelling};
+        self.attempt_at(slot).is_none_or(|attempt| matches!(attempt.state, Tunnelling | Requested))
     }
 
     /// Reads what the server made of our offer (RFC 7692 section 7.1).

@@ -79,7 +79,7 @@ impl Server {
         let phase = at.connection.phase;
         match phase {
             Phase::Arriving => return self.arrive_later(slot),
-            Phase::Connecting if !self.awaits_response(slot) => return,
+            Phase::Connecting if !self.awaits_response(slot) => return self.read_attempt(slot),
             Phase::Taken if flags.has(Flags::RELEASED) && !flags.has(Flags::GONE) => {
                 self.released(slot);
             }
@@ -152,7 +152,7 @@ impl Server {
             }
             Err(error) => {
                 match at.connection.phase {
-                    Phase::Connecting => self.attempt_broken(slot, &error.to_string()),
+                    Phase::Connecting => self.attempt_error(slot, &error),
                     _ if at.connection.transport.is_faulty() => {
                         at.record_close(CloseCode::ABNORMAL, &error.to_string(), false);
                         at.linger();

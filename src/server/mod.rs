@@ -43,6 +43,8 @@ mod racing;
 mod readiness;
 mod reply;
 mod request;
+#[cfg(feature = "tls")]
+mod securing;
 mod served;
 #[expect(clippy::module_inception)]
 mod server;

@@ -179,7 +179,7 @@ impl Server {
                 self.end_race(id);
                 self.connected(slot);
                 if readiness.readable || readiness.read_closed {
-                    self.read(slot);
+                    self.read_attempt(slot);
                 }
             }
             Err(error) => {

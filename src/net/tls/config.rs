@@ -13,12 +13,10 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::time_provider::TimeProvider;
 
 use super::certificates::Certificates;
+use super::client::HTTP_1_1;
 use super::pem;
 use super::ticket_keys::TicketKeys;
 use super::tickets::Tickets;
-
-/// The protocol that TLS selects (RFC 7301, RFC 9112 section 10.2).
-pub(super) const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// The files of a listener's certificates, and its options. [`load`](TlsConfig::load) reads them.
 ///

@@ -2,7 +2,9 @@
 //! WebSocket frames, and does not know which listener or attempt uses it.
 
 mod certificates;
+mod client;
 mod config;
+mod fault;
 mod pem;
 mod server;
 mod stream;
@@ -11,7 +13,10 @@ mod ticket_file;
 mod ticket_keys;
 mod tickets;
 
+pub use client::ClientTls;
+pub(crate) use client::{HTTP_1_1, server_name};
 pub use config::TlsConfig;
+pub(crate) use fault::{NO_NAME, reason};
 pub use server::Tls;
 pub use stream::TlsStream;
 pub(crate) use stream::{FRONT, Handshake};

@@ -10,7 +10,8 @@ use std::time::SystemTime;
 use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::{ServerConfig, ServerConnection};
 
-use super::config::{HTTP_1_1, TlsConfig};
+use super::client::HTTP_1_1;
+use super::config::TlsConfig;
 use super::swap::Swap;
 use super::ticket_keys::TicketKeys;
 

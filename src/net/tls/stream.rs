@@ -153,6 +153,11 @@ impl<C: Carrier> TlsStream<C> {
         TlsStream { carrier, session: Session::Expected(tls) }
     }
 
+    /// Speaks TLS in a session that has begun.
+    pub(crate) fn begun(carrier: C, connection: Connection) -> TlsStream<C> {
+        TlsStream { carrier, session: Session::begin(connection) }
+    }
+
     pub(crate) fn carrier(&self) -> &C {
         &self.carrier
     }

@@ -8,6 +8,8 @@ mod sim;
 pub use folder::Folder;
 pub use sim::{Peer, Sim, UPGRADE, masked, plain_frame};
 
+pub mod far;
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
 };
@@ -28,7 +30,7 @@ impl Authority {
         Authority::named("switchboard test authority")
     }
 
-    /// Another authority has another name, or is taken for an impostor of the first.
+    /// An authority of this name. One of another key has another name, or is taken for an impostor.
     pub fn named(name: &str) -> Authority {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
