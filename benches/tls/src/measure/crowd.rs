@@ -1,8 +1,8 @@
 //! A crowd: plain peers whose messages are echoed at a steady rate, while TLS clients arrive within
 //! a second. This file measures how late echoes and handshakes are; it judges nothing.
 //!
-//! One thread makes the load. Echoes come first; one handshake's step follows at a time, so that the
-//! clients' own work delays no echo by more than one step.
+//! One thread makes the load. Echoes come first; one handshake's step follows at a time, so that
+//! the clients' own work delays no echo by more than one step.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -2,9 +2,9 @@
 //! system calls and rustls remain.
 //!
 //! The floor counts bytes of plaintext and encrypts prepared replies. It looks at no byte of
-//! plaintext, so it knows neither heads nor frames, masks or text. Its system calls and its calls of
-//! rustls are the library's: one `epoll_wait`, one receive of ciphertext into a shared buffer, one
-//! send for each connection.
+//! plaintext, so it knows neither heads nor frames, masks or text. Its system calls and its calls
+//! of rustls are the library's: one `epoll_wait`, one receive of ciphertext into a shared buffer,
+//! one send for each connection.
 
 use std::io::{self, ErrorKind, Write};
 use std::net::{TcpListener, TcpStream};
