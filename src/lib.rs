@@ -119,6 +119,9 @@ mod websocket;
 
 pub use http;
 pub use mio;
+#[cfg(feature = "tls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+pub use rustls;
 
 pub use connection::{Backpressure, ConnId, Declined, Options, OptionsId, Rate, Stats, ZoneId};
 pub use context::{
@@ -130,7 +133,7 @@ pub use http1::{Extensions, Request, RequestError, Response, Version};
 pub use net::{Listener, Memory, MemoryPeer, Readiness, Transport};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
-pub use net::{Tls, TlsStream};
+pub use net::{Tls, TlsConfig, TlsStream};
 pub use reactor::Reactor;
 pub use server::{Handler, ListenerId, Observed, Refused, Rejected, Server, Zone};
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};

@@ -28,5 +28,5 @@ pub(crate) use scripted::Scripted;
 #[cfg(feature = "tls")]
 pub(crate) use tls::{FRONT, Handshake};
 #[cfg(feature = "tls")]
-pub use tls::{Tls, TlsStream};
+pub use tls::{Tls, TlsConfig, TlsStream};
 pub use transport::{Readiness, Transport};
