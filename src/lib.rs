@@ -134,7 +134,7 @@ pub use delivery::Outgoing;
 pub use http1::{Extensions, Request, RequestError, Response, Version};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
-pub use net::{ClientTls, Tls, TlsStream};
+pub use net::{ClientTls, Tls, TlsConfig, TlsStream};
 pub use net::{Listener, Memory, MemoryPeer, Readiness, Transport};
 pub use reactor::Reactor;
 pub use server::{Handler, ListenerId, Observed, Refused, Rejected, Server, Zone};

@@ -91,12 +91,14 @@ impl Listener {
     /// breaks TLS gets an alert. A client that speaks plain HTTP gets a 400 that says to use
     /// `https`. Nothing else is ever served without TLS.
     ///
-    /// ```no_run
+    /// ```
+    /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/data"))?;
     /// use switchboard::{Listener, Reactor, Tls};
     ///
     /// let mut reactor = Reactor::new()?;
     /// let tls = Tls::from_pem_files("chain.pem", "key.pem")?;
-    /// reactor.server.listen(Listener::from(":443").tls(tls))?;
+    /// let listener = Listener::from("127.0.0.1:0").tls(tls);
+    /// assert!(reactor.server.listen(listener).is_ok());
     /// # std::io::Result::Ok(())
     /// ```
     #[cfg(feature = "tls")]

@@ -26,7 +26,7 @@ pub(crate) use outcome::{Read, Wrote};
 pub(crate) use resolve::{Lookup, Resolver};
 pub(crate) use scripted::Scripted;
 #[cfg(feature = "tls")]
-pub use tls::{ClientTls, Tls, TlsStream};
+pub use tls::{ClientTls, Tls, TlsConfig, TlsStream};
 #[cfg(feature = "tls")]
 pub(crate) use tls::{FRONT, HTTP_1_1, Handshake, NO_NAME, reason, server_name};
 pub use transport::{Readiness, Transport};

@@ -257,6 +257,13 @@ impl Transport {
         false
     }
 
+    /// The certificates that the peer showed, its own first.
+    #[cfg(feature = "tls")]
+    pub(crate) fn peer_certificates(&self) -> &[rustls::pki_types::CertificateDer<'static>] {
+        let Transport::Tls(stream) = self else { return &[] };
+        stream.connection().and_then(|connection| connection.peer_certificates()).unwrap_or(&[])
+    }
+
     /// Whether a TLS handshake is to come, or under way.
     pub(crate) fn is_handshaking(&self) -> bool {
         #[cfg(feature = "tls")]
@@ -345,14 +352,19 @@ impl Tls {
     ///
     /// A client that speaks plain HTTP gets a 400 in plain text.
     ///
-    /// ```no_run
+    /// ```
+    /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/data"))?;
     /// use std::time::Instant;
-    /// use switchboard::{Server, Tls, Transport};
+    /// use switchboard::{Readiness, Server, Tls, Transport};
     ///
     /// let tls = Tls::from_pem_files("chain.pem", "key.pem")?;
-    /// let (transport, peer) = Transport::memory();
-    /// let mut server = Server::detached();
-    /// server.adopt(tls.over(transport), Instant::now())?;
+    /// let (transport, mut peer) = Transport::memory();
+    /// let (mut server, now) = (Server::detached(), Instant::now());
+    /// let token = server.adopt(tls.over(transport), now)?;
+    /// peer.send("GET / HTTP/1.1\r\n\r\n");
+    /// server.ready(token, Readiness::READABLE, now);
+    /// server.flush(now);
+    /// assert!(peer.receive().starts_with(b"HTTP/1.1 400 "));
     /// # std::io::Result::Ok(())
     /// ```
     pub fn over(&self, transport: impl Into<Transport>) -> Transport {

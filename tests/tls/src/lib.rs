@@ -1,6 +1,13 @@
-//! Certificates that are made at test time, and servers whose peers speak TLS over memory.
+//! Certificates that are made at test time, handshakes in memory, and servers whose peers speak TLS
+//! over memory.
 
 pub mod far;
+mod folder;
+pub mod memory;
+mod sim;
+
+pub use folder::Folder;
+pub use sim::{Peer, Sim, UPGRADE, masked, plain_frame};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
@@ -22,7 +29,7 @@ impl Authority {
         Authority::named("switchboard test authority")
     }
 
-    /// An authority of this name, which tells it from others.
+    /// Another authority has another name, or is taken for an impostor of the first.
     pub fn named(name: &str) -> Authority {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -45,8 +52,12 @@ impl Authority {
 
     /// Issues a certificate by its parameters, such as one that has expired.
     pub fn sign(&self, params: CertificateParams) -> Issued {
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        self.sign_key(params, &KeyPair::generate().unwrap())
+    }
+
+    /// Issues a certificate for a key, such as one of another algorithm.
+    pub fn sign_key(&self, params: CertificateParams, key: &KeyPair) -> Issued {
+        let certificate = params.signed_by(key, &self.issuer).unwrap();
         Issued { chain: certificate.pem(), key: key.serialize_pem() }
     }
 }
@@ -56,7 +67,3 @@ impl Default for Authority {
         Authority::new()
     }
 }
-
-mod sim;
-
-pub use sim::{Peer, Sim, UPGRADE, masked, plain_frame};
