@@ -79,8 +79,8 @@ impl Connection {
     }
 
     /// The message of which a large part is still to be received, if no spill precedes it. A
-    /// message that is handed over in chunks has no memory of its own. Under TLS nothing is received
-    /// in place.
+    /// message that is handed over in chunks has no memory of its own, and under TLS nothing is
+    /// received in place.
     #[inline]
     pub(crate) fn large_message(&mut self) -> Option<&mut Assembly> {
         // Ciphertext is longer than the message, and is decrypted in a buffer with room for it.

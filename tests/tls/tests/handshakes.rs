@@ -2,11 +2,14 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::AlertDescription;
-use switchboard::Readiness;
-use switchboard_tls_tests::{Peer, Sim};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{AlertDescription, ClientConfig, RootCertStore};
+use switchboard::{Readiness, TlsConfig};
+use switchboard_tls_tests::{Authority, Folder, Peer, Sim};
 
 const GET: &str = "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -300,4 +303,50 @@ fn server_survives_a_flood_of_hellos_on_one_connection() {
     assert!(peer.wire.is_gone());
     let stats = sim.server.context(sim.now).stats();
     assert_eq!((stats.handshakes, stats.rejected), (0, 1));
+}
+
+#[test]
+fn handler_reads_the_certificates_that_a_client_shows() {
+    let authority = Authority::new();
+    let (served, shown) = (authority.issue(&["localhost"]), authority.issue(&["ada"]));
+    let folder = Folder::new();
+    let (chain, key) = folder.put("served", &served);
+    let roots = folder.write("roots.pem", &authority.pem());
+    let mut sim = Sim::serving(|server| {
+        server.http("/who", |conn, _| {
+            let lens: Vec<usize> = conn.peer_certificates().iter().map(|c| c.len()).collect();
+            format!("{lens:?}")
+        });
+    });
+    sim.tls = TlsConfig::new(chain, key).require_client_certificates(roots).load().unwrap();
+    let mut trusted = RootCertStore::empty();
+    let root = CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap();
+    trusted.add(root).unwrap();
+    sim.roots = Arc::new(trusted);
+    let certificate = CertificateDer::from_pem_slice(shown.chain.as_bytes()).unwrap();
+    let expected = format!("[{}]", certificate.len());
+    let key = PrivateKeyDer::from_pem_slice(shown.key.as_bytes()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(sim.roots.clone())
+        .with_client_auth_cert(vec![certificate], key)
+        .unwrap();
+    let mut peer = sim.peer(&Arc::new(config));
+    let answer = sim.ask(&mut peer, "GET /who HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(answer.ends_with(&expected), "{answer} {:?}", peer.fault);
+    // A client without one is refused with an alert, and the observer learns why.
+    let lines = observed(&mut sim);
+    for tls12 in [false, true] {
+        let config = sim.client_config(tls12);
+        let mut peer = sim.peer(&config);
+        sim.settle(&mut peer);
+        let alerts = [AlertDescription::CertificateRequired, AlertDescription::HandshakeFailure];
+        let fault = peer.fault.clone();
+        let is_alert = |alert| fault == Some(rustls::Error::AlertReceived(alert));
+        assert!(alerts.into_iter().any(is_alert), "{fault:?}");
+    }
+    assert_eq!(lines.borrow().len(), 2);
+    assert!(lines.borrow().iter().all(|line| line.contains("certificate")), "{lines:?}");
 }

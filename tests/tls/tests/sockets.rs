@@ -84,3 +84,16 @@ fn peer_that_sends_garbage_reads_an_alert() {
     socket.read_to_end(&mut received).unwrap();
     assert!(matches!(received[..], [0x15, 3, _, 0, 2, 2, _]), "{received:?}");
 }
+
+#[test]
+fn openssl_may_not_negotiate_again() {
+    let folder = Folder::new();
+    let (port, roots) = serve(&folder);
+    let mut client = Command::new("openssl");
+    client.args(["s_client", "-tls1_2", "-CAfile", &roots, "-servername", "localhost", "-connect"]);
+    client.arg(format!("127.0.0.1:{port}"));
+    // A line with nothing but R has s_client begin a new handshake under the present keys.
+    let output = run(&mut client, "R\n");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("RENEGOTIATING") && text.contains("no renegotiation"), "{output:?}");
+}
