@@ -18,8 +18,11 @@
 //! edition = "2024"
 //!
 //! [dependencies]
-//! switchboard = "0.1" # for wss: { version = "0.1", features = ["tls"] }
 //! httpdate = "1"
+//! switchboard = "0.1"
+//!
+//! [features]
+//! tls = ["switchboard/tls"]
 //! ```
 
 #[path = "common/output.rs"]
@@ -44,8 +47,8 @@ Sends the lines of its input to a WebSocket, prints the messages that arrive, an
 with the input, once its lines are answered, and with a normal Close.
 
   URL          where to, such as ws://127.0.0.1:9001/ or wss://feed.example/
-  --root FILE  with wss: the certificate authorities to trust, in PEM form (default: those of the
-               platform)
+  --root FILE  with wss: the certificate authorities to trust, a PEM file (default: those of the
+               platform); wss needs `--features tls` when building
   -h, --help   this text";
 
 /// The command that has TLS.

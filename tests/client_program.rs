@@ -20,8 +20,12 @@ fn executable() -> &'static Path {
 }
 
 fn start(url: &str) -> Child {
+    start_with(&[url])
+}
+
+fn start_with(arguments: &[&str]) -> Child {
     Command::new(executable())
-        .arg(url)
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -115,6 +119,7 @@ fn client_ends_where_a_later_attempt_would_fail_too() {
         assert!(errors.contains(says) && !errors.contains("trying again"), "{errors}");
     }
     for (url, says) in [
+        #[cfg(not(feature = "tls"))]
         ("wss://127.0.0.1/", "feature `tls`"),
         ("http://127.0.0.1/", "ws://"),
         ("ws://user:se cret@127.0.0.1/", "percent-encoded"),
@@ -123,6 +128,44 @@ fn client_ends_where_a_later_attempt_would_fail_too() {
         assert_eq!(output.status.code(), Some(2));
         assert!(errors.contains(says) && !errors.contains("se cret"), "{errors}");
     }
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn wss_names_the_command_that_has_it() {
+    for arguments in [&["wss://127.0.0.1/"][..], &["ws://127.0.0.1/", "--root", "roots.pem"]] {
+        let (output, errors) = ended(start_with(arguments), true);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(errors.contains("cargo run --features tls --example client"), "{errors}");
+    }
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn client_speaks_wss_to_a_server_whose_root_it_is_given() {
+    use std::sync::mpsc::channel;
+    use switchboard::{Listener, Tls};
+
+    const CHAIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/data/chain.pem");
+    const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/data/key.pem");
+    let (sender, port) = channel();
+    let _server = Running::start(move |reactor| {
+        let tls = Tls::from_pem_files(CHAIN, KEY).unwrap();
+        let listener = Listener::from("127.0.0.1:0").tls(tls);
+        let listener = reactor.server.listen(listener).unwrap();
+        sender.send(reactor.server.local_addr(listener).unwrap().port()).unwrap();
+        reactor.server.websocket("/echo", |conn, message| conn.send(message));
+    });
+    let url = format!("wss://localhost:{}/echo", port.recv().unwrap());
+    let mut client = start_with(&[&url, "--root", CHAIN]);
+    client.stdin.as_mut().unwrap().write_all(b"one\ntwo\n").unwrap();
+    let (output, errors) = ended(client, false);
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(output.stdout, b"one\ntwo\n");
+
+    let (output, errors) = ended(start_with(&[&url, "--root", "no/such.pem"]), true);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors.contains("--root no/such.pem cannot be read"), "{errors}");
 }
 
 /// Answers attempts with the given responses, and returns the time between the first two.

@@ -48,6 +48,7 @@ impl Server {
     fn begin_anew(&mut self, slot: u32) {
         let id = self.context.table.with(slot, |at| {
             let transport = &mut at.connection.transport;
+            transport.close_notify();
             drop(mem::replace(transport, Transport::Unconnected));
             // All of them concerned the last socket.
             at.connection.flags.remove(

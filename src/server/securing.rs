@@ -47,6 +47,7 @@ impl Server {
                 }
             }
             Ok(Handshake::Done { n, more }) => {
+                at.books.stats.handshakes += 1;
                 let protocol = stream.connection().and_then(|session| session.alpn_protocol());
                 // A configuration of the program's own may offer other protocols.
                 match protocol.filter(|&name| name != HTTP_1_1).map(<[u8]>::escape_ascii) {

@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::{ClientConnection, Resumption};
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
+
+use super::pem;
 
 /// Sessions that one value of [`ClientTls`] keeps for resumption at most, 8 for each server.
 const SESSIONS: usize = 256;
@@ -91,50 +92,33 @@ impl ClientTls {
     /// as keys, are skipped.
     ///
     /// # Errors
-    /// Names the file, which cannot be read, has no certificate, or has a malformed one.
+    /// Names the file, and says what to give: the file cannot be read, has no certificate, or has a
+    /// damaged one.
     ///
     /// ```
     /// use switchboard::ClientTls;
     ///
     /// let missing = ClientTls::from_pem_file("no/such/roots.pem").unwrap_err();
-    /// assert!(missing.to_string().starts_with("no/such/roots.pem: "));
+    /// assert!(missing.to_string().starts_with("no/such/roots.pem cannot be read "));
     /// ```
     pub fn from_pem_file(roots: impl AsRef<Path>) -> io::Result<ClientTls> {
-        let path = roots.as_ref();
-        std::fs::read(path)
-            .and_then(|pem| ClientTls::from_pem(&pem))
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+        trusting(pem::roots(roots.as_ref(), "the certificate authorities")?)
     }
 
     /// Reads certificates in PEM form, and trusts these alone, as
     /// [`from_pem_file`](ClientTls::from_pem_file) does.
     ///
     /// # Errors
-    /// When there is no certificate, or a malformed one.
+    /// When there is no certificate, or a damaged one.
     ///
     /// ```
     /// use switchboard::ClientTls;
     ///
     /// let empty = ClientTls::from_pem(b"").unwrap_err();
-    /// assert_eq!(empty.to_string(), "no certificate in PEM form (BEGIN CERTIFICATE)");
+    /// assert!(empty.to_string().starts_with("the PEM text holds no certificate; "));
     /// ```
     pub fn from_pem(roots: &[u8]) -> io::Result<ClientTls> {
-        let invalid = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
-        let mut store = RootCertStore::empty();
-        for (at, certificate) in CertificateDer::pem_slice_iter(roots).enumerate() {
-            let malformed = |error: &dyn fmt::Display| {
-                invalid(format!("certificate {} is malformed: {error}", at + 1))
-            };
-            let certificate = certificate.map_err(|error| malformed(&error))?;
-            store.add(certificate).map_err(|error| malformed(&error))?;
-        }
-        if store.is_empty() {
-            return Err(invalid("no certificate in PEM form (BEGIN CERTIFICATE)".into()));
-        }
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(io::Error::other)?;
-        Ok(of(config.with_root_certificates(store).with_no_client_auth()))
+        trusting(pem::roots_in(Path::new("the PEM text"), roots)?)
     }
 
     /// Begins the client's side of one connection to a host, an address without brackets included.
@@ -143,6 +127,13 @@ impl ClientTls {
         name.and_then(|name| ClientConnection::new(Arc::clone(&self.config), name))
             .map_err(io::Error::other)
     }
+}
+
+fn trusting(roots: RootCertStore) -> io::Result<ClientTls> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?;
+    Ok(of(config.with_root_certificates(roots).with_no_client_auth()))
 }
 
 /// Adds what all configurations of ours have.

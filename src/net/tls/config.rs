@@ -227,7 +227,7 @@ impl Clients {
         provider: &Arc<CryptoProvider>,
         terms: &mut digest::Context,
     ) -> io::Result<Arc<dyn ClientCertVerifier>> {
-        let roots = pem::roots(&self.roots)?;
+        let roots = pem::roots(&self.roots, "the authorities of client certificates")?;
         terms.update(if self.required { b"required" } else { b"optional" });
         for root in &roots.roots {
             terms.update(&root.subject);

@@ -46,11 +46,15 @@ pub(super) fn key(path: &Path) -> io::Result<PrivateKeyDer<'static>> {
     })
 }
 
-/// Reads the certificates of authorities whose client certificates are accepted.
-pub(super) fn roots(path: &Path) -> io::Result<RootCertStore> {
-    let text = read(path, "the authorities of client certificates")?;
+/// Reads the certificates of the authorities that are trusted, `what` in words.
+pub(super) fn roots(path: &Path, what: &str) -> io::Result<RootCertStore> {
+    roots_in(path, &read(path, what)?)
+}
+
+/// Reads the certificates of authorities in a text. Errors call it by `path`.
+pub(super) fn roots_in(path: &Path, text: &[u8]) -> io::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(path, &text)? {
+    for certificate in certificates(path, text)? {
         roots.add(certificate).map_err(|error| {
             let remedy = "give the certificates of authorities only";
             fault(path, &format!("holds a certificate that cannot be a root ({error}); {remedy}"))

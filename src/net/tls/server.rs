@@ -293,7 +293,9 @@ mod tests {
                 let client = ClientConfig::builder_with_provider(provider)
                     .with_protocol_versions(&[version])
                     .unwrap()
-                    .with_root_certificates(pem::roots(Path::new(CHAIN)).unwrap())
+                    .with_root_certificates(
+                        pem::roots(Path::new(CHAIN), "the authorities").unwrap(),
+                    )
                     .with_no_client_auth();
                 let client = Arc::new(client);
                 assert_eq!(handshake(&tls, &client), HandshakeKind::Full);

@@ -62,13 +62,15 @@ pub struct Far {
     pub plain: Vec<u8>,
     /// The fault of TLS that ended the connection.
     pub fault: Option<rustls::Error>,
+    /// The client has sent close_notify.
+    pub is_closed: bool,
     assembly: Option<Box<Assembly>>,
 }
 
 impl Far {
     pub fn new(config: &Arc<ServerConfig>) -> Far {
         let tls = ServerConnection::new(Arc::clone(config)).unwrap();
-        Far { tls, plain: Vec::new(), fault: None, assembly: None }
+        Far { tls, plain: Vec::new(), fault: None, is_closed: false, assembly: None }
     }
 
     /// Takes ciphertext of the client, and returns ciphertext for it.
@@ -77,6 +79,7 @@ impl Far {
             self.tls.read_tls(&mut bytes).unwrap();
             match self.tls.process_new_packets() {
                 Ok(state) => {
+                    self.is_closed |= state.peer_has_closed();
                     let mut plain = vec![0; state.plaintext_bytes_to_read()];
                     self.tls.reader().read_exact(&mut plain).unwrap();
                     self.plain.extend_from_slice(&plain);

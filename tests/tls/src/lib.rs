@@ -1,14 +1,13 @@
 //! Certificates that are made at test time, handshakes in memory, and servers whose peers speak TLS
 //! over memory.
 
+pub mod far;
 mod folder;
 pub mod memory;
 mod sim;
 
 pub use folder::Folder;
 pub use sim::{Peer, Sim, UPGRADE, masked, plain_frame};
-
-pub mod far;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,

@@ -165,6 +165,7 @@ fn websocket_opens_through_tls_of_either_version() {
         assert!(request.starts_with("GET /prices?of=tin HTTP/1.1\r\nHost: feed.example\r\n"));
         assert_eq!(road.log(), ["open feed.example/prices?of=tin"]);
         assert_eq!(far.tls.protocol_version(), Some(spoken));
+        assert_eq!(road.world.context().stats().handshakes, 1);
         assert_eq!(far.tls.server_name(), Some(HOST), "SNI");
         assert_eq!(far.tls.alpn_protocol(), Some(&b"http/1.1"[..]));
     }
@@ -505,7 +506,7 @@ fn close_notify_ends_both_sides_in_order() {
     road.world.end(client);
     road.carry(client, &mut far);
     assert_eq!(road.log(), ["close 1000 "]);
-    assert!(road.is_gone(client));
+    assert!(road.is_gone(client) && far.is_closed);
 }
 
 #[test]
@@ -575,6 +576,8 @@ fn redirection_may_lead_to_tls_and_never_back() {
     road.carry(first, &mut far);
     let moved = far.send(b"HTTP/1.1 308 Moved\r\nLocation: //b.example:8443/y\r\n\r\n");
     road.world.write(first, moved);
+    road.carry(first, &mut far);
+    assert!(road.is_gone(first) && far.is_closed, "close_notify");
     let second = stop(&mut road, "192.0.2.2:8443");
     let mut far = Far::new(&config);
     road.carry(second, &mut far);
@@ -644,4 +647,29 @@ fn response_through_tls_is_judged() {
     road.world.write(client, bytes);
     road.carry(client, &mut far);
     assert_eq!(far.messages(), [b"first"]);
+}
+
+#[test]
+fn handshakes_begin_within_the_budget_of_a_turn_and_in_order() {
+    let mut road = Road::new();
+    let config = server(&road.authority.issue(&[HOST]), &[&TLS13]);
+    road.world.server.handshake_budget(Duration::ZERO);
+    let connect = road.connect();
+    let clients: [Client; 5] = std::array::from_fn(|_| road.dial(connect.clone()));
+    for &client in &clients {
+        road.world.turn();
+        // One step a turn: the next ClientHello, and no other.
+        let begun = clients.map(|client| road.world.peer(client).receive());
+        let hellos: Vec<Client> = clients
+            .into_iter()
+            .zip(&begun)
+            .filter(|(_, hello)| !hello.is_empty())
+            .map(|(client, _)| client)
+            .collect();
+        assert_eq!(hellos, [client]);
+        let hello = begun.into_iter().find(|hello| !hello.is_empty()).unwrap();
+        let mut far = Far::new(&config);
+        let flight = far.take(&hello);
+        assert!(!flight.is_empty());
+    }
 }
