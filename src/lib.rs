@@ -36,10 +36,14 @@
 //! | change a deadline or a limit | [`Options`] | [time](guide::time), [security] |
 //! | say which pages and hosts are allowed | [`Server::origins`], [`Server::hosts`] | [security] |
 //! | run behind a proxy | [`Server::trusted_proxies`] | [security], [time](guide::time) |
+//! | get the client's address from a PROXY header | [`Listener::proxy_protocol`] | [security] |
 //! | deal with slow readers | [`Backpressure`], [`Conn::buffered`] | [slow readers] |
 //! | know what is refused, and how | a table of faults | [security] |
 //! | test a handler | [`testing::World`] | [testing](guide::testing_handlers) |
 //! | use a loop of my own | [`Server::new`], [`Server::flush`] | [your_loop](guide::your_loop) |
+//! | listen at a Unix socket | [`Listener::unix`] | [listeners](guide::your_loop#listeners) |
+//! | take sockets of a supervisor | [`Listener`] | [listeners](guide::your_loop#listeners) |
+//! | stop accepting for a while | [`Server::accepting`] | [listeners](guide::your_loop#listeners) |
 //! | use several cores | [`Listener::reuse_port`] | [your_loop](guide::your_loop) |
 //! | collect an upload, stream a download | [`Reply::Body`], [`Stream`] | [big messages] |
 //! | handle huge messages | [`Options::chunks`], [`Conn::send_fragment`] | [big messages] |
@@ -119,6 +123,9 @@ mod websocket;
 
 pub use http;
 pub use mio;
+#[cfg(feature = "tls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+pub use rustls;
 
 pub use connection::{Backpressure, ConnId, Declined, Options, OptionsId, Rate, Stats, ZoneId};
 pub use context::{
@@ -127,12 +134,12 @@ pub use context::{
 };
 pub use delivery::Outgoing;
 pub use http1::{Extensions, Request, RequestError, Response, TrustedHeader, Version};
+pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Transport};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
-pub use net::Tls;
-pub use net::{Listener, Memory, MemoryPeer, Readiness, Transport};
+pub use net::{Tls, TlsConfig, TlsStream};
 pub use reactor::Reactor;
-pub use server::{Handler, ListenerId, Observed, Refused, Server, Zone};
+pub use server::{Handler, ListenerId, Observed, Refused, Rejected, Server, Zone};
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};
 #[cfg(feature = "deflate")]
 #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
@@ -167,6 +174,11 @@ pub mod proto {
             Response, ResponseError, ResponseHead, Scan, Version, encode_chunk, scan,
             scan_response,
         };
+    }
+
+    /// The PROXY protocol, versions 1 and 2: the header with which a proxy names its client.
+    pub mod proxy_header {
+        pub use crate::net::{ProxyHeader, ProxyHeaderFault};
     }
 
     /// WebSocket (RFC 6455, RFC 7692): the opening handshake, frames, messages, the closing

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use super::proxies::Proxies;
 use super::server::Server;
-use crate::connection::{Hop, UNCOUNTED};
+use crate::connection::{Addresses, Hop, UNCOUNTED};
 use crate::context::Reply;
 use crate::http1::{Request, RequestError, Response, TrustedHeader};
 use crate::net::{Transport, prefix};
@@ -93,24 +93,28 @@ impl Server {
         if self.proxies.is_none() && limit.is_none() {
             return Placed::At(UNCOUNTED);
         }
-        match transport.peer_addr() {
-            None if transport.has_addresses() => Placed::Left,
-            address => self.place_at(address.map(|address| address.ip()), limit),
+        let address = match transport.peer_addr() {
+            None if transport.has_addresses() => return Placed::Left,
+            address => address.map(|address| address.ip()),
+        };
+        match (address, limit) {
+            _ if self.proxies.is_some() => self.note(address, limit),
+            (Some(address), Some(limit)) => {
+                let counts = &mut self.context.addresses.counts;
+                counts.enter(prefix(address), limit).map_or(Placed::Full, Placed::At)
+            }
+            _ => Placed::At(UNCOUNTED),
         }
     }
 
-    /// As [`place`](Server::place), for a peer with this address. `None` stands for a Unix socket.
-    fn place_at(&mut self, address: Option<IpAddr>, limit: Option<u32>) -> Placed {
+    /// Notes a first hop with its address, and counts it under a limit unless it is trusted. `None`
+    /// stands for a Unix socket.
+    pub(super) fn note(&mut self, address: Option<IpAddr>, limit: Option<u32>) -> Placed {
         let is_trusted = self.trusts(address);
+        if address.is_none() && !is_trusted {
+            return Placed::At(UNCOUNTED);
+        }
         let addresses = &mut self.context.addresses;
-        let (Some(_), true) = (&self.proxies, is_trusted || address.is_some()) else {
-            return match (address, limit) {
-                (Some(address), Some(limit)) => {
-                    addresses.counts.enter(prefix(address), limit).map_or(Placed::Full, Placed::At)
-                }
-                _ => Placed::At(UNCOUNTED),
-            };
-        };
         let mut number = addresses.first_hop(Hop { address, is_trusted });
         if let Some(limit) = limit.filter(|_| !is_trusted)
             && !addresses.count(&mut number, limit)
@@ -129,28 +133,29 @@ impl Server {
     /// Tells a request of its client. The exchange of a client behind a proxy begins here.
     #[inline]
     pub(super) fn introduce(&mut self, slot: u32, request: &mut Request<'_>) {
-        if self.proxies.is_some() {
-            self.introduce_client(slot, request);
+        let Some(connection) = self.context.table.slots.at(slot) else { return };
+        match Addresses::has(connection.address) {
+            true => self.introduce_client(slot, request),
+            false => request.set_client(None, connection.transport.is_tls()),
         }
     }
 
     #[inline(never)]
     fn introduce_client(&mut self, slot: u32, request: &mut Request<'_>) {
-        let Some(proxies) = &self.proxies else { return };
         let Some(connection) = self.context.table.slots.at_mut(slot) else { return };
-        let addresses = &mut self.context.addresses;
-        // A connection that is older than the list.
+        let (addresses, is_tls) = (&mut self.context.addresses, connection.transport.is_tls());
         let Some(hop) = addresses.hop(connection.address) else { return };
-        if !hop.is_trusted {
-            return request.set_client(hop.address, false);
-        }
+        let Some(proxies) = self.proxies.as_ref().filter(|_| hop.is_trusted) else {
+            return request.set_client(hop.address, is_tls);
+        };
         let hops = proxies.hops(request, hop.address);
         if let Some(client) = hops.client
             && !addresses.is_behind(connection.address)
         {
             addresses.begin_exchange(&mut connection.address, client);
         }
-        request.set_client(addresses.client(connection.address), hops.is_secure.unwrap_or(false));
+        let client = addresses.client(connection.address);
+        request.set_client(client, hops.is_secure.unwrap_or(is_tls));
     }
 
     /// Counts the client behind a proxy for an answer that lasts. At the limit it returns the 429
@@ -162,7 +167,7 @@ impl Server {
         reply: &Reply,
         request: &Request<'_>,
     ) -> Option<Response> {
-        let limit = self.limits.per_address.filter(|_| self.proxies.is_some())?;
+        let limit = self.limits.per_address?;
         let lasts = match reply {
             Reply::Upgrade(_) | Reply::EventStream(_) | Reply::Takeover(_) => true,
             Reply::Later | Reply::Stream(_) => true,

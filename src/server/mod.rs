@@ -4,6 +4,8 @@
 //! | question | file |
 //! | --- | --- |
 //! | where is a connection accepted, or turned away (EMFILE, 503, 429) | `listen` |
+//! | where is a listener paused, or asked for its address | `listeners` |
+//! | where is a PROXY header read, and a TLS handshake made | `arriving`; `proxy_header` |
 //! | where are bytes read | `input`; a WebSocket at rest: `fast_path` |
 //! | where are zones asked | `request` |
 //! | where is the client behind a proxy found and counted | `clients` |
@@ -17,6 +19,7 @@
 //! | where is a redirection followed, or a response handed over | `declining` |
 
 mod admission;
+mod arriving;
 mod buffer_pool;
 mod clients;
 mod deadlines;
@@ -31,9 +34,11 @@ mod handshaking;
 mod hosts;
 mod input;
 mod listen;
+mod listeners;
 mod observer;
 mod observing;
 mod proxies;
+mod proxy_header;
 mod racing;
 mod readiness;
 mod reply;
@@ -44,7 +49,7 @@ mod server;
 mod zones;
 
 pub use handler::Handler;
-pub use listen::ListenerId;
-pub use observer::{Observed, Refused};
+pub use listeners::ListenerId;
+pub use observer::{Observed, Refused, Rejected};
 pub use server::Server;
 pub use zones::Zone;
