@@ -19,6 +19,7 @@
 //!
 //! [features]
 //! deflate = ["switchboard/deflate"]
+//! tls = ["switchboard/tls"]
 //! ```
 
 #[path = "common/log.rs"]
@@ -41,7 +42,7 @@ use output::{print_error, print_line};
 use switchboard::http::Method;
 use switchboard::{
     CloseCode, Conn, Handler, Listener, Message, Options, Reactor, Reply, Request, Response,
-    Upgrade,
+    TrustedHeader, Upgrade,
 };
 
 const USAGE: &str = "\
@@ -56,6 +57,16 @@ Where to listen. Without any of these, and without inherited sockets: 127.0.0.1:
                   @NAME is a name in the abstract namespace
   --mode MODE     who may connect to the Unix sockets, in octal (default 660)
   LISTEN_FDS      sockets that systemd or another supervisor hands over
+  --tls CERT KEY  speak TLS at all these places: PEM files of the certificate chain and of its key;
+                  needs `--features tls` when building
+
+Behind a proxy:
+  --trusted-proxy NETWORK
+                  a proxy that names its clients in X-Forwarded-For: 10.0.0.1, 10.0.0.0/8, or unix
+                  for all peers of Unix sockets. GET is answered with the client's address, too
+  --forwarded     the proxies name clients in Forwarded, in place of X-Forwarded-For
+  --proxy-protocol
+                  every connection begins with a PROXY header, and comes from a trusted proxy
 
   --deflate MODE  compression: off (default), shared or dedicated;
                   needs `--features deflate` when building
@@ -70,7 +81,12 @@ not wait.";
 /// How long the closing handshakes may take at the end.
 const GOODBYE: Duration = Duration::from_secs(3);
 
-struct Echo;
+struct Echo {
+    /// Whether clients get to know their address.
+    is_behind_proxy: bool,
+}
+
+const GREETING: &str = "This is a WebSocket echo server; POST is echoed as well.\n";
 
 impl Handler for Echo {
     fn request(&mut self, _conn: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
@@ -79,9 +95,12 @@ impl Handler for Echo {
         }
         match *request.method() {
             Method::POST => Reply::Body(1 << 20),
-            Method::GET | Method::HEAD => {
-                "This is a WebSocket echo server; POST is echoed as well.\n".into()
-            }
+            Method::GET | Method::HEAD => match request.client_addr() {
+                Some(client) if self.is_behind_proxy => {
+                    format!("{GREETING}You come from {client}.\n").into()
+                }
+                _ => GREETING.into(),
+            },
             _ => Response::method_not_allowed(&[Method::GET, Method::HEAD, Method::POST]).into(),
         }
     }
@@ -104,6 +123,12 @@ struct Arguments {
     options: Options,
     verbose: bool,
     origins: Vec<String>,
+    /// The files of the certificate chain and of its key.
+    tls: Option<(PathBuf, PathBuf)>,
+    proxies: Vec<String>,
+    /// The header in which the proxies name their clients.
+    header: TrustedHeader,
+    proxy_protocol: bool,
 }
 
 /// Parses the command line. `Err` is the exit code after `--help` or a fault.
@@ -115,6 +140,10 @@ fn arguments() -> Result<Arguments, ExitCode> {
         options: Options::new(),
         verbose: false,
         origins: Vec::new(),
+        tls: None,
+        proxies: Vec::new(),
+        header: TrustedHeader::XForwardedFor,
+        proxy_protocol: false,
     };
     let mut parser = lexopt::Parser::from_env();
     loop {
@@ -130,6 +159,13 @@ fn arguments() -> Result<Arguments, ExitCode> {
             Ok(Some(Arg::Long("mode"))) => {
                 found.mode = Some(mode(&text(value(&mut parser)?)).map_err(|error| usage(&error))?);
             }
+            Ok(Some(Arg::Long("tls"))) => {
+                let certificate = value(&mut parser)?.into();
+                found.tls = Some((certificate, value(&mut parser)?.into()));
+            }
+            Ok(Some(Arg::Long("trusted-proxy"))) => found.proxies.push(text(value(&mut parser)?)),
+            Ok(Some(Arg::Long("forwarded"))) => found.header = TrustedHeader::Forwarded,
+            Ok(Some(Arg::Long("proxy-protocol"))) => found.proxy_protocol = true,
             Ok(Some(Arg::Long("deflate"))) => {
                 let mode = text(value(&mut parser)?);
                 found.options = deflate(found.options, &mode).map_err(|error| usage(&error))?;
@@ -139,10 +175,30 @@ fn arguments() -> Result<Arguments, ExitCode> {
             Err(error) => return Err(usage(&error.to_string())),
         }
     }
-    if found.mode.is_some() && found.paths.is_empty() {
-        return Err(usage("--mode is for Unix sockets: give --unix PATH as well"));
+    match misfit(&found) {
+        Some(advice) => Err(usage(advice)),
+        None => Ok(found),
     }
-    Ok(found)
+}
+
+/// Says what to do about an option that needs another one.
+fn misfit(found: &Arguments) -> Option<&'static str> {
+    if found.mode.is_some() && found.paths.is_empty() {
+        return Some("--mode is for Unix sockets: give --unix PATH as well");
+    }
+    if found.proxy_protocol && found.proxies.is_empty() {
+        return Some("--proxy-protocol needs the proxies: give --trusted-proxy 127.0.0.1 as well");
+    }
+    if found.header == TrustedHeader::Forwarded && found.proxies.is_empty() {
+        return Some("--forwarded is for proxies: give --trusted-proxy 127.0.0.1 as well");
+    }
+    if found.tls.is_some() && !cfg!(feature = "tls") {
+        return Some(
+            "built without TLS: run `cargo run --release --features tls --example echo -- --tls \
+             CERT KEY`",
+        );
+    }
+    None
 }
 
 fn value(parser: &mut lexopt::Parser) -> Result<OsString, ExitCode> {
@@ -205,8 +261,22 @@ fn main() -> ExitCode {
     }
 }
 
-/// The places to listen at.
-fn listeners(arguments: &mut Arguments, mut inherited: ListenFd) -> io::Result<Vec<Listener>> {
+/// The places to listen at, with what each asks of its connections.
+fn listeners(arguments: &mut Arguments, inherited: ListenFd) -> io::Result<Vec<Listener>> {
+    let mut listeners = places(arguments, inherited)?;
+    if arguments.proxy_protocol {
+        let with_header = |listener: Listener| listener.proxy_protocol(&arguments.proxies);
+        listeners = listeners.into_iter().map(with_header).collect();
+    }
+    #[cfg(feature = "tls")]
+    if let Some((certificate, key)) = &arguments.tls {
+        let tls = switchboard::Tls::from_pem_files(certificate, key)?;
+        listeners = listeners.into_iter().map(|listener| listener.tls(tls.clone())).collect();
+    }
+    Ok(listeners)
+}
+
+fn places(arguments: &mut Arguments, mut inherited: ListenFd) -> io::Result<Vec<Listener>> {
     let mut listeners = Vec::new();
     for number in 0..inherited.len() {
         let tcp = inherited.take_tcp_listener(number).ok().flatten().map(Listener::from);
@@ -238,7 +308,11 @@ fn serve(mut arguments: Arguments, inherited: ListenFd) -> io::Result<()> {
     server.options(arguments.options);
     server.origins(&arguments.origins);
     server.remedies("--origin", "Server::hosts");
-    server.zone("/", Echo);
+    let is_behind_proxy = !arguments.proxies.is_empty();
+    if is_behind_proxy {
+        server.trusted_proxies(&arguments.proxies, arguments.header)?;
+    }
+    server.zone("/", Echo { is_behind_proxy });
     if arguments.verbose {
         let lines = log.lines();
         server.observe(move |event| lines.add(format!("echo: {event}")));

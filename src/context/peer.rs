@@ -13,16 +13,39 @@ impl Conn<'_> {
         self.connection()?.transport.peer_addr()
     }
 
+    /// Returns the certificates that the peer showed in its TLS handshake, its own certificate
+    /// first. Without TLS, and from a peer that shows none, there are none.
+    ///
+    /// Each is the DER form of X.509. A server asks for certificates only where its
+    /// [`TlsConfig`](crate::TlsConfig) says so, and has checked those that a peer shows.
+    ///
+    /// ```
+    /// use switchboard::testing::World;
+    ///
+    /// let mut world = World::new();
+    /// world.server.http("/", |conn, _| match conn.peer_certificates().first() {
+    ///     Some(certificate) => format!("a certificate of {} bytes", certificate.len()),
+    ///     None => "no certificate".to_owned(),
+    /// });
+    /// assert_eq!(world.get("/").text(), "no certificate");
+    /// ```
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[must_use]
+    pub fn peer_certificates(&self) -> &[rustls::pki_types::CertificateDer<'static>] {
+        self.connection().map_or(&[], |connection| connection.transport.peer_certificates())
+    }
+
     /// Returns the address of the client that the exchange belongs to: behind a trusted proxy the
-    /// one that the proxy names, else the one in the PROXY header, else the peer's. An IPv4 address
-    /// in IPv6 form is the IPv4 address.
+    /// one that the proxy names, else that of the PROXY header, else the peer's. An IPv4 address in
+    /// IPv6 form is the IPv4 address.
     ///
     /// It is known in every callback of the exchange, `close` and `cancelled` included. Each
     /// request of a connection from a proxy has its own. `None` if no address is known, as for a
     /// Unix socket without a header, and for a WebSocket that this program opened.
     ///
-    /// With [`Server::trusted_proxies`](crate::Server::trusted_proxies) or a PROXY header the
-    /// address is stored. Without, each call asks the kernel, which forgets the address of a peer
+    /// With [`Server::trusted_proxies`](crate::Server::trusted_proxies), and from a PROXY header,
+    /// the address is stored. Else each call asks the kernel, which forgets the address of a peer
     /// that has left.
     ///
     /// ```
@@ -53,29 +76,6 @@ impl Conn<'_> {
             Some(_) => self.cx.addresses.client(connection.address),
             None => connection.transport.peer_addr().map(|address| address.ip().to_canonical()),
         }
-    }
-
-    /// Returns the certificates that the peer showed in its TLS handshake, its own certificate
-    /// first. Without TLS, and from a peer that shows none, there are none.
-    ///
-    /// Each is the DER form of X.509. A server asks for certificates only where its
-    /// [`TlsConfig`](crate::TlsConfig) says so, and has checked those that a peer shows.
-    ///
-    /// ```
-    /// use switchboard::testing::World;
-    ///
-    /// let mut world = World::new();
-    /// world.server.http("/", |conn, _| match conn.peer_certificates().first() {
-    ///     Some(certificate) => format!("a certificate of {} bytes", certificate.len()),
-    ///     None => "no certificate".to_owned(),
-    /// });
-    /// assert_eq!(world.get("/").text(), "no certificate");
-    /// ```
-    #[cfg(feature = "tls")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
-    #[must_use]
-    pub fn peer_certificates(&self) -> &[rustls::pki_types::CertificateDer<'static>] {
-        self.connection().map_or(&[], |connection| connection.transport.peer_certificates())
     }
 
     /// Whether the peer has ended its side of the connection (FIN).

@@ -93,28 +93,42 @@ impl Server {
         if self.proxies.is_none() && limit.is_none() {
             return Placed::At(UNCOUNTED);
         }
-        let address = match transport.peer_addr() {
-            None if transport.has_addresses() => return Placed::Left,
-            address => address.map(|address| address.ip()),
-        };
-        match (address, limit) {
-            _ if self.proxies.is_some() => self.note(address, limit),
-            (Some(address), Some(limit)) => {
-                let counts = &mut self.context.addresses.counts;
-                counts.enter(prefix(address), limit).map_or(Placed::Full, Placed::At)
-            }
-            _ => Placed::At(UNCOUNTED),
+        match transport.peer_ip() {
+            Some(address) => self.place_at(address, limit, self.proxies.is_some()),
+            None => Placed::Left,
         }
     }
 
-    /// Notes a first hop with its address, and counts it under a limit unless it is trusted. `None`
-    /// stands for a Unix socket.
-    pub(super) fn note(&mut self, address: Option<IpAddr>, limit: Option<u32>) -> Placed {
+    /// As [`place`](Server::place), for a connection that was accepted. Where it `names_client` in
+    /// a PROXY header, that address has the place.
+    pub(super) fn place_accepted(&mut self, transport: &Transport, names_client: bool) -> Placed {
+        match names_client {
+            true => Placed::At(UNCOUNTED),
+            false => self.place(transport, self.limits.per_address),
+        }
+    }
+
+    /// As [`place`](Server::place), for a peer with this address, which is kept as the first hop if
+    /// it `is_hop`. `None` stands for a Unix socket.
+    pub(super) fn place_at(
+        &mut self,
+        address: Option<IpAddr>,
+        limit: Option<u32>,
+        is_hop: bool,
+    ) -> Placed {
         let is_trusted = self.trusts(address);
         if address.is_none() && !is_trusted {
             return Placed::At(UNCOUNTED);
         }
         let addresses = &mut self.context.addresses;
+        if !is_hop {
+            return match (address, limit) {
+                (Some(address), Some(limit)) => {
+                    addresses.counts.enter(prefix(address), limit).map_or(Placed::Full, Placed::At)
+                }
+                _ => Placed::At(UNCOUNTED),
+            };
+        }
         let mut number = addresses.first_hop(Hop { address, is_trusted });
         if let Some(limit) = limit.filter(|_| !is_trusted)
             && !addresses.count(&mut number, limit)

@@ -19,7 +19,7 @@ use super::clients::Placed;
 use super::listeners::ListenerId;
 use super::server::Server;
 use crate::connection::{
-    Flags, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind, UNCOUNTED,
+    Flags, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind,
 };
 use crate::net::{AcceptOutcome, Acceptor, Listener, Read, Transport, turn_away};
 use crate::outbox::Kind;
@@ -188,12 +188,7 @@ impl Server {
             self.turn_away(transport, StatusCode::SERVICE_UNAVAILABLE, reason, NO_ROOM);
             return None;
         }
-        let limit = self.limits.per_address;
-        let placed = match names_client {
-            true => Placed::At(UNCOUNTED),
-            false => self.place(&transport, limit),
-        };
-        let address = match placed {
+        let address = match self.place_accepted(&transport, names_client) {
             Placed::At(address) => address,
             Placed::Left => return None,
             Placed::Full => {

@@ -180,8 +180,8 @@ impl Observer {
     ) {
         if self.has_room() {
             let request_line = request_line(head).escape_ascii().to_string();
-            let answer = Some((status, request_line));
             let client = client.or(peer.map(|peer| peer.ip().to_canonical()));
+            let answer = Some((status, request_line));
             self.entries.push(Entry { peer, client, reason: printable(reason), answer });
         }
     }

@@ -59,29 +59,25 @@ impl Server {
         }
     }
 
-    /// Notes the address in a header as the first hop, and counts it unless it is a trusted
-    /// proxy's. Without an address, the first hop is the socket's peer, and is not counted. Beyond
-    /// the limit the connection ends: with a 429 if HTTP comes next, without an answer if TLS does.
+    /// Gives the address in a header its place, in the place of the socket's. Beyond the limit the
+    /// connection ends: with a 429 if HTTP comes next, and without an answer if TLS does.
     fn has_place(&mut self, slot: u32, address: Option<SocketAddr>, n: usize) -> bool {
-        let Some(connection) = self.context.table.slots.at(slot) else { return false };
         let placed = match address {
-            Some(address) => self.note(Some(address.ip()), self.limits.per_address),
-            // The peer of a proxy's own connection: a check of its health.
-            None => match connection.transport.peer_addr() {
-                None if connection.transport.has_addresses() => Placed::Left,
-                _ if self.proxies.is_none() => Placed::Left,
-                peer => self.note(peer.map(|peer| peer.ip()), None),
+            Some(address) => self.place_at(Some(address.ip()), self.limits.per_address, true),
+            // Such as a health check of the proxy itself, which no limit counts.
+            None => match self.context.table.slots.at(slot).and_then(|at| at.transport.peer_ip()) {
+                Some(own) => self.place_at(own, None, true),
+                None => Placed::Left,
             },
         };
+        let Some(connection) = self.context.table.slots.at_mut(slot) else { return false };
         match (placed, address) {
+            (Placed::At(number), _) => connection.address = number,
             (Placed::Full, Some(address)) => {
                 self.turn_client_away(slot, address, n);
                 return false;
             }
-            (Placed::At(number), _) => {
-                self.context.table.with(slot, |at| at.connection.address = number);
-            }
-            (Placed::Full | Placed::Left, _) => {}
+            (Placed::Full, None) | (Placed::Left, _) => {}
         }
         true
     }
@@ -94,12 +90,15 @@ impl Server {
         let books = &mut self.context.table.books;
         books.stats.turned_away += 1;
         let may_linger = books.turned_away < MAX_TURNED_AWAY;
+        let peer = self.context.table.slots.at(slot).and_then(|at| at.transport.peer_addr());
         if let Some(observer) = &mut self.observer {
             let head = &self.lent.input[..n];
-            let at = self.context.table.slots.at(slot);
-            let peer = at.and_then(|connection| connection.transport.peer_addr());
-            let who = (peer, Some(address.ip().to_canonical()));
-            observer.record(who, StatusCode::TOO_MANY_REQUESTS, reason.into(), head);
+            observer.record(
+                (peer, Some(address.ip())),
+                StatusCode::TOO_MANY_REQUESTS,
+                reason.into(),
+                head,
+            );
             self.tell_in_this_turn();
         }
         let Some(mut at) = self.context.table.lease(slot) else { return };
