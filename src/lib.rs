@@ -138,10 +138,10 @@ pub use context::{
 };
 pub use delivery::Outgoing;
 pub use http1::{Extensions, Request, RequestError, Response, TrustedHeader, Version};
-pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Transport};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use net::{ClientTls, Tls, TlsConfig, TlsStream};
+pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Transport};
 pub use reactor::Reactor;
 pub use server::{Handler, ListenerId, Observed, Refused, Rejected, Server, Zone};
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};

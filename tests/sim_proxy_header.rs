@@ -361,7 +361,7 @@ fn address_in_a_header_is_the_client_and_the_first_hop() {
             format!("GET /who HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {forwarded}\r\n\r\n");
         edge.send(client, &[header, request.as_bytes()].concat());
         let answer = String::from_utf8(client.peer.receive()).unwrap();
-        answer.rsplit(|char| char == ' ' || char == '\n').next().unwrap().to_owned()
+        answer.rsplit([' ', '\n']).next().unwrap().to_owned()
     };
     let balancer = b"PROXY TCP4 10.9.9.9 198.51.100.1 1 2\r\n";
     for proxies in [None, Some("203.0.113.0/24"), Some("10.0.0.0/8")] {
