@@ -28,6 +28,9 @@ impl Context {
     /// start of 250 ms before the next (RFC 8305). The first TCP connection that stands is the
     /// WebSocket's, and the others are closed.
     ///
+    /// For a `wss` URL, the TLS handshake follows on this connection alone. Its steps share the
+    /// turn's budget with those of accepted connections (feature `tls`, by default 4 ms a turn).
+    ///
     /// With 16.7 million connections open there is no room for another. Then the returned name
     /// names nothing, and no callback follows.
     ///

@@ -16,6 +16,7 @@
 //! | where is an observer told what is refused | `observing` |
 //! | where are output, timers and ends handled | `flush` |
 //! | where is a WebSocket opened in the client role | `dialing`, `racing`, `handshaking` |
+//! | where is TLS begun in the client role | `securing` |
 //! | where is a redirection followed, or a response handed over | `declining` |
 
 mod admission;

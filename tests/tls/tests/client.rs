@@ -673,3 +673,21 @@ fn handshakes_begin_within_the_budget_of_a_turn_and_in_order() {
         assert!(!flight.is_empty());
     }
 }
+
+/// No further event tells of what one read left, or of an end behind the bytes.
+#[test]
+fn bytes_and_the_end_may_come_with_one_event() {
+    let mut road = Road::new();
+    let client = road.dial(road.connect());
+    road.world.push(client, b"\x16\x03\x03\x00\x7a\x02");
+    road.world.end(client);
+    let ended = "the server ended the connection during the handshake";
+    assert_eq!(road.log(), [format!("close 1006 TLS with feed.example: {ended}")]);
+    assert!(road.is_gone(client));
+
+    let config = server(&road.authority.issue(&[HOST]), &[&TLS13]);
+    let client = road.dial(road.connect());
+    road.world.peer(client).read_at_most(7);
+    let mut far = Far::new(&config);
+    road.open(client, &mut far);
+}
