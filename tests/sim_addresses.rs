@@ -192,6 +192,37 @@ fn client_forges_nothing_by_forwarded() {
 }
 
 #[test]
+fn lines_split_anywhere_are_one_list() {
+    let addresses = ["192.0.2.66", "10.7.7.7", "192.0.2.1:80", "[fd00::1]:80", "10.3.3.3"];
+    let elements = [
+        "for=192.0.2.66;proto=https",
+        "for=\"10.7.7.7:_x\";x=\"\\\",\"",
+        "for=192.0.2.1;proto=https",
+        "for=\"[fd00::1]\"",
+        "for=10.3.3.3;proto=http",
+    ];
+    let rows = [
+        (XForwardedFor, XFF, addresses, "192.0.2.1 http"),
+        (Forwarded, FWD, elements, "192.0.2.1 https"),
+    ];
+    for (header, name, list, expected) in rows {
+        let mut world = mirror(header);
+        let proxy = world.connect_from(PROXY);
+        for splits in 0..1 << (list.len() - 1) {
+            let mut lines = vec![list[0].to_owned()];
+            for (at, element) in list.iter().enumerate().skip(1) {
+                match lines.last_mut() {
+                    Some(line) if splits >> (at - 1) & 1 == 0 => *line += &format!(", {element}"),
+                    _ => lines.push((*element).to_owned()),
+                }
+            }
+            let lines: Vec<(&str, &str)> = lines.iter().map(|line| (name, line.as_str())).collect();
+            assert_eq!(ask(&mut world, proxy, &lines), expected, "{lines:?}");
+        }
+    }
+}
+
+#[test]
 fn only_a_trusted_peer_is_believed() {
     let forged = [(XFF, "192.0.2.66"), (FWD, "for=192.0.2.66;proto=https"), (PROTO, "https")];
     for header in [XForwardedFor, Forwarded] {
