@@ -1,0 +1,128 @@
+//! Run the server behind nginx, Caddy or HAProxy: what to set, why, and what goes wrong without it.
+//!
+//! The files of this chapter are those of `examples/proxies`. `tests/proxies/run` starts the real
+//! proxies with these files. For each row of [the last table](#what-goes-wrong) it leaves out the
+//! line, and checks the symptom.
+//!
+//! # What a proxy has to do
+//!
+//! | task | nginx | Caddy | HAProxy |
+//! | --- | --- | --- | --- |
+//! | speak HTTP/1.1, and pass upgrades on | three lines | by default | by default |
+//! | pass `Host` on as it came | one line | by default | by default |
+//! | replace the client's `X-Forwarded-For` | one line | by default | one line |
+//! | remove the client's `Forwarded` | one line | one line | one line |
+//! | wait above 50.25 s, the longest time between two pings | one line | by default | three lines |
+//! | close idle connections to the server before 75 s | by default | one line | by default |
+//! | pass each event on at once | by default | by default | by default |
+//! | tell the server at once that a client has left | by default | by default | one line |
+//!
+//! # nginx
+//!
+//! ```nginx
+#![doc = include_str!("../../examples/proxies/nginx.conf")]
+//! ```
+//!
+//! `$http_host` is the client's `Host` with its port. `$host` has no port, so pages at another port
+//! than 443 get 403. A `proxy_set_header` in a `location` replaces all such lines of outer levels.
+//!
+//! # Caddy
+//!
+//! ```text
+#![doc = include_str!("../../examples/proxies/Caddyfile")]
+//! ```
+//!
+//! # HAProxy
+//!
+//! ```text
+#![doc = include_str!("../../examples/proxies/haproxy.cfg")]
+//! ```
+//!
+//! `option abortonclose` stands in `defaults`, because HAProxy 2.6 ignores it in a `backend`.
+//!
+//! # Below a path
+//!
+//! A proxy may hand on only what lies below `/app/`. With the prefix kept, the zones are
+//! `/app/ws`, `/app/page`. With the prefix stripped, they are `/ws`, `/page`.
+//!
+//! | proxy | prefix kept | prefix stripped |
+//! | --- | --- | --- |
+//! | nginx | `location /app/ {` | also `proxy_pass http://chat/;` |
+//! | Caddy | `reverse_proxy /app/* 127.0.0.1:8080 {` | `handle_path /app/* {` around it |
+//! | HAProxy | `use_backend chat if { path_beg /app/ }` | also, in `backend chat`, the line below |
+//!
+//! ```text
+//! http-request replace-path /app(/.*) \1
+//! ```
+//!
+//! Keep the prefix if you can. The server does not know a stripped prefix, so its links, its
+//! redirections and the `Path` of its cookies must be relative or name the prefix. With a path in
+//! `proxy_pass`, nginx also decodes the client's path: `/a%2Fb` arrives as `/a/b`. Without one, the
+//! server sees the escape, and refuses it.
+//!
+//! # Silence and idle connections
+//!
+//! nginx and most load balancers cut a connection on which nothing came for 60 s, and keep idle
+//! connections to a server for 60 s. The defaults of the server fit both:
+//!
+//! - A WebSocket gets a ping after at most 50.25 s, an event stream a comment after 15 s.
+//! - An idle HTTP connection is kept for 75 s. Its client reads `Keep-Alive: timeout=70`. Of the
+//!   two ends, the proxy should close first: then no request meets a server that closes. That is
+//!   [`Options::keep_alive_timeout`](crate::Options::keep_alive_timeout) and
+//!   [`keep_alive_header`](crate::Options::keep_alive_header).
+//! - An event stream has `X-Accel-Buffering: no` and `Cache-Control: no-cache, no-transform`.
+//!   nginx would collect its events otherwise. A [`Stream`] has neither: add
+//!   `X-Accel-Buffering: no` where each piece must arrive at once, or have nginx say
+//!   `proxy_buffering off;`.
+//! - A deferred answer may be owed for 60 s. Lower `answer_timeout` if your 503 is to come before
+//!   the proxy's 504.
+//! - A proxy whose client has left sends a FIN. The server takes it for a client that still reads,
+//!   and works on. [`Options::half_close(false)`](crate::Options::half_close) calls `cancelled` at
+//!   once. These proxies never pass on the FIN of a client that still reads.
+//!
+//! ```
+//! use std::time::Duration;
+//! use switchboard::testing::World;
+//! use switchboard::{EventStream, Options};
+//!
+//! let mut world = World::new();
+//! world.server.http("/page", |_, _| "hello");
+//! world.server.http("/events", |_, _| EventStream::new());
+//! let options = Options::new().keep_alive_timeout(Duration::from_secs(30)).half_close(false);
+//! world.server.options(options);
+//! assert_eq!(world.get("/page").header("Keep-Alive"), Some("timeout=25"));
+//! let stream = world.events("/events");
+//! assert_eq!(world.head(stream).header("X-Accel-Buffering"), Some("no"));
+//! ```
+//!
+//! A proxy with a shorter patience needs a shorter
+//! [`idle_timeout`](crate::Options::idle_timeout).
+//!
+//! # What goes wrong
+//!
+//! | symptom | cause | remedy |
+//! | --- | --- | --- |
+//! | WebSocket: 400, "in HTTP/1.0" | nginx speaks HTTP/1.0 | `proxy_http_version 1.1;` |
+//! | WebSocket: 400, "must pass it on" | nginx drops `Upgrade` | `map`, `Upgrade`, `Connection` |
+//! | WebSocket: 403, `at the Host "chat"` | nginx replaces `Host` | `$http_host`, or [origins] |
+//! | WebSocket: 403, but not at port 443 | `$host` has no port | `$http_host` |
+//! | 421 for every page | `Host` is not among the [hosts] | `$http_host`, or add the name |
+//! | a silent WebSocket gets 1006 | the proxy waits too short | its timeouts, or [ours][idle] |
+//! | a POST gets 502 now and then | the proxy keeps it longer idle | `keepalive`, or [ours][keep] |
+//! | pieces of a [`Stream`] come late | nginx collects them | `X-Accel-Buffering: no` |
+//! | 413 in HTML, with nginx's name | its limit is 1 MiB | `client_max_body_size` |
+//! | an upload comes late, all at once | nginx fills a file | `proxy_request_buffering off;` |
+//! | a client left, its event stream stays | HAProxy waits for output | `option abortonclose` |
+//! | a client left, and no `cancelled` comes | a FIN may be a half-close | [`half_close`][half] |
+//!
+//! The refusals of the server are texts that name the cause. A browser shows a page neither the
+//! status nor the text of a refused handshake: [`Server::observe`] reports both, and `--verbose`
+//! prints them in the examples.
+//!
+//! [`Server::observe`]: crate::Server::observe
+//! [`Stream`]: crate::Stream
+//! [origins]: crate::Server::origins
+//! [hosts]: crate::Server::hosts
+//! [idle]: crate::Options::idle_timeout
+//! [keep]: crate::Options::keep_alive_timeout
+//! [half]: crate::Options::half_close
