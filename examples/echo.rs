@@ -12,6 +12,7 @@
 //!
 //! [dependencies]
 //! lexopt = "0.3"
+//! listenfd = "1"
 //! rlimit = "0.11"
 //! signal-hook = "0.4"
 //! switchboard = "0.1"
@@ -27,25 +28,35 @@ mod output;
 #[path = "common/signals.rs"]
 mod signals;
 
+use std::ffi::OsString;
 use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use lexopt::Arg;
+use listenfd::ListenFd;
 use log::Log;
 use output::{print_error, print_line};
 use switchboard::http::Method;
 use switchboard::{
-    CloseCode, Conn, Handler, Message, Options, Reactor, Reply, Request, Response, Upgrade,
+    CloseCode, Conn, Handler, Listener, Message, Options, Reactor, Reply, Request, Response,
+    Upgrade,
 };
 
 const USAGE: &str = "\
-usage: echo [ADDRESS] [--origin ORIGIN]..
+usage: echo [ADDRESS].. [--unix PATH].. [OPTION]..
 
 Echoes text and binary WebSocket messages at every path (subprotocol `echo` if offered),
 and the bodies of POST requests up to 1 MiB. GET is answered with a short text.
 
-  ADDRESS         where to listen: HOST:PORT, or :PORT for every address of this machine
-                  (default 127.0.0.1:9001)
+Where to listen. Without any of these, and without inherited sockets: 127.0.0.1:9001
+  ADDRESS         HOST:PORT, or :PORT for every address of this machine
+  --unix PATH     a Unix socket; a file that an ended program left there is replaced.
+                  @NAME is a name in the abstract namespace
+  --mode MODE     who may connect to the Unix sockets, in octal (default 660)
+  LISTEN_FDS      sockets that systemd or another supervisor hands over
+
   --deflate MODE  compression: off (default), shared or dedicated;
                   needs `--features deflate` when building
   --origin ORIGIN let pages of this origin open WebSockets, beside those of the same host:
@@ -87,7 +98,9 @@ impl Handler for Echo {
 
 /// The parsed command line.
 struct Arguments {
-    address: String,
+    addresses: Vec<String>,
+    paths: Vec<PathBuf>,
+    mode: Option<u32>,
     options: Options,
     verbose: bool,
     origins: Vec<String>,
@@ -95,38 +108,56 @@ struct Arguments {
 
 /// Parses the command line. `Err` is the exit code after `--help` or a fault.
 fn arguments() -> Result<Arguments, ExitCode> {
-    let mut address = None;
-    let mut options = Options::new();
-    let mut verbose = false;
-    let mut origins = Vec::new();
+    let mut found = Arguments {
+        addresses: Vec::new(),
+        paths: Vec::new(),
+        mode: None,
+        options: Options::new(),
+        verbose: false,
+        origins: Vec::new(),
+    };
     let mut parser = lexopt::Parser::from_env();
     loop {
         match parser.next() {
-            Ok(None) => {
-                let address = address.unwrap_or_else(|| "127.0.0.1:9001".into());
-                return Ok(Arguments { address, options, origins, verbose });
-            }
-            Ok(Some(lexopt::Arg::Long("deflate"))) => {
-                let mode = parser.value().map_err(|error| usage(&error.to_string()))?;
-                options =
-                    deflate(options, &mode.to_string_lossy()).map_err(|error| usage(&error))?;
-            }
-            Ok(Some(lexopt::Arg::Long("verbose"))) => verbose = true,
-            Ok(Some(lexopt::Arg::Long("origin"))) => {
-                let origin = parser.value().map_err(|error| usage(&error.to_string()))?;
-                origins.push(origin.to_string_lossy().into_owned());
-            }
-            Ok(Some(lexopt::Arg::Short('h') | lexopt::Arg::Long("help"))) => {
+            Ok(None) => break,
+            Ok(Some(Arg::Short('h') | Arg::Long("help"))) => {
                 print_line(USAGE);
                 return Err(ExitCode::SUCCESS);
             }
-            Ok(Some(lexopt::Arg::Value(value))) if address.is_none() => {
-                address = Some(value.to_string_lossy().into_owned());
+            Ok(Some(Arg::Value(address))) => found.addresses.push(text(address)),
+            Ok(Some(Arg::Long("verbose"))) => found.verbose = true,
+            Ok(Some(Arg::Long("unix"))) => found.paths.push(value(&mut parser)?.into()),
+            Ok(Some(Arg::Long("mode"))) => {
+                found.mode = Some(mode(&text(value(&mut parser)?)).map_err(|error| usage(&error))?);
             }
+            Ok(Some(Arg::Long("deflate"))) => {
+                let mode = text(value(&mut parser)?);
+                found.options = deflate(found.options, &mode).map_err(|error| usage(&error))?;
+            }
+            Ok(Some(Arg::Long("origin"))) => found.origins.push(text(value(&mut parser)?)),
             Ok(Some(argument)) => return Err(usage(&argument.unexpected().to_string())),
             Err(error) => return Err(usage(&error.to_string())),
         }
     }
+    if found.mode.is_some() && found.paths.is_empty() {
+        return Err(usage("--mode is for Unix sockets: give --unix PATH as well"));
+    }
+    Ok(found)
+}
+
+fn value(parser: &mut lexopt::Parser) -> Result<OsString, ExitCode> {
+    parser.value().map_err(|error| usage(&error.to_string()))
+}
+
+fn text(value: OsString) -> String {
+    value.to_string_lossy().into_owned()
+}
+
+/// Parses the mode of a file.
+fn mode(text: &str) -> Result<u32, String> {
+    let is_octal = text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| is_octal && *mode <= 0o777);
+    mode.ok_or_else(|| format!("{text:?} is no mode: give three octal digits, such as 660"))
 }
 
 #[cfg(feature = "deflate")]
@@ -154,6 +185,8 @@ fn usage(error: &str) -> ExitCode {
 }
 
 fn main() -> ExitCode {
+    // The environment names inherited sockets: it is read and cleared before any thread begins.
+    let inherited = ListenFd::from_env();
     let arguments = match arguments() {
         Ok(arguments) => arguments,
         Err(code) => return code,
@@ -162,7 +195,7 @@ fn main() -> ExitCode {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         print_error(format_args!("echo: the descriptor limit stays as it is ({error})"));
     }
-    match serve(arguments) {
+    match serve(arguments, inherited) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == ErrorKind::InvalidInput => usage(&error.to_string()),
         Err(error) => {
@@ -172,9 +205,35 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(arguments: Arguments) -> io::Result<()> {
+/// The places to listen at.
+fn listeners(arguments: &mut Arguments, mut inherited: ListenFd) -> io::Result<Vec<Listener>> {
+    let mut listeners = Vec::new();
+    for number in 0..inherited.len() {
+        let tcp = inherited.take_tcp_listener(number).ok().flatten().map(Listener::from);
+        let unix = || inherited.take_unix_listener(number).map(|found| found.map(Listener::from));
+        let listener = tcp.map_or_else(unix, |tcp| Ok(Some(tcp))).map_err(|error| {
+            let text = format!("cannot use inherited socket {number} (LISTEN_FDS): {error}");
+            io::Error::new(ErrorKind::Other, text)
+        })?;
+        listeners.extend(listener);
+    }
+    listeners.extend(arguments.addresses.drain(..).map(Listener::from));
+    let mode = arguments.mode.unwrap_or(0o660);
+    for path in arguments.paths.drain(..) {
+        let is_abstract = path.as_os_str().as_encoded_bytes().starts_with(b"@");
+        let listener = Listener::unix(path);
+        listeners.push(if is_abstract { listener } else { listener.mode(mode) });
+    }
+    if listeners.is_empty() {
+        listeners.push("127.0.0.1:9001".into());
+    }
+    Ok(listeners)
+}
+
+fn serve(mut arguments: Arguments, inherited: ListenFd) -> io::Result<()> {
     let log = Log::start("echo")?;
     let mut reactor = Reactor::new()?;
+    let listeners = listeners(&mut arguments, inherited)?;
     let server = &mut reactor.server;
     server.options(arguments.options);
     server.origins(&arguments.origins);
@@ -184,13 +243,16 @@ fn serve(arguments: Arguments) -> io::Result<()> {
         let lines = log.lines();
         server.observe(move |event| lines.add(format!("echo: {event}")));
     }
-    let listener = server.listen(arguments.address)?;
-    let addresses: Vec<_> = server.local_addrs(listener)?.iter().map(ToString::to_string).collect();
+    let mut places = Vec::new();
+    for listener in listeners {
+        let listener = server.listen(listener)?;
+        places.extend(server.listening_at(listener)?.iter().map(ToString::to_string));
+    }
     let remote = reactor.remote();
     signals::on_end(move || {
         let _already_ending = remote.drain(CloseCode::GOING_AWAY, GOODBYE);
     })?;
-    print_line(format_args!("listening on {}", addresses.join(" and ")));
+    print_line(format_args!("listening on {}", places.join(" and ")));
     let outcome = reactor.run();
     drop(reactor);
     log.end();

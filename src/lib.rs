@@ -130,9 +130,9 @@ pub use http1::{Extensions, Request, RequestError, Response, Version};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use net::Tls;
-pub use net::{Listener, Memory, MemoryPeer, Readiness, Transport};
+pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Transport};
 pub use reactor::Reactor;
-pub use server::{Handler, ListenerId, Observed, Refused, Server, Zone};
+pub use server::{Handler, ListenerId, Observed, Refused, Rejected, Server, Zone};
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};
 #[cfg(feature = "deflate")]
 #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
@@ -167,6 +167,11 @@ pub mod proto {
             Response, ResponseError, ResponseHead, Scan, Version, encode_chunk, scan,
             scan_response,
         };
+    }
+
+    /// The PROXY protocol, versions 1 and 2: the header with which a proxy names its client.
+    pub mod proxy_header {
+        pub use crate::net::{ProxyHeader, ProxyHeaderFault};
     }
 
     /// WebSocket (RFC 6455, RFC 7692): the opening handshake, frames, messages, the closing

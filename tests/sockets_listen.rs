@@ -1,13 +1,18 @@
-//! Where a server listens: addresses in each form, names with several addresses, and the errors of
-//! addresses that cannot be.
+//! Where a server listens: addresses in each form, names with several addresses, sockets that listen
+//! already, pauses, and the errors of places that cannot be.
 
 mod common;
 
-use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use switchboard::{CloseCode, Listener, Reactor};
+use common::wire::{PATIENCE, Wire};
+use socket2::{Domain, Socket, Type};
+use switchboard::{CloseCode, ListenAddr, Listener, ListenerId, Reactor, Stats, mio};
 
 const LOCAL: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
@@ -138,4 +143,278 @@ fn listener_of_a_draining_server_has_no_address() {
     assert!(reactor.server.local_addr(listener).is_err());
     assert!(reactor.server.local_addrs(listener).is_err());
     assert!(TcpStream::connect(address).is_err(), "both sockets are closed");
+}
+
+/// A server in this thread, which works only in a turn.
+fn serving(listener: impl Into<Listener>) -> (Reactor, ListenerId) {
+    let mut reactor = Reactor::new().unwrap();
+    reactor.server.http("/", |_, _| "hello");
+    let listener = reactor.server.listen(listener).unwrap();
+    (reactor, listener)
+}
+
+fn stats(reactor: &mut Reactor) -> Stats {
+    reactor.server.context(Instant::now()).stats()
+}
+
+fn until(reactor: &mut Reactor, holds: impl Fn(&Stats) -> bool) {
+    let start = Instant::now();
+    while !holds(&stats(reactor)) {
+        reactor.turn(Some(Duration::from_millis(20))).unwrap();
+        assert!(start.elapsed() < PATIENCE, "it never came to pass: {:?}", stats(reactor));
+    }
+}
+
+const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+/// A folder for sockets of one test.
+fn folder(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("sw-{name}-{}", std::process::id()));
+    std::fs::create_dir(&path).unwrap();
+    path
+}
+
+#[test]
+fn sockets_that_listen_already_are_served_whatever_their_type() {
+    let folder = folder("given");
+    let path = |name: &str| folder.join(name);
+    let unix = |name: &str| UnixListener::bind(path(name)).unwrap();
+    let tcp = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let of_mio = |address: &str| mio::net::TcpListener::bind(address.parse().unwrap()).unwrap();
+    let rows: [(&str, Listener); 7] = [
+        ("tcp", tcp().into()),
+        ("tcp", of_mio("127.0.0.1:0").into()),
+        ("tcp", of_mio("[::1]:0").into()),
+        ("tcp", OwnedFd::from(tcp()).into()),
+        ("a", unix("a").into()),
+        ("b", mio::net::UnixListener::bind(path("b")).unwrap().into()),
+        ("c", OwnedFd::from(unix("c")).into()),
+    ];
+    for (name, listener) in rows {
+        let (mut reactor, id) = serving(listener);
+        let places = reactor.server.listening_at(id).unwrap();
+        let mut answer = String::new();
+        match &places[..] {
+            [ListenAddr::Tcp(address)] if name == "tcp" => {
+                assert_eq!(reactor.server.local_addr(id).unwrap(), *address);
+                let mut wire = Wire::connect(*address);
+                wire.send(REQUEST);
+                until(&mut reactor, |stats| stats.requests == 1);
+                wire.stream.read_to_string(&mut answer).unwrap();
+            }
+            [ListenAddr::Unix(at)] if *at == path(name) => {
+                let mut wire = Wire::of(UnixStream::connect(at).unwrap());
+                wire.send(REQUEST);
+                until(&mut reactor, |stats| stats.requests == 1);
+                wire.stream.read_to_string(&mut answer).unwrap();
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+        assert!(answer.ends_with("hello"), "{name}: {answer}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn descriptor_that_does_not_listen_is_an_error_that_says_so() {
+    let listening = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listening.local_addr().unwrap();
+    let socket = |domain, kind| OwnedFd::from(Socket::new(domain, kind, None).unwrap());
+    let unnamed = Socket::new(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+    let path = std::env::temp_dir().join(format!("sw-packets-{}", std::process::id()));
+    unnamed.bind(&socket2::SockAddr::unix(&path).unwrap()).unwrap();
+    unnamed.listen(1).unwrap();
+    std::fs::remove_file(path).unwrap();
+    let rows: [(&str, OwnedFd, &str); 8] = [
+        ("a file", std::fs::File::open("/dev/null").unwrap().into(), "is no socket"),
+        ("a pipe", std::io::pipe().unwrap().0.into(), "is no socket"),
+        ("UDP", UdpSocket::bind("127.0.0.1:0").unwrap().into(), "is no stream socket"),
+        ("datagrams", UnixDatagram::unbound().unwrap().into(), "is no stream socket"),
+        ("packets", unnamed.into(), "is no stream socket"),
+        ("a new socket", socket(Domain::IPV4, Type::STREAM), "does not listen"),
+        ("a new Unix socket", socket(Domain::UNIX, Type::STREAM), "does not listen"),
+        ("a connection", TcpStream::connect(address).unwrap().into(), "does not listen"),
+    ];
+    let mut reactor = Reactor::new().unwrap();
+    for (name, descriptor, says) in rows {
+        let error = reactor.server.listen(descriptor).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{name}");
+        assert!(error.to_string().contains(says), "{name}: {error}");
+    }
+}
+
+#[test]
+fn option_without_effect_at_a_place_is_an_error() {
+    let folder = folder("options");
+    let given = || Listener::from(TcpListener::bind("127.0.0.1:0").unwrap());
+    let tcp = || Listener::from("127.0.0.1:0");
+    let unix = || Listener::unix(folder.join("s"));
+    let rows = [
+        (tcp().mode(0o600), Some("Listener::mode")),
+        (given().mode(0o600), Some("Listener::mode")),
+        (given().backlog(1), Some("Listener::backlog")),
+        (given().reuse_port(true), Some("Listener::reuse_port")),
+        (unix().reuse_port(true), Some("Listener::reuse_port")),
+        (given().reuse_port(false).accepts_per_turn(1), None),
+        (unix().reuse_port(false).backlog(1).mode(0o600).accepts_per_turn(1), None),
+        (tcp().reuse_port(true).backlog(1).accepts_per_turn(1), None),
+    ];
+    for (row, (listener, says)) in rows.into_iter().enumerate() {
+        let outcome = Reactor::new().unwrap().server.listen(listener);
+        match (outcome, says) {
+            (Ok(_), None) => {}
+            (Err(error), Some(says)) => {
+                assert_eq!(error.kind(), ErrorKind::InvalidInput, "{row}");
+                assert!(error.to_string().contains(says), "{row}: {error}");
+            }
+            (outcome, _) => panic!("{row}: {outcome:?}"),
+        }
+    }
+    std::fs::remove_dir(folder).unwrap();
+}
+
+#[test]
+fn paths_without_their_prefix_are_errors_that_give_it() {
+    let mut reactor = Reactor::new().unwrap();
+    for (text, says) in [
+        ("/run/app.sock", "unix:/run/app.sock"),
+        ("./app.sock", "unix:./"),
+        ("run/app.sock", "unix:./run/app.sock"),
+        ("unix:app.sock", "unix:./app.sock"),
+        ("unix:", "unix:./"),
+    ] {
+        let error = reactor.server.listen(text).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{text}");
+        assert!(error.to_string().contains(says), "{text}: {error}");
+    }
+}
+
+#[test]
+fn connections_wait_in_the_kernel_while_accepting_is_off() {
+    let folder = folder("pause");
+    let path = folder.join("s");
+    let places: [Listener; 2] = ["localhost:0".into(), Listener::unix(&path)];
+    for listener in places {
+        let (mut reactor, id) = serving(listener);
+        let places = reactor.server.listening_at(id).unwrap();
+        let connect = |place: &ListenAddr| -> Box<dyn Stream> {
+            match place {
+                ListenAddr::Tcp(address) => Box::new(TcpStream::connect(address).unwrap()),
+                ListenAddr::Unix(path) => Box::new(UnixStream::connect(path).unwrap()),
+                other => panic!("{other}"),
+            }
+        };
+        // Some wait before the pause, and some come in it: both readiness reports are used up.
+        let mut waiting: Vec<_> = places.iter().map(connect).collect();
+        reactor.server.accepting(id, false);
+        for _ in 0..3 {
+            reactor.turn(Some(Duration::from_millis(5))).unwrap();
+            waiting.extend(places.iter().map(connect));
+        }
+        waiting.iter_mut().for_each(|socket| socket.write_all(REQUEST.as_bytes()).unwrap());
+        for _ in 0..3 {
+            reactor.turn(Some(Duration::from_millis(5))).unwrap();
+        }
+        assert_eq!(stats(&mut reactor).accepted, 0);
+        assert_eq!(reactor.server.poll_timeout(Instant::now()), None, "a pause costs no turns");
+        reactor.server.accepting(id, true);
+        let all = waiting.len() as u64;
+        until(&mut reactor, |stats| stats.requests == all);
+        for mut socket in waiting {
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer).unwrap();
+            assert!(answer.ends_with("hello"), "{answer}");
+        }
+        // What is on stays on, and a pause that ends with nothing waiting is no loop.
+        reactor.server.accepting(id, true);
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        assert_ne!(reactor.server.poll_timeout(Instant::now()), Some(Duration::ZERO));
+        let _later: Vec<_> = places.iter().map(connect).collect();
+        until(&mut reactor, |stats| stats.accepted == all + places.len() as u64);
+    }
+    std::fs::remove_dir(folder).unwrap();
+}
+
+trait Stream: Read + Write {}
+impl<S: Read + Write> Stream for S {}
+
+#[test]
+fn pauses_under_load_lose_no_connection() {
+    const CLIENTS: u64 = 4;
+    const EACH: u64 = 200;
+    let (mut reactor, id) = serving(Listener::from("127.0.0.1:0").accepts_per_turn(3));
+    let other = reactor.server.listen("127.0.0.1:0").unwrap();
+    let address = reactor.server.local_addr(id).unwrap();
+    let beside = reactor.server.local_addr(other).unwrap();
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                scope.spawn(move || {
+                    for _ in 0..EACH {
+                        let mut wire = Wire::connect(address);
+                        wire.send(REQUEST);
+                        let mut answer = String::new();
+                        wire.stream.read_to_string(&mut answer).unwrap();
+                        assert!(answer.ends_with("hello"), "{answer}");
+                    }
+                })
+            })
+            .collect();
+        let start = Instant::now();
+        for turn in 0_u64.. {
+            if clients.iter().all(|client| client.is_finished()) {
+                break;
+            }
+            reactor.server.accepting(id, turn % 7 < 3);
+            reactor.turn(Some(Duration::from_millis(1))).unwrap();
+            assert!(start.elapsed() < PATIENCE, "{:?}", stats(&mut reactor));
+        }
+        assert_eq!(stats(&mut reactor).requests, CLIENTS * EACH);
+        // A pause of one listener is none of another.
+        reactor.server.accepting(id, false);
+        let mut wire = Wire::connect(beside);
+        wire.send(REQUEST);
+        until(&mut reactor, |stats| stats.requests == CLIENTS * EACH + 1);
+    });
+}
+
+#[test]
+fn pause_of_a_draining_server_does_nothing() {
+    let (mut reactor, id) = serving("127.0.0.1:0");
+    reactor.server.drain(CloseCode::GOING_AWAY, Duration::ZERO);
+    reactor.turn(Some(Duration::ZERO)).unwrap();
+    reactor.server.accepting(id, false);
+    reactor.server.accepting(id, true);
+    assert!(reactor.server.is_drained());
+}
+
+#[test]
+fn reactors_share_a_port_with_reuse_port() {
+    const CLIENTS: usize = 64;
+    let reused = |port: u16| {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        serving(Listener::from(address).reuse_port(true))
+    };
+    let (mut first, id) = reused(0);
+    let address = first.server.local_addr(id).unwrap();
+    let (mut second, other) = reused(address.port());
+    assert_eq!(second.server.local_addr(other).unwrap(), address);
+    let mut wires: Vec<_> = (0..CLIENTS).map(|_| Wire::connect(address)).collect();
+    wires.iter_mut().for_each(|wire| wire.send(REQUEST));
+    let start = Instant::now();
+    let shares = loop {
+        first.turn(Some(Duration::from_millis(5))).unwrap();
+        second.turn(Some(Duration::from_millis(5))).unwrap();
+        let shares = [&mut first, &mut second].map(|reactor| stats(reactor).requests);
+        if shares.iter().sum::<u64>() == CLIENTS as u64 {
+            break shares;
+        }
+        assert!(start.elapsed() < PATIENCE, "{shares:?}");
+    };
+    assert!(shares.iter().all(|share| *share > 0), "{shares:?}");
+    wires.iter_mut().for_each(|wire| assert!(wire.head().starts_with("HTTP/1.1 200 ")));
+    // Without the option the port is taken.
+    let error = Reactor::new().unwrap().server.listen(address).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
 }

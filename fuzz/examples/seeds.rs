@@ -2,6 +2,9 @@
 //! mend. What a fuzzer found later stands beside them. `cargo run --manifest-path fuzz/Cargo.toml
 //! --example seeds`
 
+#[path = "../../tests/proxy_header/vectors.rs"]
+mod vectors;
+
 use std::path::Path;
 use std::{fs, io};
 
@@ -179,6 +182,12 @@ fn compressed() -> [Vec<u8>; 3] {
     [&whole[..], &fragments, &wrong].map(|frames| [&[0x05, 0x01], frames].concat())
 }
 
+/// Headers that fit into a fuzzer's input, with a request after them.
+fn proxy_headers() -> impl Iterator<Item = Vec<u8>> {
+    let rows = vectors::rows().into_iter().filter(|(_, bytes, _)| bytes.len() < 300);
+    rows.map(|(_, bytes, _)| [&bytes[..], b"GET / HTTP/1.1\r\n\r\n"].concat())
+}
+
 /// The conversation, behind the byte that says which role hears it and the one that says how it is
 /// cut.
 fn conversation(frames: &[(bool, Opcode, &[u8])], client: bool) -> Vec<u8> {
@@ -200,6 +209,7 @@ fn main() -> io::Result<()> {
     long.extend_from_slice(LAST_CHUNK);
     write("chunked", CHUNKED.iter().map(|body| [&[4], body.as_bytes()].concat()).chain([long]))?;
     write("frame_header", HEADERS.iter().map(|header| header.to_vec()))?;
+    write("proxy_header", proxy_headers())?;
     write("answer", answers())?;
     write("deflate", deflated())?;
     let conversations = CONVERSATIONS

@@ -35,7 +35,8 @@ pub(crate) struct Connection {
     pub(crate) deadline: u32,
     /// The head of the list of topic memberships, or [`NO_MEMBERSHIP`].
     pub(crate) memberships: u32,
-    /// The entry among the counted addresses, [`UNCOUNTED`] or [`TURNED_AWAY`].
+    /// The number of a counted prefix or of a client in `Addresses`; [`UNCOUNTED`] or
+    /// [`TURNED_AWAY`].
     pub(crate) address: u32,
     /// The microsecond up to which the share of messages is spent; see `RateLimit`. While the
     /// connection lingers, the tick at which `linger_limit` ends.
@@ -54,7 +55,7 @@ pub(crate) struct Connection {
     pub(crate) deflate: Option<Agreed>,
 }
 
-/// The address of a connection that is not counted by its address.
+/// The address of a connection that is neither counted by its address nor noted with it.
 pub(crate) const UNCOUNTED: u32 = u32::MAX;
 
 /// The address of a connection beyond a limit, which lingers with its refusal.

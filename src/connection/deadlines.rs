@@ -29,11 +29,30 @@ impl Lease<'_> {
         books.stats.moved(connection.phase, phase);
         let begins_to_linger = phase == Phase::Lingering && connection.phase != phase;
         connection.phase = phase;
-        connection.flags.remove(Flags::PINGED);
+        connection.flags.remove(Flags::PINGED | Flags::FROM_ACCEPT);
         if begins_to_linger {
             return self.begin_to_linger();
         }
         self.rearm();
+    }
+
+    /// Ends the arrival of a connection. The deadline of its first head stays the one that was set
+    /// at the accept.
+    pub(crate) fn arrive(&mut self) {
+        let deadline = self.connection.deadline;
+        self.connection.zone = 0;
+        self.enter(Phase::Idle);
+        self.connection.flags.insert(Flags::FROM_ACCEPT);
+        self.set_deadline(deadline);
+    }
+
+    /// Notes that a part of a head has arrived.
+    pub(crate) fn begin_head(&mut self) {
+        let (deadline, flags) = (self.connection.deadline, self.connection.flags);
+        self.enter(Phase::Head);
+        if flags.has(Flags::FROM_ACCEPT) {
+            self.set_deadline(deadline);
+        }
     }
 
     /// Begins both deadlines of a lingering connection, and frees the input that is of no use now.

@@ -24,6 +24,8 @@ impl Flags {
     pub(crate) const READABLE: Flags = Flags(1 << 6);
     /// The peer has ended its side.
     pub(crate) const READ_CLOSED: Flags = Flags(1 << 7);
+    /// The first head of a connection that has arrived: its deadline counts from the accept.
+    pub(crate) const FROM_ACCEPT: Flags = Flags(1 << 8);
     /// A ping has no answer yet, or a keep-alive comment has not left.
     pub(crate) const PINGED: Flags = Flags(1 << 9);
     /// The handler wants a call of `writable`.
@@ -46,6 +48,8 @@ impl Flags {
     pub(crate) const CHUNKS: Flags = Flags(1 << 18);
     /// A frame of the pending fan-out is to be written to the connection.
     pub(crate) const POSTED: Flags = Flags(1 << 19);
+    /// The connection is in the list of those whose step towards the first request waits.
+    pub(crate) const ARRIVES: Flags = Flags(1 << 20);
     /// Frames are masked or compressed: one test keeps both cases off the hot path.
     pub(crate) const UNUSUAL: Flags = Flags(Flags::CLIENT.0 | Flags::DEFLATES.0);
 

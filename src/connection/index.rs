@@ -34,6 +34,13 @@ impl Index {
         self.tables[table(hash)].insert_unique(hash, number, |&other| hash_of(other));
     }
 
+    /// Returns the bytes that the tables take.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        let tables = self.tables.iter().map(HashTable::allocation_size).sum::<usize>();
+        tables + self.tables.capacity() * size_of::<HashTable<u32>>()
+    }
+
     /// Removes a number, if it is in the index.
     pub(crate) fn remove(&mut self, hash: u64, number: u32) {
         let Some(table) = self.tables.get_mut(table(hash)) else { return };

@@ -10,6 +10,7 @@
 //! | spill | bytes that arrived and cannot be decoded yet |
 //! | tick | 250 ms, the unit of deadlines |
 
+mod addresses;
 mod attempt;
 mod backpressure;
 mod chunks;
@@ -28,12 +29,14 @@ mod lane;
 mod next_check;
 mod options;
 mod phase;
+mod prefix_counts;
 mod rates;
 mod slots;
 mod stats;
 mod table;
 mod work;
 
+pub(crate) use addresses::{Addresses, Hop};
 pub use attempt::Declined;
 pub(crate) use attempt::{Attempt, AttemptState, Declining};
 pub use backpressure::Backpressure;

@@ -7,6 +7,7 @@ use crate::websocket::State;
 
 /// ```text
 /// connect --> Connecting --> WebSocket(State)
+/// accept --[PROXY header, TLS]--> Arriving --> Idle
 /// accept --> Idle --> Head --> Body --> Deferred | Responding --> Idle (next request)
 ///              |--101--> WebSocket(State) --> Lingering --> gone
 ///              |--event stream--> Streaming --> Lingering
@@ -18,6 +19,9 @@ use crate::websocket::State;
 pub(crate) enum Phase {
     /// This program opens the connection: a name, a socket, a handshake.
     Connecting,
+    /// An accepted connection whose PROXY header or TLS handshake is not over. `zone` is the index
+    /// of its listener meanwhile.
+    Arriving,
     /// No byte of the next request head has arrived.
     Idle,
     /// A part of a request head has arrived.
@@ -45,6 +49,13 @@ impl Phase {
         !matches!(self, Phase::Deferred | Phase::Responding)
     }
 
+    /// Whether the connection is not ready for bytes of HTTP or of frames: it is being opened, or
+    /// it arrives.
+    #[inline]
+    pub(crate) fn is_opening(self) -> bool {
+        matches!(self, Phase::Connecting | Phase::Arriving)
+    }
+
     /// Whether the connection waits for a request head, or for the rest of one.
     #[inline]
     pub(crate) fn awaits_request(self) -> bool {
@@ -61,8 +72,8 @@ impl Phase {
     /// `Lingering`.
     pub(crate) fn may_become(self, next: Phase) -> bool {
         use Phase::{
-            Body, Connecting, Deferred, Head, Idle, Lingering, Responding, Streaming, Taken,
-            WebSocket,
+            Arriving, Body, Connecting, Deferred, Head, Idle, Lingering, Responding, Streaming,
+            Taken, WebSocket,
         };
         use State::{Closed, Closing, Open};
         let answers =
@@ -70,6 +81,7 @@ impl Phase {
         next == Lingering
             || match self {
                 Connecting => next == WebSocket(Open),
+                Arriving => next == Idle,
                 Idle => answers || matches!(next, Head | Body),
                 // `Responding` before its answer is whole: the peer did not take the first part.
                 Head | Responding => answers || next == Body,
@@ -89,6 +101,7 @@ impl Phase {
         match self {
             // Each attempt has its own deadline.
             Phase::Connecting => NEVER,
+            Phase::Arriving => options.head_timeout,
             Phase::Idle => options.keep_alive_timeout,
             Phase::Head => options.head_timeout,
             Phase::Body => options.body_timeout,
@@ -104,9 +117,13 @@ impl Phase {
         }
     }
 
-    /// Whether `lifetime` may end the connection: the phase is not an end already.
+    /// Whether `lifetime` may end the connection: it has arrived, and the phase is not an end
+    /// already.
     pub(crate) fn may_retire(self) -> bool {
-        !matches!(self, Phase::WebSocket(State::Closing | State::Closed) | Phase::Lingering)
+        !matches!(
+            self,
+            Phase::Arriving | Phase::WebSocket(State::Closing | State::Closed) | Phase::Lingering
+        )
     }
 }
 
@@ -120,8 +137,9 @@ fn jitter(range: u32, slot: u32) -> u32 {
 mod tests {
     use super::*;
 
-    const PHASES: [Phase; 12] = [
+    const PHASES: [Phase; 13] = [
         Phase::Connecting,
+        Phase::Arriving,
         Phase::Idle,
         Phase::Head,
         Phase::Body,
@@ -137,20 +155,21 @@ mod tests {
 
     /// The allowed arrows, from the phase of a row to the phase of a column. The columns have the
     /// order of the rows, under their first letters; `o`, `c` and `x` are the WebSocket's states.
-    const ARROWS: [(&str, &str); 12] = [
-        //                       C I H B D R o c x S T L
-        ("Connecting", "         . . . . . . + . . . . +"),
-        ("Idle", "               . + + + + + + . . + + +"),
-        ("Head", "               . + . + + + + . . + + +"),
-        ("Body", "               . + . . + + + . . + + +"),
-        ("Deferred", "           . + . . . + + . . . . +"),
-        ("Responding", "         . + . + + + + . . + + +"),
-        ("WebSocket(Open)", "    . . . . . . . + + . . +"),
-        ("WebSocket(Closing)", " . . . . . . . . + . . +"),
-        ("WebSocket(Closed)", "  . . . . . . . . . . . +"),
-        ("Streaming", "          . . . . . + . . . . . +"),
-        ("Taken", "              . + . . . + . . . . . +"),
-        ("Lingering", "          . . . . . . . . . . . +"),
+    const ARROWS: [(&str, &str); 13] = [
+        //                       C A I H B D R o c x S T L
+        ("Connecting", "         . . . . . . . + . . . . +"),
+        ("Arriving", "           . . + . . . . . . . . . +"),
+        ("Idle", "               . . + + + + + + . . + + +"),
+        ("Head", "               . . + . + + + + . . + + +"),
+        ("Body", "               . . + . . + + + . . + + +"),
+        ("Deferred", "           . . + . . . + + . . . . +"),
+        ("Responding", "         . . + . + + + + . . + + +"),
+        ("WebSocket(Open)", "    . . . . . . . . + + . . +"),
+        ("WebSocket(Closing)", " . . . . . . . . . + . . +"),
+        ("WebSocket(Closed)", "  . . . . . . . . . . . . +"),
+        ("Streaming", "          . . . . . . + . . . . . +"),
+        ("Taken", "              . . + . . . + . . . . . +"),
+        ("Lingering", "          . . . . . . . . . . . . +"),
     ];
 
     #[test]

@@ -38,6 +38,9 @@ pub struct Stats {
     /// Counts connections refused because of a limit, in all or for their address. While such a
     /// connection lingers, `connections` does not count it.
     pub turned_away: u64,
+    /// Counts connections closed before their first request, because their PROXY header or their
+    /// TLS handshake is at fault or did not come in time.
+    pub rejected: u64,
     /// Counts requests with a complete and valid head.
     pub requests: u64,
     /// Counts requests that the server answered with an error before a handler answered.

@@ -188,7 +188,8 @@ impl Conn<'_> {
                 at.connection.flags.insert(Flags::LAST);
                 at.after_response();
             }
-            Phase::Lingering => {}
+            // No handler knows a connection that arrives.
+            Phase::Lingering | Phase::Arriving => {}
             // The handler gave up its own attempt, and `close` reports the handler's own code.
             Phase::Connecting => {
                 at.record_close(code, reason, false);

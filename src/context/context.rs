@@ -11,7 +11,7 @@ use super::timeouts::Timeouts;
 use super::timer::{Action, Due, TimerId, Timers};
 use super::topics::Topics;
 use crate::connection::{
-    Clock, ConnId, Flags, Lease, Options, OptionsId, Phase, Stats, Table, ZoneId,
+    Addresses, Clock, ConnId, Flags, Lease, Options, OptionsId, Phase, Stats, Table, ZoneId,
 };
 use crate::delivery::{Delivery, EncodedOnce, Outgoing};
 use crate::http1::{Request, RequestError, Response};
@@ -41,6 +41,8 @@ pub struct Context {
     pub(crate) work: ContextWork,
     pub(crate) draining: Option<Draining>,
     pub(crate) origins: AllowedOrigins,
+    /// Addresses that a limit counts, and clients behind trusted proxies.
+    pub(crate) addresses: Addresses,
 }
 
 /// A closure for one zone's handler, run between events.
@@ -95,6 +97,7 @@ impl Context {
             work: ContextWork::default(),
             draining: None,
             origins: AllowedOrigins::default(),
+            addresses: Addresses::default(),
         }
     }
 
@@ -338,6 +341,7 @@ impl Context {
         connection.id = books.next_id(slot);
         connection.flags.remove(Flags::WANT_WRITABLE | Flags::RELEASED);
         self.topics.leave_all(&mut connection.memberships);
+        self.addresses.end_exchange(&mut connection.address);
         if let Some(held) = &mut connection.held {
             held.exchange = None;
         }

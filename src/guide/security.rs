@@ -183,6 +183,39 @@
 //! | 1009 | a message is above `max_message` |
 //! | 1013 | more than `max_buffered` waits for the peer |
 //!
+//! # PROXY headers
+//!
+//! [`Listener::proxy_protocol`](crate::Listener::proxy_protocol) has each connection begin with the
+//! header of the PROXY protocol, version 1 or 2, and names the peers that may send one. A header is
+//! read in one way only. After each of these faults the connection is closed without an answer:
+//!
+//! | what | version |
+//! | --- | --- |
+//! | a peer that the list does not name, before a byte of it is read | both |
+//! | no header: any other first byte | both |
+//! | more or less than one space, another protocol than `TCP4`, `TCP6` and `UNKNOWN` | 1 |
+//! | an address of the other family, or with leading zeros | 1 |
+//! | a port with a sign or leading zeros, or above 65535 | 1 |
+//! | a CR or LF alone, or no CR LF in the first 107 bytes | 1 |
+//! | another version than 2, a command other than `LOCAL` and `PROXY` | 2 |
+//! | a family or a transport that the specification does not have | 2 |
+//! | fewer bytes than the addresses take, or more than 4,096 after the first 16 | 2 |
+//! | a field (TLV) that does not end with the header, two checksums, a wrong CRC32C | 2 |
+//! | a header and a first head that take longer than `head_timeout` from the accept | both |
+//!
+//! Any peer in the list can name any client. Bind the listener to an address that only proxies
+//! reach, or name their addresses.
+//!
+//! ```no_run
+//! use switchboard::{Listener, Reactor};
+//!
+//! let mut reactor = Reactor::new()?;
+//! reactor.server.max_connections_per_address(100); // counts the addresses in the headers
+//! let proxies = ["10.0.0.7", "10.0.1.0/24"];
+//! reactor.server.listen(Listener::from("10.0.0.2:9001").proxy_protocol(proxies))?;
+//! # std::io::Result::Ok(())
+//! ```
+//!
 //! # Bounds
 //!
 //! | what | default | option | beyond it |
@@ -191,6 +224,7 @@
 //! | method | 32 bytes | | 501 |
 //! | header fields | 100 | `max_headers`, at most 128 | 431 |
 //! | request target | 8 KiB | `max_target` | 414 |
+//! | PROXY header | 107 bytes, or 16 and 4,096 | none | closed |
 //! | request body | what the handler names | `Reply::Body(limit)` | 413 |
 //! | WebSocket message | 16 MiB | `max_message` | Close 1009 |
 //! | output that waits for one peer | 17 MiB | `max_buffered` | Close 1013 |

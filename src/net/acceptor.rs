@@ -2,22 +2,26 @@
 //! know what becomes of an accepted socket.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
-use mio::net::{TcpListener, TcpStream};
+use mio::event::Source as _;
+use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
 use socket2::SockRef;
 
+use super::arrival::Arrival;
+use super::bound::{Bound, ListenAddr};
 use super::first_read::FirstReadBackoff;
-use super::listener::limit_unacknowledged;
+use super::outcome::Read;
+use super::tcp::limit_unacknowledged;
+use super::transport::Transport;
 
 /// The outcome of one attempt to accept.
 #[derive(Debug)]
 pub(crate) enum AcceptOutcome {
-    Connection(TcpStream),
+    Connection(Transport),
     /// No connection can be accepted now: the next readable event, or the end of the pause,
     /// announces one.
     Drained,
@@ -29,8 +33,8 @@ pub(crate) enum AcceptOutcome {
 /// A listening socket, with its back-off for times without descriptors.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
-    socket: TcpListener,
-    /// Whether the socket was made here. One that was bound elsewhere keeps its own options.
+    socket: Bound,
+    /// Whether the socket is of TCP and was made here. One that was bound elsewhere keeps its own options.
     pub(crate) is_ours: bool,
     /// A descriptor held in reserve. Closing it frees one, with which a connection is accepted and
     /// refused in words.
@@ -38,6 +42,10 @@ pub(crate) struct Acceptor {
     pause: Duration,
     retry_at: Option<Instant>,
     per_turn: usize,
+    /// The kernel queues connections until this is off again.
+    pub(crate) is_paused: bool,
+    /// What each connection has to do before its first request.
+    pub(crate) arrival: Arrival,
     /// The socket belongs to the listener of the socket before it: a name has several addresses.
     pub(crate) is_further: bool,
     pub(crate) first_read: FirstReadBackoff,
@@ -51,14 +59,15 @@ const REFUSED_PER_PAUSE: usize = 64;
 impl Acceptor {
     /// Accepts from a bound socket, at most `per_turn` connections in a turn.
     pub(crate) fn new(
-        listener: StdListener,
+        mut socket: Bound,
         per_turn: usize,
         registry: &Registry,
         token: Token,
     ) -> io::Result<Acceptor> {
-        listener.set_nonblocking(true)?;
-        let mut socket = TcpListener::from_std(listener);
-        registry.register(&mut socket, token, Interest::READABLE)?;
+        match &mut socket {
+            Bound::Tcp(socket) => socket.register(registry, token, Interest::READABLE)?,
+            Bound::Unix(_, socket) => socket.register(registry, token, Interest::READABLE)?,
+        }
         Ok(Acceptor {
             socket,
             is_ours: false,
@@ -66,6 +75,8 @@ impl Acceptor {
             pause: SHORTEST_PAUSE,
             retry_at: None,
             per_turn,
+            is_paused: false,
+            arrival: Arrival::default(),
             is_further: false,
             first_read: FirstReadBackoff::default(),
         })
@@ -75,14 +86,16 @@ impl Acceptor {
     /// connections that are accepted from now on. They inherit the limit, which costs them no
     /// system call.
     pub(crate) fn limit_unacknowledged(&self, limit: Option<Duration>) -> io::Result<()> {
-        match self.is_ours {
-            true => limit_unacknowledged(SockRef::from(&self.socket), limit),
-            false => Ok(()),
+        match &self.socket {
+            Bound::Tcp(socket) if self.is_ours => {
+                limit_unacknowledged(SockRef::from(socket), limit)
+            }
+            _ => Ok(()),
         }
     }
 
-    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+    pub(crate) fn local(&self) -> io::Result<ListenAddr> {
+        self.socket.local()
     }
 
     /// The number of connections to accept in one turn of the loop.
@@ -90,9 +103,9 @@ impl Acceptor {
         self.per_turn
     }
 
-    /// The end of the back-off, if there is one.
+    /// The end of the back-off, if there is one. A paused listener has none.
     pub(crate) fn retry_at(&self) -> Option<Instant> {
-        self.retry_at
+        self.retry_at.filter(|_| !self.is_paused)
     }
 
     /// Accepts one connection. Without descriptors it writes `refusal` to the connections that wait
@@ -101,9 +114,9 @@ impl Acceptor {
         &mut self,
         now: Instant,
         refusal: &[u8],
-        refused: &mut dyn FnMut(&TcpStream, &[u8]),
+        refused: &mut dyn FnMut(&Transport, &[u8]),
     ) -> AcceptOutcome {
-        if self.retry_at.is_some_and(|at| now < at) {
+        if self.is_paused || self.retry_at.is_some_and(|at| now < at) {
             return AcceptOutcome::Drained;
         }
         self.retry_at = None;
@@ -114,7 +127,7 @@ impl Acceptor {
                     if self.reserve.is_none() {
                         self.reserve = reserve();
                     }
-                    return AcceptOutcome::Connection(socket);
+                    return AcceptOutcome::Connection(socket.into());
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     return AcceptOutcome::Drained;
@@ -142,7 +155,7 @@ impl Acceptor {
     }
 
     /// Refuses the connections that wait, one after the other over the reserved descriptor.
-    fn refuse_waiting(&mut self, refusal: &[u8], refused: &mut dyn FnMut(&TcpStream, &[u8])) {
+    fn refuse_waiting(&mut self, refusal: &[u8], refused: &mut dyn FnMut(&Transport, &[u8])) {
         for _ in 0..REFUSED_PER_PAUSE {
             if self.reserve.take().is_none() {
                 break;
@@ -150,7 +163,7 @@ impl Acceptor {
             let accepted = accept(&self.socket);
             let more = accepted.is_ok();
             if let Ok(socket) = accepted {
-                turn_away(socket, refusal, &mut *refused);
+                turn_away(socket.into(), refusal, &mut *refused);
             }
             self.reserve = reserve();
             if !more {
@@ -163,15 +176,23 @@ impl Acceptor {
 /// Accepts without asking for the peer's address. The kernel would have to look the address up and
 /// copy it; the few handlers that want it ask later.
 #[cfg(target_os = "linux")]
-fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+fn accept(listener: &Bound) -> io::Result<Transport> {
     use rustix::net::{SocketFlags, accept_with};
-    let socket = accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
-    Ok(TcpStream::from_std(socket.into()))
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    Ok(match listener {
+        Bound::Tcp(listener) => TcpStream::from_std(accept_with(listener, flags)?.into()).into(),
+        Bound::Unix(_, listener) => {
+            UnixStream::from_std(accept_with(listener, flags)?.into()).into()
+        }
+    })
 }
 
 #[cfg(not(target_os = "linux"))]
-fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
-    listener.accept().map(|(socket, _)| socket)
+fn accept(listener: &Bound) -> io::Result<Transport> {
+    match listener {
+        Bound::Tcp(listener) => listener.accept().map(|(socket, _)| socket.into()),
+        Bound::Unix(_, listener) => listener.accept().map(|(socket, _)| socket.into()),
+    }
 }
 
 /// Writes `refusal` to a connection and closes it, without waiting.
@@ -179,14 +200,14 @@ fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
 /// One read comes first: closing a socket with unread bytes resets the connection, and the peer
 /// would lose the refusal. `refused` gets the bytes that were read.
 pub(crate) fn turn_away(
-    mut socket: TcpStream,
+    mut transport: Transport,
     refusal: &[u8],
-    refused: impl FnOnce(&TcpStream, &[u8]),
+    refused: impl FnOnce(&Transport, &[u8]),
 ) {
     let mut buf = [0; 4 << 10];
-    let read = socket.read(&mut buf).unwrap_or(0);
-    refused(&socket, &buf[..read]);
-    let _ = socket.write(refusal);
+    let read = transport.read(&mut buf).map_or(0, Read::count);
+    refused(&transport, &buf[..read]);
+    let _ = transport.write(refusal);
 }
 
 fn reserve() -> Option<File> {

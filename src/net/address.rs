@@ -2,6 +2,7 @@
 //! and the order in which the addresses of a name are tried (RFC 8305 section 4). This file opens
 //! no socket and looks nothing up.
 
+use std::fmt;
 use std::net::IpAddr;
 
 /// Maps an address to the prefix that one subscriber holds: all 32 bits of an IPv4 address, the
@@ -41,7 +42,26 @@ impl Network {
         let width = if address.is_ipv4() { 32_u32 } else { 128 };
         let digits = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
         let bits: u32 = bits.parse().ok().filter(|_| digits)?;
-        Some(Network { address, free: width.checked_sub(bits)? })
+        let free = width.checked_sub(bits)?;
+        // Below ::ffff:0:0/96 lie the IPv4 addresses in IPv6 form.
+        let address = if free <= 32 { address.to_canonical() } else { address };
+        Some(Network { address, free })
+    }
+
+    /// The address that the range was made of.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// The same range, made of its first address.
+    pub(crate) fn first(&self) -> Network {
+        let first = |bits: u128| bits.checked_shr(self.free).unwrap_or(0).checked_shl(self.free);
+        let bits = first(number(self.address)).unwrap_or(0);
+        let address = match self.address {
+            IpAddr::V4(_) => IpAddr::V4((bits as u32).into()),
+            IpAddr::V6(_) => IpAddr::V6(bits.into()),
+        };
+        Network { address, free: self.free }
     }
 
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
@@ -49,6 +69,13 @@ impl Network {
         let differing = number(address) ^ number(self.address);
         address.is_ipv4() == self.address.is_ipv4()
             && differing.checked_shr(self.free).unwrap_or(0) == 0
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = if self.address.is_ipv4() { 32 } else { 128 };
+        write!(f, "{}/{}", self.address, width - self.free)
     }
 }
 

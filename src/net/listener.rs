@@ -1,17 +1,22 @@
-//! The address and the options of a listener, and its listening socket. This file does not accept
+//! The place and the options of a listener. This file makes no socket and does not accept
 //! connections.
 
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as StdListener, ToSocketAddrs};
-use std::time::Duration;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use rustix::io::Errno;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use super::arrival::Arrival;
+use super::bound::{Bound, ListenAddr};
+use super::networks::Networks;
+use super::tcp::Tcp;
+use super::unix;
 
 /// Describes where and how a server listens.
 ///
-/// A `Listener` is made from an address (`&str`, `String`, `SocketAddr`) or from a socket that
-/// listens already. [`Server::listen`](crate::Server::listen) binds it.
+/// A `Listener` is made from an address (`&str`, `String`, `SocketAddr`, [`ListenAddr`]), by
+/// [`unix`](Listener::unix) from a path, or from a socket that listens already.
+/// [`Server::listen`](crate::Server::listen) binds it. A server may have several listeners.
 ///
 /// | address | where it listens |
 /// | --- | --- |
@@ -19,6 +24,8 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 /// | `:9001` | at every address of this machine, IPv4 and IPv6 |
 /// | `localhost:9001` | at 127.0.0.1 and ::1 (RFC 6761 6.3) |
 /// | `example.com:9001` | at all addresses of the name that this machine has |
+/// | `unix:/run/app.sock`, `unix:./app.sock` | at this path; see [`unix`](Listener::unix) |
+/// | `unix:@app` | at this name in Linux' abstract namespace |
 ///
 /// With port 0, all addresses of a name get the same port. A name of which one address is in use
 /// is an error, since another program would get a part of the connections. A port alone, as `9001`,
@@ -29,6 +36,22 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 /// [`write_timeout`](crate::Options::write_timeout) of the server's default options, at least 4 s.
 /// A peer that acknowledges nothing, or takes nothing, for that long while bytes wait in the kernel
 /// is gone. A socket that was bound elsewhere keeps its own options.
+///
+/// An option that has no effect at a place is an error of `listen`:
+///
+/// | option | address | path | abstract name | socket that listens already |
+/// | --- | --- | --- | --- | --- |
+/// | [`accepts_per_turn`](Listener::accepts_per_turn) | yes | yes | yes | yes |
+/// | [`backlog`](Listener::backlog) | yes | yes | yes | error |
+/// | [`reuse_port`](Listener::reuse_port) | yes | error | error | error |
+/// | [`mode`](Listener::mode) | error | yes | error | error |
+///
+/// # Sockets that listen already
+///
+/// A `TcpListener` or `UnixListener` of the standard library or of mio, or an [`OwnedFd`] of either
+/// kind, for example one inherited from a supervisor. `listen` finds out what a descriptor is, and
+/// sets it to non-blocking mode, also for other processes that share it. A listener of mio must
+/// not be registered with another `Poll`.
 ///
 /// ```
 /// use std::net::TcpStream;
@@ -45,23 +68,94 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 #[must_use]
 pub struct Listener {
     place: Place,
-    backlog: i32,
+    backlog: Option<u16>,
     reuse_port: bool,
+    mode: Option<u32>,
     per_turn: usize,
+    arrival: Arrival,
+    /// Why the listener cannot listen: an entry of a list is no network.
+    fault: Option<String>,
 }
 
+/// Where a listener is to listen.
 #[derive(Debug)]
-enum Place {
+pub(super) enum Place {
     Address(String),
-    Bound(StdListener),
+    Path(PathBuf),
+    Given(OwnedFd),
 }
+
+/// Connections that the kernel queues, unless `backlog` sets another number.
+const BACKLOG: u16 = 4096;
 
 impl Listener {
+    /// Listens at a Unix socket: its peers are programs of the same machine, and have no address.
+    /// So [`peer_addr`](crate::Conn::peer_addr) is `None`, and
+    /// [`max_connections_per_address`](crate::Server::max_connections_per_address) does not count
+    /// them.
+    ///
+    /// The path has at most 107 bytes on Linux, and its directory exists. What is there already:
+    ///
+    /// | at the path | what `listen` does |
+    /// | --- | --- |
+    /// | nothing | makes the socket file |
+    /// | the socket file of a program that has ended | removes it, and makes its own |
+    /// | a socket at which a program listens | `AddrInUse` |
+    /// | a file of another kind, a directory or a symbolic link | `AlreadyExists` |
+    ///
+    /// To tell the second row from the third, `listen` connects to the socket and leaves at once. A
+    /// server's socket file is removed when the listener ends: with a drain or with the server. A
+    /// file that another program has put there in the meantime stays.
+    ///
+    /// Nothing locks the path. Of two programs that start at one path at the same moment, one gets
+    /// the path, and nearly always the other one an error. A program that listens already keeps its
+    /// path.
+    ///
+    /// A path `@name` is a name in Linux' abstract namespace: it has no file and no mode, and every
+    /// program of the network namespace may connect. `./@name` is a file.
+    ///
+    /// ```
+    /// use std::os::unix::net::UnixStream;
+    /// use switchboard::{Listener, Reactor};
+    ///
+    /// let path = std::env::temp_dir().join(format!("doc-{}.sock", std::process::id()));
+    /// let mut reactor = Reactor::new()?;
+    /// reactor.server.listen(Listener::unix(&path).mode(0o600))?;
+    /// assert!(UnixStream::connect(&path).is_ok());
+    /// drop(reactor);
+    /// assert!(!path.exists());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn unix(path: impl Into<PathBuf>) -> Listener {
+        Listener::at(Place::Path(path.into()))
+    }
+
+    /// Sets the mode of a Unix socket's file, in octal and at most 0o777 (default: 0o777 without the
+    /// bits of the process's umask). A peer needs the permission to write.
+    ///
+    /// The mode is set before the socket listens, whatever the umask is. So there is no moment in
+    /// which another user may connect.
+    ///
+    /// ```
+    /// use std::os::unix::fs::PermissionsExt;
+    /// use switchboard::{Listener, Reactor};
+    ///
+    /// let path = std::env::temp_dir().join(format!("mode-{}.sock", std::process::id()));
+    /// let mut reactor = Reactor::new()?;
+    /// reactor.server.listen(Listener::unix(&path).mode(0o660))?;
+    /// assert_eq!(path.metadata()?.permissions().mode() & 0o777, 0o660);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn mode(mut self, mode: u32) -> Listener {
+        self.mode = Some(mode);
+        self
+    }
+
     /// Sets how many connections the kernel queues until they are accepted (default 4,096).
     ///
     /// The kernel applies its own limit too: `net.core.somaxconn` on Linux.
     pub fn backlog(mut self, connections: u16) -> Listener {
-        self.backlog = i32::from(connections);
+        self.backlog = Some(connections);
         self
     }
 
@@ -81,11 +175,69 @@ impl Listener {
         self
     }
 
-    fn at(place: Place) -> Listener {
-        Listener { place, backlog: 4096, reuse_port: false, per_turn: 256 }
+    /// Has every connection begin with a PROXY header, version 1 or 2, from one of these peers
+    /// (default: no header).
+    ///
+    /// An entry is an address such as `10.0.0.1`, a network such as `10.0.0.0/8`, or `unix` for the
+    /// peers of a Unix socket. Any peer in the list can name any client, so name your proxies only.
+    /// A peer that is not in the list is closed before a byte is read from it.
+    ///
+    /// The header comes before TLS. Version 1 has at most 107 bytes, version 2 at most 16 and
+    /// 4,096. The head deadline ([`head_timeout`](crate::Options::head_timeout)) counts from the
+    /// accept, for the header and the first request together. A connection with a malformed
+    /// header, or without one, is closed without an answer. [`Server::observe`] reports it, and
+    /// [`Stats::rejected`](crate::Stats::rejected) counts it.
+    ///
+    /// The address in the header takes the place of the socket's:
+    /// [`max_connections_per_address`] counts it, and with [`Server::trusted_proxies`] it is the
+    /// first hop. With `LOCAL`, as in a health check, and with `UNKNOWN` the address of the socket
+    /// holds, and [`max_connections_per_address`] does not count the connection.
+    ///
+    /// ```
+    /// use switchboard::{Listener, Reactor};
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let listener = Listener::from("127.0.0.1:0").proxy_protocol(["127.0.0.1", "10.0.0.0/8"]);
+    /// assert!(reactor.server.listen(listener).is_ok());
+    ///
+    /// let error = reactor.server.listen(Listener::from("127.0.0.1:0").proxy_protocol(["lan"]));
+    /// assert!(error.unwrap_err().to_string().contains("\"lan\" is no network: give an address"));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// [`Server::observe`]: crate::Server::observe
+    /// [`Server::trusted_proxies`]: crate::Server::trusted_proxies
+    /// [`max_connections_per_address`]: crate::Server::max_connections_per_address
+    ///
+    /// # Errors
+    /// [`Server::listen`](crate::Server::listen) fails if an entry is malformed, or if there is
+    /// none. Its error says what to give.
+    pub fn proxy_protocol<S: AsRef<str>>(mut self, peers: impl IntoIterator<Item = S>) -> Listener {
+        let mut peers = peers.into_iter().peekable();
+        if peers.peek().is_none() {
+            self.fault = Some("no peer could connect: name one, such as 127.0.0.1".to_owned());
+            return self;
+        }
+        match Networks::parse(peers) {
+            Ok(peers) => self.arrival.proxies = Some(Arc::new(peers)),
+            Err(error) => self.fault = Some(error.to_string()),
+        }
+        self
     }
 
-    /// Whether the socket is still to be made, so that its options are ours.
+    pub(super) fn at(place: Place) -> Listener {
+        Listener {
+            place,
+            backlog: None,
+            reuse_port: false,
+            mode: None,
+            per_turn: 256,
+            arrival: Arrival::default(),
+            fault: None,
+        }
+    }
+
+    /// Whether a TCP socket is still to be made, so that its options are ours.
     pub(crate) fn is_ours(&self) -> bool {
         matches!(self.place, Place::Address(_))
     }
@@ -95,199 +247,60 @@ impl Listener {
         self.per_turn
     }
 
-    /// Binds all addresses, all with one port.
-    pub(crate) fn bind(self) -> io::Result<Vec<StdListener>> {
-        let text = match self.place {
-            Place::Bound(listener) => return Ok(vec![listener]),
-            Place::Address(ref text) => text,
+    /// What each connection has to do before its first request.
+    pub(crate) fn arrival(&self) -> &Arrival {
+        &self.arrival
+    }
+
+    /// Binds the socket; for a name those of all addresses, all with one port.
+    pub(crate) fn bind(mut self) -> io::Result<Vec<Bound>> {
+        self.check()?;
+        if let Some(fault) = self.fault {
+            let text = format!("cannot listen with Listener::proxy_protocol: {fault}");
+            return Err(io::Error::new(ErrorKind::InvalidInput, text));
+        }
+        let queue = i32::from(self.backlog.unwrap_or(BACKLOG));
+        match std::mem::replace(&mut self.place, Place::Path(PathBuf::new())) {
+            Place::Given(descriptor) => Ok(vec![Bound::of(descriptor)?]),
+            Place::Path(path) => {
+                let (socket, file) = unix::bind(&path, self.mode, queue)?;
+                socket.set_nonblocking(true)?;
+                Ok(vec![Bound::Unix(file, OwnedFd::from(socket).into())])
+            }
+            Place::Address(text) => {
+                let sockets = Tcp { queue, reuse_port: self.reuse_port }.bind(&text)?;
+                Ok(sockets.into_iter().map(Bound::Tcp).collect())
+            }
+        }
+    }
+
+    /// Checks that each option has an effect.
+    fn check(&self) -> io::Result<()> {
+        let place = match &self.place {
+            Place::Address(text) => format!("{text:?}"),
+            Place::Path(path) => format!("{:?}", ListenAddr::Unix(path.clone()).to_string()),
+            Place::Given(_) => "a given descriptor".to_owned(),
         };
-        let places = places(text)?;
-        let mut outcome = self.bind_all(&places);
-        if let Places::Addresses(addresses) = &places
-            && addresses.iter().all(|address| address.port() == 0)
-        {
-            // A port that is free at one address may be taken at another.
-            for _ in 1..ATTEMPTS {
-                match &outcome {
-                    Err((_, error)) if error.kind() == ErrorKind::AddrInUse => {
-                        outcome = self.bind_all(&places);
-                    }
-                    _ => break,
-                }
+        let rows = [
+            (
+                self.mode.is_some() && !matches!(self.place, Place::Path(_)),
+                "only the path of a Unix socket has a mode: leave Listener::mode out",
+            ),
+            (
+                self.reuse_port && !matches!(self.place, Place::Address(_)),
+                "only an address of TCP is reused: leave Listener::reuse_port out",
+            ),
+            (
+                self.backlog.is_some() && matches!(self.place, Place::Given(_)),
+                "it listens already with its own backlog: leave Listener::backlog out",
+            ),
+        ];
+        match rows.into_iter().find(|(is_wrong, _)| *is_wrong) {
+            Some((_, advice)) => {
+                let text = format!("cannot listen at {place}: {advice}");
+                Err(io::Error::new(ErrorKind::InvalidInput, text))
             }
+            None => Ok(()),
         }
-        outcome.map_err(|(address, error)| unbound(text, address, &error))
-    }
-
-    fn bind_all(&self, places: &Places) -> Result<Vec<StdListener>, (SocketAddr, io::Error)> {
-        let addresses = match places {
-            Places::Addresses(addresses) => addresses,
-            Places::Every(port) => return self.bind_every(*port).map(|socket| vec![socket]),
-        };
-        let (mut bound, mut absent, mut port) = (Vec::new(), None, 0);
-        for &address in addresses {
-            let mut address = address;
-            if address.port() == 0 {
-                address.set_port(port);
-            }
-            match self.bind_one(address, None) {
-                Ok(socket) => {
-                    port = socket.local_addr().map_or(0, |address| address.port());
-                    bound.push(socket);
-                }
-                // A name may have an address of a family that this machine does not have.
-                Err(error) if is_absent(&error) => absent = absent.or(Some((address, error))),
-                Err(error) => return Err((address, error)),
-            }
-        }
-        match absent {
-            Some(absent) if bound.is_empty() => Err(absent),
-            _ => Ok(bound),
-        }
-    }
-
-    /// Binds one socket for every address of both families; without IPv6, for those of IPv4.
-    fn bind_every(&self, port: u16) -> Result<StdListener, (SocketAddr, io::Error)> {
-        let every = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-        let every_v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-        match self.bind_one(every, Some(false)) {
-            Err(error) if is_absent(&error) => {
-                self.bind_one(every_v4, None).map_err(|error| (every_v4, error))
-            }
-            outcome => outcome.map_err(|error| (every, error)),
-        }
-    }
-
-    fn bind_one(&self, address: SocketAddr, only_v6: Option<bool>) -> io::Result<StdListener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        if let Some(only_v6) = only_v6 {
-            socket.set_only_v6(only_v6)?;
-        }
-        socket.set_reuse_address(true)?;
-        socket.set_reuse_port(self.reuse_port)?;
-        socket.set_tcp_nodelay(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(self.backlog)?;
-        Ok(socket.into())
-    }
-}
-
-/// Limits how long bytes of a connection may wait in the kernel without an acknowledgement, for the
-/// connections that a listening socket accepts from now on. `None` is the system's own limit.
-pub(super) fn limit_unacknowledged(socket: SockRef<'_>, limit: Option<Duration>) -> io::Result<()> {
-    // The kernel counts in milliseconds, in a signed number.
-    const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(limit.map(|limit| limit.min(LONGEST)))?;
-    #[cfg(not(target_os = "linux"))]
-    let _ = (socket, limit, LONGEST);
-    Ok(())
-}
-
-/// The addresses that a text names.
-#[derive(Debug)]
-enum Places {
-    Addresses(Vec<SocketAddr>),
-    /// Every address of this machine, at this port.
-    Every(u16),
-}
-
-/// Attempts to find one port that is free at all addresses of a name.
-const ATTEMPTS: usize = 32;
-
-/// Reads `HOST:PORT` or `:PORT`.
-fn places(text: &str) -> io::Result<Places> {
-    if let Ok(address) = text.parse() {
-        return Ok(Places::Addresses(vec![address]));
-    }
-    let split = text.rsplit_once(':');
-    // A URL is no address to listen at, and `::1:80` has two readings.
-    let split = split.filter(|(host, _)| !host.contains(['/', '*', '[', ' ', ':']));
-    let Some((host, port)) = split.and_then(|(host, port)| Some((host, port.parse().ok()?))) else {
-        return Err(malformed(text));
-    };
-    if host.is_empty() {
-        return Ok(Places::Every(port));
-    }
-    // RFC 6761 section 6.3: both loopback addresses, whatever the system's own list says.
-    if host.strip_suffix('.').unwrap_or(host).eq_ignore_ascii_case("localhost") {
-        let (v4, v6) = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
-        return Ok(Places::Addresses(vec![(v4, port).into(), (v6, port).into()]));
-    }
-    let mut addresses: Vec<SocketAddr> = Vec::new();
-    for address in (host, port).to_socket_addrs().map_err(|error| unresolved(text, &error))? {
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    match addresses.is_empty() {
-        true => Err(unresolved(text, &io::Error::new(ErrorKind::NotFound, "no address"))),
-        false => Ok(Places::Addresses(addresses)),
-    }
-}
-
-/// Whether this machine lacks the address, or its whole family.
-fn is_absent(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT))
-}
-
-fn malformed(text: &str) -> io::Error {
-    let advice = match text.strip_prefix("*:").unwrap_or(text).parse::<u16>() {
-        _ if text.parse::<Ipv6Addr>().is_ok() => "[::1]:9001, with brackets".to_owned(),
-        Ok(port) => format!("127.0.0.1:{port}, or :{port} for every address of this machine"),
-        Err(_) => "127.0.0.1:9001, or :9001 for every address of this machine".to_owned(),
-    };
-    let text = format!("cannot listen at {text:?}: give HOST:PORT, such as {advice}");
-    io::Error::new(ErrorKind::InvalidInput, text)
-}
-
-fn unresolved(text: &str, error: &io::Error) -> io::Error {
-    let text = format!(
-        "cannot listen at {text:?}: {error}: give an address of this machine, such as \
-         127.0.0.1:9001"
-    );
-    io::Error::new(error.kind(), text)
-}
-
-/// Names the address in an error of the kernel, and says what to do.
-fn unbound(text: &str, address: SocketAddr, error: &io::Error) -> io::Error {
-    let port = address.port();
-    let advice = match error.kind() {
-        ErrorKind::AddrInUse if port == 0 => "no port is free at all its addresses".to_owned(),
-        ErrorKind::AddrInUse => "end the program that listens there, or give another port".into(),
-        ErrorKind::AddrNotAvailable => {
-            format!("give an address of this machine, such as 127.0.0.1:{port}")
-        }
-        ErrorKind::PermissionDenied => "give a port above 1023".into(),
-        _ => format!("give another address, such as 127.0.0.1:{port}"),
-    };
-    let one = address.to_string();
-    let place = if one == text { String::new() } else { format!(" ({one})") };
-    let text = format!("cannot listen at {text:?}{place}: {error}: {advice}");
-    io::Error::new(error.kind(), text)
-}
-
-impl From<&str> for Listener {
-    fn from(address: &str) -> Listener {
-        Listener::at(Place::Address(address.to_owned()))
-    }
-}
-
-impl From<String> for Listener {
-    fn from(address: String) -> Listener {
-        Listener::at(Place::Address(address))
-    }
-}
-
-impl From<SocketAddr> for Listener {
-    fn from(address: SocketAddr) -> Listener {
-        Listener::from(address.to_string())
-    }
-}
-
-/// Takes a socket that listens already, for example one inherited from a supervisor.
-impl From<StdListener> for Listener {
-    fn from(listener: StdListener) -> Listener {
-        Listener::at(Place::Bound(listener))
     }
 }

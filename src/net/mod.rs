@@ -3,23 +3,34 @@
 
 mod acceptor;
 mod address;
+mod arrival;
+mod bound;
 mod dial;
 mod first_read;
+mod into_listener;
 mod listener;
 mod memory;
+mod networks;
 mod outcome;
+mod proxy_header;
 mod resolve;
 mod scripted;
+mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
+mod unix;
 
 pub(crate) use acceptor::{AcceptOutcome, Acceptor, turn_away};
 pub(crate) use address::{Network, prefix, race_order};
+pub(crate) use arrival::Arrival;
+pub use bound::ListenAddr;
 pub(crate) use dial::dial;
 pub use listener::Listener;
 pub use memory::{Memory, MemoryPeer};
+pub(crate) use networks::Networks;
 pub(crate) use outcome::{Read, Wrote};
+pub use proxy_header::{ProxyHeader, ProxyHeaderFault};
 pub(crate) use resolve::{Lookup, Resolver};
 pub(crate) use scripted::Scripted;
 #[cfg(feature = "tls")]

@@ -11,6 +11,16 @@ pub(crate) enum Read {
     End,
 }
 
+impl Read {
+    /// The number of bytes that arrived.
+    pub(crate) fn count(self) -> usize {
+        match self {
+            Read::Bytes { n, .. } => n,
+            Read::Blocked | Read::End => 0,
+        }
+    }
+}
+
 /// The outcome of one write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wrote {

@@ -14,7 +14,7 @@ use super::outcome::{Read, Wrote};
 /// Carries the bytes of one connection.
 ///
 /// [`Server::adopt`](crate::Server::adopt) takes any transport; accepted connections are
-/// [`Tcp`](Transport::Tcp). mio's sockets are in non-blocking mode from the start; a socket of the
+/// [`Tcp`](Transport::Tcp) or [`Unix`](Transport::Unix). mio's sockets are in non-blocking mode from the start; a socket of the
 /// standard library has to be set to it before `from_std`.
 ///
 /// ```
@@ -34,7 +34,7 @@ pub enum Transport {
     /// A Unix stream socket in non-blocking mode.
     Unix(UnixStream),
     // A new kind of transport is a variant here, with an arm in each method of this file. One that
-    // is accepted also needs an `AcceptOutcome` (acceptor.rs) and `admit` (server/listen.rs).
+    // is accepted also needs an arm in `accept` (acceptor.rs).
     /// No socket yet: the connection is being opened by this program.
     #[doc(hidden)]
     Unconnected,

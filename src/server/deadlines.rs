@@ -80,6 +80,7 @@ impl Server {
             Phase::Streaming => self.call_back(slot, |server| server.keep_stream_alive(slot)),
             Phase::Taken => at.set_deadline(NEVER),
             Phase::Connecting => self.not_opened_in_time(slot),
+            Phase::Arriving => self.not_arrived_in_time(slot),
             Phase::Idle | Phase::WebSocket(_) | Phase::Lingering => self.drop_now(slot),
         }
     }
@@ -95,6 +96,9 @@ impl Server {
             Phase::Connecting => self.attempt_ready(slot, Readiness::READABLE),
             // The handler's answer may be here, though not given to the connection yet.
             Phase::Deferred => self.run_answers(),
+            // A step that waits in the list is taken there.
+            Phase::Arriving if !at.connection.flags.has(Flags::ARRIVES) => self.take_step(slot),
+            Phase::Arriving => {}
             _ if at.connection.may_read() => self.read(slot),
             _ => {}
         }

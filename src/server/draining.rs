@@ -72,7 +72,7 @@ impl Server {
                 let id = at.connection.id;
                 self.call_back(slot, |server| Conn { cx: &mut server.context, id }.close(code, ""));
             }
-            Phase::Connecting => at.mark_gone(),
+            Phase::Connecting | Phase::Arriving => at.mark_gone(),
             Phase::Lingering => {}
         }
     }

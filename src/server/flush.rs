@@ -30,6 +30,7 @@ impl Server {
         self.context.table.books.clock.set(now);
         self.read_backlog();
         self.accept_again();
+        self.run_arrivals();
         self.run_connects();
         self.run_remote();
         self.run_timers();
@@ -189,7 +190,7 @@ impl Server {
         match connection.address {
             UNCOUNTED => {}
             TURNED_AWAY => table.books.turned_away -= 1,
-            counted => self.addresses.leave(counted),
+            noted => self.context.addresses.leave(noted),
         }
         // Closing a descriptor also takes it out of the Poll.
         drop(connection);

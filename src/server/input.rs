@@ -78,6 +78,7 @@ impl Server {
         // A redirected attempt may be dialling: the list concerned the last socket.
         let phase = at.connection.phase;
         match phase {
+            Phase::Arriving => return self.arrive_later(slot),
             Phase::Connecting if !self.awaits_response(slot) => return,
             Phase::Taken if flags.has(Flags::RELEASED) && !flags.has(Flags::GONE) => {
                 self.released(slot);
@@ -172,7 +173,7 @@ impl Server {
     }
 
     /// Handles bytes in the read buffer where they lie, unless unused input precedes them.
-    fn arrived(&mut self, slot: u32, n: usize) {
+    pub(super) fn arrived(&mut self, slot: u32, n: usize) {
         let mut input = mem::take(&mut self.lent.input);
         let held = self.context.table.slots.at_mut(slot).and_then(|at| at.held.as_mut());
         let spill = held.map(|held| mem::take(&mut held.spill)).unwrap_or_default();
@@ -258,6 +259,8 @@ impl Server {
             _ if connection.flags.has(Flags::GONE) => discarded,
             Phase::WebSocket(_) => self.frames(slot, input, steps),
             Phase::Connecting => self.response(slot, input),
+            // Its bytes go to `arriving`.
+            Phase::Arriving => Consumed::Stuck(0),
             Phase::Idle | Phase::Head => self.head(slot, input),
             Phase::Body => self.body(slot, input),
             Phase::Taken => self.taken(slot, input),

@@ -4,6 +4,8 @@
 //! | question | file |
 //! | --- | --- |
 //! | where is a connection accepted, or turned away (EMFILE, 503, 429) | `listen` |
+//! | where is a listener paused, or asked for its address | `listeners` |
+//! | where is a PROXY header read, and a TLS handshake made | `arriving` |
 //! | where are bytes read | `input`; a WebSocket at rest: `fast_path` |
 //! | where are zones asked | `request` |
 //! | where is a Host refused (421) | `request`, by `hosts` |
@@ -15,8 +17,8 @@
 //! | where is a WebSocket opened in the client role | `dialing`, `racing`, `handshaking` |
 //! | where is a redirection followed, or a response handed over | `declining` |
 
-mod addresses;
 mod admission;
+mod arriving;
 mod buffer_pool;
 mod deadlines;
 mod declining;
@@ -30,8 +32,10 @@ mod handshaking;
 mod hosts;
 mod input;
 mod listen;
+mod listeners;
 mod observer;
 mod observing;
+mod proxy_header;
 mod racing;
 mod readiness;
 mod reply;
@@ -42,7 +46,7 @@ mod server;
 mod zones;
 
 pub use handler::Handler;
-pub use listen::ListenerId;
-pub use observer::{Observed, Refused};
+pub use listeners::ListenerId;
+pub use observer::{Observed, Refused, Rejected};
 pub use server::Server;
 pub use zones::Zone;

@@ -6,9 +6,9 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use http::StatusCode;
-use mio::net::TcpStream;
 
 use crate::http1::request_line;
+use crate::net::Transport;
 
 /// The most entries that one turn keeps.
 const ENTRIES: usize = 1 << 10;
@@ -42,6 +42,8 @@ const REASON: usize = 512;
 pub enum Observed<'o> {
     /// The server refused a request or a connection.
     Refused(Refused<'o>),
+    /// The server closed a connection before its first request.
+    Rejected(Rejected<'o>),
     /// The number of further events of this turn, which were dropped: a turn keeps 1,024.
     Dropped(u64),
 }
@@ -80,10 +82,33 @@ pub struct Refused<'o> {
     pub request_line: &'o str,
 }
 
+/// A connection that the server closed before its first request: its PROXY header or its TLS
+/// handshake is at fault, or did not come in time. There is no request to answer.
+///
+/// ```
+/// use switchboard::{Observed, Rejected};
+///
+/// fn log(event: &Observed<'_>) {
+///     if let Observed::Rejected(Rejected { peer, reason, .. }) = event {
+///         eprintln!("{peer:?}: {reason}");
+///     }
+/// }
+/// switchboard::Server::detached().observe(log);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rejected<'o> {
+    /// The peer's address; `None` if the transport has none, or if the peer has left already.
+    pub peer: Option<SocketAddr>,
+    /// The reason in words, in lower case and without a full stop. At most 512 bytes.
+    pub reason: &'o str,
+}
+
 impl fmt::Display for Observed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Observed::Refused(refused) => refused.fmt(f),
+            Observed::Rejected(rejected) => rejected.fmt(f),
             Observed::Dropped(count) => write!(f, "{count} further events were dropped"),
         }
     }
@@ -91,12 +116,23 @@ impl fmt::Display for Observed<'_> {
 
 impl fmt::Display for Refused<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.peer {
-            Some(peer) => write!(f, "{peer}")?,
-            None => f.write_str("?")?,
-        }
+        write_peer(f, self.peer)?;
         let Refused { status, reason, request_line, .. } = self;
         write!(f, " refused with {}, {reason}: \"{request_line}\"", status.as_u16())
+    }
+}
+
+impl fmt::Display for Rejected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_peer(f, self.peer)?;
+        write!(f, " rejected, {}", self.reason)
+    }
+}
+
+fn write_peer(f: &mut fmt::Formatter<'_>, peer: Option<SocketAddr>) -> fmt::Result {
+    match peer {
+        Some(peer) => write!(f, "{peer}"),
+        None => f.write_str("?"),
     }
 }
 
@@ -107,12 +143,12 @@ pub(super) struct Observer {
     dropped: u64,
 }
 
-/// A refusal that waits for the observer.
+/// An event that waits for the observer.
 struct Entry {
     peer: Option<SocketAddr>,
-    status: StatusCode,
     reason: Cow<'static, str>,
-    request_line: String,
+    /// The status and the request line; `None` for a connection without a request.
+    answer: Option<(StatusCode, String)>,
 }
 
 impl Observer {
@@ -128,30 +164,50 @@ impl Observer {
         reason: Cow<'static, str>,
         head: &[u8],
     ) {
-        if self.entries.len() >= ENTRIES {
-            self.dropped += 1;
-            return;
+        if self.has_room() {
+            let request_line = request_line(head).escape_ascii().to_string();
+            let answer = Some((status, request_line));
+            self.entries.push(Entry { peer, reason: printable(reason), answer });
         }
-        let request_line = request_line(head).escape_ascii().to_string();
-        self.entries.push(Entry { peer, status, reason: printable(reason), request_line });
+    }
+
+    /// Records a connection that was closed before its first request.
+    pub(super) fn rejected(&mut self, peer: Option<SocketAddr>, reason: Cow<'static, str>) {
+        if self.has_room() {
+            self.entries.push(Entry { peer, reason: printable(reason), answer: None });
+        }
+    }
+
+    /// Whether the turn keeps a further event. One that it does not keep is counted.
+    fn has_room(&mut self) -> bool {
+        let has_room = self.entries.len() < ENTRIES;
+        self.dropped += u64::from(!has_room);
+        has_room
     }
 
     /// Records a connection that was turned away. `read` holds its first bytes.
     pub(super) fn turned_away(
         &mut self,
-        socket: &TcpStream,
+        transport: &Transport,
         status: StatusCode,
         reason: &'static str,
         read: &[u8],
     ) {
-        self.record(socket.peer_addr().ok(), status, reason.into(), read);
+        self.record(transport.peer_addr(), status, reason.into(), read);
     }
 
     /// Calls the closure with each event.
     pub(super) fn tell(&mut self) {
-        for Entry { peer, status, reason, request_line } in self.entries.drain(..) {
-            let refused = Refused { peer, status, reason: &reason, request_line: &request_line };
-            (self.call)(&Observed::Refused(refused));
+        for Entry { peer, reason, answer } in self.entries.drain(..) {
+            (self.call)(&match &answer {
+                Some((status, request_line)) => Observed::Refused(Refused {
+                    peer,
+                    status: *status,
+                    reason: &reason,
+                    request_line,
+                }),
+                None => Observed::Rejected(Rejected { peer, reason: &reason }),
+            });
         }
         self.entries.shrink_to(ENTRIES_KEPT);
         match std::mem::take(&mut self.dropped) {

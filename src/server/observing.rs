@@ -14,7 +14,8 @@ impl Server {
     /// [`flush`](Server::flush). A second call replaces the first closure.
     ///
     /// The closure gets each request that the server answers in place of a handler (400 to 505),
-    /// and each connection that it turns away (429, 503). It gets no context and must not block. A
+    /// each connection that it turns away (429, 503), and each that it closes before its first
+    /// request. It gets no context and must not block. A
     /// turn keeps 1,024 events, and [`Observed::Dropped`] counts those beyond. Without a closure
     /// nothing is recorded.
     ///
@@ -51,6 +52,18 @@ impl Server {
         let Some(connection) = self.context.table.slots.at(slot) else { return };
         let head = or_waiting(connection, head);
         observer.record(connection.transport.peer_addr(), status, reason.into(), head);
+        self.tell_in_this_turn();
+    }
+
+    /// Ends a connection before its first request, and records the reason for the observer.
+    #[cold]
+    pub(super) fn reject(&mut self, slot: u32, reason: impl Into<Cow<'static, str>>) {
+        let Some(at) = self.context.table.lease(slot) else { return };
+        at.books.stats.rejected += 1;
+        if let Some(observer) = &mut self.observer {
+            observer.rejected(at.connection.transport.peer_addr(), reason.into());
+        }
+        self.context.table.with(slot, |at| at.mark_gone());
         self.tell_in_this_turn();
     }
 

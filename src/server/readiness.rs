@@ -1,12 +1,13 @@
 //! The methods that a loop calls: for events, for the readiness of a transport, and for the longest
 //! wait. This file does not know what the bytes of a connection mean.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use mio::Token;
 use mio::event::Event;
 
+use super::listeners::ListenerId;
 use super::server::Server;
 use crate::connection::{Flags, NEVER, Phase, TokenKind, UNCOUNTED};
 use crate::net::{Acceptor, Readiness, Transport};
@@ -24,8 +25,55 @@ impl Server {
     pub fn adopt(&mut self, transport: impl Into<Transport>, now: Instant) -> io::Result<Token> {
         self.check_zones()?;
         self.context.table.books.clock.set(now);
-        let slot = self.take_in(transport.into(), UNCOUNTED)?;
+        let slot = self.take_in(transport.into(), UNCOUNTED, Phase::Idle)?;
         self.context.table.books.stats.accepted += 1;
+        Ok(TokenKind::Connection(slot).token(self.number))
+    }
+
+    /// Takes in a connection as if a listener had accepted it, and returns its token. What the
+    /// listener asks of its connections holds: the limits, a PROXY header, TLS.
+    ///
+    /// A program that accepts by itself calls this, for example with sockets of another process.
+    /// [`Listener::proxy_protocol`](crate::Listener::proxy_protocol) knows an in-memory transport
+    /// as `unix`.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use switchboard::{Listener, Readiness, Server, Transport, mio};
+    ///
+    /// let mut server = Server::new(mio::Poll::new()?.registry())?;
+    /// server.http("/", |_, _| "hello");
+    /// let listener = Listener::from("127.0.0.1:0").proxy_protocol(["unix"]);
+    /// let listener = server.listen(listener)?;
+    ///
+    /// let (now, (transport, mut peer)) = (Instant::now(), Transport::memory());
+    /// let token = server.adopt_at(listener, transport, now)?;
+    /// peer.send(b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 80\r\n");
+    /// peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// server.ready(token, Readiness::READABLE, now);
+    /// server.flush(now);
+    /// assert!(peer.receive().starts_with(b"HTTP/1.1 200 OK\r\n"));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`adopt`](Server::adopt). Also when the listener does not listen any more, since the
+    /// server drains, and when a limit or the listener refuses the connection.
+    pub fn adopt_at(
+        &mut self,
+        listener: ListenerId,
+        transport: impl Into<Transport>,
+        now: Instant,
+    ) -> io::Result<Token> {
+        self.check_zones()?;
+        self.context.table.books.clock.set(now);
+        let acceptor = self.listeners.get(usize::from(listener.0)).and_then(Option::as_ref);
+        let arrives = !acceptor.ok_or(ErrorKind::NotConnected)?.arrival.is_immediate();
+        let slot = self.admit(transport.into(), arrives.then_some(listener.0));
+        let slot = slot.ok_or_else(|| {
+            let reason = "a limit or the listener refuses the connection";
+            io::Error::new(ErrorKind::ConnectionRefused, reason)
+        })?;
         Ok(TokenKind::Connection(slot).token(self.number))
     }
 
@@ -65,12 +113,15 @@ impl Server {
         if readiness.read_closed {
             at.connection.flags.insert(Flags::READ_CLOSED);
         }
-        let connecting = at.connection.phase == Phase::Connecting;
+        let phase = at.connection.phase;
         if readiness.writable && at.is_blocked() {
             delivery.offer(&mut at);
         }
-        if connecting {
-            return self.attempt_ready(slot, readiness);
+        if phase.is_opening() {
+            return match phase {
+                Phase::Arriving => self.arrive_later(slot),
+                _ => self.attempt_ready(slot, readiness),
+            };
         }
         if readiness.readable || readiness.read_closed {
             self.read(slot);

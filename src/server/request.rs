@@ -66,7 +66,7 @@ impl Server {
                 self.set_scanned(slot, scanned);
                 self.context.table.with(slot, |at| {
                     if at.connection.phase == Phase::Idle {
-                        at.enter(Phase::Head);
+                        at.begin_head();
                     }
                 });
                 return Consumed::Stuck(0);

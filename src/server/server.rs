@@ -5,11 +5,10 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::{Registry, Waker};
 
-use super::addresses::Addresses;
 use super::buffer_pool::BufferPool;
 use super::handler::{Handler, Messages, Requests};
 use super::hosts::Hosts;
@@ -82,8 +81,6 @@ pub struct Server {
     pub(super) leaves_events: bool,
     pub(super) listeners: Vec<Option<Acceptor>>,
     pub(super) limits: Limits,
-    /// Connections by address, while a limit is set.
-    pub(super) addresses: Addresses,
     /// Buffers of large messages, for reuse.
     pub(super) buffer_pool: BufferPool,
     pub(super) registry: Option<Registry>,
@@ -113,6 +110,8 @@ pub(super) struct Lent {
 pub(super) struct ServerWork {
     /// Listeners at which connections wait, some since the last turn.
     pub(super) accepting: VecDeque<u16>,
+    /// Connections whose next step towards their first request waits, in order of arrival.
+    pub(super) arriving: VecDeque<u32>,
     /// Connections to read from in the next turn.
     pub(super) backlog: Vec<u32>,
     /// Connections whose outbox is to be offered to the kernel, in this turn or a later one.
@@ -122,8 +121,8 @@ pub(super) struct ServerWork {
 impl ServerWork {
     /// Whether no list has an entry. A list that is not named here does not compile.
     pub(super) fn is_empty(&self) -> bool {
-        let ServerWork { accepting, backlog, writing } = self;
-        accepting.is_empty() && backlog.is_empty() && writing.is_empty()
+        let ServerWork { accepting, arriving, backlog, writing } = self;
+        accepting.is_empty() && arriving.is_empty() && backlog.is_empty() && writing.is_empty()
     }
 }
 
@@ -131,6 +130,8 @@ impl ServerWork {
 pub(super) struct Limits {
     pub(super) connections: usize,
     pub(super) per_address: Option<u32>,
+    /// How long the steps of arriving connections may hold one turn.
+    pub(super) handshake_budget: Duration,
 }
 
 /// The length of the read buffer: the most that one turn reads from one connection, but for large
@@ -141,6 +142,9 @@ const READ_BUFFER: usize = 128 << 10;
 /// milliseconds' worth. A message that is begun in one turn and ended in a later one has left the
 /// cache by then.
 pub(super) const LARGE_PER_TURN: usize = 32 << 20;
+
+/// How long handshakes hold a turn by default: some 16 of ECDSA P-256, or 3 of RSA-2048.
+const HANDSHAKE_BUDGET: Duration = Duration::from_millis(4);
 
 static SERVERS: AtomicUsize = AtomicUsize::new(0);
 
@@ -187,8 +191,11 @@ impl Server {
             work: ServerWork::default(),
             leaves_events: false,
             listeners: Vec::new(),
-            limits: Limits { connections: SLOTS as usize, per_address: None },
-            addresses: Addresses::default(),
+            limits: Limits {
+                connections: SLOTS as usize,
+                per_address: None,
+                handshake_budget: HANDSHAKE_BUDGET,
+            },
             buffer_pool: BufferPool::new(),
             registry: None,
             number: SERVERS.fetch_add(1, Ordering::Relaxed),

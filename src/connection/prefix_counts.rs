@@ -1,31 +1,31 @@
-//! Counts connections by the address of their peer. This file does not know what follows from a
-//! full count.
+//! Counts connections and exchanges by the prefix of an address. This file does not know what
+//! follows from a full count.
 
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 
 use slab::Slab;
 
-use crate::connection::Index;
+use super::index::Index;
 
 /// Connections by address prefix. An address takes 16 bytes and 5 in the index; at most 43 when
 /// both have just grown.
 #[derive(Debug, Default)]
-pub(crate) struct Addresses {
-    entries: Slab<Address>,
+pub(crate) struct PrefixCounts {
+    entries: Slab<Prefix>,
     index: Index,
     hasher: RandomState,
 }
 
 #[derive(Debug)]
-struct Address {
+struct Prefix {
     prefix: u64,
     count: NonZeroU32,
 }
 
-const _: () = assert!(size_of::<(usize, Address)>() == 24 && size_of::<Option<Address>>() == 16);
+const _: () = assert!(size_of::<(usize, Prefix)>() == 24 && size_of::<Option<Prefix>>() == 16);
 
-impl Addresses {
+impl PrefixCounts {
     /// Counts one more connection of an address, and returns its entry; `None` at the limit.
     pub(crate) fn enter(&mut self, prefix: u64, limit: u32) -> Option<u32> {
         let hash = self.hasher.hash_one(prefix);
@@ -42,10 +42,19 @@ impl Addresses {
         if limit == 0 {
             return None;
         }
-        let entry = self.entries.insert(Address { prefix, count: NonZeroU32::MIN }) as u32;
+        let entry = self.entries.insert(Prefix { prefix, count: NonZeroU32::MIN }) as u32;
         let (entries, hasher) = (&self.entries, &self.hasher);
         self.index.insert(hash, entry, |entry| hasher.hash_one(entries[entry as usize].prefix));
         Some(entry)
+    }
+
+    /// Counts one less for an address. Its prefix has to have been counted.
+    pub(crate) fn leave_prefix(&mut self, prefix: u64) {
+        let hash = self.hasher.hash_one(prefix);
+        let entry = self.index.find(hash, |entry| self.entries[entry as usize].prefix == prefix);
+        if let Some(entry) = entry {
+            self.leave(entry);
+        }
     }
 
     /// Counts one connection less. The last one removes the entry.
@@ -59,7 +68,7 @@ impl Addresses {
         self.index.remove(self.hasher.hash_one(address.prefix), entry);
     }
 
-    /// Returns the number of addresses.
+    /// Returns the number of counts.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
@@ -72,22 +81,22 @@ mod tests {
 
     #[test]
     fn addresses_count_exactly_and_forget() {
-        let mut addresses = Addresses::default();
-        let first = addresses.enter(7, 2).unwrap();
-        assert_eq!(addresses.enter(7, 2), Some(first));
-        assert_eq!(addresses.enter(7, 2), None);
-        assert!(addresses.enter(8, 2).is_some_and(|other| other != first));
-        addresses.leave(first);
-        assert_eq!(addresses.enter(7, 2), Some(first));
-        addresses.leave(first);
-        addresses.leave(first);
-        assert_eq!(addresses.len(), 1);
+        let mut counts = PrefixCounts::default();
+        let first = counts.enter(7, 2).unwrap();
+        assert_eq!(counts.enter(7, 2), Some(first));
+        assert_eq!(counts.enter(7, 2), None);
+        assert!(counts.enter(8, 2).is_some_and(|other| other != first));
+        counts.leave(first);
+        assert_eq!(counts.enter(7, 2), Some(first));
+        counts.leave(first);
+        counts.leave(first);
+        assert_eq!(counts.len(), 1);
         for round in 0..3 {
             let entries: Vec<u32> =
-                (0..10_000).map(|n| addresses.enter(n << 20 | round, 1).unwrap()).collect();
-            assert_eq!(addresses.len(), 10_001);
-            entries.into_iter().for_each(|entry| addresses.leave(entry));
+                (0..10_000).map(|n| counts.enter(n << 20 | round, 1).unwrap()).collect();
+            assert_eq!(counts.len(), 10_001);
+            entries.into_iter().for_each(|entry| counts.leave(entry));
         }
-        assert_eq!(addresses.len(), 1);
+        assert_eq!(counts.len(), 1);
     }
 }

@@ -1,0 +1,127 @@
+//! The PROXY header of an arriving connection: which peers may send one, and what becomes of the
+//! address in it. The grammar is that of net/proxy_header.
+
+use std::net::SocketAddr;
+
+use http::StatusCode;
+
+use super::listen::{MAX_TURNED_AWAY, TOO_MANY};
+use super::server::Server;
+use crate::connection::TURNED_AWAY;
+use crate::net::{Arrival, ProxyHeader, Transport, prefix};
+
+/// The bit of an arriving connection's `zone` that says that its PROXY header has been read. A
+/// server has at most 4,096 listeners, so no index has the bit.
+const IS_READ: u16 = 1 << 15;
+
+impl Server {
+    /// What the listener of an arriving connection asks of it.
+    pub(super) fn arrival(&self, slot: u32) -> Option<&Arrival> {
+        let index = usize::from(self.context.table.slots.at(slot)?.zone & !IS_READ);
+        Some(&self.listeners.get(index)?.as_ref()?.arrival)
+    }
+
+    /// Whether the next bytes of an arriving connection are a PROXY header.
+    fn awaits_proxy_header(&self, slot: u32) -> bool {
+        let is_read = |zone: u16| zone & IS_READ != 0;
+        let connection = self.context.table.slots.at(slot);
+        connection.is_some_and(|connection| !is_read(connection.zone))
+            && self.arrival(slot).is_some_and(|arrival| arrival.proxies.is_some())
+    }
+
+    /// Puts the part of a header that has arrived before to the front of the read buffer. Returns
+    /// its length, at most 4,112 bytes.
+    pub(super) fn restore_proxy_header(&mut self, slot: u32) -> usize {
+        let connection = self.context.table.slots.at(slot);
+        let Some(held) = connection.and_then(|connection| connection.held.as_ref()) else {
+            return 0;
+        };
+        self.lent.input[..held.spill.len()].copy_from_slice(&held.spill);
+        held.spill.len()
+    }
+
+    /// Reads the PROXY header at the front of the read buffer, if one is due. Returns the number of
+    /// bytes behind it, which are at the front then. `None` if the header is not whole, or if the
+    /// connection ends.
+    pub(super) fn read_proxy_header(&mut self, slot: u32, n: usize) -> Option<usize> {
+        if !self.awaits_proxy_header(slot) {
+            return Some(n);
+        }
+        match ProxyHeader::parse(&self.lent.input[..n]) {
+            ProxyHeader::Partial(_) => {
+                let mut at = self.context.table.lease(slot)?;
+                let spill = &mut at.held().spill;
+                spill.extend_from_slice(&self.lent.input[spill.len()..n]);
+                None
+            }
+            ProxyHeader::Malformed(fault) => {
+                self.reject(slot, fault.as_str());
+                None
+            }
+            ProxyHeader::Complete { address, len } => {
+                self.lent.input.copy_within(len..n, 0);
+                let mut at = self.context.table.lease(slot)?;
+                at.connection.zone |= IS_READ;
+                if at.connection.has_spill() {
+                    at.held().spill = Vec::new();
+                    at.tidy();
+                }
+                self.has_place(slot, address, n - len).then_some(n - len)
+            }
+        }
+    }
+
+    /// Counts the address in a header. Beyond the limit the connection ends: with a 429 if HTTP
+    /// comes next, and without an answer if TLS does.
+    fn has_place(&mut self, slot: u32, address: Option<SocketAddr>, n: usize) -> bool {
+        let (Some(address), Some(limit)) = (address, self.limits.per_address) else { return true };
+        let Some(connection) = self.context.table.slots.at_mut(slot) else { return false };
+        match self.context.addresses.counts.enter(prefix(address.ip()), limit) {
+            Some(counted) => {
+                connection.address = counted;
+                true
+            }
+            None => {
+                self.turn_client_away(slot, address, n);
+                false
+            }
+        }
+    }
+
+    fn turn_client_away(&mut self, slot: u32, address: SocketAddr, n: usize) {
+        let reason = "as many connections as max_connections_per_address allows";
+        if !self.arrival(slot).is_some_and(Arrival::is_plain) {
+            return self.reject(slot, reason);
+        }
+        let books = &mut self.context.table.books;
+        books.stats.turned_away += 1;
+        let may_linger = books.turned_away < MAX_TURNED_AWAY;
+        if let Some(observer) = &mut self.observer {
+            let head = &self.lent.input[..n];
+            observer.record(Some(address), StatusCode::TOO_MANY_REQUESTS, reason.into(), head);
+            self.tell_in_this_turn();
+        }
+        let Some(mut at) = self.context.table.lease(slot) else { return };
+        if may_linger {
+            at.connection.address = TURNED_AWAY;
+            at.arrive();
+            self.let_linger(slot, TOO_MANY);
+        } else {
+            // Its peer reads the answer if it fits into the socket, which is empty.
+            let _gone = at.connection.transport.write(TOO_MANY);
+            at.mark_gone();
+        }
+    }
+
+    /// Closes a connection of a peer that may not send a header, before a byte is read.
+    #[cold]
+    pub(super) fn reject_stranger(&mut self, transport: &Transport) {
+        self.context.table.books.stats.rejected += 1;
+        if let Some(observer) = &mut self.observer {
+            let reason = "this peer may not send a PROXY header: Listener::proxy_protocol does not \
+                          name it";
+            observer.rejected(transport.peer_addr(), reason.into());
+        }
+        self.tell_in_this_turn();
+    }
+}
