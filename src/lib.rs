@@ -36,6 +36,7 @@
 //! | change a deadline or a limit | [`Options`] | [time](guide::time), [security] |
 //! | say which pages and hosts are allowed | [`Server::origins`], [`Server::hosts`] | [security] |
 //! | run behind a proxy | files for nginx, Caddy, HAProxy | [proxies](guide::behind_a_proxy) |
+//! | get the client's address from a PROXY header | [`Listener::proxy_protocol`] | [security] |
 //! | deal with slow readers | [`Backpressure`], [`Conn::buffered`] | [slow readers] |
 //! | know what is refused, and how | a table of faults | [security] |
 //! | test a handler | [`testing::World`] | [testing](guide::testing_handlers) |

@@ -39,7 +39,8 @@ pub struct Stats {
     /// connection lingers, `connections` does not count it.
     pub turned_away: u64,
     /// Counts connections closed before their first request, because their PROXY header or their
-    /// TLS handshake is at fault or did not come in time.
+    /// TLS handshake is at fault or did not come in time. Also those whose peer may not send a
+    /// PROXY header.
     pub rejected: u64,
     /// Counts requests with a complete and valid head.
     pub requests: u64,

@@ -40,13 +40,12 @@ impl Arrival {
         true
     }
 
-    /// Whether a peer may connect. A peer without an address has a Unix socket, unless the address
-    /// of its TCP socket is gone.
-    pub(crate) fn admits(&self, transport: &Transport) -> bool {
-        let Some(proxies) = &self.proxies else { return true };
+    /// Whether a peer may connect. `None` if it has left already, and has no address any more.
+    pub(crate) fn admits(&self, transport: &Transport) -> Option<bool> {
+        let Some(proxies) = &self.proxies else { return Some(true) };
         match transport.peer_addr() {
-            Some(address) => proxies.has(Some(address.ip())),
-            None => !matches!(transport, Transport::Tcp(_)) && proxies.has(None),
+            None if matches!(transport, Transport::Tcp(_)) => None,
+            address => Some(proxies.has(address.map(|address| address.ip()))),
         }
     }
 }

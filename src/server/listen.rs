@@ -173,12 +173,12 @@ impl Server {
     pub(super) fn admit(&mut self, transport: Transport, arrives: Option<u16>) -> Option<u32> {
         let listener = arrives.and_then(|index| self.listeners.get(usize::from(index))?.as_ref());
         let arrival = listener.map(|listener| &listener.arrival);
-        if arrival.is_some_and(|arrival| !arrival.admits(&transport)) {
+        // The address that counts is the one in the header.
+        let names_client = arrival.is_some_and(|arrival| arrival.proxies.is_some());
+        if !arrival.map_or(Some(true), |arrival| arrival.admits(&transport))? {
             self.reject_stranger(&transport);
             return None;
         }
-        // The address that counts is the one in the header.
-        let names_client = arrival.is_some_and(|arrival| arrival.proxies.is_some());
         if self.context.table.connections() >= self.limits.connections {
             let reason = "as many connections as max_connections allows";
             self.turn_away(transport, StatusCode::SERVICE_UNAVAILABLE, reason, NO_ROOM);

@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | where is a connection accepted, or turned away (EMFILE, 503, 429) | `listen` |
 //! | where is a listener paused, or asked for its address | `listeners` |
-//! | where is a PROXY header read, and a TLS handshake made | `arriving` |
+//! | where is a PROXY header read, and a TLS handshake made | `arriving`; `proxy_header` |
 //! | where are bytes read | `input`; a WebSocket at rest: `fast_path` |
 //! | where are zones asked | `request` |
 //! | where is a Host refused (421) | `request`, by `hosts` |

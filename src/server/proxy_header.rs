@@ -10,23 +10,11 @@ use super::server::Server;
 use crate::connection::TURNED_AWAY;
 use crate::net::{Arrival, ProxyHeader, Transport, prefix};
 
-/// The bit of an arriving connection's `zone` that says that its PROXY header has been read. A
-/// server has at most 4,096 listeners, so no index has the bit.
-const IS_READ: u16 = 1 << 15;
-
 impl Server {
     /// What the listener of an arriving connection asks of it.
     pub(super) fn arrival(&self, slot: u32) -> Option<&Arrival> {
-        let index = usize::from(self.context.table.slots.at(slot)?.zone & !IS_READ);
+        let index = usize::from(self.context.table.slots.at(slot)?.zone);
         Some(&self.listeners.get(index)?.as_ref()?.arrival)
-    }
-
-    /// Whether the next bytes of an arriving connection are a PROXY header.
-    fn awaits_proxy_header(&self, slot: u32) -> bool {
-        let is_read = |zone: u16| zone & IS_READ != 0;
-        let connection = self.context.table.slots.at(slot);
-        connection.is_some_and(|connection| !is_read(connection.zone))
-            && self.arrival(slot).is_some_and(|arrival| arrival.proxies.is_some())
     }
 
     /// Puts the part of a header that has arrived before to the front of the read buffer. Returns
@@ -40,11 +28,11 @@ impl Server {
         held.spill.len()
     }
 
-    /// Reads the PROXY header at the front of the read buffer, if one is due. Returns the number of
-    /// bytes behind it, which are at the front then. `None` if the header is not whole, or if the
-    /// connection ends.
+    /// Reads the PROXY header at the front of the read buffer, if the listener asks for one.
+    /// Returns the number of bytes behind it, which are at the front then: the connection has to go
+    /// on to TLS or HTTP at once. `None` if the header is not whole, or if the connection ends.
     pub(super) fn read_proxy_header(&mut self, slot: u32, n: usize) -> Option<usize> {
-        if !self.awaits_proxy_header(slot) {
+        if self.arrival(slot).is_none_or(|arrival| arrival.proxies.is_none()) {
             return Some(n);
         }
         match ProxyHeader::parse(&self.lent.input[..n]) {
@@ -61,7 +49,6 @@ impl Server {
             ProxyHeader::Complete { address, len } => {
                 self.lent.input.copy_within(len..n, 0);
                 let mut at = self.context.table.lease(slot)?;
-                at.connection.zone |= IS_READ;
                 if at.connection.has_spill() {
                     at.held().spill = Vec::new();
                     at.tidy();

@@ -103,28 +103,12 @@ fn block(bytes: &[u8]) -> Option<Header> {
     if is_local && family != 0 {
         return Some((None, end));
     }
-    let mut fields = block.get(addresses..)?;
-    let (mut checksums, mut sound) = (Vec::new(), true);
-    while !fields.is_empty() {
-        let value = (fields.len() >= 3)
-            .then(|| usize::from(fields[1]) << 8 | usize::from(fields[2]))
-            .and_then(|len| fields.get(3..3 + len));
-        let Some(value) = value else {
-            sound = false;
-            break;
-        };
-        if fields[0] == 3 {
-            checksums.push((end - fields.len() + 3, value));
-        }
-        fields = &fields[3 + value.len()..];
-    }
-    sound &= checksums.len() < 2 && checksums.iter().all(|(_, value)| value.len() == 4);
-    if !sound {
+    let Some(checksums) = checksums(block.get(addresses..)?) else {
         return (family == 0).then_some((None, end));
-    }
-    for (at, value) in checksums {
+    };
+    for (from_end, value) in checksums {
         let mut zeroed = bytes[..end].to_vec();
-        zeroed[at..at + 4].fill(0);
+        zeroed[end - from_end..][..4].fill(0);
         if slow_crc32c(&zeroed).to_be_bytes() != *value {
             return None;
         }
@@ -136,4 +120,20 @@ fn block(bytes: &[u8]) -> Option<Header> {
         _ => None,
     };
     Some((address.map(|(ip, port)| SocketAddr::new(ip.to_canonical(), port)), end))
+}
+
+/// The checksums among some fields, each with its distance from the end; `None` if a field is at
+/// fault.
+fn checksums(mut fields: &[u8]) -> Option<Vec<(usize, &[u8])>> {
+    let mut checksums = Vec::new();
+    while !fields.is_empty() {
+        let &[kind, high, low] = fields.first_chunk::<3>()?;
+        let value = fields.get(3..3 + (usize::from(high) << 8 | usize::from(low)))?;
+        if kind == 3 {
+            checksums.push((fields.len() - 3, value));
+        }
+        fields = &fields[3 + value.len()..];
+    }
+    let is_sound = checksums.len() < 2 && checksums.iter().all(|(_, value)| value.len() == 4);
+    is_sound.then_some(checksums)
 }

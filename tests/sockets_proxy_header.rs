@@ -1,0 +1,87 @@
+//! PROXY headers over real sockets: the address of the socket decides who may send one, and is the
+//! peer's address behind it.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use common::wire::PATIENCE;
+use socket2::SockRef;
+use switchboard::{Listener, Reactor};
+
+/// A server that tells its peer's address, in this thread.
+fn start(peers: &[&str]) -> (Reactor, SocketAddr) {
+    let mut reactor = Reactor::new().unwrap();
+    reactor.server.http("/", |conn, _| conn.peer_addr().unwrap().to_string());
+    let listener = Listener::from("127.0.0.1:0").proxy_protocol(peers);
+    let listener = reactor.server.listen(listener).unwrap();
+    let address = reactor.server.local_addr(listener).unwrap();
+    (reactor, address)
+}
+
+/// Turns until the server has ended the connection, and returns what it sent.
+fn rest(reactor: &mut Reactor, mut socket: TcpStream) -> Vec<u8> {
+    socket.set_nonblocking(true).unwrap();
+    let (mut bytes, start) = (Vec::new(), Instant::now());
+    loop {
+        reactor.turn(Some(Duration::from_millis(20))).unwrap();
+        match socket.read_to_end(&mut bytes) {
+            Ok(_) => return bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return bytes,
+            Err(_) => assert!(start.elapsed() < PATIENCE, "the server does not end"),
+        }
+    }
+}
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+#[test]
+fn peer_that_is_named_sends_a_header_and_a_request() {
+    for peers in [&["127.0.0.1"][..], &["::1", "127.0.0.0/8"]] {
+        let (mut reactor, address) = start(peers);
+        let mut socket = TcpStream::connect(address).unwrap();
+        let own = socket.local_addr().unwrap();
+        socket.write_all(b"PROXY TCP4 192.0.2.1 198.51.100.1 56324 443\r\n").unwrap();
+        socket.write_all(REQUEST).unwrap();
+        let answer = String::from_utf8(rest(&mut reactor, socket)).unwrap();
+        assert!(answer.ends_with(&format!("\r\n\r\n{own}")), "{answer}");
+    }
+}
+
+#[test]
+fn peer_that_is_not_named_is_closed_at_the_accept() {
+    for peers in [&["10.0.0.0/8"][..], &["127.0.0.2"], &["unix"], &["::1"]] {
+        let (mut reactor, address) = start(peers);
+        // It sends nothing, so the end comes by the accept alone.
+        let socket = TcpStream::connect(address).unwrap();
+        assert_eq!(rest(&mut reactor, socket), b"", "{peers:?}");
+        let stats = reactor.server.context(Instant::now()).stats();
+        assert_eq!((stats.accepted, stats.rejected), (0, 1), "{peers:?}");
+    }
+}
+
+#[test]
+fn peer_that_has_left_before_the_accept_is_no_stranger() {
+    let (mut reactor, address) = start(&["127.0.0.1"]);
+    // A health check connects, sends its header, and resets the connection.
+    let mut socket = TcpStream::connect(address).unwrap();
+    SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
+    socket.write_all(b"PROXY UNKNOWN\r\n").unwrap();
+    drop(socket);
+    for _ in 0..3 {
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+    }
+    let stats = reactor.server.context(Instant::now()).stats();
+    assert_eq!((stats.connections, stats.rejected), (0, 0));
+}
+
+#[test]
+fn request_without_a_header_is_closed_without_an_answer() {
+    let (mut reactor, address) = start(&["127.0.0.1"]);
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.write_all(REQUEST).unwrap();
+    assert_eq!(rest(&mut reactor, socket), b"");
+    assert_eq!(reactor.server.context(Instant::now()).stats().rejected, 1);
+}
