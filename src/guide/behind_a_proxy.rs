@@ -60,6 +60,52 @@
 //! `proxy_pass`, nginx also decodes the client's path: `/a%2Fb` arrives as `/a/b`. Without one, the
 //! server sees the escape, and refuses it.
 //!
+//! # Over a Unix socket
+//!
+//! A Unix socket needs no port, and its mode says which users may connect. The proxy's user needs
+//! the permission to write.
+//!
+//! | proxy | line |
+//! | --- | --- |
+//! | nginx | `server unix:/run/chat/chat.sock;` |
+//! | Caddy | `reverse_proxy unix//run/chat/chat.sock {` |
+//! | HAProxy | `server chat unix@/run/chat/chat.sock check` |
+//!
+//! ```
+//! use switchboard::{Listener, Reactor};
+//!
+//! let path = std::env::temp_dir().join(format!("chat-{}.sock", std::process::id()));
+//! let mut reactor = Reactor::new()?;
+//! reactor.server.listen(Listener::unix(path).mode(0o660))?;
+//! # std::io::Result::Ok(())
+//! ```
+//!
+//! # TLS at the server, behind a proxy
+//!
+//! A proxy may pass TCP on, so that the server ends TLS itself. The proxy can change no field then,
+//! and names the client in a PROXY header in front of the bytes. The server has to expect it:
+//!
+//! ```
+//! use switchboard::{Listener, Reactor};
+//!
+//! let mut reactor = Reactor::new()?;
+//! let listener = Listener::from("127.0.0.1:0").proxy_protocol(["127.0.0.1"]);
+//! reactor.server.listen(listener)?;
+//! # std::io::Result::Ok(())
+//! ```
+//!
+//! Name the proxies' own addresses. All other peers are closed. nginx:
+//!
+//! ```nginx
+#![doc = include_str!("../../examples/proxies/nginx-stream.conf")]
+//! ```
+//!
+//! HAProxy:
+//!
+//! ```text
+#![doc = include_str!("../../examples/proxies/haproxy-tcp.cfg")]
+//! ```
+//!
 //! # Silence and idle connections
 //!
 //! nginx and most load balancers cut a connection on which nothing came for 60 s, and keep idle
@@ -112,6 +158,8 @@
 //! | pieces of a [`Stream`] come late | nginx collects them | `X-Accel-Buffering: no` |
 //! | 413 in HTML, with nginx's name | its limit is 1 MiB | `client_max_body_size` |
 //! | an upload comes late, all at once | nginx fills a file | `proxy_request_buffering off;` |
+//! | every request: 400 behind a TCP proxy | a PROXY header came | [`proxy_protocol`][header] |
+//! | every connection ends behind a TCP proxy | no PROXY header came | `proxy_protocol on;` |
 //! | a client left, its event stream stays | HAProxy waits for output | `option abortonclose` |
 //! | a client left, and no `cancelled` comes | a FIN may be a half-close | [`half_close`][half] |
 //!
@@ -125,4 +173,5 @@
 //! [hosts]: crate::Server::hosts
 //! [idle]: crate::Options::idle_timeout
 //! [keep]: crate::Options::keep_alive_timeout
+//! [header]: crate::Listener::proxy_protocol
 //! [half]: crate::Options::half_close

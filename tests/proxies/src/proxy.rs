@@ -103,6 +103,11 @@ impl Rig {
         Path::new(&target).join(name)
     }
 
+    /// A path below the folder of this run.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.out.join(name)
+    }
+
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -149,7 +154,12 @@ impl Config {
         self
     }
 
-    /// Starts the proxy in front of an address, or of `unix:PATH`.
+    /// Replaces the server's address, unless the check has done that.
+    fn upstream(self, from: &str, to: &str) -> Config {
+        if self.text.contains(from) { self.replaced(from, to) } else { self }
+    }
+
+    /// Starts the proxy in front of an address.
     pub fn start(self, upstream: &str) -> Result<Proxy> {
         let rig = self.rig.clone();
         let number = rig.folders.fetch_add(1, Ordering::Relaxed);
@@ -196,7 +206,7 @@ impl Config {
                     .replaced("listen 443 ssl", &format!("listen {here} ssl"))
                     .replaced("/etc/ssl/chat.example.pem", &path("chain.pem"))
                     .replaced("/etc/ssl/chat.example.key", &path("key.pem"))
-                    .replaced("server 127.0.0.1:8080;", &format!("server {upstream};"));
+                    .upstream("server 127.0.0.1:8080;", &format!("server {upstream};"));
                 let folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
                 let folders = folders.map(|kind| format!("{kind}_temp_path {};\n", path(kind)));
                 let folders = folders.concat();
@@ -206,16 +216,15 @@ impl Config {
             Kind::NginxStream => {
                 let site = self
                     .replaced("listen 443;", &format!("listen {here};"))
-                    .replaced("127.0.0.1:8443", upstream);
+                    .replaced("proxy_pass 127.0.0.1:8443", &format!("proxy_pass {upstream}"));
                 let module = "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n";
                 module.to_owned() + &nginx(path, &format!("stream {{\n{}}}\n", site.text))
             }
             Kind::Caddy => {
                 let files = format!("tls {} {}", path("chain.pem"), path("key.pem"));
-                let upstream = upstream.replace("unix:", "unix/");
                 let site = self
                     .replaced("chat.example {\n", &format!("chat.example {{\n\t{files}\n"))
-                    .replaced("127.0.0.1:8080 {", &format!("{upstream} {{"));
+                    .upstream("127.0.0.1:8080 {", &format!("{upstream} {{"));
                 let http = free_port();
                 format!(
                     "{{\n\tadmin off\n\thttps_port {port}\n\thttp_port {http}\n\
@@ -225,17 +234,16 @@ impl Config {
                 )
             }
             Kind::Haproxy => {
-                let upstream = upstream.replace("unix:", "unix@");
                 let site = self
                     .replaced("bind :443 ", &format!("bind {here} "))
                     .replaced("/etc/haproxy/chat.example.pem", &path("both.pem"))
-                    .replaced("server chat 127.0.0.1:8080", &format!("server chat {upstream}"));
+                    .upstream("server chat 127.0.0.1:8080", &format!("server chat {upstream}"));
                 before + &site.text
             }
             Kind::HaproxyTcp => {
                 let site = self
                     .replaced("bind :443", &format!("bind {here}"))
-                    .replaced("127.0.0.1:8443", upstream);
+                    .replaced("server chat 127.0.0.1:8443", &format!("server chat {upstream}"));
                 before + &site.text
             }
         }

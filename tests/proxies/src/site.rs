@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use switchboard::{
-    Close, CloseCode, Conn, EventStream, Handler, Message, Options, Reactor, Remote, Reply,
-    Request, Response, Server, Stream, Upgrade, Zone,
+    Close, CloseCode, Conn, EventStream, Handler, Listener, Message, Options, Reactor, Remote,
+    Reply, Request, Response, Server, Stream, Upgrade, Zone,
 };
 
 /// A server on a loopback port.
@@ -26,6 +26,16 @@ impl Site {
 
     /// Starts a server; `set` sets what the options do not.
     pub fn with(options: Options, set: impl FnOnce(&mut Server) + Send + 'static) -> Site {
+        Site::at("127.0.0.1:0", options, set)
+    }
+
+    /// Starts a server with its own listener.
+    pub fn at(
+        listener: impl Into<Listener>,
+        options: Options,
+        set: impl FnOnce(&mut Server) + Send + 'static,
+    ) -> Site {
+        let listener = listener.into();
         let (started, start) = channel();
         let (sender, notes) = channel();
         let thread = std::thread::spawn(move || {
@@ -34,8 +44,9 @@ impl Site {
             server.options(options);
             zones(server, &sender);
             set(server);
-            let listener = server.listen("127.0.0.1:0").unwrap();
-            let address = server.local_addr(listener).unwrap();
+            let listener = server.listen(listener).unwrap();
+            // A Unix socket has none.
+            let address = server.local_addr(listener).unwrap_or(([127, 0, 0, 1], 0).into());
             started.send((address, reactor.remote())).unwrap();
             reactor.run().unwrap();
         });

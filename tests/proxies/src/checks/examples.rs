@@ -8,13 +8,13 @@ use crate::client::HOST;
 use crate::proxy::{Kind, Rig, end};
 
 /// An example that listens.
-struct Program {
+pub struct Program {
     child: Child,
-    address: String,
+    pub address: String,
 }
 
 impl Program {
-    fn start(rig: &Rig, name: &str, arguments: &[&str]) -> Program {
+    pub fn start(rig: &Rig, name: &str, arguments: &[&str]) -> Program {
         let mut command = Command::new(rig.example(name));
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();

@@ -6,8 +6,10 @@ mod examples;
 mod hosts;
 mod keep_alive;
 mod prefixes;
+mod proxy_protocol;
 mod timeouts;
 mod uploads;
+mod upstreams;
 mod websockets;
 
 use std::sync::Arc;
@@ -43,7 +45,7 @@ macro_rules! checks {
     };
 }
 
-use Kind::{Haproxy, Nginx};
+use Kind::{Haproxy, HaproxyTcp, Nginx, NginxStream};
 
 checks! {
     Kind::HTTP => keep_alive::{no_request_meets_a_close},
@@ -51,6 +53,16 @@ checks! {
     [Nginx, Haproxy] => timeouts::{
         silent_websocket_survives_by_pings, without_pings_the_proxy_cuts_a_silent_websocket,
         quiet_event_stream_survives_by_comments,
+    },
+    [Haproxy] => upstreams::{health_checks_are_not_reported},
+    [HaproxyTcp] => proxy_protocol::{local_health_checks_are_not_reported},
+    Kind::HTTP => upstreams::{
+        unix_socket_serves_as_tcp_does, echo_takes_the_unix_socket_of_its_option,
+    },
+    [NginxStream, HaproxyTcp, Haproxy] => proxy_protocol::{header_names_the_client},
+    [NginxStream, HaproxyTcp] => proxy_protocol::{
+        client_cannot_claim_an_address, header_to_a_server_without_the_option_is_refused,
+        request_without_the_header_is_closed,
     },
     Kind::HTTP => websockets::{messages_of_all_sizes_are_echoed, closing_code_reaches_both_sides},
     Kind::HTTP => hosts::{host_is_kept_and_pages_of_the_host_are_accepted},

@@ -49,6 +49,7 @@ pub fn echo_takes_the_unix_socket_of_its_option(rig: &Arc<Rig>, kind: Kind) {
 pub fn health_checks_are_not_reported(rig: &Arc<Rig>, _: Kind) {
     let (site, proxy) = both(rig, Kind::Haproxy, Options::new());
     std::thread::sleep(std::time::Duration::from_secs(5));
-    proxy.websocket("/ws").unwrap().echo(1, b"hello").unwrap();
+    let mut ws = proxy.websocket("/ws").unwrap();
+    ws.echo(1, b"hello").unwrap();
     assert_eq!(site.noted(), ["websocket open"]);
 }
