@@ -213,7 +213,7 @@ fn listeners(arguments: &mut Arguments, mut inherited: ListenFd) -> io::Result<V
         let unix = || inherited.take_unix_listener(number).map(|found| found.map(Listener::from));
         let listener = tcp.map_or_else(unix, |tcp| Ok(Some(tcp))).map_err(|error| {
             let text = format!("cannot use inherited socket {number} (LISTEN_FDS): {error}");
-            io::Error::new(ErrorKind::Other, text)
+            io::Error::other(text)
         })?;
         listeners.extend(listener);
     }

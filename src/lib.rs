@@ -41,6 +41,9 @@
 //! | know what is refused, and how | a table of faults | [security] |
 //! | test a handler | [`testing::World`] | [testing](guide::testing_handlers) |
 //! | use a loop of my own | [`Server::new`], [`Server::flush`] | [your_loop](guide::your_loop) |
+//! | listen at a Unix socket | [`Listener::unix`] | [listeners](guide::your_loop#listeners) |
+//! | take sockets of a supervisor | [`Listener`] | [listeners](guide::your_loop#listeners) |
+//! | stop accepting for a while | [`Server::accepting`] | [listeners](guide::your_loop#listeners) |
 //! | use several cores | [`Listener::reuse_port`] | [your_loop](guide::your_loop) |
 //! | collect an upload, stream a download | [`Reply::Body`], [`Stream`] | [big messages] |
 //! | handle huge messages | [`Options::chunks`], [`Conn::send_fragment`] | [big messages] |
@@ -120,6 +123,9 @@ mod websocket;
 
 pub use http;
 pub use mio;
+#[cfg(feature = "tls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+pub use rustls;
 
 pub use connection::{Backpressure, ConnId, Declined, Options, OptionsId, Rate, Stats, ZoneId};
 pub use context::{
@@ -128,10 +134,10 @@ pub use context::{
 };
 pub use delivery::Outgoing;
 pub use http1::{Extensions, Request, RequestError, Response, Version};
+pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Transport};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
-pub use net::Tls;
-pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Transport};
+pub use net::{Tls, TlsConfig, TlsStream};
 pub use reactor::Reactor;
 pub use server::{Handler, ListenerId, Observed, Refused, Rejected, Server, Zone};
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};

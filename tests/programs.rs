@@ -2,6 +2,8 @@
 //! and the refusals that `--verbose` prints.
 #![cfg(target_os = "linux")]
 
+#[path = "programs/listening.rs"]
+mod listening;
 #[path = "programs/mod.rs"]
 mod programs;
 

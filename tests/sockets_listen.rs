@@ -1,5 +1,5 @@
-//! Where a server listens: addresses in each form, names with several addresses, sockets that listen
-//! already, pauses, and the errors of places that cannot be.
+//! Where a server listens: addresses in each form, names with several addresses, sockets that
+//! listen already, pauses, and the errors of places that cannot be.
 
 mod common;
 

@@ -5,6 +5,8 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::wire::PATIENCE;
@@ -75,6 +77,29 @@ fn peer_that_has_left_before_the_accept_is_no_stranger() {
     }
     let stats = reactor.server.context(Instant::now()).stats();
     assert_eq!((stats.connections, stats.rejected), (0, 0));
+}
+
+#[test]
+fn peer_that_is_not_named_gets_no_503_without_descriptors() {
+    const NAME: &str = "peer_that_is_not_named_gets_no_503_without_descriptors";
+    // The limit is the process's, so the test runs in one of its own.
+    if std::env::var_os("IS_CHILD").is_none() {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        let child = child.args([NAME, "--exact", "--test-threads=1"]).env("IS_CHILD", "1");
+        let output = child.output().unwrap();
+        return assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+    let (_, most) = rlimit::Resource::NOFILE.get().unwrap();
+    for (peers, answer) in [("127.0.0.1", &b"HTTP/1.1 503 "[..]), ("10.0.0.0/8", b"")] {
+        let (mut reactor, address) = start(&[peers]);
+        let socket = TcpStream::connect(address).unwrap();
+        let free = std::fs::File::open("/dev/null").unwrap().as_raw_fd();
+        rlimit::setrlimit(rlimit::Resource::NOFILE, free as u64, most).unwrap();
+        let bytes = rest(&mut reactor, socket);
+        assert!(bytes.starts_with(answer) && bytes.is_empty() == answer.is_empty(), "{bytes:?}");
+        assert_eq!(reactor.server.context(Instant::now()).stats().exhausted, 1);
+        rlimit::setrlimit(rlimit::Resource::NOFILE, most, most).unwrap();
+    }
 }
 
 #[test]

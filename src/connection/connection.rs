@@ -80,9 +80,14 @@ impl Connection {
     }
 
     /// The message of which a large part is still to be received, if no spill precedes it. A
-    /// message that is handed over in chunks has no memory of its own.
+    /// message that is handed over in chunks has no memory of its own. Under TLS nothing is received
+    /// in place.
     #[inline]
     pub(crate) fn large_message(&mut self) -> Option<&mut Assembly> {
+        // Ciphertext is longer than the message, and is decrypted in a buffer with room for it.
+        if self.transport.is_tls() {
+            return None;
+        }
         let held = self.held.as_deref_mut().filter(|held| held.spill.is_empty())?;
         let assembly = held.assembly.as_deref_mut()?;
         (assembly.is_large() && !self.flags.has(Flags::CHUNKS)).then_some(assembly)
@@ -124,6 +129,11 @@ impl Connection {
         self.phase == Phase::WebSocket(State::Open)
             && !self.flags.any(Flags::UNUSUAL | Flags::CHUNKS | Flags::GONE)
             && options.allows_fast_path
+    }
+
+    /// Whether nothing that was begun towards the peer is cut off, should the connection end now.
+    pub(crate) fn is_whole(&self) -> bool {
+        !matches!(self.phase, Phase::Responding | Phase::Taken) && !self.has_output()
     }
 
     /// Whether the exchange is open and nothing is unfinished, owed or wanted.

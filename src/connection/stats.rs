@@ -38,6 +38,8 @@ pub struct Stats {
     /// Counts connections refused because of a limit, in all or for their address. While such a
     /// connection lingers, `connections` does not count it.
     pub turned_away: u64,
+    /// Counts TLS handshakes that succeeded.
+    pub handshakes: u64,
     /// Counts connections closed before their first request, because their PROXY header or their
     /// TLS handshake is at fault or did not come in time. Also those whose peer may not send a
     /// PROXY header.

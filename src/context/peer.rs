@@ -13,6 +13,29 @@ impl Conn<'_> {
         self.connection()?.transport.peer_addr()
     }
 
+    /// Returns the certificates that the peer showed in its TLS handshake, its own certificate
+    /// first. Without TLS, and from a peer that shows none, there are none.
+    ///
+    /// Each is the DER form of X.509. A server asks for certificates only where its
+    /// [`TlsConfig`](crate::TlsConfig) says so, and has checked those that a peer shows.
+    ///
+    /// ```
+    /// use switchboard::testing::World;
+    ///
+    /// let mut world = World::new();
+    /// world.server.http("/", |conn, _| match conn.peer_certificates().first() {
+    ///     Some(certificate) => format!("a certificate of {} bytes", certificate.len()),
+    ///     None => "no certificate".to_owned(),
+    /// });
+    /// assert_eq!(world.get("/").text(), "no certificate");
+    /// ```
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[must_use]
+    pub fn peer_certificates(&self) -> &[rustls::pki_types::CertificateDer<'static>] {
+        self.connection().map_or(&[], |connection| connection.transport.peer_certificates())
+    }
+
     /// Whether the peer has ended its side of the connection (FIN).
     ///
     /// An HTTP client may end its side behind its request and still wait for the answer. Many

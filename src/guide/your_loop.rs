@@ -151,6 +151,55 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! # Listeners
+//!
+//! A server has any number of listeners, up to 4,096 sockets. All lead to the same zones.
+//!
+//! | listen at | how |
+//! | --- | --- |
+//! | an address, or all addresses of a name | `"127.0.0.1:9001"`, `"localhost:9001"` |
+//! | every address of the machine | `":9001"` |
+//! | a Unix socket | [`Listener::unix(path)`](crate::Listener::unix), `"unix:/run/app.sock"` |
+//! | a socket that a supervisor hands over | its `OwnedFd`, `TcpListener` or `UnixListener` |
+//!
+//! [`listening_at`](crate::Server::listening_at) returns where a listener listens, with the port
+//! that the kernel chose for port 0. `Display` of a [`ListenAddr`](crate::ListenAddr) is a line for
+//! a log, and a place for the configuration of another program.
+//!
+//! ```
+//! use std::os::unix::net::UnixListener;
+//! use switchboard::{Listener, Reactor};
+//!
+//! # let folder = std::env::temp_dir().join(format!("guide-{}", std::process::id()));
+//! # std::fs::create_dir(&folder)?;
+//! let inherited = UnixListener::bind(folder.join("inherited.sock"))?; // in life: from `listenfd`
+//! let mut reactor = Reactor::new()?;
+//! let places: [Listener; 3] = [
+//!     "127.0.0.1:0".into(),
+//!     Listener::unix(folder.join("app.sock")).mode(0o660), // nginx's group may connect
+//!     inherited.into(),
+//! ];
+//! for place in places {
+//!     let listener = reactor.server.listen(place)?;
+//!     for place in reactor.server.listening_at(listener)? {
+//!         println!("listening on {place}");
+//!     }
+//! }
+//! assert!(folder.join("app.sock").exists());
+//! drop(reactor); // removes its own socket file, and not that of the supervisor
+//! assert!(!folder.join("app.sock").exists() && folder.join("inherited.sock").exists());
+//! # std::fs::remove_dir_all(folder)?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! With systemd, a `.socket` unit with `ListenStream=9001` makes the socket, and the program takes
+//! it through the crate `listenfd`: `ListenFd::from_env().take_tcp_listener(0)?`, as the example
+//! `echo` does. No connection is lost while such a program restarts, since the kernel queues it.
+//!
+//! [`Server::accepting`](crate::Server::accepting) turns a listener off and on, for example while a
+//! database is away. New connections wait in the kernel meanwhile. To refuse them in words instead,
+//! set [`max_connections`](crate::Server::max_connections).
+//!
 //! # Several cores
 //!
 //! This program runs one reactor for each core, each on a thread of its own, all on one port:

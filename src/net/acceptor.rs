@@ -34,7 +34,8 @@ pub(crate) enum AcceptOutcome {
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     socket: Bound,
-    /// Whether the socket is of TCP and was made here. One that was bound elsewhere keeps its own options.
+    /// Whether the socket is of TCP and was made here. One that was bound elsewhere keeps its own
+    /// options.
     pub(crate) is_ours: bool,
     /// A descriptor held in reserve. Closing it frees one, with which a connection is accepted and
     /// refused in words.
@@ -127,7 +128,7 @@ impl Acceptor {
                     if self.reserve.is_none() {
                         self.reserve = reserve();
                     }
-                    return AcceptOutcome::Connection(socket.into());
+                    return AcceptOutcome::Connection(socket);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     return AcceptOutcome::Drained;
@@ -163,7 +164,10 @@ impl Acceptor {
             let accepted = accept(&self.socket);
             let more = accepted.is_ok();
             if let Ok(socket) = accepted {
-                turn_away(socket.into(), refusal, &mut *refused);
+                // A peer that the listener does not name is closed before a byte is read.
+                if self.arrival.admits(&socket) == Some(true) {
+                    turn_away(socket, refusal, &mut *refused);
+                }
             }
             self.reserve = reserve();
             if !more {

@@ -1,5 +1,5 @@
-//! Sockets that listen: their kinds, sockets that were bound elsewhere, and where each listens. This
-//! file makes no socket and accepts no connection.
+//! Sockets that listen: their kinds, sockets that were bound elsewhere, and where each listens.
+//! This file makes no socket and accepts no connection.
 
 use std::fmt;
 use std::io::{self, ErrorKind};

@@ -130,8 +130,8 @@ impl Listener {
         Listener::at(Place::Path(path.into()))
     }
 
-    /// Sets the mode of a Unix socket's file, in octal and at most 0o777 (default: 0o777 without the
-    /// bits of the process's umask). A peer needs the permission to write.
+    /// Sets the mode of a Unix socket's file, in octal and at most 0o777 (default: 0o777 without
+    /// the bits of the process's umask). A peer needs the permission to write.
     ///
     /// The mode is set before the socket listens, whatever the umask is. So there is no moment in
     /// which another user may connect.
@@ -222,6 +222,30 @@ impl Listener {
             Ok(peers) => self.arrival.proxies = Some(Arc::new(peers)),
             Err(error) => self.fault = Some(error.to_string()),
         }
+        self
+    }
+
+    /// Has each connection begin with a TLS handshake (RFC 8446, RFC 5246; default: none).
+    ///
+    /// The handshake and the first request head together have
+    /// [`head_timeout`](crate::Options::head_timeout), counted from the accept. A client that
+    /// breaks TLS gets an alert. A client that speaks plain HTTP gets a 400 that says to use
+    /// `https`. Nothing else is ever served without TLS.
+    ///
+    /// ```
+    /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/data"))?;
+    /// use switchboard::{Listener, Reactor, Tls};
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let tls = Tls::from_pem_files("chain.pem", "key.pem")?;
+    /// let listener = Listener::from("127.0.0.1:0").tls(tls);
+    /// assert!(reactor.server.listen(listener).is_ok());
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn tls(mut self, tls: impl Into<super::tls::Tls>) -> Listener {
+        self.arrival.tls = Some(tls.into());
         self
     }
 

@@ -5,6 +5,8 @@ mod acceptor;
 mod address;
 mod arrival;
 mod bound;
+#[cfg(feature = "tls")]
+mod carrier;
 mod dial;
 mod first_read;
 mod into_listener;
@@ -34,5 +36,7 @@ pub use proxy_header::{ProxyHeader, ProxyHeaderFault};
 pub(crate) use resolve::{Lookup, Resolver};
 pub(crate) use scripted::Scripted;
 #[cfg(feature = "tls")]
-pub use tls::Tls;
+pub(crate) use tls::{FRONT, Handshake};
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsConfig, TlsStream};
 pub use transport::{Readiness, Transport};

@@ -8,14 +8,18 @@ use std::net::{Shutdown, SocketAddr};
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
+#[cfg(feature = "tls")]
+use super::carrier::Carrier;
 use super::memory::{Memory, MemoryPeer};
 use super::outcome::{Read, Wrote};
+#[cfg(feature = "tls")]
+use super::tls::{Tls, TlsStream};
 
 /// Carries the bytes of one connection.
 ///
 /// [`Server::adopt`](crate::Server::adopt) takes any transport; accepted connections are
-/// [`Tcp`](Transport::Tcp) or [`Unix`](Transport::Unix). mio's sockets are in non-blocking mode from the start; a socket of the
-/// standard library has to be set to it before `from_std`.
+/// [`Tcp`](Transport::Tcp) or [`Unix`](Transport::Unix). mio's sockets are in non-blocking mode
+/// from the start; a socket of the standard library has to be set to it before `from_std`.
 ///
 /// ```
 /// use std::time::Instant;
@@ -38,6 +42,10 @@ pub enum Transport {
     /// No socket yet: the connection is being opened by this program.
     #[doc(hidden)]
     Unconnected,
+    /// TLS over one of the others; [`Tls::over`](crate::Tls::over) makes one.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    Tls(Box<TlsStream<Transport>>),
     /// The server's end of an in-memory connection: no descriptor; readiness is reported by hand.
     Memory(Memory),
 }
@@ -84,6 +92,8 @@ impl Transport {
                 Transport::Tcp(socket) => socket.read(buf),
                 Transport::Unix(socket) => socket.read(buf),
                 Transport::Memory(memory) => return memory.read(buf),
+                #[cfg(feature = "tls")]
+                Transport::Tls(stream) => return stream.read(buf),
                 Transport::Unconnected => return Ok(Read::Blocked),
             };
             return match result {
@@ -104,6 +114,8 @@ impl Transport {
                 Transport::Tcp(socket) => socket.write(bytes),
                 Transport::Unix(socket) => socket.write(bytes),
                 Transport::Memory(memory) => memory.write(bytes),
+                #[cfg(feature = "tls")]
+                Transport::Tls(stream) => return stream.write(&[IoSlice::new(bytes)]),
                 Transport::Unconnected => return Ok(Wrote::Nothing),
             };
             return match result {
@@ -124,6 +136,8 @@ impl Transport {
                 Transport::Tcp(socket) => socket.write_vectored(pieces),
                 Transport::Unix(socket) => socket.write_vectored(pieces),
                 Transport::Memory(memory) => memory.write_vectored(pieces),
+                #[cfg(feature = "tls")]
+                Transport::Tls(stream) => return stream.write(pieces),
                 Transport::Unconnected => return Ok(Wrote::Nothing),
             };
             return match result {
@@ -141,6 +155,8 @@ impl Transport {
             Transport::Tcp(socket) => !matches!(socket.take_error(), Ok(None)),
             Transport::Unix(socket) => !matches!(socket.take_error(), Ok(None)),
             Transport::Memory(memory) => memory.is_broken(),
+            #[cfg(feature = "tls")]
+            Transport::Tls(stream) => stream.carrier().is_broken(),
             Transport::Unconnected => false,
         }
     }
@@ -153,6 +169,11 @@ impl Transport {
             Transport::Unix(socket) => socket.shutdown(Shutdown::Write),
             Transport::Memory(memory) => {
                 memory.shutdown();
+                Ok(())
+            }
+            #[cfg(feature = "tls")]
+            Transport::Tls(stream) => {
+                stream.shutdown();
                 Ok(())
             }
             Transport::Unconnected => Ok(()),
@@ -168,6 +189,8 @@ impl Transport {
             Transport::Tcp(socket) => socket,
             Transport::Unix(_) => return Ok(true),
             Transport::Memory(memory) => return memory.is_connected(),
+            #[cfg(feature = "tls")]
+            Transport::Tls(stream) => return stream.carrier().is_connected(),
             Transport::Unconnected => return Ok(false),
         };
         if let Some(error) = socket.take_error()? {
@@ -184,6 +207,8 @@ impl Transport {
     pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
         match self {
             Transport::Tcp(socket) => socket.peer_addr().ok(),
+            #[cfg(feature = "tls")]
+            Transport::Tls(stream) => stream.carrier().peer_addr(),
             Transport::Unix(_) | Transport::Memory(_) | Transport::Unconnected => None,
         }
     }
@@ -200,6 +225,8 @@ impl Transport {
                 memory.set_token(token);
                 Ok(())
             }
+            #[cfg(feature = "tls")]
+            (Transport::Tls(stream), _) => stream.carrier_mut().register(registry, token),
             _ => Ok(()),
         }
     }
@@ -215,8 +242,126 @@ impl Transport {
             (Transport::Unix(socket), Some(registry)) => {
                 registry.reregister(socket, token, interest)
             }
+            #[cfg(feature = "tls")]
+            (Transport::Tls(stream), _) => stream.carrier_mut().move_to(registry, token),
             (other, _) => other.register(registry, token),
         }
+    }
+
+    /// Whether the bytes of the connection are under TLS.
+    #[inline]
+    pub(crate) fn is_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return matches!(self, Transport::Tls(_));
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
+    /// The certificates that the peer showed, its own first.
+    #[cfg(feature = "tls")]
+    pub(crate) fn peer_certificates(&self) -> &[rustls::pki_types::CertificateDer<'static>] {
+        let Transport::Tls(stream) = self else { return &[] };
+        stream.connection().and_then(|connection| connection.peer_certificates()).unwrap_or(&[])
+    }
+
+    /// Whether a TLS handshake is to come, or under way.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        #[cfg(feature = "tls")]
+        if let Transport::Tls(stream) = self {
+            return stream.connection().is_none_or(|connection| connection.is_handshaking());
+        }
+        false
+    }
+
+    /// Expects TLS of the peer from the next byte on.
+    #[cfg(feature = "tls")]
+    pub(crate) fn expect_tls(&mut self, tls: &Tls) {
+        let carrier = std::mem::replace(self, Transport::Unconnected);
+        *self = tls.over(carrier);
+    }
+
+    /// Goes on without TLS: the peer does not speak it.
+    #[cfg(feature = "tls")]
+    pub(crate) fn strip_tls(&mut self) {
+        if let Transport::Tls(stream) = self {
+            let carrier = std::mem::replace(stream.carrier_mut(), Transport::Unconnected);
+            *self = carrier;
+        }
+    }
+
+    /// Whether the transport is over memory, with or without TLS.
+    pub(crate) fn is_memory(&self) -> bool {
+        match self {
+            Transport::Memory(_) => true,
+            #[cfg(feature = "tls")]
+            Transport::Tls(stream) => stream.carrier().is_memory(),
+            _ => false,
+        }
+    }
+
+    /// Whether the peer broke TLS, and was sent an alert. It may read the alert once it has sent
+    /// all.
+    pub(crate) fn is_faulty(&self) -> bool {
+        #[cfg(feature = "tls")]
+        if let Transport::Tls(stream) = self {
+            return stream.is_faulty();
+        }
+        false
+    }
+
+    /// Tells the peer that nothing is cut off, before the connection is dropped. Without TLS the
+    /// end of file says so.
+    #[inline]
+    pub(crate) fn close_notify(&mut self) {
+        #[cfg(feature = "tls")]
+        if let Transport::Tls(stream) = self {
+            stream.close_notify();
+        }
+    }
+}
+
+#[cfg(feature = "tls")]
+const _: () = assert!(cfg!(debug_assertions) || size_of::<TlsStream<Transport>>() <= 32);
+
+#[cfg(feature = "tls")]
+impl Carrier for Transport {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<Read> {
+        self.read(buf)
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<Wrote> {
+        self.write_vectored(pieces)
+    }
+
+    fn shutdown(&mut self) {
+        self.shutdown();
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Tls {
+    /// Expects TLS of the client at the other end of a transport, for
+    /// [`Server::adopt`](crate::Server::adopt).
+    ///
+    /// A client that speaks plain HTTP gets a 400 in plain text.
+    ///
+    /// ```
+    /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/data"))?;
+    /// use std::time::Instant;
+    /// use switchboard::{Readiness, Server, Tls, Transport};
+    ///
+    /// let tls = Tls::from_pem_files("chain.pem", "key.pem")?;
+    /// let (transport, mut peer) = Transport::memory();
+    /// let (mut server, now) = (Server::detached(), Instant::now());
+    /// let token = server.adopt(tls.over(transport), now)?;
+    /// peer.send("GET / HTTP/1.1\r\n\r\n");
+    /// server.ready(token, Readiness::READABLE, now);
+    /// server.flush(now);
+    /// assert!(peer.receive().starts_with(b"HTTP/1.1 400 "));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn over(&self, transport: impl Into<Transport>) -> Transport {
+        Transport::Tls(Box::new(TlsStream::expect(transport.into(), self.clone())))
     }
 }
 

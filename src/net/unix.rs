@@ -174,7 +174,7 @@ fn is_stale(path: &Path) -> io::Result<Option<bool>> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     let outcome = socket.connect(&address(path)?);
-    match outcome.as_ref().map_err(|error| Errno::from_io_error(error)) {
+    match outcome.as_ref().map_err(Errno::from_io_error) {
         Ok(()) => Ok(Some(false)),
         Err(Some(Errno::CONNREFUSED)) => Ok(Some(true)),
         // A full queue, or a datagram socket.

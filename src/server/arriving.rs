@@ -9,7 +9,20 @@ use std::time::{Duration, Instant};
 
 use super::server::Server;
 use crate::connection::{Flags, Phase};
+#[cfg(feature = "tls")]
+use crate::http1::RequestError;
 use crate::net::Read;
+#[cfg(feature = "tls")]
+use crate::net::{FRONT, Handshake, Transport};
+
+/// The listener of a connection that no listener has accepted.
+pub(super) const NO_LISTENER: u16 = u16::MAX;
+
+/// The part of the read buffer that stays free for a handshake.
+#[cfg(feature = "tls")]
+const ROOM: usize = FRONT;
+#[cfg(not(feature = "tls"))]
+const ROOM: usize = 0;
 
 impl Server {
     /// Has `flush` take the next step of an arriving connection.
@@ -48,10 +61,15 @@ impl Server {
     }
 
     /// Reads once, and goes as far as the bytes reach.
-    pub(super) fn take_step(&mut self, slot: u32) {
+    fn take_step(&mut self, slot: u32) {
         let kept = self.restore_proxy_header(slot);
         let Some(mut at) = self.context.table.lease(slot) else { return };
-        let n = match at.connection.transport.read(&mut self.lent.input[kept..]) {
+        #[cfg(feature = "tls")]
+        if at.connection.transport.is_tls() {
+            return self.handshake(slot, 0);
+        }
+        let room = self.lent.input.len() - ROOM;
+        let n = match at.connection.transport.read(&mut self.lent.input[kept..room]) {
             Ok(Read::Bytes { n, more }) => {
                 // No readiness follows a FIN: only a further read finds the end of file.
                 if more || at.connection.flags.has(Flags::READ_CLOSED) {
@@ -66,11 +84,66 @@ impl Server {
         // `lent.input`; a step that uses some moves the rest there.
         let Some(n) = self.read_proxy_header(slot, n) else { return };
         let Some(mut at) = self.context.table.lease(slot) else { return };
+        #[cfg(feature = "tls")]
+        if let Some(Some(listener)) = self.listeners.get(usize::from(at.connection.zone))
+            && let Some(tls) = &listener.arrival.tls
+        {
+            at.connection.transport.expect_tls(tls);
+            return self.handshake(slot, n);
+        }
         at.arrive();
         if n > 0 {
             self.arrived(slot, n);
         }
         self.context.table.with(slot, |at| at.tidy());
+    }
+
+    /// Takes one step of a handshake. The first `given` bytes of the read buffer belong to it; with
+    /// 0, the transport is read.
+    #[cfg(feature = "tls")]
+    fn handshake(&mut self, slot: u32, given: usize) {
+        let Some(mut at) = self.context.table.lease(slot) else { return };
+        let Transport::Tls(stream) = &mut at.connection.transport else { return };
+        match stream.handshake(&mut self.lent.input, given) {
+            Ok(Handshake::Pending { more }) => {
+                if more || at.connection.flags.has(Flags::READ_CLOSED) {
+                    at.read_later();
+                }
+            }
+            Ok(Handshake::Done { n, more }) => {
+                at.books.stats.handshakes += 1;
+                at.arrive();
+                let more = self.after_read(slot, false, Ok(Read::Bytes { n, more }));
+                self.read_on(slot, more);
+            }
+            Ok(Handshake::PlainText { n }) => self.refuse_plain_http(slot, n),
+            Ok(Handshake::End) => at.mark_gone(),
+            Err(error) if at.connection.transport.is_faulty() => {
+                self.reject(slot, format!("the TLS handshake failed: {error}"));
+            }
+            // The peer has left, as a port scan does.
+            Err(_) => at.mark_gone(),
+        }
+    }
+
+    /// Answers a client that speaks HTTP where TLS is expected, in plain text.
+    #[cfg(feature = "tls")]
+    fn refuse_plain_http(&mut self, slot: u32, n: usize) {
+        self.context.table.with(slot, |at| {
+            at.connection.transport.strip_tls();
+            at.arrive();
+        });
+        let head = std::mem::take(&mut self.lent.input);
+        self.call_back(slot, |server| server.refuse(slot, RequestError::PlainHttp, &head[..n]));
+        self.lent.input = head;
+    }
+
+    /// Takes a step of a connection that is late, unless its step waits in the list.
+    pub(super) fn look_at_arrival(&mut self, slot: u32) {
+        let connection = self.context.table.slots.at(slot);
+        if connection.is_some_and(|connection| !connection.flags.has(Flags::ARRIVES)) {
+            self.take_step(slot);
+        }
     }
 
     /// Ends a connection that has not arrived within `head_timeout`. One whose step waits in the

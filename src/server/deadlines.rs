@@ -96,9 +96,7 @@ impl Server {
             Phase::Connecting => self.attempt_ready(slot, Readiness::READABLE),
             // The handler's answer may be here, though not given to the connection yet.
             Phase::Deferred => self.run_answers(),
-            // A step that waits in the list is taken there.
-            Phase::Arriving if !at.connection.flags.has(Flags::ARRIVES) => self.take_step(slot),
-            Phase::Arriving => {}
+            Phase::Arriving => self.look_at_arrival(slot),
             _ if at.connection.may_read() => self.read(slot),
             _ => {}
         }

@@ -183,7 +183,10 @@ impl Server {
     fn free(&mut self, slot: u32) {
         let table = &mut self.context.table;
         table.with(slot, |at| at.tidy());
-        let Some(connection) = table.slots.remove(slot) else { return };
+        let Some(mut connection) = table.slots.remove(slot) else { return };
+        if connection.transport.is_tls() && connection.is_whole() {
+            connection.transport.close_notify();
+        }
         if let Some(count) = table.books.stats.open(connection.phase) {
             *count -= 1;
         }

@@ -153,6 +153,10 @@ impl Server {
             Err(error) => {
                 match at.connection.phase {
                     Phase::Connecting => self.attempt_broken(slot, &error.to_string()),
+                    _ if at.connection.transport.is_faulty() => {
+                        at.record_close(CloseCode::ABNORMAL, &error.to_string(), false);
+                        at.linger();
+                    }
                     _ => at.mark_gone(),
                 }
                 return false;

@@ -282,7 +282,7 @@ impl Server {
             return Err(Error::other("16.7 million connections are open already"));
         };
         let token = TokenKind::Connection(slot).token(self.number);
-        if self.registry.is_some() || matches!(transport, Transport::Memory(_)) {
+        if self.registry.is_some() || transport.is_memory() {
             transport.register(self.registry.as_ref(), token)?;
         }
         let options = &self.context.table.books.options[0];

@@ -114,7 +114,8 @@ impl Server {
     /// let mut reactor = Reactor::new()?;
     /// let listener = reactor.server.listen("127.0.0.1:0")?;
     /// reactor.server.accepting(listener, false);
-    /// let client = TcpStream::connect(reactor.server.local_addr(listener)?)?; // the kernel's queue
+    /// let address = reactor.server.local_addr(listener)?;
+    /// let client = TcpStream::connect(address)?; // waits in the kernel's queue
     /// reactor.turn(Some(Duration::ZERO))?;
     /// assert_eq!(reactor.server.context(Instant::now()).stats().connections, 0);
     /// reactor.server.accepting(listener, true);

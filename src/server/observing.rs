@@ -63,7 +63,11 @@ impl Server {
         if let Some(observer) = &mut self.observer {
             observer.rejected(at.connection.transport.peer_addr(), reason.into());
         }
-        self.context.table.with(slot, |at| at.mark_gone());
+        self.context.table.with(slot, |at| match at.connection.transport.is_faulty() {
+            // The peer may read the alert once it has sent all.
+            true => at.linger(),
+            false => at.mark_gone(),
+        });
         self.tell_in_this_turn();
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use mio::Token;
 use mio::event::Event;
 
+use super::arriving::NO_LISTENER;
 use super::listeners::ListenerId;
 use super::server::Server;
 use crate::connection::{Flags, NEVER, Phase, TokenKind, UNCOUNTED};
@@ -25,7 +26,14 @@ impl Server {
     pub fn adopt(&mut self, transport: impl Into<Transport>, now: Instant) -> io::Result<Token> {
         self.check_zones()?;
         self.context.table.books.clock.set(now);
-        let slot = self.take_in(transport.into(), UNCOUNTED, Phase::Idle)?;
+        let transport = transport.into();
+        let phase = if transport.is_handshaking() { Phase::Arriving } else { Phase::Idle };
+        let slot = self.take_in(transport, UNCOUNTED, phase)?;
+        if phase == Phase::Arriving
+            && let Some(connection) = self.context.table.slots.at_mut(slot)
+        {
+            connection.zone = NO_LISTENER;
+        }
         self.context.table.books.stats.accepted += 1;
         Ok(TokenKind::Connection(slot).token(self.number))
     }

@@ -1,0 +1,17 @@
+//! What TLS needs of the transport below it. This file knows no transport.
+
+use std::io::{self, IoSlice};
+
+use super::outcome::{Read, Wrote};
+
+/// A transport that takes ciphertext to the peer and back.
+pub(crate) trait Carrier {
+    /// Reads once.
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<Read>;
+
+    /// Writes once.
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<Wrote>;
+
+    /// Ends our side.
+    fn shutdown(&mut self);
+}
