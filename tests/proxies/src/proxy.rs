@@ -76,6 +76,8 @@ impl Rig {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
         let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        fs::write(out.join("chain.pem"), &issued.chain)?;
+        fs::write(out.join("key.pem"), &issued.key)?;
         let mut guide = fs::read_to_string(root.join("src/guide/behind_a_proxy.rs"))?;
         for file in fs::read_dir(root.join("examples/proxies"))? {
             guide += &fs::read_to_string(file?.path())?;

@@ -61,7 +61,7 @@ checks! {
     },
     [NginxStream, HaproxyTcp, Haproxy] => proxy_protocol::{header_names_the_client},
     [NginxStream, HaproxyTcp] => proxy_protocol::{
-        client_cannot_claim_an_address, header_to_a_server_without_the_option_is_refused,
+        server_ends_tls_behind_the_header, client_cannot_claim_an_address, header_to_a_server_without_the_option_is_refused,
         request_without_the_header_is_closed,
     },
     Kind::HTTP => websockets::{messages_of_all_sizes_are_echoed, closing_code_reaches_both_sides},

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard::{Listener, Options, Server};
+use switchboard::{Listener, Options, Server, Tls};
 
 use super::start;
+use crate::client::{Client, HOST};
 use crate::proxy::{Config, Kind, Rig};
 use crate::site::Site;
 
@@ -45,6 +46,20 @@ pub fn header_names_the_client(rig: &Arc<Rig>, kind: Kind) {
         assert!(site.note("observed").unwrap().contains("127.0.0.2"), "the address");
         assert_eq!(websocket("127.0.0.3").unwrap().0, 101);
     }
+}
+
+/// The proxy passes TLS on unread.
+pub fn server_ends_tls_behind_the_header(rig: &Arc<Rig>, kind: Kind) {
+    let tls = Tls::from_pem_files(rig.path("chain.pem"), rig.path("key.pem")).unwrap();
+    let listener = Listener::from("127.0.0.1:0").proxy_protocol(["127.0.0.1"]).tls(tls);
+    let site = Site::at(listener, Options::new(), |_server| {});
+    let proxy = start(rig.config(kind), &site);
+    let client = || Client::from("127.0.0.2", proxy.address, Some(&rig.tls)).unwrap();
+    let mut ws = client();
+    let page = format!("Origin: https://{HOST}\r\n");
+    assert_eq!(ws.handshake("/ws", &page).unwrap().status, 101);
+    ws.echo(2, &[7; 1 << 20]).unwrap();
+    assert_eq!(client().post("/upload", &[1; 1 << 20]).unwrap().body, "1048576 bytes, sum 1048576");
 }
 
 /// What a client sends comes behind the proxy's header, and is no second one.
