@@ -19,6 +19,7 @@
 //!
 //! [features]
 //! deflate = ["switchboard/deflate"]
+//! tls = ["switchboard/tls"]
 //! ```
 
 #[path = "common/log.rs"]
@@ -56,6 +57,13 @@ Where to listen. Without any of these, and without inherited sockets: 127.0.0.1:
                   @NAME is a name in the abstract namespace
   --mode MODE     who may connect to the Unix sockets, in octal (default 660)
   LISTEN_FDS      sockets that systemd or another supervisor hands over
+  --tls CERT KEY  speak TLS at all these places: PEM files of the certificate chain and of its key;
+                  needs `--features tls` when building
+  --proxy-protocol
+                  every connection begins with a PROXY header, and comes from a trusted proxy
+  --trusted-proxy NETWORK
+                  who may send a PROXY header: an address, a network such as 10.0.0.0/8, or `unix`
+                  for the peers of Unix sockets
 
   --deflate MODE  compression: off (default), shared or dedicated;
                   needs `--features deflate` when building
@@ -104,6 +112,10 @@ struct Arguments {
     options: Options,
     verbose: bool,
     origins: Vec<String>,
+    /// The files of the certificate chain and of its key.
+    tls: Option<(PathBuf, PathBuf)>,
+    proxies: Vec<String>,
+    proxy_protocol: bool,
 }
 
 /// Parses the command line. `Err` is the exit code after `--help` or a fault.
@@ -115,6 +127,9 @@ fn arguments() -> Result<Arguments, ExitCode> {
         options: Options::new(),
         verbose: false,
         origins: Vec::new(),
+        tls: None,
+        proxies: Vec::new(),
+        proxy_protocol: false,
     };
     let mut parser = lexopt::Parser::from_env();
     loop {
@@ -130,6 +145,12 @@ fn arguments() -> Result<Arguments, ExitCode> {
             Ok(Some(Arg::Long("mode"))) => {
                 found.mode = Some(mode(&text(value(&mut parser)?)).map_err(|error| usage(&error))?);
             }
+            Ok(Some(Arg::Long("tls"))) => {
+                let certificate = value(&mut parser)?.into();
+                found.tls = Some((certificate, value(&mut parser)?.into()));
+            }
+            Ok(Some(Arg::Long("trusted-proxy"))) => found.proxies.push(text(value(&mut parser)?)),
+            Ok(Some(Arg::Long("proxy-protocol"))) => found.proxy_protocol = true,
             Ok(Some(Arg::Long("deflate"))) => {
                 let mode = text(value(&mut parser)?);
                 found.options = deflate(found.options, &mode).map_err(|error| usage(&error))?;
@@ -139,10 +160,27 @@ fn arguments() -> Result<Arguments, ExitCode> {
             Err(error) => return Err(usage(&error.to_string())),
         }
     }
-    if found.mode.is_some() && found.paths.is_empty() {
-        return Err(usage("--mode is for Unix sockets: give --unix PATH as well"));
+    match misfit(&found) {
+        Some(advice) => Err(usage(advice)),
+        None => Ok(found),
     }
-    Ok(found)
+}
+
+/// Says what to do about an option that needs another one.
+fn misfit(found: &Arguments) -> Option<&'static str> {
+    if found.mode.is_some() && found.paths.is_empty() {
+        return Some("--mode is for Unix sockets: give --unix PATH as well");
+    }
+    if found.proxy_protocol && found.proxies.is_empty() {
+        return Some("--proxy-protocol needs the proxies: give --trusted-proxy 127.0.0.1 as well");
+    }
+    if found.tls.is_some() && !cfg!(feature = "tls") {
+        return Some(
+            "built without TLS: run `cargo run --release --features tls --example echo -- --tls \
+             CERT KEY`",
+        );
+    }
+    None
 }
 
 fn value(parser: &mut lexopt::Parser) -> Result<OsString, ExitCode> {
@@ -205,8 +243,22 @@ fn main() -> ExitCode {
     }
 }
 
-/// The places to listen at.
-fn listeners(arguments: &mut Arguments, mut inherited: ListenFd) -> io::Result<Vec<Listener>> {
+/// The places to listen at, with what each asks of its connections.
+fn listeners(arguments: &mut Arguments, inherited: ListenFd) -> io::Result<Vec<Listener>> {
+    let mut listeners = places(arguments, inherited)?;
+    if arguments.proxy_protocol {
+        let with_header = |listener: Listener| listener.proxy_protocol(&arguments.proxies);
+        listeners = listeners.into_iter().map(with_header).collect();
+    }
+    #[cfg(feature = "tls")]
+    if let Some((certificate, key)) = &arguments.tls {
+        let tls = switchboard::Tls::from_pem_files(certificate, key)?;
+        listeners = listeners.into_iter().map(|listener| listener.tls(tls.clone())).collect();
+    }
+    Ok(listeners)
+}
+
+fn places(arguments: &mut Arguments, mut inherited: ListenFd) -> io::Result<Vec<Listener>> {
     let mut listeners = Vec::new();
     for number in 0..inherited.len() {
         let tcp = inherited.take_tcp_listener(number).ok().flatten().map(Listener::from);

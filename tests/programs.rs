@@ -319,3 +319,16 @@ fn lost(errors: &str) -> Option<usize> {
     let line = errors.lines().find(|line| line.contains("lines were lost"))?;
     line.split_whitespace().find_map(|word| word.replace(',', "").parse().ok())
 }
+
+#[test]
+fn chat_believes_a_trusted_proxy_and_prints_its_client() {
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut arguments = listening("chat", &address);
+    arguments.extend(["--verbose", "--trusted-proxy", "127.0.0.0/8"]);
+    let mut program = Program::start("chat", &arguments, Sink::Nothing, Sink::Pipe);
+    let head = b"GET /nowhere HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: forged, 192.0.2.1\r\n\
+        Connection: close\r\n\r\n";
+    assert!(exchange(&mut program, &address, head).starts_with("HTTP/1.1 404 "));
+    let errors = program.read_errors("a refusal", |errors| errors.contains("404"));
+    assert!(errors.starts_with("chat: 192.0.2.1 through 127.0.0.1:"), "{errors}");
+}

@@ -4,12 +4,14 @@
 #[path = "proxy_header/vectors.rs"]
 mod vectors;
 
+use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use switchboard::mio::{Poll, Token};
 use switchboard::{
     CloseCode, Listener, ListenerId, MemoryPeer, Options, Readiness, Server, Stats, Transport,
+    TrustedHeader,
 };
 use vectors::{Verdict, block, rows};
 
@@ -37,6 +39,10 @@ impl Edge {
     fn at(listener: Listener) -> Edge {
         let mut server = Server::new(Poll::new().unwrap().registry()).unwrap();
         server.options(Options::new().head_timeout(Duration::from_secs(4)));
+        server.http("/who", |conn, request| {
+            let name = |client: Option<IpAddr>| client.map_or("none".into(), |ip| ip.to_string());
+            format!("{} {}", name(request.client_addr()), name(conn.client_addr()))
+        });
         server.http("/", |_, request| request.path().to_owned());
         server.websocket("/ws", |conn, message| conn.send(message));
         let (sender, observed) = channel();
@@ -267,7 +273,7 @@ fn address_in_a_header_is_counted() {
     }
     assert_eq!(
         edge.observed(),
-        ["192.0.2.1:1 refused with 429, as many connections as max_connections_per_address \
+        ["192.0.2.1 refused with 429, as many connections as max_connections_per_address \
           allows: \"GET / HTTP/1.1\""]
     );
     let stats = edge.stats();
@@ -300,6 +306,51 @@ fn address_in_a_header_is_counted() {
     let mut client = edge.connect();
     edge.send(&mut client, &[&line(1)[..], REQUEST].concat());
     assert!(client.peer.receive().starts_with(b"HTTP/1.1 200 "));
+}
+
+/// What a request behind a header learns of its client, by both ways to ask.
+fn client(edge: &mut Edge, header: &[u8], forwarded: &str) -> String {
+    let mut client = edge.connect();
+    let request = format!("GET /who HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {forwarded}\r\n\r\n");
+    edge.send(&mut client, &[header, request.as_bytes()].concat());
+    let answer = String::from_utf8(client.peer.receive()).unwrap();
+    answer.split("\r\n\r\n").nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn address_in_a_header_is_the_client() {
+    let block = block(0x21, 0x21, 36, &[&[0x20; 16][..], &[0; 20]].concat());
+    let local = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+    let mapped = b"PROXY TCP6 ::ffff:192.0.2.1 ::1 1 2\r\n";
+    for limit in [None, Some(100)] {
+        let mut edge = Edge::new();
+        if let Some(limit) = limit {
+            edge.server.max_connections_per_address(limit);
+        }
+        // Without trusted proxies, a header of HTTP counts for nothing.
+        assert_eq!(client(&mut edge, LINE, "203.0.113.9"), "192.0.2.1 192.0.2.1");
+        assert_eq!(client(&mut edge, mapped, "203.0.113.9"), "192.0.2.1 192.0.2.1");
+        let v6 = "2020:2020:2020:2020:2020:2020:2020:2020";
+        assert_eq!(client(&mut edge, &block, "203.0.113.9"), format!("{v6} {v6}"));
+        assert_eq!(client(&mut edge, local, "203.0.113.9"), "none none");
+        assert_eq!(client(&mut edge, b"PROXY UNKNOWN\r\n", "203.0.113.9"), "none none");
+    }
+}
+
+#[test]
+fn address_in_a_header_is_the_first_hop() {
+    let header = TrustedHeader::XForwardedFor;
+    let mut edge = Edge::new();
+    edge.server.trusted_proxies(["192.0.2.0/24"], header).unwrap();
+    let direct = b"PROXY TCP4 198.51.100.7 198.51.100.1 1 2\r\n";
+    assert_eq!(client(&mut edge, LINE, "203.0.113.9"), "203.0.113.9 203.0.113.9");
+    assert_eq!(client(&mut edge, LINE, "203.0.113.9, unknown"), "192.0.2.1 192.0.2.1");
+    assert_eq!(client(&mut edge, direct, "203.0.113.9"), "198.51.100.7 198.51.100.7");
+    // The address of the socket is no hop, unless the header names none.
+    let mut edge = Edge::new();
+    edge.server.trusted_proxies(["unix"], header).unwrap();
+    assert_eq!(client(&mut edge, LINE, "203.0.113.9"), "192.0.2.1 192.0.2.1");
+    assert_eq!(client(&mut edge, b"PROXY UNKNOWN\r\n", "203.0.113.9"), "203.0.113.9 203.0.113.9");
 }
 
 #[test]

@@ -4,14 +4,16 @@
 mod common;
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{
+    IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket,
+};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use common::wire::{PATIENCE, Wire};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use switchboard::{CloseCode, ListenAddr, Listener, ListenerId, Reactor, Stats, mio};
 
 const LOCAL: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
@@ -417,4 +419,27 @@ fn reactors_share_a_port_with_reuse_port() {
     // Without the option the port is taken.
     let error = Reactor::new().unwrap().server.listen(address).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
+}
+
+/// A back-off has a deadline, which may not turn the loop while accepting is off.
+#[test]
+fn pause_in_a_back_off_costs_no_turns() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let handle = listener.try_clone().unwrap();
+    let (mut reactor, id) = serving(listener);
+    // From now on accepting fails each time, as it does without descriptors.
+    SockRef::from(&handle).shutdown(Shutdown::Both).unwrap();
+    until(&mut reactor, |stats| stats.exhausted > 0);
+    assert!(reactor.server.poll_timeout(Instant::now()).is_some());
+    reactor.server.accepting(id, false);
+    assert_eq!(reactor.server.poll_timeout(Instant::now()), None);
+    let before = stats(&mut reactor).exhausted;
+    for _ in 0..2 {
+        reactor.turn(Some(Duration::from_millis(1))).unwrap();
+    }
+    assert_eq!(stats(&mut reactor).exhausted, before);
+    reactor.server.accepting(id, true);
+    reactor.turn(Some(Duration::ZERO)).unwrap();
+    let wait = reactor.server.poll_timeout(Instant::now());
+    assert!(wait.is_some_and(|wait| wait > Duration::ZERO), "{wait:?}");
 }

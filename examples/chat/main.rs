@@ -48,7 +48,7 @@ use std::time::{Duration, Instant};
 
 use lexopt::prelude::*;
 use switchboard::http::Method;
-use switchboard::{CloseCode, Conn, Reactor, Reply, Request, Zone};
+use switchboard::{CloseCode, Conn, Reactor, Reply, Request, TrustedHeader, Zone};
 
 use chat::{Chat, PREFIXES};
 use log::Log;
@@ -57,7 +57,8 @@ use output::{print_error, print_line};
 const HELP: &str = "\
 A chat server with its page.
 
-Usage: chat [--listen ADDR] [--origin ORIGIN].. [--allow-host HOST].. [--verbose]
+Usage: chat [--listen ADDR] [--origin ORIGIN].. [--allow-host HOST]..
+            [--trusted-proxy CIDR].. [--verbose]
 
   --listen ADDR      where to listen: HOST:PORT, or :PORT for every address of this machine
                      (default 127.0.0.1:8080; port 0 takes any free one)
@@ -65,6 +66,8 @@ Usage: chat [--listen ADDR] [--origin ORIGIN].. [--allow-host HOST].. [--verbose
                      for a proxy that sends another Host than the browser's
   --allow-host HOST  serve this host name, localhost and loopback addresses, and no others
                      (default: every host name)
+  --trusted-proxy CIDR
+                     believe the X-Forwarded-For of this proxy, such as 127.0.0.1 or 10.0.0.0/8
   --verbose          print each refused request and connection
   -h, --help         print this and end
 
@@ -81,6 +84,7 @@ struct Arguments {
     listen: String,
     origins: Vec<String>,
     hosts: Vec<String>,
+    proxies: Vec<String>,
     verbose: bool,
 }
 
@@ -118,6 +122,11 @@ fn run() -> Result<(), Failure> {
     if !arguments.hosts.is_empty() {
         server.hosts(arguments.hosts.iter().map(String::as_str).chain(LOOPBACK));
     }
+    if !arguments.proxies.is_empty() {
+        server
+            .trusted_proxies(&arguments.proxies, TrustedHeader::XForwardedFor)
+            .map_err(|error| Failure(format!("--trusted-proxy: {error}; see chat --help"), 2))?;
+    }
     if arguments.verbose {
         let lines = log.lines();
         server.observe(move |event| lines.add(format!("chat: {event}")));
@@ -139,6 +148,7 @@ fn arguments() -> Result<Option<Arguments>, Failure> {
         listen: "127.0.0.1:8080".into(),
         origins: Vec::new(),
         hosts: Vec::new(),
+        proxies: Vec::new(),
         verbose: false,
     };
     let mut parser = lexopt::Parser::from_env();
@@ -161,6 +171,7 @@ fn arguments() -> Result<Option<Arguments>, Failure> {
                     !text.is_empty() && !text.contains(['*', ' ']) && !text.contains("://");
                 is_host.then_some(text).ok_or("chat.example")
             })?),
+            Long("trusted-proxy") => arguments.proxies.push(value(&mut parser, Ok)?),
             Long("verbose") => arguments.verbose = true,
             other => return Err(usage(&other.unexpected())),
         }

@@ -25,7 +25,7 @@ const CLIENT: u32 = 1 << 31;
 const COUNTED: u32 = 1 << 30;
 
 /// Counted prefixes, and clients. A client takes at most 27 bytes and 12 in the index. Without
-/// trusted proxies there is none.
+/// trusted proxies and PROXY headers there is none.
 #[derive(Debug, Default)]
 pub(crate) struct Addresses {
     /// Prefixes that a limit counts.

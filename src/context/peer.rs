@@ -1,13 +1,13 @@
 //! What a handler may ask about the peer of a connection: its address, and whether it still sends.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::conn::Conn;
 use crate::connection::Flags;
 
 impl Conn<'_> {
-    /// Returns the peer's address; `None` for Unix sockets and in-memory connections. The address
-    /// is not stored: each call asks the kernel.
+    /// Returns the address of the socket's peer, such as a proxy; `None` for Unix sockets. The
+    /// address is not stored: each call asks the kernel. See [`client_addr`](Conn::client_addr).
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.connection()?.transport.peer_addr()
@@ -34,6 +34,48 @@ impl Conn<'_> {
     #[must_use]
     pub fn peer_certificates(&self) -> &[rustls::pki_types::CertificateDer<'static>] {
         self.connection().map_or(&[], |connection| connection.transport.peer_certificates())
+    }
+
+    /// Returns the address of the client that the exchange belongs to: behind a trusted proxy the
+    /// one that the proxy names, else that of the PROXY header, else the peer's. An IPv4 address in
+    /// IPv6 form is the IPv4 address.
+    ///
+    /// It is known in every callback of the exchange, `close` and `cancelled` included. Each
+    /// request of a connection from a proxy has its own. `None` if no address is known, as for a
+    /// Unix socket without a header, and for a WebSocket that this program opened.
+    ///
+    /// With [`Server::trusted_proxies`](crate::Server::trusted_proxies), and from a PROXY header,
+    /// the address is stored. Else each call asks the kernel, which forgets the address of a peer
+    /// that has left.
+    ///
+    /// ```
+    /// use switchboard::http::Request;
+    /// use switchboard::testing::World;
+    /// use switchboard::{Conn, Message, TrustedHeader};
+    ///
+    /// let mut world = World::new();
+    /// world.server.trusted_proxies(["10.0.0.0/8"], TrustedHeader::XForwardedFor)?;
+    /// world.server.websocket("/", |conn: &mut Conn<'_>, _: Message<'_>| {
+    ///     let client = conn.client_addr().unwrap();
+    ///     conn.send(client.to_string().as_str());
+    /// });
+    /// let proxy = world.connect_from("10.0.0.1:4711");
+    /// world.upgrade(proxy, Request::get("/").header("X-Forwarded-For", "192.0.2.1"));
+    /// world.say(proxy, "who am I?");
+    /// assert_eq!(world.hear(proxy), ["192.0.2.1"]);
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn client_addr(&self) -> Option<IpAddr> {
+        // Not `connection()`: in `close`, a connection whose peer vanished is gone already.
+        let connection = self.cx.table.slots.at(self.id.slot())?;
+        if connection.id != self.id || connection.flags.has(Flags::CLIENT) {
+            return None;
+        }
+        match self.cx.addresses.hop(connection.address) {
+            Some(_) => self.cx.addresses.client(connection.address),
+            None => connection.transport.peer_addr().map(|address| address.ip().to_canonical()),
+        }
     }
 
     /// Whether the peer has ended its side of the connection (FIN).

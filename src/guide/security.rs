@@ -77,6 +77,48 @@
 //! answer that a handshake gets at a zone without a list of its own. The example `chat` does that
 //! at `POST /why`.
 //!
+//! # The client behind a proxy
+//!
+//! Behind a proxy all clients have the proxy's address. A header names the client, and a client can
+//! send this header itself. [`Server::trusted_proxies`](crate::Server::trusted_proxies) says whose
+//! header is believed, and which header.
+//!
+//! ```
+//! use switchboard::http::Request;
+//! use switchboard::TrustedHeader;
+//! use switchboard::testing::World;
+//!
+//! let mut world = World::new();
+//! world.server.trusted_proxies(["10.0.0.0/8", "unix"], TrustedHeader::XForwardedFor)?;
+//! world.server.http("/", |conn, request| {
+//!     format!("{}://{}", request.scheme(), conn.client_addr().unwrap())
+//! });
+//! let forged = || Request::get("/").header("X-Forwarded-For", "127.0.0.1");
+//! let proxy = world.connect_from("10.0.0.1:4711"); // it appends the client that it sees
+//! let appended = forged().header("X-Forwarded-For", "192.0.2.1");
+//! world.request(proxy, appended.header("X-Forwarded-Proto", "https"));
+//! assert_eq!(world.answer(proxy).text(), "https://192.0.2.1");
+//! let direct = world.connect_from("203.0.113.9:4711");
+//! world.request(direct, forged());
+//! assert_eq!(world.answer(direct).text(), "http://203.0.113.9");
+//! # std::io::Result::Ok(())
+//! ```
+//!
+//! | the client sends | the proxy | the server believes |
+//! | --- | --- | --- |
+//! | `X-Forwarded-For`, forged | replaces it | the proxy's |
+//! | `X-Forwarded-For`, forged | appends to it, or adds a line | what was appended |
+//! | the header that is not believed | passes it on | nothing of it |
+//! | `X-Forwarded-For` or `Forwarded` | is not in between | nothing of it |
+//! | an open quote in `Forwarded` | appends to it | what was appended |
+//! | a trusted address, forged | appends to it | what was appended |
+//! | nothing | names `unknown`, or hides the client | the proxy's own address |
+//!
+//! `X-Forwarded-Proto` is believed as the proxy sends it, so the proxy has to set it.
+//! [`Conn::peer_addr`](crate::Conn::peer_addr) remains the proxy. A
+//! [limit](crate::Server::max_connections_per_address) counts each client's WebSockets, event
+//! streams and other answers that last; the proxy's sockets are not counted.
+//!
 //! # Names that lead here
 //!
 //! A foreign name may resolve to your server: DNS rebinding. A page of that name has a `Host` and
@@ -230,7 +272,7 @@
 //! | output that waits for one peer | 17 MiB | `max_buffered` | Close 1013 |
 //! | messages, bytes in a second | none | `message_rate`, `byte_rate` | Close 1008 |
 //! | connections | 16.7 million | `Server::max_connections` | 503 |
-//! | connections of one address | none | `Server::max_connections_per_address` | 429 |
+//! | connections of one address or client | none | `Server::max_connections_per_address` | 429 |
 //! | accepted connections in a turn | 256 | `Listener::accepts_per_turn` | they wait |
 //! | input of one connection in a turn | 128 KiB, 256 messages or requests | none | it waits |
 //! | waiting calls from other threads | 65,536 | none | given back |
@@ -254,7 +296,8 @@
 //!
 //! The server refuses most faulty requests before a handler is called.
 //! [`Server::observe`](crate::Server::observe) takes a closure and reports each refusal to it, with
-//! peer, status, reason and request line. It also reports connections that were turned away.
+//! client, peer, status, reason and request line. It also reports connections that were turned
+//! away.
 //!
 //! ```
 //! use std::sync::mpsc;

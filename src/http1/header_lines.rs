@@ -78,7 +78,10 @@ impl<'h> HeaderLines<'h> {
     }
 
     /// The values of all lines of a name, in order.
-    pub(super) fn named<'n>(self, name: &'n str) -> impl Iterator<Item = &'h [u8]> + use<'h, 'n> {
+    pub(super) fn named<'n>(
+        self,
+        name: &'n str,
+    ) -> impl DoubleEndedIterator<Item = &'h [u8]> + use<'h, 'n> {
         let lines = self.lines.iter().filter(|line| line.name.eq_ignore_ascii_case(name));
         lines.map(|line| line.value)
     }

@@ -15,6 +15,7 @@ mod date;
 pub mod event_stream;
 mod extensions;
 mod first_line;
+mod forwarded;
 mod head_fault;
 mod header_lines;
 mod host;
@@ -36,6 +37,8 @@ pub use date::Date;
 pub use extensions::Extensions;
 pub use first_line::Version;
 pub(crate) use first_line::request_line;
+pub(crate) use forwarded::Hops;
+pub use forwarded::TrustedHeader;
 #[cfg(test)]
 pub(crate) use header_lines::HTTPARSE_CALLS;
 pub use header_lines::HeaderSlots;

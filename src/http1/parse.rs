@@ -43,7 +43,15 @@ impl<'h> Request<'h> {
         }
         let target = Target::parse(parts.target, &method)?;
         headers.conclude()?;
-        Ok(Request { method, target, headers, zone_len: 0, extensions: Extensions::new() })
+        Ok(Request {
+            method,
+            target,
+            headers,
+            zone_len: 0,
+            is_secure: false,
+            client: None,
+            extensions: Extensions::new(),
+        })
     }
 }
 

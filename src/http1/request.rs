@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 
 use http::Method;
 
@@ -36,6 +37,8 @@ pub struct Request<'h> {
     pub(super) target: Target<'h>,
     pub(super) headers: RequestHeaders<'h>,
     pub(super) zone_len: usize,
+    pub(super) is_secure: bool,
+    pub(super) client: Option<IpAddr>,
     pub(super) extensions: Extensions,
 }
 
@@ -120,6 +123,64 @@ impl<'h> Request<'h> {
             Some(authority) => authority.as_bytes(),
             None => self.headers.known(Known::Host).unwrap_or_default(),
         }
+    }
+
+    /// Returns the address of the client that made the request: behind a trusted proxy the one that
+    /// the proxy names, else the peer's. An IPv4 address in IPv6 form is the IPv4 address.
+    ///
+    /// `None` if no address is known: for a Unix socket without a header. Also for every request
+    /// without a PROXY header while
+    /// [`Server::trusted_proxies`](crate::Server::trusted_proxies) is not set, since the kernel is
+    /// not asked then. [`Conn::client_addr`](crate::Conn::client_addr) asks the kernel.
+    ///
+    /// ```
+    /// use switchboard::http::Request;
+    /// use switchboard::TrustedHeader;
+    /// use switchboard::testing::World;
+    ///
+    /// let mut world = World::new();
+    /// world.server.trusted_proxies(["10.0.0.0/8"], TrustedHeader::XForwardedFor)?;
+    /// world.server.http("/", |_, request| request.client_addr().unwrap().to_string());
+    /// let proxy = world.connect_from("10.0.0.1:4711");
+    /// world.request(proxy, Request::get("/").header("X-Forwarded-For", "192.0.2.1"));
+    /// assert_eq!(world.answer(proxy).text(), "192.0.2.1");
+    /// let direct = world.connect_from("203.0.113.9:4711");
+    /// world.request(direct, Request::get("/").header("X-Forwarded-For", "192.0.2.1"));
+    /// assert_eq!(world.answer(direct).text(), "203.0.113.9");
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn client_addr(&self) -> Option<IpAddr> {
+        self.client
+    }
+
+    /// Returns the scheme in which the client spoke, `"http"` or `"https"`: behind a trusted proxy
+    /// the one that the proxy names, else the connection's own.
+    ///
+    /// By `X-Forwarded-Proto` its last element counts; by `Forwarded`, the `proto` of the element
+    /// at which the walk over the proxies ended. Any other value counts for nothing.
+    ///
+    /// ```
+    /// use switchboard::http::Request;
+    /// use switchboard::TrustedHeader;
+    /// use switchboard::testing::World;
+    ///
+    /// let mut world = World::new();
+    /// world.server.trusted_proxies(["10.0.0.0/8"], TrustedHeader::XForwardedFor)?;
+    /// world.server.http("/", |_, request| format!("{}://{}/", request.scheme(), request.host()));
+    /// let proxy = world.connect_from("10.0.0.1:4711");
+    /// world.request(proxy, Request::get("/").header("X-Forwarded-Proto", "https"));
+    /// assert_eq!(world.answer(proxy).text(), "https://example.com/");
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.is_secure { "https" } else { "http" }
+    }
+
+    /// Notes the client of the request, and whether the client spoke https.
+    pub(crate) fn set_client(&mut self, client: Option<IpAddr>, is_secure: bool) {
+        (self.client, self.is_secure) = (client, is_secure);
     }
 
     /// Returns the value of a known header that stands on one line; `None` if it is absent.

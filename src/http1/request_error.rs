@@ -97,6 +97,8 @@ request_errors! {
     ChunkExtensionTooLong BAD_REQUEST "chunk extensions beyond the limit"
     MalformedTrailer BAD_REQUEST "a malformed trailer"
     TrailersTooLarge REQUEST_HEADER_FIELDS_TOO_LARGE "trailers beyond the limit"
+    // The limit on the exchanges of one client: RFC 6585 section 4.
+    TooManyOfClient TOO_MANY_REQUESTS "as many connections as max_connections_per_address allows"
     // The WebSocket handshake: RFC 6455 sections 4.2.1 and 4.4.
     UpgradeMethod BAD_REQUEST "a WebSocket handshake with a method other than GET"
     UpgradeVersion BAD_REQUEST

@@ -53,7 +53,7 @@ impl Network {
         self.address
     }
 
-    /// The same range, made of its first address.
+    /// This range, made of its first address.
     pub(crate) fn first(&self) -> Network {
         let first = |bits: u128| bits.checked_shr(self.free).unwrap_or(0).checked_shl(self.free);
         let bits = first(number(self.address)).unwrap_or(0);

@@ -43,9 +43,6 @@ impl Arrival {
     /// Whether a peer may connect. `None` if it has left already, and has no address any more.
     pub(crate) fn admits(&self, transport: &Transport) -> Option<bool> {
         let Some(proxies) = &self.proxies else { return Some(true) };
-        match transport.peer_addr() {
-            None if matches!(transport, Transport::Tcp(_)) => None,
-            address => Some(proxies.has(address.map(|address| address.ip()))),
-        }
+        Some(proxies.has(transport.peer_ip()?))
     }
 }

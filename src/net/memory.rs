@@ -2,6 +2,7 @@
 //! reports no readiness: the program that holds the peer does.
 
 use std::io::{self, ErrorKind, IoSlice};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mio::Token;
@@ -56,6 +57,8 @@ struct Pipe {
     broken: Option<ErrorKind>,
     /// The handshake of a scripted network is not over.
     connecting: bool,
+    /// The peer's address; `None` as for a Unix socket.
+    address: Option<SocketAddr>,
     /// The name under which a scripted network reports readiness.
     token: Option<Token>,
 }
@@ -78,6 +81,7 @@ impl Memory {
             server_gone: false,
             broken: None,
             connecting: false,
+            address: None,
             token: None,
         }));
         (Memory { pipe: Arc::clone(&pipe) }, MemoryPeer { pipe })
@@ -143,6 +147,10 @@ impl Memory {
 
     pub(crate) fn set_token(&mut self, token: Token) {
         lock(&self.pipe).token = Some(token);
+    }
+
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        lock(&self.pipe).address
     }
 
     pub(crate) fn is_broken(&self) -> bool {
@@ -219,6 +227,28 @@ impl MemoryPeer {
     /// Returns the token that the server registered the connection with, if it has registered it.
     pub(crate) fn token(&self) -> Option<Token> {
         lock(&self.pipe).token
+    }
+
+    /// Gives the peer an address, before the server takes the transport. Without one it is like the
+    /// peer of a Unix socket.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use switchboard::{Readiness, Server, Transport};
+    ///
+    /// let (mut server, now) = (Server::detached(), Instant::now());
+    /// server.http("/", |conn, _request| format!("{:?}", conn.peer_addr()));
+    /// let (transport, mut peer) = Transport::memory();
+    /// peer.set_address("192.0.2.1:4711".parse().unwrap());
+    /// let token = server.adopt(transport, now)?;
+    /// peer.send("GET / HTTP/1.1\r\nHost: example\r\n\r\n");
+    /// server.ready(token, Readiness::READABLE, now);
+    /// server.flush(now);
+    /// assert!(peer.receive().ends_with(b"Some(192.0.2.1:4711)"));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn set_address(&mut self, address: SocketAddr) {
+        lock(&self.pipe).address = Some(address);
     }
 
     /// Whether the server has ended its side, by a shutdown or by dropping the connection.

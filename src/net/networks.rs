@@ -129,6 +129,10 @@ mod tests {
                 )
             );
         }
+    }
+
+    #[test]
+    fn list_offers_both_readings_of_a_network_with_further_bits() {
         let rows = [
             ("10.1.2.3/8", "10.0.0.0/8", "10.1.2.3"),
             ("10.0.0.1/31", "10.0.0.0/31", "10.0.0.1"),

@@ -3,7 +3,7 @@
 //! bytes.
 
 use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
@@ -203,13 +203,33 @@ impl Transport {
         }
     }
 
-    /// The peer's address, if the transport is a connected TCP socket.
+    /// The peer's address, if the transport is a connected TCP socket, or memory with an address.
     pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
         match self {
             Transport::Tcp(socket) => socket.peer_addr().ok(),
             #[cfg(feature = "tls")]
             Transport::Tls(stream) => stream.carrier().peer_addr(),
-            Transport::Unix(_) | Transport::Memory(_) | Transport::Unconnected => None,
+            Transport::Memory(memory) => memory.address(),
+            Transport::Unix(_) | Transport::Unconnected => None,
+        }
+    }
+
+    /// The peer's address for a list of networks; `Some(None)` for a Unix socket. `None` if the
+    /// peer has left already, and has no address any more.
+    pub(crate) fn peer_ip(&self) -> Option<Option<IpAddr>> {
+        match self.peer_addr() {
+            None if self.has_addresses() => None,
+            address => Some(address.map(|address| address.ip())),
+        }
+    }
+
+    /// Whether a peer that is there has an address.
+    pub(crate) fn has_addresses(&self) -> bool {
+        match self {
+            #[cfg(feature = "tls")]
+            Transport::Tls(stream) => stream.carrier().has_addresses(),
+            Transport::Unix(_) | Transport::Memory(_) => false,
+            Transport::Tcp(_) | Transport::Unconnected => true,
         }
     }
 

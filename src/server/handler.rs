@@ -163,7 +163,8 @@ pub trait Handler: Any {
     }
 
     /// Handles the end of a deferred or streamed answer that is no longer needed: the peer has
-    /// broken off or reads too slowly, a deadline has passed, or a drain has ended. A later
+    /// broken off or reads too slowly, a deadline has passed, or a drain has ended. A client behind
+    /// a proxy may have [too many](crate::Server::max_connections_per_address) of them. A later
     /// [`Context::respond`](crate::Context::respond) does nothing.
     ///
     /// A client that ends its side (FIN) is still owed its answer, unless

@@ -15,12 +15,13 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use super::clients::Placed;
 use super::listeners::ListenerId;
 use super::server::Server;
 use crate::connection::{
-    Flags, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind, UNCOUNTED,
+    Flags, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind,
 };
-use crate::net::{AcceptOutcome, Acceptor, Listener, Read, Transport, prefix, turn_away};
+use crate::net::{AcceptOutcome, Acceptor, Listener, Read, Transport, turn_away};
 use crate::outbox::Kind;
 
 /// The answer to a connection beyond the limit, or beyond the descriptors (RFC 9110 15.6.4).
@@ -80,6 +81,7 @@ impl Server {
             acceptor.limit_unacknowledged(unacknowledged)?;
             acceptors.push(Some(acceptor));
         }
+        self.has_first_hops |= arrival.proxies.is_some();
         self.listeners.append(&mut acceptors);
         Ok(ListenerId(first as u16))
     }
@@ -102,6 +104,9 @@ impl Server {
 
     /// Sets the most connections at a time from one IPv4 address or one IPv6 /64 (default: no
     /// limit). One more is answered with 429 and closed (RFC 6585 section 4).
+    ///
+    /// A client behind a [trusted proxy](Server::trusted_proxies) is counted for its exchanges that
+    /// last, in place of the proxy.
     ///
     /// Connections that are open already are not counted. A limit costs at most 48 bytes for each
     /// address; no limit costs nothing.
@@ -184,31 +189,40 @@ impl Server {
             self.turn_away(transport, StatusCode::SERVICE_UNAVAILABLE, reason, NO_ROOM);
             return None;
         }
-        let mut entry = UNCOUNTED;
-        let limit = self.limits.per_address.filter(|_| !names_client);
-        // Peers on a Unix socket have no address, and are not counted.
-        if let (Transport::Tcp(_), Some(limit)) = (&transport, limit) {
-            // A socket whose peer has left already has no address.
-            let address = transport.peer_addr()?;
-            match self.context.addresses.counts.enter(prefix(address.ip()), limit) {
-                Some(counted) => entry = counted,
-                None => {
-                    let reason = "as many connections as max_connections_per_address allows";
-                    self.turn_away(transport, StatusCode::TOO_MANY_REQUESTS, reason, TOO_MANY);
-                    return None;
-                }
+        let address = match self.place_accepted(&transport, names_client) {
+            Placed::At(address) => address,
+            Placed::Left => return None,
+            Placed::Full => {
+                let reason = "as many connections as max_connections_per_address allows";
+                self.turn_away(transport, StatusCode::TOO_MANY_REQUESTS, reason, TOO_MANY);
+                return None;
             }
-        }
+        };
         // A connection that cannot be taken in is closed, without a report.
         let first = if arrives.is_some() { Phase::Arriving } else { Phase::Idle };
-        let slot = self.take_in(transport, entry, first).ok();
+        let slot = self.take_in_placed(transport, address, first).ok();
         if let (Some(slot), Some(index)) = (slot, arrives) {
             self.context.table.with(slot, |at| at.connection.zone = index);
         }
-        match slot {
-            Some(_) => self.context.table.books.stats.accepted += 1,
-            None if entry != UNCOUNTED => self.context.addresses.leave(entry),
-            None => {}
+        self.context.table.books.stats.accepted += u64::from(slot.is_some());
+        slot
+    }
+
+    /// Takes in a connection of a simulation, as if a listener had accepted it.
+    pub(crate) fn accepted(&mut self, transport: Transport) {
+        self.admit(transport, None);
+    }
+
+    /// Takes in a connection whose address has its place. Failing that, gives the place back.
+    pub(super) fn take_in_placed(
+        &mut self,
+        transport: Transport,
+        address: u32,
+        phase: Phase,
+    ) -> io::Result<u32> {
+        let slot = self.take_in(transport, address, phase);
+        if slot.is_err() {
+            self.context.addresses.leave(address);
         }
         slot
     }

@@ -8,6 +8,7 @@
 //! | where is a PROXY header read, and a TLS handshake made | `arriving`; `proxy_header` |
 //! | where are bytes read | `input`; a WebSocket at rest: `fast_path` |
 //! | where are zones asked | `request` |
+//! | where is the client behind a proxy found and counted | `clients` |
 //! | where is a Host refused (421) | `request`, by `hosts` |
 //! | where is a [`Reply`](crate::Reply) performed, and the Origin checked | `reply` |
 //! | where is a ping answered, and a message handed over | `frames` |
@@ -20,6 +21,7 @@
 mod admission;
 mod arriving;
 mod buffer_pool;
+mod clients;
 mod deadlines;
 mod declining;
 mod dialing;
@@ -35,6 +37,7 @@ mod listen;
 mod listeners;
 mod observer;
 mod observing;
+mod proxies;
 mod proxy_header;
 mod racing;
 mod readiness;

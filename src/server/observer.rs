@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::StatusCode;
 
@@ -72,6 +72,9 @@ pub enum Observed<'o> {
 pub struct Refused<'o> {
     /// The peer's address; `None` if the transport has none, or if the peer has left already.
     pub peer: Option<SocketAddr>,
+    /// The client's address: the one that a [trusted proxy](crate::Server::trusted_proxies) names,
+    /// else the peer's. An IPv4 address in IPv6 form is the IPv4 address.
+    pub client: Option<IpAddr>,
     /// The status of the answer, 400 to 599.
     pub status: StatusCode,
     /// The reason in words, in lower case and without a full stop.
@@ -116,7 +119,15 @@ impl fmt::Display for Observed<'_> {
 
 impl fmt::Display for Refused<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_peer(f, self.peer)?;
+        let behind = |peer: SocketAddr| self.client.filter(|&it| it != peer.ip().to_canonical());
+        match (self.peer, self.client) {
+            (Some(peer), _) => match behind(peer) {
+                Some(client) => write!(f, "{client} through {peer}")?,
+                None => write!(f, "{peer}")?,
+            },
+            (None, Some(client)) => write!(f, "{client}")?,
+            (None, None) => f.write_str("?")?,
+        }
         let Refused { status, reason, request_line, .. } = self;
         write!(f, " refused with {}, {reason}: \"{request_line}\"", status.as_u16())
     }
@@ -146,6 +157,7 @@ pub(super) struct Observer {
 /// An event that waits for the observer.
 struct Entry {
     peer: Option<SocketAddr>,
+    client: Option<IpAddr>,
     reason: Cow<'static, str>,
     /// The status and the request line; `None` for a connection without a request.
     answer: Option<(StatusCode, String)>,
@@ -159,22 +171,28 @@ impl Observer {
     /// Records a refusal. `head` holds the first bytes of the request, if any have arrived.
     pub(super) fn record(
         &mut self,
-        peer: Option<SocketAddr>,
+        (peer, client): (Option<SocketAddr>, Option<IpAddr>),
         status: StatusCode,
         reason: Cow<'static, str>,
         head: &[u8],
     ) {
         if self.has_room() {
             let request_line = request_line(head).escape_ascii().to_string();
+            let client = client.or(peer.map(|peer| peer.ip().to_canonical()));
             let answer = Some((status, request_line));
-            self.entries.push(Entry { peer, reason: printable(reason), answer });
+            self.entries.push(Entry { peer, client, reason: printable(reason), answer });
         }
     }
 
     /// Records a connection that was closed before its first request.
     pub(super) fn rejected(&mut self, peer: Option<SocketAddr>, reason: Cow<'static, str>) {
         if self.has_room() {
-            self.entries.push(Entry { peer, reason: printable(reason), answer: None });
+            self.entries.push(Entry {
+                peer,
+                reason: printable(reason),
+                client: None,
+                answer: None,
+            });
         }
     }
 
@@ -193,15 +211,16 @@ impl Observer {
         reason: &'static str,
         read: &[u8],
     ) {
-        self.record(transport.peer_addr(), status, reason.into(), read);
+        self.record((transport.peer_addr(), None), status, reason.into(), read);
     }
 
     /// Calls the closure with each event.
     pub(super) fn tell(&mut self) {
-        for Entry { peer, reason, answer } in self.entries.drain(..) {
+        for Entry { peer, client, reason, answer } in self.entries.drain(..) {
             (self.call)(&match &answer {
                 Some((status, request_line)) => Observed::Refused(Refused {
                     peer,
+                    client,
                     status: *status,
                     reason: &reason,
                     request_line,

@@ -51,7 +51,9 @@ impl Server {
         let Some(observer) = &mut self.observer else { return };
         let Some(connection) = self.context.table.slots.at(slot) else { return };
         let head = or_waiting(connection, head);
-        observer.record(connection.transport.peer_addr(), status, reason.into(), head);
+        let (peer, number) = (connection.transport.peer_addr(), connection.address);
+        let client = self.context.addresses.client(number);
+        observer.record((peer, client), status, reason.into(), head);
         self.tell_in_this_turn();
     }
 

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 
 use http::StatusCode;
 
+use super::clients::Placed;
 use super::listen::{MAX_TURNED_AWAY, TOO_MANY};
 use super::server::Server;
 use crate::connection::TURNED_AWAY;
-use crate::net::{Arrival, ProxyHeader, Transport, prefix};
+use crate::net::{Arrival, ProxyHeader, Transport};
 
 impl Server {
     /// What the listener of an arriving connection asks of it.
@@ -58,21 +59,27 @@ impl Server {
         }
     }
 
-    /// Counts the address in a header. Beyond the limit the connection ends: with a 429 if HTTP
-    /// comes next, and without an answer if TLS does.
+    /// Gives the address in a header its place, in the place of the socket's. Beyond the limit the
+    /// connection ends: with a 429 if HTTP comes next, and without an answer if TLS does.
     fn has_place(&mut self, slot: u32, address: Option<SocketAddr>, n: usize) -> bool {
-        let (Some(address), Some(limit)) = (address, self.limits.per_address) else { return true };
+        let placed = match address {
+            Some(address) => self.place_at(Some(address.ip()), self.limits.per_address, true),
+            // Such as a health check of the proxy itself, which no limit counts.
+            None => match self.context.table.slots.at(slot).and_then(|at| at.transport.peer_ip()) {
+                Some(own) => self.place_at(own, None, true),
+                None => Placed::Left,
+            },
+        };
         let Some(connection) = self.context.table.slots.at_mut(slot) else { return false };
-        match self.context.addresses.counts.enter(prefix(address.ip()), limit) {
-            Some(counted) => {
-                connection.address = counted;
-                true
-            }
-            None => {
+        match (placed, address) {
+            (Placed::At(number), _) => connection.address = number,
+            (Placed::Full, Some(address)) => {
                 self.turn_client_away(slot, address, n);
-                false
+                return false;
             }
+            (Placed::Full, None) | (Placed::Left, _) => {}
         }
+        true
     }
 
     fn turn_client_away(&mut self, slot: u32, address: SocketAddr, n: usize) {
@@ -83,9 +90,15 @@ impl Server {
         let books = &mut self.context.table.books;
         books.stats.turned_away += 1;
         let may_linger = books.turned_away < MAX_TURNED_AWAY;
+        let peer = self.context.table.slots.at(slot).and_then(|at| at.transport.peer_addr());
         if let Some(observer) = &mut self.observer {
             let head = &self.lent.input[..n];
-            observer.record(Some(address), StatusCode::TOO_MANY_REQUESTS, reason.into(), head);
+            observer.record(
+                (peer, Some(address.ip())),
+                StatusCode::TOO_MANY_REQUESTS,
+                reason.into(),
+                head,
+            );
             self.tell_in_this_turn();
         }
         let Some(mut at) = self.context.table.lease(slot) else { return };

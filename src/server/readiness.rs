@@ -8,6 +8,7 @@ use mio::Token;
 use mio::event::Event;
 
 use super::arriving::NO_LISTENER;
+use super::clients::Placed;
 use super::listeners::ListenerId;
 use super::server::Server;
 use crate::connection::{Flags, NEVER, Phase, TokenKind, UNCOUNTED};
@@ -28,7 +29,11 @@ impl Server {
         self.context.table.books.clock.set(now);
         let transport = transport.into();
         let phase = if transport.is_handshaking() { Phase::Arriving } else { Phase::Idle };
-        let slot = self.take_in(transport, UNCOUNTED, phase)?;
+        let address = match self.place(&transport, None) {
+            Placed::At(address) => address,
+            Placed::Full | Placed::Left => UNCOUNTED,
+        };
+        let slot = self.take_in_placed(transport, address, phase)?;
         if phase == Phase::Arriving
             && let Some(connection) = self.context.table.slots.at_mut(slot)
         {

@@ -27,6 +27,9 @@ impl Server {
         request: &mut Request<'_>,
         unread: bool,
     ) {
+        if let Some(refusal) = self.over_limit(slot, &reply, request) {
+            return self.perform(slot, entry, refusal.into(), request, unread);
+        }
         let terms = Terms::of(request);
         if unread && !matches!(reply, Reply::Respond(_)) {
             self.set_last(slot);

@@ -92,6 +92,7 @@ impl Server {
     fn request(&mut self, slot: u32, request: &mut Request<'_>, input: &[u8]) -> Consumed {
         let (head, after) = input.split_at(request.head().len());
         self.context.table.books.stats.requests += 1;
+        self.introduce(slot, request);
         if let Some(text) = self.hosts.refusal(request) {
             let terms = Terms::of(request);
             self.refuse_with_text(slot, terms, RequestError::HostRefused, text, request.head());
@@ -330,7 +331,11 @@ impl Server {
         let limits = at.options().head;
         let mut slots = HeaderSlots::new();
         match Request::parse(&head, &mut slots, &limits) {
-            Ok(request) => act(self, &mut request.with_extensions(extensions)),
+            Ok(request) => {
+                let mut request = request.with_extensions(extensions);
+                self.introduce(slot, &mut request);
+                act(self, &mut request);
+            }
             Err(error) => self.refuse(slot, error, &head),
         }
     }

@@ -13,6 +13,7 @@ use super::buffer_pool::BufferPool;
 use super::handler::{Handler, Messages, Requests};
 use super::hosts::Hosts;
 use super::observer::Observer;
+use super::proxies::Proxies;
 use super::served::Served;
 use super::zones::{Zone, Zones};
 use crate::connection::{ConnId, Options, SLOTS, ZoneId};
@@ -75,6 +76,9 @@ pub struct Server {
     pub(super) context: Context,
     pub(super) zones: Zones,
     pub(super) hosts: Hosts,
+    pub(super) proxies: Option<Box<Proxies>>,
+    /// Whether connections may have a first hop: behind proxies, or with a PROXY header.
+    pub(super) has_first_hops: bool,
     pub(super) lent: Lent,
     pub(super) work: ServerWork,
     /// Whether the last wait of the loop may have left events behind.
@@ -180,6 +184,8 @@ impl Server {
             context: Context::new(Instant::now()),
             zones: Zones::default(),
             hosts: Hosts::default(),
+            proxies: None,
+            has_first_hops: false,
             lent: Lent {
                 input: vec![0; READ_BUFFER],
                 batch: Batch::new(),

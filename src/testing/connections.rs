@@ -34,6 +34,34 @@ impl World {
         }
     }
 
+    /// A new client without a request, which has an address and connects as through a listener: the
+    /// limits on connections hold for it. One that is turned away gets its answer.
+    ///
+    /// A client of [`connect`](World::connect) has no address, like the peer of a Unix socket.
+    ///
+    /// ```
+    /// # let mut world = switchboard::testing::World::new();
+    /// world.server.max_connections_per_address(1);
+    /// world.server.http("/", |conn, _| format!("{:?}", conn.client_addr()));
+    /// let ada = world.connect_from("192.0.2.1:4711");
+    /// world.request(ada, "/");
+    /// assert_eq!(world.answer(ada).text(), "Some(192.0.2.1)");
+    /// let eve = world.connect_from("192.0.2.1:4712");
+    /// assert!(world.read(eve).starts_with(b"HTTP/1.1 429 "));
+    /// ```
+    ///
+    /// # Panics
+    /// If the address is malformed, or if the server takes no connection at all.
+    #[track_caller]
+    pub fn connect_from(&mut self, address: &str) -> Client {
+        let (transport, mut peer) = Transport::memory();
+        peer.set_address(address.parse().expect("an address and a port, such as 192.0.2.1:4711"));
+        self.server.context(self.now);
+        self.server.accepted(transport);
+        let token = peer.token().expect("the server takes no connection");
+        self.add(Link::new(token, peer))
+    }
+
     /// Sends bytes as they are. Use [`say`](World::say) for a message.
     ///
     /// ```

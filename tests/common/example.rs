@@ -12,8 +12,11 @@ pub fn build(names: &[&str]) -> PathBuf {
         let mut build = Command::new(cargo);
         build.args(["build", "--quiet", "--locked"]).current_dir(env!("CARGO_MANIFEST_DIR"));
         names.iter().for_each(|name| _ = build.args(["--example", name]));
-        if cfg!(feature = "deflate") {
-            build.args(["--features", "deflate"]);
+        let features = [("deflate", cfg!(feature = "deflate")), ("tls", cfg!(feature = "tls"))];
+        for (feature, is_on) in features {
+            if is_on {
+                build.args(["--features", feature]);
+            }
         }
         if profile.ends_with("release") {
             build.arg("--release");

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::programs::{
-    PATIENCE, Program, Sink, assert_serves, executable, free_port, run, wait_until,
+    PATIENCE, Program, Sink, assert_serves, exchange, executable, free_port, run, wait_until,
 };
 use nix::sys::signal::Signal;
 
@@ -112,7 +112,11 @@ fn echo_says_what_to_give_in_place_of_a_wrong_place_or_option() {
     std::fs::write(&file, "precious").unwrap();
     let none = folder.path("none/s");
     let long = folder.path(&"n".repeat(200));
-    let rows: [(&[&str], i32, &str); 11] = [
+    let (tls_code, tls_says) = match cfg!(feature = "tls") {
+        true => (1, "absent.pem"),
+        false => (2, "run `cargo run --release --features tls --example echo -- --tls CERT KEY`"),
+    };
+    let rows: [(&[&str], i32, &str); 16] = [
         (&["--unix"], 2, "--unix"),
         (&["--unix", ""], 2, "give a path"),
         (&["--unix", &file], 1, "a regular file is there: remove it"),
@@ -124,6 +128,11 @@ fn echo_says_what_to_give_in_place_of_a_wrong_place_or_option() {
         (&["--unix", &path, "--mode", "1777"], 2, "such as 660"),
         (&["--mode", "660"], 2, "give --unix PATH as well"),
         (&["/run/app.sock"], 2, "unix:/run/app.sock"),
+        (&["--proxy-protocol"], 2, "give --trusted-proxy 127.0.0.1 as well"),
+        (&["--proxy-protocol", "--trusted-proxy", "lan"], 2, "\"lan\" is no network"),
+        (&["--trusted-proxy"], 2, "--trusted-proxy"),
+        (&["--tls", "chain.pem"], 2, "--tls"),
+        (&["--tls", "absent.pem", "key.pem"], tls_code, tls_says),
     ];
     for (arguments, code, says) in rows {
         let output = run("echo", arguments);
@@ -210,4 +219,33 @@ fn verbose_echo_without_descriptors_turns_unix_peers_away_in_words() {
     // When descriptors are free again, the server accepts again.
     drop(peers);
     assert_serves_at(&mut program, &path);
+}
+
+#[test]
+fn echo_behind_a_proxy_reads_a_proxy_header_from_each_connection() {
+    let folder = Folder::new("proxy");
+    let (address, path) = (format!("127.0.0.1:{}", free_port()), folder.path("s"));
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let with_header = format!("PROXY TCP4 192.0.2.7 192.0.2.1 4711 80\r\n{request}");
+    let arguments = [
+        &*address,
+        "--unix",
+        &path,
+        "--proxy-protocol",
+        "--trusted-proxy",
+        "127.0.0.0/8",
+        "--trusted-proxy",
+        "unix",
+    ];
+    let mut program = Program::start("echo", &arguments, Sink::Nothing, Sink::Nothing);
+    assert!(exchange(&mut program, &address, with_header.as_bytes()).starts_with("HTTP/1.1 200 "));
+    assert_eq!(exchange(&mut program, &address, request.as_bytes()), "");
+    for (bytes, begins) in [(&*with_header, "HTTP/1.1 200 "), (request, "")] {
+        let mut socket = UnixStream::connect(&path).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.write_all(bytes.as_bytes()).unwrap();
+        let mut answer = String::new();
+        let _reset = socket.read_to_string(&mut answer);
+        assert!(answer.starts_with(begins) && answer.is_empty() == begins.is_empty(), "{answer}");
+    }
 }
