@@ -42,7 +42,7 @@ use output::{print_error, print_line};
 use switchboard::http::Method;
 use switchboard::{
     CloseCode, Conn, Handler, Listener, Message, Options, Reactor, Reply, Request, Response,
-    Upgrade,
+    TrustedHeader, Upgrade,
 };
 
 const USAGE: &str = "\
@@ -59,11 +59,14 @@ Where to listen. Without any of these, and without inherited sockets: 127.0.0.1:
   LISTEN_FDS      sockets that systemd or another supervisor hands over
   --tls CERT KEY  speak TLS at all these places: PEM files of the certificate chain and of its key;
                   needs `--features tls` when building
+
+Behind a proxy:
+  --trusted-proxy NETWORK
+                  a proxy that names its clients in X-Forwarded-For: 10.0.0.1, 10.0.0.0/8, or unix
+                  for all peers of Unix sockets. GET is answered with the client's address, too
+  --forwarded     the proxies name clients in Forwarded, in place of X-Forwarded-For
   --proxy-protocol
                   every connection begins with a PROXY header, and comes from a trusted proxy
-  --trusted-proxy NETWORK
-                  who may send a PROXY header: an address, a network such as 10.0.0.0/8, or `unix`
-                  for the peers of Unix sockets
 
   --deflate MODE  compression: off (default), shared or dedicated;
                   needs `--features deflate` when building
@@ -78,7 +81,12 @@ not wait.";
 /// How long the closing handshakes may take at the end.
 const GOODBYE: Duration = Duration::from_secs(3);
 
-struct Echo;
+struct Echo {
+    /// Whether clients get to know their address.
+    is_behind_proxy: bool,
+}
+
+const GREETING: &str = "This is a WebSocket echo server; POST is echoed as well.\n";
 
 impl Handler for Echo {
     fn request(&mut self, _conn: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
@@ -87,9 +95,12 @@ impl Handler for Echo {
         }
         match *request.method() {
             Method::POST => Reply::Body(1 << 20),
-            Method::GET | Method::HEAD => {
-                "This is a WebSocket echo server; POST is echoed as well.\n".into()
-            }
+            Method::GET | Method::HEAD => match request.client_addr() {
+                Some(client) if self.is_behind_proxy => {
+                    format!("{GREETING}You come from {client}.\n").into()
+                }
+                _ => GREETING.into(),
+            },
             _ => Response::method_not_allowed(&[Method::GET, Method::HEAD, Method::POST]).into(),
         }
     }
@@ -115,6 +126,8 @@ struct Arguments {
     /// The files of the certificate chain and of its key.
     tls: Option<(PathBuf, PathBuf)>,
     proxies: Vec<String>,
+    /// The header in which the proxies name their clients.
+    header: TrustedHeader,
     proxy_protocol: bool,
 }
 
@@ -129,6 +142,7 @@ fn arguments() -> Result<Arguments, ExitCode> {
         origins: Vec::new(),
         tls: None,
         proxies: Vec::new(),
+        header: TrustedHeader::XForwardedFor,
         proxy_protocol: false,
     };
     let mut parser = lexopt::Parser::from_env();
@@ -150,6 +164,7 @@ fn arguments() -> Result<Arguments, ExitCode> {
                 found.tls = Some((certificate, value(&mut parser)?.into()));
             }
             Ok(Some(Arg::Long("trusted-proxy"))) => found.proxies.push(text(value(&mut parser)?)),
+            Ok(Some(Arg::Long("forwarded"))) => found.header = TrustedHeader::Forwarded,
             Ok(Some(Arg::Long("proxy-protocol"))) => found.proxy_protocol = true,
             Ok(Some(Arg::Long("deflate"))) => {
                 let mode = text(value(&mut parser)?);
@@ -173,6 +188,9 @@ fn misfit(found: &Arguments) -> Option<&'static str> {
     }
     if found.proxy_protocol && found.proxies.is_empty() {
         return Some("--proxy-protocol needs the proxies: give --trusted-proxy 127.0.0.1 as well");
+    }
+    if found.header == TrustedHeader::Forwarded && found.proxies.is_empty() {
+        return Some("--forwarded is for proxies: give --trusted-proxy 127.0.0.1 as well");
     }
     if found.tls.is_some() && !cfg!(feature = "tls") {
         return Some(
@@ -290,7 +308,11 @@ fn serve(mut arguments: Arguments, inherited: ListenFd) -> io::Result<()> {
     server.options(arguments.options);
     server.origins(&arguments.origins);
     server.remedies("--origin", "Server::hosts");
-    server.zone("/", Echo);
+    let is_behind_proxy = !arguments.proxies.is_empty();
+    if is_behind_proxy {
+        server.trusted_proxies(&arguments.proxies, arguments.header)?;
+    }
+    server.zone("/", Echo { is_behind_proxy });
     if arguments.verbose {
         let lines = log.lines();
         server.observe(move |event| lines.add(format!("echo: {event}")));

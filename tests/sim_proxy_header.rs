@@ -354,6 +354,40 @@ fn address_in_a_header_is_the_first_hop() {
 }
 
 #[test]
+fn address_in_a_header_is_the_client_and_the_first_hop() {
+    let mut edge = Edge::new();
+    let who = |edge: &mut Edge, client: &mut Client, header: &[u8], forwarded: &str| {
+        let request =
+            format!("GET /who HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {forwarded}\r\n\r\n");
+        edge.send(client, &[header, request.as_bytes()].concat());
+        let answer = String::from_utf8(client.peer.receive()).unwrap();
+        answer.rsplit(|char| char == ' ' || char == '\n').next().unwrap().to_owned()
+    };
+    let balancer = b"PROXY TCP4 10.9.9.9 198.51.100.1 1 2\r\n";
+    for proxies in [None, Some("203.0.113.0/24"), Some("10.0.0.0/8")] {
+        if let Some(proxies) = proxies {
+            edge.server.trusted_proxies([proxies], TrustedHeader::XForwardedFor).unwrap();
+        }
+        let mut client = edge.connect();
+        assert_eq!(who(&mut edge, &mut client, LINE, "192.0.2.66"), "192.0.2.1");
+        assert_eq!(who(&mut edge, &mut client, b"", "192.0.2.67"), "192.0.2.1");
+        // A proxy that speaks HTTP, behind one that sends the header.
+        let mut client = edge.connect();
+        let is_trusted = proxies == Some("10.0.0.0/8");
+        let expected = if is_trusted { "192.0.2.7" } else { "10.9.9.9" };
+        assert_eq!(who(&mut edge, &mut client, balancer, "192.0.2.7"), expected);
+        // LOCAL and UNKNOWN keep the socket's own address.
+        for header in [&b"PROXY UNKNOWN\r\n"[..], &block(0x20, 0, 0, b"")] {
+            let mut client = edge.connect();
+            client.peer.set_address("10.1.1.1:1".parse().unwrap());
+            let expected = if is_trusted { "192.0.2.8" } else { "10.1.1.1" };
+            assert_eq!(who(&mut edge, &mut client, header, "192.0.2.8"), expected);
+        }
+    }
+    assert_eq!(edge.observed(), [""; 0]);
+}
+
+#[test]
 fn connections_beyond_a_limit_linger_within_a_bound() {
     let mut edge = Edge::new();
     edge.server.max_connections_per_address(1);

@@ -144,6 +144,12 @@ impl Addresses {
         self.forget(entry);
     }
 
+    /// Whether a number names a client, and not a counted prefix alone.
+    #[inline]
+    pub(crate) fn has(number: u32) -> bool {
+        entry(number).is_some()
+    }
+
     /// The address of the client that a number names; `None` if it names none.
     pub(crate) fn client(&self, number: u32) -> Option<IpAddr> {
         let client = self.clients.get(entry(number)? as usize)?;

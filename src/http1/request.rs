@@ -126,12 +126,13 @@ impl<'h> Request<'h> {
     }
 
     /// Returns the address of the client that made the request: behind a trusted proxy the one that
-    /// the proxy names, else the peer's. An IPv4 address in IPv6 form is the IPv4 address.
+    /// the proxy names, else the one in the PROXY header, else the peer's. An IPv4 address in IPv6
+    /// form is the IPv4 address.
     ///
-    /// `None` if no address is known: for a Unix socket without a header. Also for every request
-    /// without a PROXY header while
-    /// [`Server::trusted_proxies`](crate::Server::trusted_proxies) is not set, since the kernel is
-    /// not asked then. [`Conn::client_addr`](crate::Conn::client_addr) asks the kernel.
+    /// `None` if no address is known: for a Unix socket without a header, and for a peer without a
+    /// PROXY header while [`Server::trusted_proxies`](crate::Server::trusted_proxies) is not set,
+    /// since the kernel is not asked then. [`Conn::client_addr`](crate::Conn::client_addr) asks
+    /// the kernel.
     ///
     /// ```
     /// use switchboard::http::Request;

@@ -189,6 +189,7 @@ impl Listener {
     /// [`Stats::rejected`](crate::Stats::rejected) counts it.
     ///
     /// The address in the header takes the place of the socket's:
+    /// [`Conn::client_addr`](crate::Conn::client_addr) returns it,
     /// [`max_connections_per_address`] counts it, and with [`Server::trusted_proxies`] it is the
     /// first hop. With `LOCAL`, as in a health check, and with `UNKNOWN` the address of the socket
     /// holds, and [`max_connections_per_address`] does not count the connection.

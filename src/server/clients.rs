@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use super::proxies::Proxies;
 use super::server::Server;
-use crate::connection::{Hop, UNCOUNTED};
+use crate::connection::{Addresses, Hop, UNCOUNTED};
 use crate::context::Reply;
 use crate::http1::{Request, RequestError, Response, TrustedHeader};
 use crate::net::{Transport, prefix};
@@ -85,7 +85,6 @@ impl Server {
         header: TrustedHeader,
     ) -> io::Result<()> {
         self.proxies = Some(Box::new(Proxies::new(networks, header)?));
-        self.has_first_hops = true;
         Ok(())
     }
 
@@ -118,8 +117,11 @@ impl Server {
         is_hop: bool,
     ) -> Placed {
         let is_trusted = self.trusts(address);
+        if address.is_none() && !is_trusted {
+            return Placed::At(UNCOUNTED);
+        }
         let addresses = &mut self.context.addresses;
-        if !is_hop || !(is_trusted || address.is_some()) {
+        if !is_hop {
             return match (address, limit) {
                 (Some(address), Some(limit)) => {
                     addresses.counts.enter(prefix(address), limit).map_or(Placed::Full, Placed::At)
@@ -145,19 +147,20 @@ impl Server {
     /// Tells a request of its client. The exchange of a client behind a proxy begins here.
     #[inline]
     pub(super) fn introduce(&mut self, slot: u32, request: &mut Request<'_>) {
-        if self.has_first_hops {
-            self.introduce_client(slot, request);
+        let Some(connection) = self.context.table.slots.at(slot) else { return };
+        match Addresses::has(connection.address) {
+            true => self.introduce_client(slot, request),
+            false => request.set_client(None, connection.transport.is_tls()),
         }
     }
 
     #[inline(never)]
     fn introduce_client(&mut self, slot: u32, request: &mut Request<'_>) {
         let Some(connection) = self.context.table.slots.at_mut(slot) else { return };
-        let addresses = &mut self.context.addresses;
-        // A connection that is older than the list, or of a listener without PROXY headers.
+        let (addresses, is_tls) = (&mut self.context.addresses, connection.transport.is_tls());
         let Some(hop) = addresses.hop(connection.address) else { return };
         let Some(proxies) = self.proxies.as_ref().filter(|_| hop.is_trusted) else {
-            return request.set_client(hop.address, false);
+            return request.set_client(hop.address, is_tls);
         };
         let hops = proxies.hops(request, hop.address);
         if let Some(client) = hops.client
@@ -165,7 +168,8 @@ impl Server {
         {
             addresses.begin_exchange(&mut connection.address, client);
         }
-        request.set_client(addresses.client(connection.address), hops.is_secure.unwrap_or(false));
+        let client = addresses.client(connection.address);
+        request.set_client(client, hops.is_secure.unwrap_or(is_tls));
     }
 
     /// Counts the client behind a proxy for an answer that lasts. At the limit it returns the 429
@@ -177,7 +181,7 @@ impl Server {
         reply: &Reply,
         request: &Request<'_>,
     ) -> Option<Response> {
-        let limit = self.limits.per_address.filter(|_| self.proxies.is_some())?;
+        let limit = self.limits.per_address?;
         let lasts = match reply {
             Reply::Upgrade(_) | Reply::EventStream(_) | Reply::Takeover(_) => true,
             Reply::Later | Reply::Stream(_) => true,

@@ -81,7 +81,6 @@ impl Server {
             acceptor.limit_unacknowledged(unacknowledged)?;
             acceptors.push(Some(acceptor));
         }
-        self.has_first_hops |= arrival.proxies.is_some();
         self.listeners.append(&mut acceptors);
         Ok(ListenerId(first as u16))
     }
@@ -208,7 +207,7 @@ impl Server {
         slot
     }
 
-    /// Takes in a connection of a simulation, as if a listener had accepted it.
+    /// Takes in a connection of a simulation, as if a plain listener had accepted it.
     pub(crate) fn accepted(&mut self, transport: Transport) {
         self.admit(transport, None);
     }

@@ -103,6 +103,8 @@ pub struct Refused<'o> {
 pub struct Rejected<'o> {
     /// The peer's address; `None` if the transport has none, or if the peer has left already.
     pub peer: Option<SocketAddr>,
+    /// The client's address: the one in the PROXY header, else the peer's.
+    pub client: Option<IpAddr>,
     /// The reason in words, in lower case and without a full stop. At most 512 bytes.
     pub reason: &'o str,
 }
@@ -119,15 +121,7 @@ impl fmt::Display for Observed<'_> {
 
 impl fmt::Display for Refused<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let behind = |peer: SocketAddr| self.client.filter(|&it| it != peer.ip().to_canonical());
-        match (self.peer, self.client) {
-            (Some(peer), _) => match behind(peer) {
-                Some(client) => write!(f, "{client} through {peer}")?,
-                None => write!(f, "{peer}")?,
-            },
-            (None, Some(client)) => write!(f, "{client}")?,
-            (None, None) => f.write_str("?")?,
-        }
+        write_peer(f, self.peer, self.client)?;
         let Refused { status, reason, request_line, .. } = self;
         write!(f, " refused with {}, {reason}: \"{request_line}\"", status.as_u16())
     }
@@ -135,15 +129,23 @@ impl fmt::Display for Refused<'_> {
 
 impl fmt::Display for Rejected<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_peer(f, self.peer)?;
+        write_peer(f, self.peer, self.client)?;
         write!(f, " rejected, {}", self.reason)
     }
 }
 
-fn write_peer(f: &mut fmt::Formatter<'_>, peer: Option<SocketAddr>) -> fmt::Result {
-    match peer {
-        Some(peer) => write!(f, "{peer}"),
-        None => f.write_str("?"),
+fn write_peer(
+    f: &mut fmt::Formatter<'_>,
+    peer: Option<SocketAddr>,
+    client: Option<IpAddr>,
+) -> fmt::Result {
+    match (client, peer) {
+        (Some(client), Some(peer)) if client != peer.ip().to_canonical() => {
+            write!(f, "{client} through {peer}")
+        }
+        (_, Some(peer)) => write!(f, "{peer}"),
+        (Some(client), None) => write!(f, "{client}"),
+        (None, None) => f.write_str("?"),
     }
 }
 
@@ -185,14 +187,14 @@ impl Observer {
     }
 
     /// Records a connection that was closed before its first request.
-    pub(super) fn rejected(&mut self, peer: Option<SocketAddr>, reason: Cow<'static, str>) {
+    pub(super) fn rejected(
+        &mut self,
+        (peer, client): (Option<SocketAddr>, Option<IpAddr>),
+        reason: Cow<'static, str>,
+    ) {
         if self.has_room() {
-            self.entries.push(Entry {
-                peer,
-                reason: printable(reason),
-                client: None,
-                answer: None,
-            });
+            let client = client.or(peer.map(|peer| peer.ip().to_canonical()));
+            self.entries.push(Entry { peer, client, reason: printable(reason), answer: None });
         }
     }
 
@@ -225,7 +227,7 @@ impl Observer {
                     reason: &reason,
                     request_line,
                 }),
-                None => Observed::Rejected(Rejected { peer, reason: &reason }),
+                None => Observed::Rejected(Rejected { peer, client, reason: &reason }),
             });
         }
         self.entries.shrink_to(ENTRIES_KEPT);

@@ -63,7 +63,8 @@ impl Server {
         let Some(at) = self.context.table.lease(slot) else { return };
         at.books.stats.rejected += 1;
         if let Some(observer) = &mut self.observer {
-            observer.rejected(at.connection.transport.peer_addr(), reason.into());
+            let client = self.context.addresses.client(at.connection.address);
+            observer.rejected((at.connection.transport.peer_addr(), client), reason.into());
         }
         self.context.table.with(slot, |at| match at.connection.transport.is_faulty() {
             // The peer may read the alert once it has sent all.

@@ -120,7 +120,7 @@ impl Server {
         if let Some(observer) = &mut self.observer {
             let reason = "this peer may not send a PROXY header: Listener::proxy_protocol does not \
                           name it";
-            observer.rejected(transport.peer_addr(), reason.into());
+            observer.rejected((transport.peer_addr(), None), reason.into());
         }
         self.tell_in_this_turn();
     }

@@ -77,8 +77,6 @@ pub struct Server {
     pub(super) zones: Zones,
     pub(super) hosts: Hosts,
     pub(super) proxies: Option<Box<Proxies>>,
-    /// Whether connections may have a first hop: behind proxies, or with a PROXY header.
-    pub(super) has_first_hops: bool,
     pub(super) lent: Lent,
     pub(super) work: ServerWork,
     /// Whether the last wait of the loop may have left events behind.
@@ -185,7 +183,6 @@ impl Server {
             zones: Zones::default(),
             hosts: Hosts::default(),
             proxies: None,
-            has_first_hops: false,
             lent: Lent {
                 input: vec![0; READ_BUFFER],
                 batch: Batch::new(),

@@ -116,7 +116,7 @@ fn echo_says_what_to_give_in_place_of_a_wrong_place_or_option() {
         true => (1, "absent.pem"),
         false => (2, "run `cargo run --release --features tls --example echo -- --tls CERT KEY`"),
     };
-    let rows: [(&[&str], i32, &str); 16] = [
+    let rows: [(&[&str], i32, &str); 18] = [
         (&["--unix"], 2, "--unix"),
         (&["--unix", ""], 2, "give a path"),
         (&["--unix", &file], 1, "a regular file is there: remove it"),
@@ -131,6 +131,8 @@ fn echo_says_what_to_give_in_place_of_a_wrong_place_or_option() {
         (&["--proxy-protocol"], 2, "give --trusted-proxy 127.0.0.1 as well"),
         (&["--proxy-protocol", "--trusted-proxy", "lan"], 2, "\"lan\" is no network"),
         (&["--trusted-proxy"], 2, "--trusted-proxy"),
+        (&["--trusted-proxy", "10.0.0/8"], 2, "\"10.0.0/8\" is no network"),
+        (&["--forwarded"], 2, "give --trusted-proxy 127.0.0.1 as well"),
         (&["--tls", "chain.pem"], 2, "--tls"),
         (&["--tls", "absent.pem", "key.pem"], tls_code, tls_says),
     ];
@@ -238,7 +240,9 @@ fn echo_behind_a_proxy_reads_a_proxy_header_from_each_connection() {
         "unix",
     ];
     let mut program = Program::start("echo", &arguments, Sink::Nothing, Sink::Nothing);
-    assert!(exchange(&mut program, &address, with_header.as_bytes()).starts_with("HTTP/1.1 200 "));
+    let answer = exchange(&mut program, &address, with_header.as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.ends_with("You come from 192.0.2.7.\n"), "{answer}");
     assert_eq!(exchange(&mut program, &address, request.as_bytes()), "");
     for (bytes, begins) in [(&*with_header, "HTTP/1.1 200 "), (request, "")] {
         let mut socket = UnixStream::connect(&path).unwrap();
@@ -247,5 +251,35 @@ fn echo_behind_a_proxy_reads_a_proxy_header_from_each_connection() {
         let mut answer = String::new();
         let _reset = socket.read_to_string(&mut answer);
         assert!(answer.starts_with(begins) && answer.is_empty() == begins.is_empty(), "{answer}");
+    }
+}
+
+#[test]
+fn echo_behind_a_proxy_believes_the_header_that_it_is_given() {
+    let folder = Folder::new("believes");
+    let both = "X-Forwarded-For: 192.0.2.1\r\nForwarded: for=192.0.2.2\r\n";
+    let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{both}Connection: close\r\n\r\n");
+    for (proxy, option, client) in [
+        ("127.0.0.1", None, "192.0.2.1"),
+        ("127.0.0.1", Some("--forwarded"), "192.0.2.2"),
+        ("10.0.0.0/8", None, "127.0.0.1"),
+        ("unix", None, "192.0.2.1"),
+    ] {
+        let (address, path) = (format!("127.0.0.1:{}", free_port()), folder.path("s"));
+        let mut arguments = vec![&*address, "--unix", &path, "--trusted-proxy", proxy];
+        arguments.extend(option);
+        let mut program = Program::start("echo", &arguments, Sink::Nothing, Sink::Nothing);
+        let answer = match proxy {
+            "unix" => {
+                assert_serves_at(&mut program, &path);
+                let mut socket = UnixStream::connect(&path).unwrap();
+                socket.write_all(request.as_bytes()).unwrap();
+                std::io::read_to_string(socket).unwrap()
+            }
+            _ => exchange(&mut program, &address, request.as_bytes()),
+        };
+        assert!(answer.ends_with(&format!("You come from {client}.\n")), "{proxy}: {answer}");
+        program.signal(Signal::SIGTERM);
+        assert_eq!(program.end(), Some(0));
     }
 }
