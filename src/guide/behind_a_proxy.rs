@@ -40,6 +40,44 @@
 //!
 //! `option abortonclose` stands in `defaults`, because HAProxy 2.6 ignores it in a `backend`.
 //!
+//! # The client's address
+//!
+//! Behind a proxy every connection comes from the proxy. With
+//! [`Server::trusted_proxies`](crate::Server::trusted_proxies) the server believes one header of
+//! one list of proxies. The files above write `X-Forwarded-For`, so name that:
+//!
+//! ```
+//! use switchboard::testing::World;
+//! use switchboard::{Response, TrustedHeader};
+//!
+//! let mut world = World::new();
+//! world.server.trusted_proxies(["127.0.0.1", "unix"], TrustedHeader::XForwardedFor)?;
+//! world.server.max_connections_per_address(100); // counts clients, not the proxy
+//! world.server.http("/", |_, request| match request.scheme() {
+//!     "https" => Response::text(format!("hello, {}", request.client_addr().unwrap())),
+//!     _ => Response::empty(308).header("Location", "https://chat.example/"),
+//! });
+//! let proxy = world.connect_from("127.0.0.1:4711");
+//! let request = switchboard::http::Request::get("/").header("X-Forwarded-For", "192.0.2.1");
+//! world.request(proxy, request.header("X-Forwarded-Proto", "https"));
+//! assert_eq!(world.answer(proxy).text(), "hello, 192.0.2.1");
+//! # std::io::Result::Ok(())
+//! ```
+//!
+//! - **Replace the field, or append to it.** A proxy without the line passes the client's own field
+//!   on, and the server believes it. `$remote_addr` replaces it by the address of the socket.
+//! - **A proxy behind a proxy** appends. nginx does so with the line below, and the server's list
+//!   has to name both. The server reads the field from its end and stops at the first stranger, so
+//!   what a client wrote in front counts for nothing.
+//! - **Remove `Forwarded`.** These proxies do not write it. A server that believes it would believe
+//!   the client.
+//! - **The port of the server must not be open to others** than the proxy, or lie on a loopback
+//!   address or a Unix socket. Other peers are clients, whatever they send.
+//!
+//! ```nginx
+//! proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+//! ```
+//!
 //! # Below a path
 //!
 //! A proxy may hand on only what lies below `/app/`. With the prefix kept, the zones are
@@ -158,6 +196,8 @@
 //! | pieces of a [`Stream`] come late | nginx collects them | `X-Accel-Buffering: no` |
 //! | 413 in HTML, with nginx's name | its limit is 1 MiB | `client_max_body_size` |
 //! | an upload comes late, all at once | nginx fills a file | `proxy_request_buffering off;` |
+//! | all clients have one address, or get 429 | it is the proxy's | [`trusted_proxies`][trusted] |
+//! | clients have addresses that they name | nginx passes the field on | `X-Forwarded-For` |
 //! | every request: 400 behind a TCP proxy | a PROXY header came | [`proxy_protocol`][header] |
 //! | every connection ends behind a TCP proxy | no PROXY header came | `proxy_protocol on;` |
 //! | a client left, its event stream stays | HAProxy waits for output | `option abortonclose` |
@@ -173,5 +213,6 @@
 //! [hosts]: crate::Server::hosts
 //! [idle]: crate::Options::idle_timeout
 //! [keep]: crate::Options::keep_alive_timeout
+//! [trusted]: crate::Server::trusted_proxies
 //! [header]: crate::Listener::proxy_protocol
 //! [half]: crate::Options::half_close

@@ -184,6 +184,27 @@ impl Handler for Pieces {
     }
 }
 
+/// Tells a client its address.
+struct WhoAmI;
+
+impl Handler for WhoAmI {
+    fn request(&mut self, conn: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
+        if request.is_websocket() {
+            return Upgrade::new().into();
+        }
+        // A request knows an address where proxies are trusted.
+        match request.client_addr().or(conn.client_addr()) {
+            Some(address) => format!("{address} {}", request.scheme()).into(),
+            None => "no address".into(),
+        }
+    }
+
+    fn message(&mut self, conn: &mut Conn<'_>, _message: Message<'_>) {
+        let address = conn.client_addr().expect("an address");
+        conn.send(address.to_string().as_str());
+    }
+}
+
 fn zones(server: &mut Server, notes: &Sender<String>) {
     let noted = |what| Noted { notes: notes.clone(), what };
     for prefix in ["/ws", "/app/ws"] {
@@ -194,6 +215,7 @@ fn zones(server: &mut Server, notes: &Sender<String>) {
     server.zone("/upload", Upload(64 << 20));
     server.zone("/small", Upload(1 << 10));
     server.zone("/publish", Publish);
+    server.zone("/client", WhoAmI);
     server.zone("/pieces", Pieces);
     server.http("/head", |_conn, request| String::from_utf8_lossy(request.head()).into_owned());
     server.http("/app/page", |_conn, _request| "the page below /app/");

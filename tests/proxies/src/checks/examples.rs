@@ -47,6 +47,15 @@ pub fn echo_takes_the_origin_of_its_option(rig: &Arc<Rig>, kind: Kind) {
     assert_eq!(taken.status, 101, "{taken:?}");
 }
 
+pub fn echo_takes_the_header_of_its_option(rig: &Arc<Rig>, kind: Kind) {
+    let arguments = ["127.0.0.1:0", "--proxy-protocol", "--trusted-proxy", "127.0.0.1"];
+    let echo = Program::start(rig, "echo", &arguments);
+    let proxy = rig.config(kind).start(&echo.address).unwrap();
+    let mut ws = proxy.client().unwrap();
+    assert_eq!(ws.handshake("/", "").unwrap().status, 101);
+    ws.echo(1, b"hello").unwrap();
+}
+
 pub fn chat_takes_the_host_of_its_option(rig: &Arc<Rig>, kind: Kind) {
     let page = |arguments: &[&str]| {
         let arguments = [&["--listen", "127.0.0.1:0"], arguments].concat();

@@ -1,5 +1,6 @@
 //! The checks, by their names.
 
+mod addresses;
 mod clients;
 mod events;
 mod examples;
@@ -61,7 +62,8 @@ checks! {
     },
     [NginxStream, HaproxyTcp, Haproxy] => proxy_protocol::{header_names_the_client},
     [NginxStream, HaproxyTcp] => proxy_protocol::{
-        server_ends_tls_behind_the_header, client_cannot_claim_an_address, header_to_a_server_without_the_option_is_refused,
+        header_is_the_first_hop, server_ends_tls_behind_the_header, client_cannot_claim_an_address,
+        header_to_a_server_without_the_option_is_refused,
         request_without_the_header_is_closed,
     },
     Kind::HTTP => websockets::{messages_of_all_sizes_are_echoed, closing_code_reaches_both_sides},
@@ -73,6 +75,14 @@ checks! {
     [Nginx] => websockets::{
         without_the_version_the_refusal_names_it, without_upgrade_fields_the_refusal_names_them,
         with_defaults_alone_the_refusal_names_the_version,
+    },
+    Kind::HTTP => addresses::{
+        client_has_its_own_address_whatever_it_claims, each_request_has_the_address_of_its_client,
+        without_trust_all_clients_are_the_proxy, limit_of_an_address_holds_for_each_client,
+        forwarded_of_the_client_is_removed,
+    },
+    [Nginx] => addresses::{
+        without_the_line_a_client_is_who_it_claims_to_be, addresses_of_a_chain_are_walked,
     },
     Kind::HTTP => prefixes::{prefix_is_kept, prefix_is_stripped},
     [Nginx] => prefixes::{stripping_decodes_the_path},
@@ -98,6 +108,7 @@ checks! {
     [Nginx] => clients::{without_the_option_an_aborted_wait_goes_on},
     [Haproxy] => clients::{without_the_line_an_aborted_stream_goes_on},
     Kind::HTTP => examples::{echo_takes_the_origin_of_its_option},
+    [NginxStream, HaproxyTcp] => examples::{echo_takes_the_header_of_its_option},
     [Nginx] => examples::{chat_takes_the_host_of_its_option},
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard::{Listener, Options, Server, Tls};
+use switchboard::{Listener, Options, Server, Tls, TrustedHeader};
 
 use super::start;
 use crate::client::{Client, HOST};
@@ -45,7 +45,25 @@ pub fn header_names_the_client(rig: &Arc<Rig>, kind: Kind) {
         assert!(!matches!(refused, Ok(101)), "{refused:?}");
         assert!(site.note("observed").unwrap().contains("127.0.0.2"), "the address");
         assert_eq!(websocket("127.0.0.3").unwrap().0, 101);
+        let seen = proxy.client_from("127.0.0.4").unwrap().get("/client", "").unwrap();
+        assert_eq!(seen.body, "127.0.0.4 http");
     }
+}
+
+/// Trusted proxies name clients behind the one of the PROXY header, which is the first hop.
+pub fn header_is_the_first_hop(rig: &Arc<Rig>, kind: Kind) {
+    let site = site(|server| {
+        let proxies = ["127.0.0.2"];
+        server.trusted_proxies(proxies, TrustedHeader::XForwardedFor).unwrap();
+    });
+    let proxy = start(rig.config(kind), &site);
+    let seen = |source: &str| {
+        let mut client = proxy.client_from(source).unwrap();
+        let named = "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n";
+        client.get("/client", named).unwrap().body
+    };
+    assert_eq!(seen("127.0.0.2"), "192.0.2.1 https");
+    assert_eq!(seen("127.0.0.3"), "127.0.0.3 http");
 }
 
 /// The proxy passes TLS on unread.
@@ -59,6 +77,7 @@ pub fn server_ends_tls_behind_the_header(rig: &Arc<Rig>, kind: Kind) {
     let page = format!("Origin: https://{HOST}\r\n");
     assert_eq!(ws.handshake("/ws", &page).unwrap().status, 101);
     ws.echo(2, &[7; 1 << 20]).unwrap();
+    assert_eq!(client().get("/client", "").unwrap().body, "127.0.0.2 https");
     assert_eq!(client().post("/upload", &[1; 1 << 20]).unwrap().body, "1048576 bytes, sum 1048576");
 }
 

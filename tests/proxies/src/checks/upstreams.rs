@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use switchboard::{Listener, Options};
+use switchboard::{Listener, Options, TrustedHeader};
 
 use super::both;
 use super::examples::Program;
@@ -26,11 +26,16 @@ fn by_path(rig: &Arc<Rig>, kind: Kind, path: &str) -> Proxy {
 pub fn unix_socket_serves_as_tcp_does(rig: &Arc<Rig>, kind: Kind) {
     let path = rig.path(&format!("{kind:?}.sock"));
     let listener = Listener::unix(&path).mode(0o660);
-    let _site = Site::at(listener, Options::new(), |_server| {});
+    let _site = Site::at(listener, Options::new(), |server| {
+        server.trusted_proxies(["unix"], TrustedHeader::XForwardedFor).unwrap();
+    });
     let proxy = by_path(rig, kind, path.to_str().unwrap());
     assert_eq!(proxy.get("/page").unwrap().body, "the page at the root");
     let head = proxy.get("/head").unwrap().body.to_ascii_lowercase();
     assert!(head.contains(&format!("\r\nhost: {HOST}\r\n")), "{head}");
+    let mut client = proxy.client_from("127.0.0.2").unwrap();
+    let seen = client.get("/client", "X-Forwarded-For: 192.0.2.66\r\n").unwrap();
+    assert_eq!(seen.body, "127.0.0.2 https");
     let mut ws = proxy.websocket("/ws").unwrap();
     ws.echo(1, b"hello").unwrap();
     ws.echo(2, &[7; 100_000]).unwrap();
