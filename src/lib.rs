@@ -35,7 +35,7 @@
 //! | do something every second | [`Context::every`] | [time](guide::time) |
 //! | change a deadline or a limit | [`Options`] | [time](guide::time), [security] |
 //! | say which pages and hosts are allowed | [`Server::origins`], [`Server::hosts`] | [security] |
-//! | run behind a proxy | [`Server::trusted_proxies`] | [security], [time](guide::time) |
+//! | run behind a proxy | [`Server::trusted_proxies`] | [proxies](guide::behind_a_proxy) |
 //! | get the client's address from a PROXY header | [`Listener::proxy_protocol`] | [security] |
 //! | deal with slow readers | [`Backpressure`], [`Conn::buffered`] | [slow readers] |
 //! | know what is refused, and how | a table of faults | [security] |

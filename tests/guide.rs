@@ -1,4 +1,5 @@
-//! The manual names tests: each of them exists in the file that the manual names.
+//! The manual names tests: each of them exists in the file that the manual names. Its chapter on
+//! proxies shows each file of `examples/proxies`, which `tests/proxies/run` checks.
 
 use std::fs;
 
@@ -25,5 +26,17 @@ fn manual_names_tests_that_exist() {
     assert!(found >= 30, "{found} tests are named");
     for entry in 1..=29 {
         assert!(text.contains(&format!("**{entry}. ")), "entry {entry} is missing");
+    }
+}
+
+#[test]
+fn manual_shows_each_file_for_a_proxy() {
+    let chapter = fs::read_to_string("src/guide/behind_a_proxy.rs").unwrap();
+    let files = fs::read_dir("examples/proxies").unwrap().map(|file| file.unwrap().file_name());
+    let names: Vec<_> = files.map(|name| name.into_string().unwrap()).collect();
+    assert!(names.len() >= 3, "{names:?}");
+    for name in names {
+        let line = format!("#![doc = include_str!(\"../../examples/proxies/{name}\")]");
+        assert!(chapter.contains(&line), "the chapter does not show {name}");
     }
 }

@@ -14,6 +14,7 @@
 //! | [`slow_readers`] | decide what happens to a peer that does not read |
 //! | [`security`] | know what is refused by default, and with which status |
 //! | [`tls`] | serve `https` and `wss`: certificates, a reload, sessions, client certificates |
+//! | [`behind_a_proxy`] | set up nginx, Caddy or HAProxy, and read the symptom of a missing line |
 //! | [`testing_handlers`] | test a handler without a socket and without sleeping |
 //! | [`your_loop`] | put the server into your own loop: mio, one that polls descriptors, or none |
 //! | [`big_messages`] | pass on big messages and responses in pieces, collect a body |
@@ -36,6 +37,7 @@
 //! | topic | a name that connections subscribe to; a publish reaches all of them |
 
 pub mod answering_later;
+pub mod behind_a_proxy;
 pub mod big_messages;
 pub mod compared;
 pub mod compression;

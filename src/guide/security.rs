@@ -48,7 +48,8 @@
 //!
 //! nginx sends its own name for the server as `Host`, unless `proxy_set_header Host $http_host`
 //! keeps the client's. The page is served, and its WebSocket gets 403, because its `Origin` is at
-//! another host. Keep `Host`, or name the public origin:
+//! another host. Keep `Host`, as [`behind_a_proxy`](super::behind_a_proxy) shows, or name the
+//! public origin:
 //!
 //! ```
 //! use switchboard::http::Request;

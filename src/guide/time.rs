@@ -108,37 +108,9 @@
 //! # Behind a proxy
 //!
 //! nginx and most load balancers cut a connection on which nothing came for 60 s, and keep idle
-//! connections to a server for 60 s. The defaults fit both:
-//!
-//! - A WebSocket gets a ping after at most 50.25 s, an event stream a comment after 15 s.
-//! - An idle HTTP connection is kept for 75 s. Its client reads `Keep-Alive: timeout=70`, so the
-//!   client ends the connection first, and no request meets a server that closes. That is
-//!   [`Options::keep_alive_timeout`](crate::Options::keep_alive_timeout) and
-//!   [`keep_alive_header`](crate::Options::keep_alive_header).
-//! - An event stream has `X-Accel-Buffering: no` and `Cache-Control: no-cache, no-transform`.
-//!   nginx would collect its events otherwise. A [`Stream`](crate::Stream) has neither: add
-//!   `X-Accel-Buffering: no` where each piece must arrive at once.
-//! - A deferred answer may be owed for 60 s. Lower `answer_timeout` if your 503 is to come before
-//!   the proxy's 504.
-//!
-//! ```
-//! use std::time::Duration;
-//! use switchboard::testing::World;
-//! use switchboard::{EventStream, Options};
-//!
-//! let mut world = World::new();
-//! world.server.http("/page", |_, _| "hello");
-//! world.server.http("/events", |_, _| EventStream::new());
-//! world.server.options(Options::new().keep_alive_timeout(Duration::from_secs(30)));
-//! assert_eq!(world.get("/page").header("Keep-Alive"), Some("timeout=25"));
-//! let stream = world.events("/events");
-//! assert_eq!(world.head(stream).header("X-Accel-Buffering"), Some("no"));
-//! ```
-//!
-//! A proxy with a shorter patience needs a shorter `idle_timeout`. The chapter
-//! [`security`](super::security) says how a server behind a proxy names its hosts and pages, and
-//! whose word on the client's address it believes:
-//! [`Server::trusted_proxies`](crate::Server::trusted_proxies).
+//! connections to a server for 60 s. The defaults fit both. A proxy with a shorter patience needs a
+//! shorter `idle_timeout`. The chapter [`behind_a_proxy`](super::behind_a_proxy) has the files of
+//! three proxies.
 //!
 //! # All deadlines
 //!

@@ -104,8 +104,10 @@ request_errors! {
     UpgradeVersion BAD_REQUEST
         "a WebSocket handshake in HTTP/1.0: have the proxy speak HTTP/1.1 to this server"
     UpgradeWithBody BAD_REQUEST "a WebSocket handshake with a body"
-    MissingUpgrade BAD_REQUEST "a WebSocket handshake without Upgrade: websocket"
-    MissingConnectionUpgrade BAD_REQUEST "a WebSocket handshake without Connection: upgrade"
+    MissingUpgrade BAD_REQUEST
+        "a WebSocket handshake without Upgrade: websocket: a proxy in between must pass it on"
+    MissingConnectionUpgrade BAD_REQUEST
+        "a WebSocket handshake without Connection: upgrade: a proxy in between must pass it on"
     MissingKey BAD_REQUEST "a WebSocket handshake without Sec-WebSocket-Key"
     DoubledKey BAD_REQUEST "more than one Sec-WebSocket-Key"
     MalformedKey BAD_REQUEST "a Sec-WebSocket-Key that is not 16 bytes in base64"
