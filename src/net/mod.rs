@@ -15,6 +15,7 @@ mod memory;
 mod networks;
 mod outcome;
 mod proxy_header;
+mod readiness;
 mod resolve;
 mod scripted;
 mod tcp;
@@ -33,10 +34,11 @@ pub use memory::{Memory, MemoryPeer};
 pub(crate) use networks::Networks;
 pub(crate) use outcome::{Read, Wrote};
 pub use proxy_header::{ProxyHeader, ProxyHeaderFault};
+pub use readiness::Readiness;
 pub(crate) use resolve::{Lookup, Resolver};
 pub(crate) use scripted::Scripted;
 #[cfg(feature = "tls")]
 pub use tls::{ClientTls, Tls, TlsConfig, TlsStream};
 #[cfg(feature = "tls")]
 pub(crate) use tls::{FRONT, HTTP_1_1, Handshake, NO_NAME, reason, server_name};
-pub use transport::{Readiness, Transport};
+pub use transport::Transport;
