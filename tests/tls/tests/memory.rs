@@ -1,6 +1,7 @@
 //! What an idle connection under TLS costs beside rustls' own memory.
 
 use std::alloc::System;
+use std::sync::{Mutex, PoisonError};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, Connection, ServerConnection};
@@ -13,6 +14,9 @@ use switchboard_tls_tests::{Peer, Sim, UPGRADE, masked};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const PEERS: usize = 200;
+
+/// One test counts at a time.
+static COUNTING: Mutex<()> = Mutex::new(());
 
 /// Bytes by which the heap grows.
 fn grown<T>(act: impl FnOnce() -> T) -> (isize, T) {
@@ -87,6 +91,7 @@ fn freed(peers: usize, tls12: bool) -> isize {
 
 #[test]
 fn idle_websocket_costs_32_bytes_beside_a_boxed_session() {
+    let _alone = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
     for tls12 in [false, true] {
         let sim = Sim::new();
         let (servers, _clients): (Vec<_>, Vec<_>) = (0..PEERS).map(|_| bare(&sim, tls12)).unzip();
@@ -103,6 +108,7 @@ fn idle_websocket_costs_32_bytes_beside_a_boxed_session() {
 
 #[test]
 fn idle_websocket_keeps_no_buffer_after_large_messages() {
+    let _alone = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut sim = Sim::new();
     let mut peer = idle(&mut sim, false);
     let exchange = |sim: &mut Sim, peer: &mut Peer, len: usize| {
