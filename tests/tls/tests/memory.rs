@@ -13,10 +13,10 @@ use switchboard_tls_tests::{Peer, Sim, UPGRADE, masked};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// The allocator counts for the whole process, so one test runs at a time.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
 const PEERS: usize = 200;
+
+/// The allocator counts for the whole process, so one test runs at a time.
+static COUNTING: Mutex<()> = Mutex::new(());
 
 /// Bytes by which the heap grows.
 fn grown<T>(act: impl FnOnce() -> T) -> (isize, T) {
@@ -91,7 +91,7 @@ fn freed(peers: usize, tls12: bool) -> isize {
 
 #[test]
 fn idle_websocket_costs_32_bytes_beside_a_boxed_session() {
-    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
     for tls12 in [false, true] {
         let sim = Sim::new();
         let (servers, _clients): (Vec<_>, Vec<_>) = (0..PEERS).map(|_| bare(&sim, tls12)).unzip();
@@ -108,7 +108,7 @@ fn idle_websocket_costs_32_bytes_beside_a_boxed_session() {
 
 #[test]
 fn idle_websocket_keeps_no_buffer_after_large_messages() {
-    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut sim = Sim::new();
     let mut peer = idle(&mut sim, false);
     let exchange = |sim: &mut Sim, peer: &mut Peer, len: usize| {
