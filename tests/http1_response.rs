@@ -264,6 +264,7 @@ fn refusal_has_the_status_of_its_fault() {
         (OriginRefused, 403),
         (HostRefused, 421),
         (UnsupportedWebSocketVersion, 426),
+        (TooManyOfClient, 429),
     ];
     for &error in RequestError::ALL {
         let expected =
