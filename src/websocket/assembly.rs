@@ -297,6 +297,15 @@ mod tests {
     }
 
     #[test]
+    fn growth_doubles_the_room_up_to_the_end_of_the_message() {
+        assert_eq!(growth(10, 64, 54, usize::MAX), 0, "there is room");
+        assert_eq!(growth(64, 64, 10, usize::MAX), 10 + 74);
+        assert_eq!(growth(64, 64, 10, 20), 10 + 20, "the end is known");
+        assert_eq!(growth(64, 64, 10, 0), 10);
+        assert_eq!(growth(64, 64, usize::MAX, usize::MAX), usize::MAX, "no overflow");
+    }
+
+    #[test]
     fn piece_includes_a_short_rest() {
         for (rest, piece) in
             [(0, 200_000), (LARGE - 1, 200_000 + LARGE - 1), (LARGE, 200_000), (1 << 40, 200_000)]
