@@ -188,6 +188,7 @@
 //! | --- | --- |
 //! | plain HTTP on the port | 400 in plain text, from the first byte; there is no fallback |
 //! | TLS 1.1 and older, SSL | the alert `protocol_version` |
+//! | a client beyond a limit, or without a descriptor left | the alert `internal_error` |
 //! | a client that offers only `h2` or other protocols (ALPN) | `no_application_protocol` |
 //! | a client that offers no protocol | served |
 //! | early data (0-RTT) | never offered: an attacker could replay it |

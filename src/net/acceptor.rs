@@ -166,7 +166,7 @@ impl Acceptor {
             if let Ok(socket) = accepted {
                 // A peer that the listener does not name is closed before a byte is read.
                 if self.arrival.admits(&socket) == Some(true) {
-                    turn_away(socket, refusal, &mut *refused);
+                    turn_away(socket, &self.arrival, refusal, &mut *refused);
                 }
             }
             self.reserve = reserve();
@@ -199,19 +199,22 @@ fn accept(listener: &Bound) -> io::Result<Transport> {
     }
 }
 
-/// Writes `refusal` to a connection and closes it, without waiting.
+/// Writes `refusal` to a connection, or an alert if it waits for TLS. Then closes it, without
+/// waiting.
 ///
 /// One read comes first: closing a socket with unread bytes resets the connection, and the peer
-/// would lose the refusal. `refused` gets the bytes that were read.
-pub(crate) fn turn_away(
+/// would lose the refusal. `refused` gets the bytes of plain HTTP that were read.
+fn turn_away(
     mut transport: Transport,
+    arrival: &Arrival,
     refusal: &[u8],
     refused: impl FnOnce(&Transport, &[u8]),
 ) {
     let mut buf = [0; 4 << 10];
     let read = transport.read(&mut buf).map_or(0, Read::count);
-    refused(&transport, &buf[..read]);
-    let _ = transport.write(refusal);
+    let awaits_tls = arrival.awaits_tls(&buf[..read]);
+    refused(&transport, if awaits_tls { &[] } else { &buf[..read] });
+    let _ = transport.write(Arrival::refusal(awaits_tls, refusal));
 }
 
 fn reserve() -> Option<File> {

@@ -4,7 +4,15 @@
 use std::sync::Arc;
 
 use super::networks::Networks;
+#[cfg(feature = "tls")]
+use super::proxy_header::ProxyHeader;
+#[cfg(feature = "tls")]
+use super::tls::is_plain_text;
 use super::transport::Transport;
+
+/// The fatal alert `internal_error`, for a client of TLS that is turned away (RFC 8446 6.2). It is
+/// not encrypted: a handshake only to refuse would cost as much as to serve.
+const ALERT: &[u8] = &[0x15, 0x03, 0x03, 0, 2, 2, 80];
 
 /// The steps from an accept to the first request, in their order on the wire.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +46,40 @@ impl Arrival {
         return self.tls.is_none();
         #[cfg(not(feature = "tls"))]
         true
+    }
+
+    /// The answer to a connection that is turned away before its first request: an alert if it
+    /// `awaits_tls`, else these words.
+    pub(crate) fn refusal(awaits_tls: bool, words: &[u8]) -> &[u8] {
+        if awaits_tls { ALERT } else { words }
+    }
+
+    /// Whether a connection that was just accepted waits for TLS. One whose first bytes are plain
+    /// HTTP does not.
+    #[cfg(feature = "tls")]
+    pub(crate) fn awaits_tls(&self, read: &[u8]) -> bool {
+        let read = match (&self.proxies, ProxyHeader::parse(read)) {
+            (None, _) => read,
+            (Some(_), ProxyHeader::Complete { len, .. }) => &read[len..],
+            (Some(_), _) => &[],
+        };
+        self.awaits_tls_behind_header(read)
+    }
+
+    /// As [`awaits_tls`](Arrival::awaits_tls), with the bytes behind a PROXY header.
+    #[cfg(feature = "tls")]
+    pub(crate) fn awaits_tls_behind_header(&self, read: &[u8]) -> bool {
+        self.tls.is_some() && !read.first().is_some_and(is_plain_text)
+    }
+
+    #[cfg(not(feature = "tls"))]
+    pub(crate) fn awaits_tls(&self, _read: &[u8]) -> bool {
+        false
+    }
+
+    #[cfg(not(feature = "tls"))]
+    pub(crate) fn awaits_tls_behind_header(&self, _read: &[u8]) -> bool {
+        false
     }
 
     /// Whether a peer may connect. `None` if it has left already, and has no address any more.

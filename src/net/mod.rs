@@ -24,7 +24,7 @@ mod tls;
 mod transport;
 mod unix;
 
-pub(crate) use acceptor::{AcceptOutcome, Acceptor, turn_away};
+pub(crate) use acceptor::{AcceptOutcome, Acceptor};
 pub(crate) use address::{Network, prefix, race_order};
 pub(crate) use arrival::Arrival;
 pub use bound::ListenAddr;

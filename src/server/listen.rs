@@ -1,6 +1,7 @@
 //! Listeners, and the connections that they accept. This file turns connections away by the limits
 //! of the server. Such a connection lingers with its 503 or 429, as after any other refusal, while
-//! fewer than 256 do so. Further ones are closed at once.
+//! fewer than 256 do so. Further ones are closed at once. A client of TLS gets an alert in place of
+//! the 503 or 429, which it could not read.
 //!
 //! At EMFILE and ENFILE no descriptor is left. The acceptor (net/acceptor.rs) then turns up to 64
 //! waiting connections away itself, with the 503 that this file passes to it. It does so over one
@@ -21,7 +22,7 @@ use super::server::Server;
 use crate::connection::{
     Flags, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind,
 };
-use crate::net::{AcceptOutcome, Acceptor, Listener, Read, Transport, turn_away};
+use crate::net::{AcceptOutcome, Acceptor, Arrival, Listener, Read, Transport};
 use crate::outbox::Kind;
 
 /// The answer to a connection beyond the limit, or beyond the descriptors (RFC 9110 15.6.4).
@@ -97,12 +98,16 @@ impl Server {
     /// Sets the most connections at a time (default: 16.7 million). One more is answered with 503
     /// and closed. The limit of descriptors may come first: up to 256 refused connections linger
     /// beside the others, so that their clients can read the answer.
+    ///
+    /// A client of TLS could not read a 503 before its handshake, which is too dear for a refusal.
+    /// It gets the fatal alert `internal_error` instead (RFC 8446 section 6.2).
     pub fn max_connections(&mut self, connections: usize) {
         self.limits.connections = connections;
     }
 
     /// Sets the most connections at a time from one IPv4 address or one IPv6 /64 (default: no
-    /// limit). One more is answered with 429 and closed (RFC 6585 section 4).
+    /// limit). One more is answered with 429 and closed (RFC 6585 section 4). A client of TLS gets
+    /// the alert of [`max_connections`](Server::max_connections) instead.
     ///
     /// A client behind a [trusted proxy](Server::trusted_proxies) is counted for its exchanges that
     /// last, in place of the proxy.
@@ -185,7 +190,8 @@ impl Server {
         }
         if self.context.table.connections() >= self.limits.connections {
             let reason = "as many connections as max_connections allows";
-            self.turn_away(transport, StatusCode::SERVICE_UNAVAILABLE, reason, NO_ROOM);
+            let answer = (StatusCode::SERVICE_UNAVAILABLE, NO_ROOM);
+            self.turn_away(transport, arrives, answer, reason);
             return None;
         }
         let address = match self.place_accepted(&transport, names_client) {
@@ -193,7 +199,8 @@ impl Server {
             Placed::Left => return None,
             Placed::Full => {
                 let reason = "as many connections as max_connections_per_address allows";
-                self.turn_away(transport, StatusCode::TOO_MANY_REQUESTS, reason, TOO_MANY);
+                let answer = (StatusCode::TOO_MANY_REQUESTS, TOO_MANY);
+                self.turn_away(transport, arrives, answer, reason);
                 return None;
             }
         };
@@ -231,21 +238,35 @@ impl Server {
     fn turn_away(
         &mut self,
         mut transport: Transport,
-        status: StatusCode,
+        arrives: Option<u16>,
+        (status, words): (StatusCode, &'static [u8]),
         reason: &'static str,
-        refusal: &[u8],
     ) {
         let table = &mut self.context.table;
         table.books.stats.turned_away += 1;
         let is_full = table.books.turned_away == MAX_TURNED_AWAY || table.slots.vacant().is_none();
+        let arrival = arrives.and_then(|index| self.arrival_at(index));
+        // The request line, if it has arrived, or the first byte of TLS. Unread bytes would reset a
+        // connection that is closed at once.
+        let reads = is_full || self.observer.is_some() || arrival.is_some_and(|it| !it.is_plain());
+        let mut read = match reads {
+            true => transport.read(&mut self.lent.input).map_or(0, Read::count),
+            false => 0,
+        };
+        let arrival = arrives.and_then(|index| self.arrival_at(index));
+        let awaits_tls = arrival.is_some_and(|it| it.awaits_tls(&self.lent.input[..read]));
+        if awaits_tls {
+            read = 0;
+        }
+        let refusal = Arrival::refusal(awaits_tls, words);
         if let Some(observer) = &mut self.observer {
-            // The request line, if it has arrived.
-            let read = transport.read(&mut self.lent.input).map_or(0, Read::count);
             observer.turned_away(&transport, status, reason, &self.lent.input[..read]);
             self.tell_in_this_turn();
         }
         if is_full {
-            return turn_away(transport, refusal, |_, _| {});
+            // The peer may be gone.
+            let _gone = transport.write(refusal);
+            return;
         }
         if let Ok(slot) = self.take_in(transport, TURNED_AWAY, Phase::Idle) {
             self.let_linger(slot, refusal);

@@ -99,10 +99,10 @@ impl Server {
     /// Turns accepting off and on again (on at first). Open connections are served as before.
     ///
     /// While accepting is off, the kernel queues new connections up to the listener's
-    /// [`backlog`](Listener::backlog). Beyond that, TCP clients repeat their SYN after 1, 3, 7 ..
-    /// seconds, and Unix clients wait or get `EAGAIN`. Nothing that waits is lost: the turn after
-    /// the call accepts it. With [`reuse_port`](Listener::reuse_port) the kernel goes on to hand
-    /// this socket its share, which waits too.
+    /// [`backlog`](crate::Listener::backlog). Beyond that, TCP clients repeat their SYN after 1, 3,
+    /// 7 .. seconds, and Unix clients wait or get `EAGAIN`. Nothing that waits is lost: the turn
+    /// after the call accepts it. With [`reuse_port`](crate::Listener::reuse_port) the kernel goes
+    /// on to hand this socket its share, which waits too.
     ///
     /// A listener that no longer listens, since the server drains, stays as it is.
     ///

@@ -14,8 +14,12 @@ use crate::net::{Arrival, ProxyHeader, Transport};
 impl Server {
     /// What the listener of an arriving connection asks of it.
     pub(super) fn arrival(&self, slot: u32) -> Option<&Arrival> {
-        let index = usize::from(self.context.table.slots.at(slot)?.zone);
-        Some(&self.listeners.get(index)?.as_ref()?.arrival)
+        self.arrival_at(self.context.table.slots.at(slot)?.zone)
+    }
+
+    /// What the listener with this index asks of each connection.
+    pub(super) fn arrival_at(&self, index: u16) -> Option<&Arrival> {
+        Some(&self.listeners.get(usize::from(index))?.as_ref()?.arrival)
     }
 
     /// Puts the part of a header that has arrived before to the front of the read buffer. Returns
@@ -60,7 +64,7 @@ impl Server {
     }
 
     /// Gives the address in a header its place, in the place of the socket's. Beyond the limit the
-    /// connection ends: with a 429 if HTTP comes next, and without an answer if TLS does.
+    /// connection ends: with a 429 if HTTP comes next, and with an alert if TLS does.
     fn has_place(&mut self, slot: u32, address: Option<SocketAddr>, n: usize) -> bool {
         let placed = match address {
             Some(address) => self.place_at(Some(address.ip()), self.limits.per_address, true),
@@ -84,15 +88,16 @@ impl Server {
 
     fn turn_client_away(&mut self, slot: u32, address: SocketAddr, n: usize) {
         let reason = "as many connections as max_connections_per_address allows";
-        if !self.arrival(slot).is_some_and(Arrival::is_plain) {
-            return self.reject(slot, reason);
-        }
+        let rest = &self.lent.input[..n];
+        let arrival = self.arrival(slot);
+        let awaits_tls = arrival.is_some_and(|it| it.awaits_tls_behind_header(rest));
+        let refusal = Arrival::refusal(awaits_tls, TOO_MANY);
         let books = &mut self.context.table.books;
         books.stats.turned_away += 1;
         let may_linger = books.turned_away < MAX_TURNED_AWAY;
         let peer = self.context.table.slots.at(slot).and_then(|at| at.transport.peer_addr());
         if let Some(observer) = &mut self.observer {
-            let head = &self.lent.input[..n];
+            let head = if awaits_tls { &[] } else { &self.lent.input[..n] };
             observer.record(
                 (peer, Some(address.ip())),
                 StatusCode::TOO_MANY_REQUESTS,
@@ -105,10 +110,10 @@ impl Server {
         if may_linger {
             at.connection.address = TURNED_AWAY;
             at.arrive();
-            self.let_linger(slot, TOO_MANY);
+            self.let_linger(slot, refusal);
         } else {
             // Its peer reads the answer if it fits into the socket, which is empty.
-            let _gone = at.connection.transport.write(TOO_MANY);
+            let _gone = at.connection.transport.write(refusal);
             at.mark_gone();
         }
     }

@@ -102,7 +102,7 @@ class Chat {
 }
 
 /// With `CHAT_URL`, a chat that runs already, such as one behind a proxy. It cannot be stopped.
-const { CHAT_URL } = process.env;
+const { CHAT_URL, TRUSTED_KEY } = process.env;
 export const chat = CHAT_URL ? Object.assign(new Chat(null, CHAT_URL), { running: false }) : await Chat.start();
 
 // ---- the browser -------------------------------------------------------------------------------------------------
@@ -122,8 +122,10 @@ const browser = await chromium.launch({
   args: [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
-    // A proxy's name, and its certificate of the moment.
-    ...(CHAT_URL ? ["--host-resolver-rules=MAP chat.example 127.0.0.1", "--ignore-certificate-errors"] : []),
+    // A proxy's name, and its certificate of the moment. With `TRUSTED_KEY`, only the certificate of this key is trusted:
+    // base64 of the SHA-256 of its SubjectPublicKeyInfo.
+    ...(CHAT_URL ? ["--host-resolver-rules=MAP chat.example 127.0.0.1"] : []),
+    ...(TRUSTED_KEY ? [`--ignore-certificate-errors-spki-list=${TRUSTED_KEY}`] : CHAT_URL ? ["--ignore-certificate-errors"] : []),
   ],
 });
 

@@ -19,4 +19,4 @@ pub use config::TlsConfig;
 pub(crate) use fault::{NO_NAME, reason};
 pub use server::Tls;
 pub use stream::TlsStream;
-pub(crate) use stream::{FRONT, Handshake};
+pub(crate) use stream::{FRONT, Handshake, is_plain_text};

@@ -60,6 +60,11 @@ pub(crate) enum Handshake {
     End,
 }
 
+/// Whether the first byte is of a method or an empty line: a client that speaks no TLS.
+pub(crate) fn is_plain_text(byte: &u8) -> bool {
+    byte.is_ascii_alphabetic() || matches!(byte, b'\r' | b'\n')
+}
+
 /// The write side of a carrier. It notes when the carrier is full, which saves a system call.
 struct Sink<'c, C> {
     carrier: &'c mut C,
@@ -203,8 +208,7 @@ impl<C: Carrier> TlsStream<C> {
         if let Session::Expected(tls) = &self.session {
             match buf.get(FRONT) {
                 _ if n == 0 => return Ok(Handshake::Pending { more }),
-                // A method or an empty line: a client that speaks no TLS.
-                Some(byte) if byte.is_ascii_alphabetic() || matches!(byte, b'\r' | b'\n') => {
+                Some(byte) if is_plain_text(byte) => {
                     buf.copy_within(FRONT..FRONT + n, 0);
                     return Ok(Handshake::PlainText { n });
                 }

@@ -10,6 +10,9 @@ const PATIENCE = 60_000;
 
 export const [address, ...options] = process.argv.slice(2);
 export const deflate = options.includes("deflate");
+/// With the word `tls`, every connection is under TLS. `NODE_EXTRA_CA_CERTS` names a certificate that is trusted.
+export const tls = options.includes("tls");
+export const [WS, HTTP] = tls ? ["wss", "https"] : ["ws", "http"];
 
 /// So many bytes of UTF-8, with characters of two bytes where there is room.
 export const text = (size) => "é".repeat(size >> 1) + "x".repeat(size & 1);

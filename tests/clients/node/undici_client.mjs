@@ -2,10 +2,10 @@
 
 import { Readable } from "node:stream";
 import { Client, WebSocket, fetch } from "undici";
-import { MAX_BODY, SIZES, address, binary, deflate, event, run, same, text } from "./checks.mjs";
+import { HTTP, MAX_BODY, SIZES, WS, address, binary, deflate, event, run, same, text } from "./checks.mjs";
 
 async function open(protocols = []) {
-  const ws = new WebSocket(`ws://${address}/`, protocols);
+  const ws = new WebSocket(`${WS}://${address}/`, protocols);
   ws.binaryType = "arraybuffer";
   await event(ws, "open");
   return ws;
@@ -64,7 +64,7 @@ async function client_hears_1009_for_a_message_too_big() {
 }
 
 async function client_gets_pipelined_answers_in_order() {
-  const client = new Client(`http://${address}`, { pipelining: 10 });
+  const client = new Client(`${HTTP}://${address}`, { pipelining: 10 });
   const opened = [];
   client.on("connect", () => opened.push(1));
   // Requests with a body are not pipelined unless they are idempotent, so it is said that these are.
@@ -84,19 +84,19 @@ async function client_gets_pipelined_answers_in_order() {
 
 async function client_gets_its_body_back() {
   for (const size of [...SIZES.filter((size) => size < MAX_BODY), MAX_BODY]) {
-    const response = await fetch(`http://${address}/`, { method: "POST", body: binary(size) });
+    const response = await fetch(`${HTTP}://${address}/`, { method: "POST", body: binary(size) });
     same([response.status, Buffer.from(await response.arrayBuffer())], [200, binary(size)]);
   }
 }
 
 async function client_gets_its_chunks_back() {
   const chunks = [1, 100, 10_000, 100_000].map(binary);
-  const response = await fetch(`http://${address}/`, { method: "POST", body: Readable.from(chunks), duplex: "half" });
+  const response = await fetch(`${HTTP}://${address}/`, { method: "POST", body: Readable.from(chunks), duplex: "half" });
   same(Buffer.from(await response.arrayBuffer()), Buffer.concat(chunks));
 }
 
 async function client_is_told_the_methods() {
-  const response = await fetch(`http://${address}/`, { method: "DELETE" });
+  const response = await fetch(`${HTTP}://${address}/`, { method: "DELETE" });
   same([response.status, response.headers.get("allow")], [405, "GET, HEAD, POST"]);
 }
 

@@ -1,12 +1,15 @@
 // Talks to the echo example through ws, and through the HTTP client that comes with node.
 
 import { once } from "node:events";
-import http from "node:http";
+import plain from "node:http";
+import secure from "node:https";
 import WebSocket from "ws";
-import { MAX_BODY, SIZES, address, binary, deflate, run, same, text } from "./checks.mjs";
+import { HTTP, MAX_BODY, SIZES, WS, address, binary, deflate, run, same, text, tls } from "./checks.mjs";
+
+const http = tls ? secure : plain;
 
 async function open(protocols = [], options = {}) {
-  const ws = new WebSocket(`ws://${address}/`, protocols, { perMessageDeflate: false, ...options });
+  const ws = new WebSocket(`${WS}://${address}/`, protocols, { perMessageDeflate: false, ...options });
   await once(ws, "open");
   return ws;
 }
@@ -113,7 +116,7 @@ async function client_hears_1009_for_a_message_too_big() {
 }
 
 async function client_of_a_stranger_is_refused() {
-  const ws = new WebSocket(`ws://${address}/`, { origin: "http://stranger.example" });
+  const ws = new WebSocket(`${WS}://${address}/`, { origin: "http://stranger.example" });
   const [, response] = await once(ws, "unexpected-response");
   same(response.statusCode, 403);
   response.destroy();
@@ -121,7 +124,7 @@ async function client_of_a_stranger_is_refused() {
 
 /// One HTTP exchange: status, body, the port that it left from. A body that is not asked for stays here.
 async function ask(agent, method, body = [], headers = {}) {
-  const request = http.request(`http://${address}/`, { agent, method, headers });
+  const request = http.request(`${HTTP}://${address}/`, { agent, method, headers });
   const answered = once(request, "response");
   let refused = false;
   if (headers.expect) {

@@ -3,7 +3,7 @@
 import asyncio
 
 from aiohttp import ClientSession, TCPConnector, TraceConfig, WSMsgType, WSServerHandshakeError
-from checks import MAX_BODY, SIZES, binary, run, same, text
+from checks import HTTP, MAX_BODY, SIZES, WS, binary, run, same, text
 
 
 def session(**options):
@@ -14,7 +14,7 @@ class Socket:
     """A session and one WebSocket of it."""
 
     def __init__(self, address, **options):
-        self.url, self.options, self.session = f"ws://{address}/", options, session()
+        self.url, self.options, self.session = f"{WS}://{address}/", options, session()
 
     async def __aenter__(self):
         self.ws = await self.session.ws_connect(self.url, max_msg_size=0, **self.options)
@@ -81,7 +81,7 @@ async def client_hears_1009_for_a_message_too_big(address, deflate):
 async def client_of_a_stranger_is_refused(address, deflate):
     async with session() as http:
         try:
-            await http.ws_connect(f"ws://{address}/", origin="http://stranger.example")
+            await http.ws_connect(f"{WS}://{address}/", origin="http://stranger.example")
             raise AssertionError("accepted")
         except WSServerHandshakeError as refused:
             same(refused.status, 403)
@@ -97,11 +97,11 @@ async def client_gets_pages_over_one_connection(address, deflate):
     trace.on_connection_create_end.append(note)
     async with session(trace_configs=[trace]) as http:
         for path in ["/", "/a/b?c=d", "/caf%C3%A9"]:
-            async with http.get(f"http://{address}{path}") as response:
+            async with http.get(f"{HTTP}://{address}{path}") as response:
                 same((response.status, len(await response.read())), (200, int(response.headers["content-length"])))
-        async with http.head(f"http://{address}/") as response:
+        async with http.head(f"{HTTP}://{address}/") as response:
             same((response.status, await response.read()), (200, b""))
-        async with http.get(f"http://{address}/") as response:
+        async with http.get(f"{HTTP}://{address}/") as response:
             same(len(await response.read()) > 0, True)
     same(len(opened), 1)
 
@@ -110,7 +110,7 @@ async def client_gets_its_body_back(address, deflate):
     async with session() as http:
         for size in [*(size for size in SIZES if size < MAX_BODY), MAX_BODY]:
             headers = {"Content-Type": "application/x-test"}
-            async with http.post(f"http://{address}/", data=binary(size), headers=headers) as response:
+            async with http.post(f"{HTTP}://{address}/", data=binary(size), headers=headers) as response:
                 same((response.status, response.content_type), (200, "application/x-test"))
                 same(await response.read(), binary(size))
 
@@ -123,26 +123,26 @@ async def client_gets_its_chunks_back(address, deflate):
 
     async with session() as http:
         for _ in range(3):
-            async with http.post(f"http://{address}/", data=chunks()) as response:
+            async with http.post(f"{HTTP}://{address}/", data=chunks()) as response:
                 same(await response.read(), b"".join([chunk async for chunk in chunks()]))
 
 
 async def client_sends_its_body_when_told_to_continue(address, deflate):
     async with session() as http:
         for data in [binary(1000), binary(MAX_BODY)]:
-            async with http.post(f"http://{address}/", data=data, expect100=True) as response:
+            async with http.post(f"{HTTP}://{address}/", data=data, expect100=True) as response:
                 same((response.status, await response.read()), (200, data))
 
 
 async def client_keeps_a_body_too_big_to_itself(address, deflate):
     async with session() as http:
-        async with http.post(f"http://{address}/", data=bytes(MAX_BODY + 1), expect100=True) as response:
+        async with http.post(f"{HTTP}://{address}/", data=bytes(MAX_BODY + 1), expect100=True) as response:
             same(response.status, 413)
 
 
 async def client_is_told_the_methods(address, deflate):
     async with session() as http:
-        async with http.delete(f"http://{address}/") as response:
+        async with http.delete(f"{HTTP}://{address}/") as response:
             same((response.status, response.headers["allow"]), (405, "GET, HEAD, POST"))
 
 

@@ -9,6 +9,8 @@ SIZES = [0, 1, 125, 126, 127, 65535, 65536, 1 << 20, 16 << 20]
 PATIENCE = 60
 #: The largest body that the echo example takes.
 MAX_BODY = 1 << 20
+#: With the word `tls`, every connection is under TLS. `SSL_CERT_FILE` names the certificate that is trusted.
+WS, HTTP = ("wss", "https") if "tls" in sys.argv[2:] else ("ws", "http")
 
 
 def text(size):

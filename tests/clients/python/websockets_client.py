@@ -1,12 +1,12 @@
 """Talks to the echo example through websockets."""
 
-from checks import SIZES, binary, run, same, text
+from checks import SIZES, WS, binary, run, same, text
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 
 def open_(address, path="/", **options):
-    return connect(f"ws://{address}{path}", max_size=None, proxy=None, **options)
+    return connect(f"{WS}://{address}{path}", max_size=None, proxy=None, **options)
 
 
 async def client_gets_text_back(address, deflate):
