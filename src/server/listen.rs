@@ -1,6 +1,6 @@
 //! Listeners, and the connections that they accept. This file turns connections away by the limits
 //! of the server. Such a connection lingers with its 503 or 429, as after any other refusal, while
-//! fewer than 256 do so. Further ones are closed at once.
+//! fewer than 256 do so. Further ones are closed at once, and so are all at a listener with TLS.
 //!
 //! At EMFILE and ENFILE no descriptor is left. The acceptor (net/acceptor.rs) then turns up to 64
 //! waiting connections away itself, with the 503 that this file passes to it. It does so over one
@@ -11,6 +11,7 @@
 //! inherit a limit on unacknowledged bytes (`TCP_USER_TIMEOUT`) from their listening socket.
 
 use std::io::{self, Error, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -21,7 +22,7 @@ use super::server::Server;
 use crate::connection::{
     Flags, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind,
 };
-use crate::net::{AcceptOutcome, Acceptor, Listener, Read, Transport, turn_away};
+use crate::net::{AcceptOutcome, Acceptor, Arrival, Listener, Read, Transport, turn_away};
 use crate::outbox::Kind;
 
 /// The answer to a connection beyond the limit, or beyond the descriptors (RFC 9110 15.6.4).
@@ -31,6 +32,10 @@ const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
 /// The answer to a connection whose address has reached its limit (RFC 6585 section 4).
 pub(super) const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\n\
     Connection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// Why a connection gets a 429.
+pub(super) const ADDRESS_IS_FULL: &str =
+    "as many connections as max_connections_per_address allows";
 
 /// The most connections beyond a limit that linger at a time.
 pub(super) const MAX_TURNED_AWAY: usize = 256;
@@ -95,14 +100,16 @@ impl Server {
     }
 
     /// Sets the most connections at a time (default: 16.7 million). One more is answered with 503
-    /// and closed. The limit of descriptors may come first: up to 256 refused connections linger
-    /// beside the others, so that their clients can read the answer.
+    /// and closed, or under TLS closed without an answer. The limit of descriptors may come first:
+    /// up to 256 refused connections linger beside the others, so that their clients can read the
+    /// answer.
     pub fn max_connections(&mut self, connections: usize) {
         self.limits.connections = connections;
     }
 
     /// Sets the most connections at a time from one IPv4 address or one IPv6 /64 (default: no
-    /// limit). One more is answered with 429 and closed (RFC 6585 section 4).
+    /// limit). One more is answered with 429 and closed (RFC 6585 section 4), or under TLS closed
+    /// without an answer.
     ///
     /// A client behind a [trusted proxy](Server::trusted_proxies) is counted for its exchanges that
     /// last, in place of the proxy.
@@ -125,19 +132,18 @@ impl Server {
         let listener = self.listeners.get(usize::from(index)).and_then(Option::as_ref);
         for _ in 0..listener.map_or(0, Acceptor::per_turn) {
             let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) else { return };
-            let observer = &mut self.observer;
+            let (observer, is_plain) = (&mut self.observer, listener.arrival.is_plain());
             let mut refused = |transport: &Transport, read: &[u8]| {
-                if let Some(observer) = observer {
-                    let status = StatusCode::SERVICE_UNAVAILABLE;
-                    observer.turned_away(
-                        transport,
-                        status,
-                        "no descriptor or memory is left",
-                        read,
-                    );
+                let Some(observer) = observer else { return };
+                let reason = "no descriptor or memory is left";
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                match is_plain {
+                    true => observer.turned_away(transport, status, reason, read),
+                    false => observer.rejected((transport.peer_addr(), None), reason.into()),
                 }
             };
-            match listener.accept(self.context.now(), NO_ROOM, &mut refused) {
+            let refusal = if is_plain { NO_ROOM } else { b"" };
+            match listener.accept(self.context.now(), refusal, &mut refused) {
                 AcceptOutcome::Connection(transport) => {
                     let arrives = !listener.arrival.is_immediate();
                     match self.admit(transport, arrives.then_some(index)) {
@@ -183,17 +189,19 @@ impl Server {
             self.reject_stranger(&transport);
             return None;
         }
+        let is_plain = arrival.is_none_or(Arrival::is_plain);
         if self.context.table.connections() >= self.limits.connections {
             let reason = "as many connections as max_connections allows";
-            self.turn_away(transport, StatusCode::SERVICE_UNAVAILABLE, reason, NO_ROOM);
+            let refusal = is_plain.then_some((StatusCode::SERVICE_UNAVAILABLE, NO_ROOM));
+            self.turn_away(transport, refusal, reason);
             return None;
         }
         let address = match self.place_accepted(&transport, names_client) {
             Placed::At(address) => address,
             Placed::Left => return None,
             Placed::Full => {
-                let reason = "as many connections as max_connections_per_address allows";
-                self.turn_away(transport, StatusCode::TOO_MANY_REQUESTS, reason, TOO_MANY);
+                let refusal = is_plain.then_some((StatusCode::TOO_MANY_REQUESTS, TOO_MANY));
+                self.turn_away(transport, refusal, ADDRESS_IS_FULL);
                 return None;
             }
         };
@@ -227,14 +235,17 @@ impl Server {
     }
 
     /// Refuses a connection beyond a limit. It lingers, so that a client that has begun to send
-    /// reads the refusal. Beyond the bound it is closed at once.
+    /// reads the refusal. Beyond the bound it is closed at once. So is a client of TLS: its refusal
+    /// is `None`, since nothing is sent without TLS, and a handshake is dear.
     fn turn_away(
         &mut self,
         mut transport: Transport,
-        status: StatusCode,
+        refusal: Option<(StatusCode, &[u8])>,
         reason: &'static str,
-        refusal: &[u8],
     ) {
+        let Some((status, refusal)) = refusal else {
+            return self.close_beyond_limit((transport.peer_addr(), None), reason);
+        };
         let table = &mut self.context.table;
         table.books.stats.turned_away += 1;
         let is_full = table.books.turned_away == MAX_TURNED_AWAY || table.slots.vacant().is_none();
@@ -249,6 +260,19 @@ impl Server {
         }
         if let Ok(slot) = self.take_in(transport, TURNED_AWAY, Phase::Idle) {
             self.let_linger(slot, refusal);
+        }
+    }
+
+    /// Counts and reports a connection beyond a limit that is closed without an answer.
+    pub(super) fn close_beyond_limit(
+        &mut self,
+        addresses: (Option<SocketAddr>, Option<IpAddr>),
+        reason: &'static str,
+    ) {
+        self.context.table.books.stats.turned_away += 1;
+        if let Some(observer) = &mut self.observer {
+            observer.rejected(addresses, reason.into());
+            self.tell_in_this_turn();
         }
     }
 

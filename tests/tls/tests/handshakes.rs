@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{AlertDescription, ClientConfig, RootCertStore};
-use switchboard::{Readiness, TlsConfig};
+use switchboard::{Readiness, Tls, TlsConfig};
 use switchboard_tls_tests::{Authority, Folder, Peer, Sim};
 
 const GET: &str = "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -349,4 +349,55 @@ fn handler_reads_the_certificates_that_a_client_shows() {
     }
     assert_eq!(lines.borrow().len(), 2);
     assert!(lines.borrow().iter().all(|line| line.contains("certificate")), "{lines:?}");
+}
+
+#[test]
+fn server_ends_no_handshake_that_waits_for_its_turn() {
+    const PEERS: usize = 60;
+    // Turns of 250 ms with one step each: the last ClientHello waits for longer than head_timeout.
+    let (turn, round_trip) = (Duration::from_millis(250), 3);
+    let mut sim = Sim::new();
+    sim.server.handshake_budget(Duration::ZERO);
+    let config = sim.client_config(false);
+    let mut peers: Vec<Peer> = (0..PEERS).map(|_| sim.peer(&config)).collect();
+    for peer in &mut peers {
+        peer.push();
+        sim.ready(peer, Readiness::READABLE);
+    }
+    let mut replies = [None; PEERS];
+    for count in 0..3 * PEERS {
+        sim.now += turn;
+        for (peer, reply) in peers.iter_mut().zip(&mut replies) {
+            if *reply == Some(count) && peer.push() {
+                sim.ready(peer, Readiness::READABLE);
+            }
+        }
+        sim.flush();
+        for (peer, reply) in peers.iter_mut().zip(&mut replies) {
+            if peer.pull() && reply.is_none() {
+                *reply = Some(count + round_trip);
+            }
+        }
+    }
+    let stats = sim.server.context(sim.now).stats();
+    assert_eq!((stats.handshakes, stats.rejected), (PEERS as u64, 0));
+    // The deadline of a head still ends a client that goes on in silence.
+    sim.advance(Duration::from_secs(11));
+    assert!(peers.iter().all(|peer| peer.wire.is_gone()));
+}
+
+#[test]
+fn server_reports_a_configuration_with_which_no_handshake_begins() {
+    let mut sim = Sim::new();
+    let lines = observed(&mut sim);
+    let mut config = (*sim.server_config).clone();
+    config.max_fragment_size = Some(1);
+    sim.tls = Tls::from(Arc::new(config));
+    let config = sim.client_config(false);
+    let mut peer = sim.peer(&config);
+    sim.settle(&mut peer);
+    assert!(peer.wire.is_gone());
+    let lines = lines.borrow();
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    assert!(line.starts_with("? rejected, the TLS handshake failed: "), "{line}");
 }

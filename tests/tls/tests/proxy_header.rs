@@ -142,7 +142,8 @@ fn address_in_a_header_is_counted_before_the_handshake() {
     let bytes = [LINE, &second.ciphertext()].concat();
     send(&mut sim, &mut second, &bytes);
     assert!(second.wire.is_gone());
-    assert_eq!((second.wire.receive(), rejected(&mut sim)), (Vec::new(), 1));
+    assert_eq!((second.wire.receive(), rejected(&mut sim)), (Vec::new(), 0));
+    assert_eq!(sim.server.context(sim.now).stats().turned_away, 1);
 }
 
 #[test]
