@@ -100,10 +100,8 @@ impl Server {
             return self.handshake(slot, n);
         }
         at.arrive();
-        if n > 0 {
-            self.arrived(slot, n);
-        }
-        self.context.table.with(slot, |at| at.tidy());
+        let more = self.after_read(slot, false, Ok(Read::Bytes { n, more: false }));
+        self.read_on(slot, more);
     }
 
     /// Takes one step of a handshake. The first `given` bytes of the read buffer belong to it; with
