@@ -401,3 +401,57 @@ fn server_reports_a_configuration_with_which_no_handshake_begins() {
     let [line] = &lines[..] else { panic!("{lines:?}") };
     assert!(line.starts_with("? rejected, the TLS handshake failed: "), "{line}");
 }
+
+/// Loop time counts one second of a stall, and a deadline looks at what waits in the kernel.
+#[test]
+fn stall_ends_no_handshake() {
+    for (stall, in_turn) in [(11, false), (1_000, false), (11, true), (1_000, true)] {
+        let stall = Duration::from_secs(stall);
+        let mut sim = Sim::new();
+        let config = sim.client_config(false);
+        // One handshake is nearly late, and what ends it comes during the stall.
+        let mut late = sim.peer(&config);
+        late.push();
+        sim.ready(&late, Readiness::READABLE);
+        sim.advance(Duration::from_millis(4_900));
+        // The others are half done, by both versions and from both sides.
+        let mut halves: Vec<Peer> = [true, false]
+            .into_iter()
+            .flat_map(|tls12| {
+                let config = sim.client_config(tls12);
+                [sim.peer(&config), sim.peer(&config)]
+            })
+            .collect();
+        for (count, peer) in halves.iter_mut().enumerate() {
+            let hello = peer.ciphertext();
+            let (first, rest) = hello.split_at(if count % 2 == 0 { hello.len() } else { 60 });
+            peer.wire.send(first);
+            sim.ready(peer, Readiness::READABLE);
+            sim.flush();
+            peer.wire.send(rest);
+        }
+        sim.advance(Duration::from_millis(4_900));
+        late.pull();
+        late.say(GET);
+        late.push();
+        if in_turn {
+            sim.flush();
+            sim.now += stall;
+            let _ = sim.server.poll_timeout(sim.now);
+        } else {
+            sim.now += stall;
+        }
+        // A turn without an event of these connections.
+        sim.flush();
+        sim.flush();
+        late.pull();
+        let text = String::from_utf8(late.text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 200 "), "{stall:?}, {in_turn}: {text}");
+        for mut peer in halves {
+            sim.settle(&mut peer);
+            let text = sim.ask(&mut peer, GET);
+            assert!(text.starts_with("HTTP/1.1 200 "), "{stall:?}, {in_turn}: {text}");
+        }
+        assert_eq!(sim.server.context(sim.now).stats().rejected, 0);
+    }
+}
