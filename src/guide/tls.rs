@@ -119,7 +119,8 @@
 //! 19,000 clients costs 4 s of CPU time with ECDSA, and 26 s with RSA. Two things help.
 //!
 //! - **A turn takes handshakes for 4 ms, and then serves others.** New clients wait in order of
-//!   arrival; open connections do not.
+//!   arrival; open connections do not. A step that waits for more than 250 ms begins `head_timeout`
+//!   anew, so a client is not ended because the server is behind.
 //!   [`Server::handshake_budget`](crate::Server::handshake_budget) changes the 4 ms.
 //! - **Clients resume their sessions.** A client that comes back shows a ticket, and the server
 //!   makes no signature. Tickets are on by default. Their key changes every 6 hours of wall time,
@@ -194,6 +195,7 @@
 //! | early data (0-RTT) | never offered: an attacker could replay it |
 //! | renegotiation | refused |
 //! | a handshake that takes longer than `head_timeout` | closed |
+//! | a connection beyond a limit | closed without an answer: 503 and 429 would be plain text |
 //!
 //! # All that rustls can
 //!

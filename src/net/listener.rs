@@ -231,7 +231,7 @@ impl Listener {
     /// The handshake and the first request head together have
     /// [`head_timeout`](crate::Options::head_timeout), counted from the accept. A client that
     /// breaks TLS gets an alert. A client that speaks plain HTTP gets a 400 that says to use
-    /// `https`. Nothing else is ever served without TLS.
+    /// `https`. Nothing else is ever sent without TLS: a connection beyond a limit is closed.
     ///
     /// ```
     /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/data"))?;

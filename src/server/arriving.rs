@@ -9,12 +9,12 @@
 use std::time::{Duration, Instant};
 
 use super::server::Server;
-use crate::connection::{Flags, Phase};
+use crate::connection::{Flags, NEVER, Phase};
 #[cfg(feature = "tls")]
 use crate::http1::RequestError;
 use crate::net::Read;
 #[cfg(feature = "tls")]
-use crate::net::{FRONT, Handshake, Transport};
+use crate::net::{FRONT, Handshake, Transport, reason};
 
 /// The listener of a connection that no listener has accepted.
 pub(super) const NO_LISTENER: u16 = u16::MAX;
@@ -30,7 +30,7 @@ impl Server {
     pub(super) fn arrive_later(&mut self, slot: u32) {
         let Some(connection) = self.context.table.slots.at_mut(slot) else { return };
         if connection.flags.mark(Flags::ARRIVES) {
-            self.work.arriving.push_back(slot);
+            self.work.arriving.push_back((slot, self.context.table.books.clock.tick()));
         }
     }
 
@@ -45,7 +45,7 @@ impl Server {
     fn take_steps(&mut self) {
         let began = Instant::now();
         for _ in 0..self.work.arriving.len() {
-            let Some(slot) = self.work.arriving.pop_front() else { return };
+            let Some((slot, since)) = self.work.arriving.pop_front() else { return };
             let Some(connection) = self.context.table.slots.at_mut(slot) else { continue };
             // Without the flag, the entry is of an earlier connection in this slot.
             if !connection.flags.has(Flags::ARRIVES) {
@@ -54,7 +54,10 @@ impl Server {
             connection.flags.remove(Flags::ARRIVES);
             match connection.phase {
                 _ if connection.flags.has(Flags::GONE) => {}
-                Phase::Arriving => self.take_step(slot),
+                Phase::Arriving => {
+                    self.excuse_wait(slot, since);
+                    self.take_step(slot);
+                }
                 #[cfg(feature = "tls")]
                 Phase::Connecting => self.go_on_securing(slot),
                 _ => {}
@@ -97,10 +100,8 @@ impl Server {
             return self.handshake(slot, n);
         }
         at.arrive();
-        if n > 0 {
-            self.arrived(slot, n);
-        }
-        self.context.table.with(slot, |at| at.tidy());
+        let more = self.after_read(slot, false, Ok(Read::Bytes { n, more: false }));
+        self.read_on(slot, more);
     }
 
     /// Takes one step of a handshake. The first `given` bytes of the read buffer belong to it; with
@@ -123,7 +124,8 @@ impl Server {
             }
             Ok(Handshake::PlainText { n }) => self.refuse_plain_http(slot, n),
             Ok(Handshake::End) => at.mark_gone(),
-            Err(error) if at.connection.transport.is_faulty() => {
+            // The peer is at fault, or the configuration is.
+            Err(error) if reason(&error).is_some() => {
                 self.reject(slot, format!("the TLS handshake failed: {error}"));
             }
             // The peer has left, as a port scan does.
@@ -152,13 +154,25 @@ impl Server {
     }
 
     /// Ends a connection that has not arrived within `head_timeout`. One whose step waits in the
-    /// list is not late: the server is.
+    /// list is not late: the server is. Its deadline stops until the step is taken.
     pub(super) fn not_arrived_in_time(&mut self, slot: u32) {
         let Some(mut at) = self.context.table.lease(slot) else { return };
         match at.connection.flags.has(Flags::ARRIVES) {
-            true => at.arm(1),
+            true => at.set_deadline(NEVER),
             false => self.reject(slot, "the connection did not begin in time"),
         }
+    }
+
+    /// Begins the deadline of a connection anew, if its step has waited for longer than a tick.
+    /// Else a flood of handshakes would end the clients whose turn comes late, and each of them
+    /// would connect again.
+    fn excuse_wait(&mut self, slot: u32, since: u32) {
+        self.context.table.with(slot, |at| {
+            let waited = at.books.clock.tick().saturating_sub(since);
+            if waited > 1 || at.connection.deadline == NEVER {
+                at.rearm();
+            }
+        });
     }
 
     /// Sets how long one turn may spend on the TLS handshakes of new connections (default 4 ms).

@@ -150,7 +150,8 @@ impl Server {
         let Some(connection) = self.context.table.slots.at(slot) else { return };
         match Addresses::has(connection.address) {
             true => self.introduce_client(slot, request),
-            false => request.set_client(None, connection.transport.is_tls()),
+            false if connection.transport.is_tls() => request.set_client(None, true),
+            false => {} // As a request is parsed.
         }
     }
 

@@ -177,7 +177,7 @@ impl Server {
     }
 
     /// Handles bytes in the read buffer where they lie, unless unused input precedes them.
-    pub(super) fn arrived(&mut self, slot: u32, n: usize) {
+    fn arrived(&mut self, slot: u32, n: usize) {
         let mut input = mem::take(&mut self.lent.input);
         let held = self.context.table.slots.at_mut(slot).and_then(|at| at.held.as_mut());
         let spill = held.map(|held| mem::take(&mut held.spill)).unwrap_or_default();

@@ -33,6 +33,10 @@ const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
 pub(super) const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\n\
     Connection: close\r\nContent-Length: 0\r\n\r\n";
 
+/// Why a connection gets a 429.
+pub(super) const ADDRESS_IS_FULL: &str =
+    "as many connections as max_connections_per_address allows";
+
 /// The most connections beyond a limit that linger at a time.
 pub(super) const MAX_TURNED_AWAY: usize = 256;
 
@@ -198,9 +202,8 @@ impl Server {
             Placed::At(address) => address,
             Placed::Left => return None,
             Placed::Full => {
-                let reason = "as many connections as max_connections_per_address allows";
                 let answer = (StatusCode::TOO_MANY_REQUESTS, TOO_MANY);
-                self.turn_away(transport, arrives, answer, reason);
+                self.turn_away(transport, arrives, answer, ADDRESS_IS_FULL);
                 return None;
             }
         };

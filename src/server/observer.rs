@@ -86,7 +86,8 @@ pub struct Refused<'o> {
 }
 
 /// A connection that the server closed before its first request: its PROXY header or its TLS
-/// handshake is at fault, or did not come in time. There is no request to answer.
+/// handshake is at fault, or did not come in time. Also one under TLS that is beyond a limit. There
+/// is no request to answer.
 ///
 /// ```
 /// use switchboard::{Observed, Rejected};

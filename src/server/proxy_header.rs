@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use http::StatusCode;
 
 use super::clients::Placed;
-use super::listen::{MAX_TURNED_AWAY, TOO_MANY};
+use super::listen::{ADDRESS_IS_FULL, MAX_TURNED_AWAY, TOO_MANY};
 use super::server::Server;
 use crate::connection::TURNED_AWAY;
 use crate::net::{Arrival, ProxyHeader, Transport};
@@ -87,7 +87,7 @@ impl Server {
     }
 
     fn turn_client_away(&mut self, slot: u32, address: SocketAddr, n: usize) {
-        let reason = "as many connections as max_connections_per_address allows";
+        let peer = self.context.table.slots.at(slot).and_then(|at| at.transport.peer_addr());
         let rest = &self.lent.input[..n];
         let arrival = self.arrival(slot);
         let awaits_tls = arrival.is_some_and(|it| it.awaits_tls_behind_header(rest));
@@ -95,13 +95,12 @@ impl Server {
         let books = &mut self.context.table.books;
         books.stats.turned_away += 1;
         let may_linger = books.turned_away < MAX_TURNED_AWAY;
-        let peer = self.context.table.slots.at(slot).and_then(|at| at.transport.peer_addr());
         if let Some(observer) = &mut self.observer {
             let head = if awaits_tls { &[] } else { &self.lent.input[..n] };
             observer.record(
                 (peer, Some(address.ip())),
                 StatusCode::TOO_MANY_REQUESTS,
-                reason.into(),
+                ADDRESS_IS_FULL.into(),
                 head,
             );
             self.tell_in_this_turn();

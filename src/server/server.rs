@@ -112,8 +112,9 @@ pub(super) struct Lent {
 pub(super) struct ServerWork {
     /// Listeners at which connections wait, some since the last turn.
     pub(super) accepting: VecDeque<u16>,
-    /// Connections whose next step towards their first request waits, in order of arrival.
-    pub(super) arriving: VecDeque<u32>,
+    /// Connections whose next step towards their first request waits, in order of arrival, each
+    /// with the tick since which it waits.
+    pub(super) arriving: VecDeque<(u32, u32)>,
     /// Connections to read from in the next turn.
     pub(super) backlog: Vec<u32>,
     /// Connections whose outbox is to be offered to the kernel, in this turn or a later one.

@@ -691,3 +691,30 @@ fn bytes_and_the_end_may_come_with_one_event() {
     let mut far = Far::new(&config);
     road.open(client, &mut far);
 }
+
+/// Loop time counts one second of a stall, and a deadline looks at what waits in the kernel.
+#[test]
+fn stall_ends_no_attempt() {
+    let nearly_half = Duration::from_millis(4_900);
+    for stall in [11, 1_000] {
+        let mut road = Road::new();
+        let config = server(&road.authority.issue(&[HOST]), &[&TLS13]);
+        let connect = road.connect().timeout(Duration::from_secs(10));
+        let [mut late_far, mut half_far] = [Far::new(&config), Far::new(&config)];
+        // One server accepts the request at the last moment; the other has sent half a flight.
+        let late = road.dial(connect.clone());
+        road.carry(late, &mut late_far);
+        road.world.advance(nearly_half);
+        let half = road.dial(connect);
+        let flight = half_far.take(&road.world.read(half));
+        road.world.write(half, &flight[..100]);
+        road.world.advance(nearly_half);
+        let (_, response) = late_far.accept();
+        road.world.peer(late).send(response);
+        road.world.now += Duration::from_secs(stall);
+        road.world.turn();
+        assert_eq!(road.log(), ["open feed.example/prices?of=tin"], "{stall} s");
+        road.world.write(half, &flight[100..]);
+        road.open(half, &mut half_far);
+    }
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{AlertDescription, ClientConfig, RootCertStore};
-use switchboard::{Readiness, TlsConfig};
+use switchboard::{Readiness, Tls, TlsConfig};
 use switchboard_tls_tests::{Authority, Folder, Peer, Sim};
 
 const GET: &str = "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -349,4 +349,109 @@ fn handler_reads_the_certificates_that_a_client_shows() {
     }
     assert_eq!(lines.borrow().len(), 2);
     assert!(lines.borrow().iter().all(|line| line.contains("certificate")), "{lines:?}");
+}
+
+#[test]
+fn server_ends_no_handshake_that_waits_for_its_turn() {
+    const PEERS: usize = 60;
+    // Turns of 250 ms with one step each: the last ClientHello waits for longer than head_timeout.
+    let (turn, round_trip) = (Duration::from_millis(250), 3);
+    let mut sim = Sim::new();
+    sim.server.handshake_budget(Duration::ZERO);
+    let config = sim.client_config(false);
+    let mut peers: Vec<Peer> = (0..PEERS).map(|_| sim.peer(&config)).collect();
+    for peer in &mut peers {
+        peer.push();
+        sim.ready(peer, Readiness::READABLE);
+    }
+    let mut replies = [None; PEERS];
+    for count in 0..3 * PEERS {
+        sim.now += turn;
+        for (peer, reply) in peers.iter_mut().zip(&mut replies) {
+            if *reply == Some(count) && peer.push() {
+                sim.ready(peer, Readiness::READABLE);
+            }
+        }
+        sim.flush();
+        for (peer, reply) in peers.iter_mut().zip(&mut replies) {
+            if peer.pull() && reply.is_none() {
+                *reply = Some(count + round_trip);
+            }
+        }
+    }
+    let stats = sim.server.context(sim.now).stats();
+    assert_eq!((stats.handshakes, stats.rejected), (PEERS as u64, 0));
+    // The deadline of a head still ends a client that goes on in silence.
+    sim.advance(Duration::from_secs(11));
+    assert!(peers.iter().all(|peer| peer.wire.is_gone()));
+}
+
+#[test]
+fn server_reports_a_configuration_with_which_no_handshake_begins() {
+    let mut sim = Sim::new();
+    let lines = observed(&mut sim);
+    let mut config = (*sim.server_config).clone();
+    config.max_fragment_size = Some(1);
+    sim.tls = Tls::from(Arc::new(config));
+    let config = sim.client_config(false);
+    let mut peer = sim.peer(&config);
+    sim.settle(&mut peer);
+    assert!(peer.wire.is_gone());
+    let lines = lines.borrow();
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    assert!(line.starts_with("? rejected, the TLS handshake failed: "), "{line}");
+}
+
+/// Loop time counts one second of a stall, and a deadline looks at what waits in the kernel.
+#[test]
+fn stall_ends_no_handshake() {
+    for (stall, in_turn) in [(11, false), (1_000, false), (11, true), (1_000, true)] {
+        let stall = Duration::from_secs(stall);
+        let mut sim = Sim::new();
+        let config = sim.client_config(false);
+        // One handshake is nearly late, and what ends it comes during the stall.
+        let mut late = sim.peer(&config);
+        late.push();
+        sim.ready(&late, Readiness::READABLE);
+        sim.advance(Duration::from_millis(4_900));
+        // The others are half done, by both versions and from both sides.
+        let mut halves: Vec<Peer> = [true, false]
+            .into_iter()
+            .flat_map(|tls12| {
+                let config = sim.client_config(tls12);
+                [sim.peer(&config), sim.peer(&config)]
+            })
+            .collect();
+        for (count, peer) in halves.iter_mut().enumerate() {
+            let hello = peer.ciphertext();
+            let (first, rest) = hello.split_at(if count % 2 == 0 { hello.len() } else { 60 });
+            peer.wire.send(first);
+            sim.ready(peer, Readiness::READABLE);
+            sim.flush();
+            peer.wire.send(rest);
+        }
+        sim.advance(Duration::from_millis(4_900));
+        late.pull();
+        late.say(GET);
+        late.push();
+        if in_turn {
+            sim.flush();
+            sim.now += stall;
+            let _ = sim.server.poll_timeout(sim.now);
+        } else {
+            sim.now += stall;
+        }
+        // A turn without an event of these connections.
+        sim.flush();
+        sim.flush();
+        late.pull();
+        let text = String::from_utf8(late.text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 200 "), "{stall:?}, {in_turn}: {text}");
+        for mut peer in halves {
+            sim.settle(&mut peer);
+            let text = sim.ask(&mut peer, GET);
+            assert!(text.starts_with("HTTP/1.1 200 "), "{stall:?}, {in_turn}: {text}");
+        }
+        assert_eq!(sim.server.context(sim.now).stats().rejected, 0);
+    }
 }
