@@ -166,7 +166,7 @@ impl Acceptor {
             if let Ok(socket) = accepted {
                 // A peer that the listener does not name is closed before a byte is read.
                 if self.arrival.admits(&socket) == Some(true) {
-                    turn_away(socket, refusal, &mut *refused);
+                    turn_away(socket, self.arrival.refusal(refusal), &mut *refused);
                 }
             }
             self.reserve = reserve();

@@ -40,6 +40,15 @@ impl Arrival {
         true
     }
 
+    /// What a connection gets that is closed without service: `http`, or where TLS is expected, the
+    /// fatal alert `internal_error` (RFC 8446 section 6.2). A client of TLS cannot read the first.
+    pub(crate) fn refusal<'r>(&self, http: &'r [u8]) -> &'r [u8] {
+        match self.is_plain() {
+            true => http,
+            false => &[21, 3, 3, 0, 2, 2, 80],
+        }
+    }
+
     /// Whether a peer may connect. `None` if it has left already, and has no address any more.
     pub(crate) fn admits(&self, transport: &Transport) -> Option<bool> {
         let Some(proxies) = &self.proxies else { return Some(true) };

@@ -178,6 +178,8 @@ impl Server {
         let listener = arrives.and_then(|index| self.listeners.get(usize::from(index))?.as_ref());
         let arrival = listener.map(|listener| &listener.arrival);
         // The address that counts is the one in the header.
+        let said = |http| arrival.map_or(http, |arrival| arrival.refusal(http));
+        let (no_room, too_many) = (said(NO_ROOM), said(TOO_MANY));
         let names_client = arrival.is_some_and(|arrival| arrival.proxies.is_some());
         if !arrival.map_or(Some(true), |arrival| arrival.admits(&transport))? {
             self.reject_stranger(&transport);
@@ -185,7 +187,7 @@ impl Server {
         }
         if self.context.table.connections() >= self.limits.connections {
             let reason = "as many connections as max_connections allows";
-            self.turn_away(transport, StatusCode::SERVICE_UNAVAILABLE, reason, NO_ROOM);
+            self.turn_away(transport, StatusCode::SERVICE_UNAVAILABLE, reason, no_room);
             return None;
         }
         let address = match self.place_accepted(&transport, names_client) {
@@ -193,7 +195,7 @@ impl Server {
             Placed::Left => return None,
             Placed::Full => {
                 let reason = "as many connections as max_connections_per_address allows";
-                self.turn_away(transport, StatusCode::TOO_MANY_REQUESTS, reason, TOO_MANY);
+                self.turn_away(transport, StatusCode::TOO_MANY_REQUESTS, reason, too_many);
                 return None;
             }
         };
