@@ -8,7 +8,6 @@
 //!
 //! # When not to use this crate
 //!
-//! - You need TLS in the process: put a proxy in front, or take another crate.
 //! - You need HTTP/2, HTTP/3 or WebTransport.
 //! - Your handlers are `async` and wait for a database inside each request. A handler here never
 //!   waits; [`answering_later`](super::answering_later) shows how a thread or a task answers. The
@@ -20,7 +19,7 @@
 //!
 //! | project | take it when |
 //! | --- | --- |
-//! | uWebSockets (C++) | you write C++, or need TLS and server names in the process |
+//! | uWebSockets (C++) | you write C++, or need HTTP/3 |
 //! | tungstenite, tokio-tungstenite | you have a stream and want WebSocket frames over it |
 //! | fastwebsockets | your program uses tokio and hyper, and you want borrowed frames |
 //! | ws-rs | you maintain a program that uses it: the crate is unmaintained |
@@ -38,7 +37,7 @@
 //! | --- | --- | --- | --- | --- | --- | --- |
 //! | client role | Y | N | Y | Y | Y | (Y) |
 //! | HTTP and WebSocket on one port | Y | Y | N | N | P | (Y) |
-//! | TLS in the library | N | Y | Y | N | Y | Y |
+//! | TLS in the library | Y | Y | Y | N | Y | Y |
 //! | WebSocket over HTTP/2 | N | N | N | N | N | Y |
 //! | permessage-deflate | Y | Y | N | N | P | Y |
 //! | one compressor for all connections | Y | Y | - | - | N | (N) |
@@ -58,9 +57,8 @@
 //!
 //! uWebSockets is the library whose cost others are compared with. Both projects have one read
 //! buffer for each loop, and gather the output of a connection in one write buffer, the cork.
-//! uWebSockets is better when you need TLS with server names, routes with parameters, or HTTP/3
-//! (experimental). It answers a violation of the protocol by closing TCP: the peer sees 1006 and no
-//! reason.
+//! uWebSockets is better when you need routes with parameters, or HTTP/3 (experimental). It answers
+//! a violation of the protocol by closing TCP: the peer sees 1006 and no reason.
 //!
 //! The table shows the server's CPU time divided by that of the floor: a bare epoll program with
 //! the same system calls. Each cell is a median with its 95 % interval. Conditions: two cores of an
@@ -95,7 +93,7 @@
 //!
 //! The two crates speak WebSocket over any stream that you bring, blocking or async, with
 //! native-tls or rustls. They have no permessage-deflate, and their write buffer has no limit
-//! unless you set one. This crate brings HTTP, timers, limits and topics instead, and no TLS.
+//! unless you set one. This crate brings HTTP, timers, limits and topics, and TLS by rustls.
 //! Connections that come and go cost 1.80 times the floor with tokio-tungstenite and 1.05 times
 //! here (busier machine, same run).
 //!
