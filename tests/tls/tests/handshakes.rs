@@ -208,7 +208,7 @@ fn server_sends_an_alert_to_a_peer_that_breaks_the_handshake() {
 fn server_sends_no_close_notify_after_a_fault_for_which_rustls_has_no_alert() {
     let mut sim = Sim::new();
     let lines = observed(&mut sim);
-    // Handshake messages of 16 MiB: in the first record, and behind a ClientHello.
+    // A ClientHello of 16 MiB.
     let long = [0x16, 3, 3, 0, 4, 1, 0xFF, 0xFF, 0xFF];
     let config = sim.client_config(false);
     let mut peer = sim.peer(&config);
