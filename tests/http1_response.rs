@@ -263,8 +263,8 @@ fn refusal_has_the_status_of_its_fault() {
         (VersionNotSupported, 505),
         (OriginRefused, 403),
         (HostRefused, 421),
-        (UnsupportedWebSocketVersion, 426),
         (TooManyOfClient, 429),
+        (UnsupportedWebSocketVersion, 426),
     ];
     for &error in RequestError::ALL {
         let expected =

@@ -127,7 +127,8 @@ fn observer_hears_of_each_fault_of_a_request_line() {
     let head = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(300));
     let shown = format!("GET /{}", "a".repeat(123));
     assert_observed(head, Duration::ZERO, 414, "a request target beyond the limit", &shown);
-    let reason = "a NUL or another control character in the head";
+    let reason = "TLS at a port for plain HTTP: use http:// or ws://, or Listener::tls";
+    assert_observed("\x16", Duration::ZERO, 400, reason, r"\x16");
     assert_observed("\x16\x03\x01\n", Duration::ZERO, 400, reason, r"\x16\x03\x01");
     let head = "\r\nGET /bare HTTP/1.1\nHost: a\r\n\r\n";
     let reason = "a LF that no CR precedes";

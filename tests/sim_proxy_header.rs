@@ -205,7 +205,10 @@ fn deadline_of_the_first_head_counts_from_the_accept() {
         assert_eq!(edge.stats().rejected, rejected, "after {first:?}");
         let observed = edge.observed();
         if rejected == 1 {
-            assert_eq!(observed, ["? rejected, the connection did not begin in time"]);
+            assert_eq!(
+                observed,
+                ["? rejected, the PROXY header was not whole within head_timeout"]
+            );
             assert_eq!(client.peer.receive(), b"");
         }
     }

@@ -131,6 +131,7 @@
 //!
 //! # What a world does not have
 //!
-//! Sockets, `listen`, addresses of peers and other threads. For a handler that opens
+//! Sockets, `listen`, TLS and other threads. A request is `https` if a
+//! [trusted proxy](super::behind_a_proxy#the-clients-address) says so. For a handler that opens
 //! WebSockets, [`World::dial`](crate::testing::World::dial) plays the far server. Test the rest
 //! with real sockets: bind port 0, and get the port from [`local_addr`](crate::Server::local_addr).

@@ -121,7 +121,8 @@
 //! | --- | --- | --- | --- |
 //! | `first_byte_timeout` | 10 s | a new connection has sent nothing | closed |
 //! | `head_timeout` | 10 s | a head arrives, from its first byte | 408, closed |
-//! | `head_timeout` | 10 s | PROXY header, TLS and first head arrive, from the accept | closed |
+//! | `head_timeout` | 10 s | a PROXY header or a TLS handshake arrives, from the accept | closed |
+//! | `head_timeout` | 10 s | the first head after it arrives, from the accept | 408, closed |
 //! | `body_timeout`, `body_rate` | 30 s, 512 B/s | a body arrives more slowly | 408, closed |
 //! | `answer_timeout` | 60 s | a deferred answer is owed | 503, `cancelled` |
 //! | `write_timeout`, `write_rate` | 30 s, 512 B/s | a response is read more slowly | closed |

@@ -121,6 +121,8 @@ request_errors! {
     HostRefused MISDIRECTED_REQUEST "a Host that is not served here"
     // The port of a TLS listener.
     PlainHttp BAD_REQUEST "plain HTTP at a port for TLS: use https:// or wss://"
+    // A port without TLS.
+    TlsHandshake BAD_REQUEST "TLS at a port for plain HTTP: use http:// or ws://, or Listener::tls"
     // Limits and deadlines: RFC 9110 section 15.5, RFC 6585 section 5.
     HeadTimeout REQUEST_TIMEOUT "the head did not arrive in time"
     BodyTimeout REQUEST_TIMEOUT "the body did not arrive in time"

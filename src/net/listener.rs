@@ -45,6 +45,8 @@ use super::unix;
 /// | [`backlog`](Listener::backlog) | yes | yes | yes | error |
 /// | [`reuse_port`](Listener::reuse_port) | yes | error | error | error |
 /// | [`mode`](Listener::mode) | error | yes | error | error |
+/// | [`proxy_protocol`](Listener::proxy_protocol) | yes | yes | yes | yes |
+/// | `tls`, with the feature `tls` | yes | yes | yes | yes |
 ///
 /// # Sockets that listen already
 ///
@@ -230,8 +232,9 @@ impl Listener {
     ///
     /// The handshake and the first request head together have
     /// [`head_timeout`](crate::Options::head_timeout), counted from the accept. A client that
-    /// breaks TLS gets an alert. A client that speaks plain HTTP gets a 400 that says to use
-    /// `https`. Nothing else is ever sent without TLS: a connection beyond a limit is closed.
+    /// breaks TLS gets an alert, where rustls has one for the fault. A client beyond a limit gets
+    /// the alert `internal_error`. A client that speaks plain HTTP gets a 400 that says to use
+    /// `https`. Nothing else is ever sent without TLS.
     ///
     /// ```
     /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/data"))?;

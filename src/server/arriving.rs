@@ -157,10 +157,16 @@ impl Server {
     /// list is not late: the server is. Its deadline stops until the step is taken.
     pub(super) fn not_arrived_in_time(&mut self, slot: u32) {
         let Some(mut at) = self.context.table.lease(slot) else { return };
-        match at.connection.flags.has(Flags::ARRIVES) {
-            true => at.set_deadline(NEVER),
-            false => self.reject(slot, "the connection did not begin in time"),
+        if at.connection.flags.has(Flags::ARRIVES) {
+            return at.set_deadline(NEVER);
         }
+        let is_behind_header = at.connection.transport.is_tls();
+        let has_header = self.arrival(slot).is_some_and(|arrival| arrival.proxies.is_some());
+        let reason = match has_header && !is_behind_header {
+            true => "the PROXY header was not whole within head_timeout",
+            false => "the TLS handshake was not over within head_timeout",
+        };
+        self.reject(slot, reason);
     }
 
     /// Begins the deadline of a connection anew, if its step has waited for longer than a tick.
@@ -179,7 +185,8 @@ impl Server {
     ///
     /// A turn takes at least one step of a handshake, and begins no further step once the budget
     /// is spent. The other handshakes wait in order of arrival, while open connections are served.
-    /// A step takes some 0.2 ms with an ECDSA key and 1.4 ms with an RSA key of 2,048 bits.
+    /// A step takes some 0.1 ms with an ECDSA key, and 0.6 ms with an RSA key of 2,048 bits (on one
+    /// core of an Intel Xeon, in 2026).
     ///
     /// ```
     /// use std::time::Duration;

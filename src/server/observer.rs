@@ -214,7 +214,9 @@ impl Observer {
         reason: &'static str,
         read: &[u8],
     ) {
-        self.record((transport.peer_addr(), None), status, reason.into(), read);
+        // A TLS handshake (RFC 8446 section 5.1) is no request line.
+        let line = if read.starts_with(&[22]) { &[] } else { read };
+        self.record((transport.peer_addr(), None), status, reason.into(), line);
     }
 
     /// Calls the closure with each event.

@@ -344,7 +344,10 @@ impl Server {
     /// ends. `head` holds what has arrived; if empty, the bytes that wait do.
     pub(super) fn refuse(&mut self, slot: u32, error: RequestError, head: &[u8]) {
         let version = http1::Version::Http11;
-        let head_only = request_line(self.refused_head(slot, head)).starts_with(b"HEAD ");
+        let line = request_line(self.refused_head(slot, head));
+        // The first byte of a TLS handshake (RFC 8446 section 5.1), which no request begins with.
+        let error = if line.starts_with(&[22]) { RequestError::TlsHandshake } else { error };
+        let head_only = line.starts_with(b"HEAD ");
         let terms = Terms { version, head_only, keep_alive: false };
         self.refuse_with(slot, terms, error, head);
     }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::io;
 
-use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, OtherError};
 
 /// The reason of a failed read, write or handshake in the client role; `None` if it is not TLS that
 /// failed.
@@ -50,8 +50,19 @@ fn of_certificate(error: &CertificateError) -> Cow<'static, str> {
         C::Revoked => "the certificate has been revoked".into(),
         C::BadSignature => "the certificate's signature does not verify".into(),
         C::BadEncoding => "the certificate is malformed".into(),
+        C::InvalidPurpose | C::InvalidPurposeContext { .. } => "the certificate is not for \
+             servers: make one with extendedKeyUsage serverAuth"
+            .into(),
+        C::Other(OtherError(other)) if is_of_authority(other.downcast_ref()) => "the certificate \
+             is one of an authority, which no server may use: make one with basicConstraints \
+             CA:FALSE"
+            .into(),
         _ => format!("the certificate is not accepted: {error}").into(),
     }
+}
+
+fn is_of_authority(error: Option<&webpki::Error>) -> bool {
+    matches!(error, Some(webpki::Error::CaUsedAsEndEntity))
 }
 
 /// The name in `DnsName("feed.example")` or `IpAddress(192.0.2.1)`.

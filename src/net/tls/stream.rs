@@ -47,6 +47,15 @@ enum Health {
     Reported,
 }
 
+impl Health {
+    /// Sends close_notify. After a fault it would say that nothing was cut off.
+    fn say_end(self, connection: &mut Connection) {
+        if !matches!(self, Health::Faulty | Health::Reported) {
+            connection.send_close_notify();
+        }
+    }
+}
+
 /// The outcome of one step of a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Handshake {
@@ -179,7 +188,7 @@ impl<C: Carrier> TlsStream<C> {
         }
     }
 
-    /// Whether the peer broke the protocol. It was sent an alert.
+    /// Whether the peer broke the protocol. It was sent an alert, if rustls has one for the fault.
     pub(crate) fn is_faulty(&self) -> bool {
         match self.session {
             Session::Expected(_) => false,
@@ -191,7 +200,7 @@ impl<C: Carrier> TlsStream<C> {
     /// the buffer were read before; with 0, the carrier is read. `buf` is longer than [`FRONT`].
     ///
     /// # Errors
-    /// When the carrier fails, or the peer breaks the protocol: then it was sent an alert.
+    /// When the carrier fails, or the peer breaks the protocol.
     pub(crate) fn handshake(&mut self, buf: &mut [u8], given: usize) -> io::Result<Handshake> {
         let outcome = match given {
             0 => self.carrier.read(&mut buf[FRONT..])?,
@@ -324,8 +333,8 @@ impl<C: Carrier> TlsStream<C> {
     pub(crate) fn shutdown(&mut self) {
         let is_left = match &mut self.session {
             Session::Expected(_) => true,
-            Session::Begun { connection, .. } => {
-                connection.send_close_notify();
+            Session::Begun { connection, health, .. } => {
+                health.say_end(connection);
                 flush(connection, &mut self.carrier).unwrap_or(true)
             }
         };
@@ -336,8 +345,8 @@ impl<C: Carrier> TlsStream<C> {
 
     /// Tells the peer that nothing was cut off, before the connection is dropped.
     pub(crate) fn close_notify(&mut self) {
-        if let Session::Begun { connection, .. } = &mut self.session {
-            connection.send_close_notify();
+        if let Session::Begun { connection, health, .. } = &mut self.session {
+            health.say_end(connection);
             // The peer may be gone.
             let _gone = flush(connection, &mut self.carrier);
         }

@@ -256,7 +256,8 @@ fn faulty_certificate_ends_the_attempt_and_the_server_gets_the_alert() {
                     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
                 })
             },
-            "feed.example: the certificate is not accepted: ",
+            "feed.example: the certificate is one of an authority, which no server may use: make \
+             one with basicConstraints CA:FALSE",
             A::CertificateUnknown,
         ),
         (
@@ -266,7 +267,8 @@ fn faulty_certificate_ends_the_attempt_and_the_server_gets_the_alert() {
                     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
                 })
             },
-            "feed.example: the certificate is not accepted: ",
+            "feed.example: the certificate is not for servers: make one with extendedKeyUsage \
+             serverAuth",
             A::UnsupportedCertificate,
         ),
         (

@@ -8,10 +8,13 @@ use std::time::Duration;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{AlertDescription, ClientConfig, RootCertStore};
-use switchboard::{Readiness, Tls, TlsConfig};
+use switchboard::mio::Poll;
+use switchboard::{Listener, Readiness, Server, Tls, TlsConfig, Transport};
 use switchboard_tls_tests::{Authority, Folder, Peer, Sim};
 
 const GET: &str = "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+const LATE: &str = "? rejected, the TLS handshake was not over within head_timeout";
 
 /// What the observer is told, a line for each event.
 fn observed(sim: &mut Sim) -> Rc<RefCell<Vec<String>>> {
@@ -202,6 +205,45 @@ fn server_sends_an_alert_to_a_peer_that_breaks_the_handshake() {
 }
 
 #[test]
+fn server_sends_no_close_notify_after_a_fault_for_which_rustls_has_no_alert() {
+    let mut sim = Sim::new();
+    let lines = observed(&mut sim);
+    // A ClientHello of 16 MiB.
+    let long = [0x16, 3, 3, 0, 4, 1, 0xFF, 0xFF, 0xFF];
+    let config = sim.client_config(false);
+    let mut peer = sim.peer(&config);
+    peer.wire.send(long);
+    sim.ready(&peer, Readiness::READABLE);
+    sim.flush();
+    assert_eq!(peer.wire.receive(), [0; 0]);
+    assert!(peer.wire.is_ended());
+    assert_eq!(lines.borrow().len(), 1);
+}
+
+#[test]
+fn client_beyond_a_limit_gets_an_alert_and_no_plain_text() {
+    let mut sim = Sim::new();
+    sim.server = Server::new(Poll::new().unwrap().registry()).unwrap();
+    sim.server.max_connections(0);
+    let lines = observed(&mut sim);
+    let listener = Listener::from("127.0.0.1:0").tls(sim.tls.clone());
+    let listener = sim.server.listen(listener).unwrap();
+    sim.flush();
+    for sends_first in [false, true] {
+        let (transport, mut wire) = Transport::memory();
+        if sends_first {
+            wire.send(sim.hello(false));
+        }
+        assert!(sim.server.adopt_at(listener, transport, sim.now).is_err());
+        sim.flush();
+        assert_eq!(wire.receive(), [0x15, 3, 3, 0, 2, 2, 80], "the alert internal_error");
+    }
+    // No ciphertext poses as a request line.
+    let line = "? refused with 503, as many connections as max_connections allows: \"\"";
+    assert_eq!(lines.borrow()[..], [line, line]);
+}
+
+#[test]
 fn server_holds_no_memory_for_a_peer_that_sends_nothing() {
     let mut sim = Sim::new();
     let lines = observed(&mut sim);
@@ -211,7 +253,7 @@ fn server_holds_no_memory_for_a_peer_that_sends_nothing() {
     assert!(!peer.wire.is_gone());
     sim.advance(Duration::from_millis(600));
     assert!(peer.wire.is_gone(), "head_timeout counts from the accept");
-    assert_eq!(lines.borrow()[..], ["? rejected, the connection did not begin in time"]);
+    assert_eq!(lines.borrow()[..], [LATE]);
 }
 
 #[test]
@@ -253,7 +295,7 @@ fn server_ends_a_handshake_that_is_too_slow() {
         }
         sim.advance(Duration::from_secs(11));
         assert!(peer.wire.is_gone());
-        assert_eq!(lines.borrow()[..], ["? rejected, the connection did not begin in time"]);
+        assert_eq!(lines.borrow()[..], [LATE]);
     }
 }
 
