@@ -323,7 +323,7 @@
 //!   both.
 //! - **What a streamed response writes.** A handler watches
 //!   [`Conn::buffered`](crate::Conn::buffered) itself; see [`big_messages`](super::big_messages).
-//! - **TLS.** Put a proxy in front.
+//! - **TLS.** Use the [feature `tls`](super::tls), or put a proxy in front.
 //! - **The identity of the user.**
 //! - **Forged requests.** The server checks the origin of WebSockets alone. For other requests that
 //!   change something, a handler calls [`Context::check_origin`](crate::Context::check_origin).
