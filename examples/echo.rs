@@ -170,7 +170,9 @@ fn arguments() -> Result<Arguments, ExitCode> {
                 let mode = text(value(&mut parser)?);
                 found.options = deflate(found.options, &mode).map_err(|error| usage(&error))?;
             }
-            Ok(Some(Arg::Long("origin"))) => found.origins.push(text(value(&mut parser)?)),
+            Ok(Some(Arg::Long("origin"))) => {
+                found.origins.push(origin(text(value(&mut parser)?)).map_err(|e| usage(&e))?);
+            }
             Ok(Some(argument)) => return Err(usage(&argument.unexpected().to_string())),
             Err(error) => return Err(usage(&error.to_string())),
         }
@@ -207,6 +209,17 @@ fn value(parser: &mut lexopt::Parser) -> Result<OsString, ExitCode> {
 
 fn text(value: OsString) -> String {
     value.to_string_lossy().into_owned()
+}
+
+/// Checks that an origin can match one of a browser.
+fn origin(text: String) -> Result<String, String> {
+    let is_origin = match text.split_once("://") {
+        Some((scheme, host)) => !scheme.is_empty() && !host.contains(['/', ' ', '*', '?', '#']),
+        None => text == "null",
+    };
+    is_origin.then_some(text.clone()).ok_or_else(|| {
+        format!("{text:?} is no origin: give a scheme and a host, such as https://app.example")
+    })
 }
 
 /// Parses the mode of a file.
@@ -282,7 +295,10 @@ fn places(arguments: &mut Arguments, mut inherited: ListenFd) -> io::Result<Vec<
         let tcp = inherited.take_tcp_listener(number).ok().flatten().map(Listener::from);
         let unix = || inherited.take_unix_listener(number).map(|found| found.map(Listener::from));
         let listener = tcp.map_or_else(unix, |tcp| Ok(Some(tcp))).map_err(|error| {
-            let text = format!("cannot use inherited socket {number} (LISTEN_FDS): {error}");
+            let text = format!(
+                "cannot use inherited socket {number} (LISTEN_FDS): {error}: hand over a TCP or \
+                 Unix stream socket that listens, or unset LISTEN_FDS"
+            );
             io::Error::other(text)
         })?;
         listeners.extend(listener);

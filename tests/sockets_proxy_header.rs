@@ -6,6 +6,7 @@ mod common;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -89,7 +90,8 @@ fn address_of_the_proxy_is_not_counted() {
 
 #[test]
 fn peer_that_is_not_named_is_closed_at_the_accept() {
-    for peers in [&["10.0.0.0/8"][..], &["127.0.0.2"], &["unix"], &["::1"]] {
+    for peers in [&["10.0.0.0/8"][..], &["127.0.0.2"], &["unix", "10.0.0.1"], &["::1", "10.0.0.1"]]
+    {
         let (mut reactor, address) = start(peers);
         // It sends nothing, so the end comes by the accept alone.
         let socket = TcpStream::connect(address).unwrap();
@@ -97,6 +99,50 @@ fn peer_that_is_not_named_is_closed_at_the_accept() {
         let stats = reactor.server.context(Instant::now()).stats();
         assert_eq!((stats.accepted, stats.rejected), (0, 1), "{peers:?}");
     }
+}
+
+#[test]
+fn list_that_no_peer_of_the_place_can_match_is_an_error_of_listen() {
+    let folder = std::env::temp_dir().join(format!("no-peer-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let path = folder.join("s");
+    let unix = || Listener::unix(&path);
+    let tcp = |address| Listener::from(address);
+    let given = |address| Listener::from(std::net::TcpListener::bind(address).unwrap());
+    let given_unix = UnixListener::bind(folder.join("inherited")).unwrap();
+    let rows: [(Listener, &[&str], &str); 8] = [
+        (unix(), &["127.0.0.1"], "add unix to the list"),
+        (Listener::unix("@no-peer"), &["::/0", "0.0.0.0/0"], "add unix to the list"),
+        (given_unix.into(), &["127.0.0.1"], "add unix to the list"),
+        (tcp("127.0.0.1:0"), &["unix"], "add an IPv4 address to the list, such as 127.0.0.1"),
+        (tcp("127.0.0.1:0"), &["::1"], "add an IPv4 address to the list, such as 127.0.0.1"),
+        (tcp("[::1]:0"), &["127.0.0.1"], "add an IPv6 address to the list, such as ::1"),
+        (tcp(":0"), &["unix"], "add an address to the list, such as 127.0.0.1"),
+        (given("127.0.0.1:0"), &["unix"], "add an IPv4 address to the list, such as 127.0.0.1"),
+    ];
+    let mut reactor = Reactor::new().unwrap();
+    for (listener, peers, advice) in rows {
+        let shown = format!("{listener:?} {peers:?}");
+        let error = reactor.server.listen(listener.proxy_protocol(peers)).expect_err(&shown);
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput, "{shown}");
+        let text = error.to_string();
+        let cause = "none of the peers that may send a PROXY header can connect there";
+        assert!(text.starts_with("cannot listen at ") && text.contains(cause), "{text}");
+        assert!(text.ends_with(advice), "{shown}: {text}");
+    }
+    assert!(!path.exists());
+    for (listener, peers) in [
+        (unix(), &["10.0.0.1", "unix"][..]),
+        (tcp("127.0.0.1:0"), &["::ffff:127.0.0.0/104"]),
+        (tcp("localhost:0"), &["127.0.0.1"]), // ::1 has no peer, the other address has
+        (tcp(":0"), &["127.0.0.1"]),
+        (tcp("[::]:0"), &["::1"]),
+    ] {
+        let shown = format!("{listener:?} {peers:?}");
+        reactor.server.listen(listener.proxy_protocol(peers)).expect(&shown);
+    }
+    drop(reactor);
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]

@@ -48,7 +48,7 @@ use std::time::{Duration, Instant};
 
 use lexopt::prelude::*;
 use switchboard::http::Method;
-use switchboard::{CloseCode, Conn, Reactor, Reply, Request, TrustedHeader, Zone};
+use switchboard::{CloseCode, Conn, ListenAddr, Reactor, Reply, Request, TrustedHeader, Zone};
 
 use chat::{Chat, PREFIXES};
 use log::Log;
@@ -61,13 +61,15 @@ Usage: chat [--listen ADDR] [--origin ORIGIN].. [--allow-host HOST]..
             [--trusted-proxy CIDR].. [--verbose]
 
   --listen ADDR      where to listen: HOST:PORT, or :PORT for every address of this machine
-                     (default 127.0.0.1:8080; port 0 takes any free one)
+                     (default 127.0.0.1:8080; port 0 takes any free one). A path as
+                     unix:/run/chat.sock is a Unix socket, for a proxy in front
   --origin ORIGIN    let pages of this origin chat, too, such as https://chat.example;
                      for a proxy that sends another Host than the browser's
   --allow-host HOST  serve this host name, localhost and loopback addresses, and no others
                      (default: every host name)
   --trusted-proxy CIDR
-                     believe the X-Forwarded-For of this proxy, such as 127.0.0.1 or 10.0.0.0/8
+                     believe the X-Forwarded-For of this proxy, such as 127.0.0.1, 10.0.0.0/8,
+                     or unix for all peers of a Unix socket
   --verbose          print each refused request and connection
   -h, --help         print this and end
 
@@ -134,7 +136,10 @@ fn run() -> Result<(), Failure> {
 
     let bound = listen(&mut reactor, &arguments.listen)?;
     goodbye_at_a_signal(&reactor);
-    print_line(format_args!("open http://{}/", reachable(bound)));
+    match bound {
+        ListenAddr::Tcp(address) => print_line(format_args!("open http://{}/", reachable(address))),
+        place => print_line(format_args!("listening on {place}")),
+    }
     let outcome = reactor.run();
     drop(reactor);
     log.end();
@@ -190,11 +195,11 @@ fn value(
     read(text).map_err(|like| Failure(format!("{shown}: give one like {like}; see chat --help"), 2))
 }
 
-/// Listens, and returns the first address.
-fn listen(reactor: &mut Reactor, address: &str) -> Result<SocketAddr, Failure> {
+/// Listens, and returns the first place.
+fn listen(reactor: &mut Reactor, address: &str) -> Result<ListenAddr, Failure> {
     let server = &mut reactor.server;
-    let bound = server.listen(address).and_then(|listener| server.local_addr(listener));
-    bound.map_err(|error| match error.kind() {
+    let bound = server.listen(address).and_then(|listener| server.listening_at(listener));
+    bound.map(|mut places| places.remove(0)).map_err(|error| match error.kind() {
         ErrorKind::InvalidInput => Failure(format!("{error}; see chat --help"), 2),
         _ => Failure(format!("{error} with --listen"), 1),
     })

@@ -71,8 +71,8 @@
 //!   what a client wrote in front counts for nothing.
 //! - **Remove `Forwarded`.** These proxies do not write it. A server that believes it would believe
 //!   the client.
-//! - **The port of the server must not be open to others** than the proxy, or lie on a loopback
-//!   address or a Unix socket. Other peers are clients, whatever they send.
+//! - **Let only the proxy reach the server**: listen at a loopback address or at a Unix socket, or
+//!   have a firewall. Any other peer counts as a client, whatever header it sends.
 //!
 //! ```nginx
 //! proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;

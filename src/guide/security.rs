@@ -323,8 +323,7 @@
 //!   both.
 //! - **What a streamed response writes.** A handler watches
 //!   [`Conn::buffered`](crate::Conn::buffered) itself; see [`big_messages`](super::big_messages).
-//! - **TLS.** Without the feature `tls` and certificates, all bytes are readable on their way; see
-//!   [`tls`](super::tls).
+//! - **TLS.** Use the [feature `tls`](super::tls), or put a proxy in front.
 //! - **The identity of the user.**
 //! - **Forged requests.** The server checks the origin of WebSockets alone. For other requests that
 //!   change something, a handler calls [`Context::check_origin`](crate::Context::check_origin).

@@ -40,7 +40,9 @@ impl Network {
         };
         let address: IpAddr = address.parse().ok()?;
         let width = if address.is_ipv4() { 32_u32 } else { 128 };
-        let digits = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
+        // One reading: `08` might be meant in base 8.
+        let digits = bits.bytes().all(|byte| byte.is_ascii_digit())
+            && (bits == "0" || !bits.starts_with('0'));
         let bits: u32 = bits.parse().ok().filter(|_| digits)?;
         let free = width.checked_sub(bits)?;
         // Below ::ffff:0:0/96 lie the IPv4 addresses in IPv6 form.
@@ -153,7 +155,17 @@ mod tests {
             let parsed = Network::parse(network).unwrap();
             assert_eq!(parsed.contains(address.parse().unwrap()), inside, "{address} in {network}");
         }
-        let malformed = ["", "/", "1.2.3.4/", "1.2.3.4/33", "::/129", "1.2.3.4/+8", "1.2.3/8", "a"];
+        let malformed = [
+            "",
+            "/",
+            "1.2.3.4/",
+            "1.2.3.4/33",
+            "::/129",
+            "1.2.3.4/+8",
+            "1.2.3/8",
+            "1.2.3.4/08",
+            "a",
+        ];
         for text in malformed {
             assert_eq!(Network::parse(text), None, "{text}");
         }

@@ -1,6 +1,8 @@
 //! What a listener asks of each connection before its first request. This file reads nothing: the
 //! folder `server` takes the steps.
 
+use std::io::{self, ErrorKind};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::networks::Networks;
@@ -80,6 +82,28 @@ impl Arrival {
     #[cfg(not(feature = "tls"))]
     pub(crate) fn awaits_tls_behind_header(&self, _read: &[u8]) -> bool {
         false
+    }
+
+    /// Checks that some peer may connect to one of the sockets of `place`, with these addresses. A
+    /// Unix socket has none.
+    pub(super) fn check(&self, place: &str, locals: &[Option<IpAddr>]) -> io::Result<()> {
+        let Some(proxies) = &self.proxies else { return Ok(()) };
+        if locals.iter().any(|local| proxies.can_reach(*local)) {
+            return Ok(());
+        }
+        let advice = match locals {
+            [None] => "unix to the list",
+            [Some(IpAddr::V4(_))] => "an IPv4 address to the list, such as 127.0.0.1",
+            [Some(IpAddr::V6(one))] if !one.is_unspecified() => {
+                "an IPv6 address to the list, such as ::1"
+            }
+            _ => "an address to the list, such as 127.0.0.1",
+        };
+        let text = format!(
+            "cannot listen at {place}: none of the peers that may send a PROXY header can connect \
+             there: add {advice}"
+        );
+        Err(io::Error::new(ErrorKind::InvalidInput, text))
     }
 
     /// Whether a peer may connect. `None` if it has left already, and has no address any more.

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +38,16 @@ pub enum ListenAddr {
     /// The path of a Unix socket; `@name` in Linux' abstract namespace. The path is absolute if the
     /// listener made the socket, and empty if the socket has no name.
     Unix(PathBuf),
+}
+
+impl ListenAddr {
+    /// The IP address; `None` for a Unix socket.
+    pub(super) fn ip(&self) -> Option<IpAddr> {
+        match self {
+            ListenAddr::Tcp(address) => Some(address.ip()),
+            ListenAddr::Unix(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for ListenAddr {

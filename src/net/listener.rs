@@ -1,10 +1,13 @@
 //! The place and the options of a listener. This file makes no socket and does not accept
 //! connections.
 
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use mio::net::TcpListener;
 
 use super::arrival::Arrival;
 use super::bound::{Bound, ListenAddr};
@@ -85,6 +88,16 @@ pub(super) enum Place {
     Address(String),
     Path(PathBuf),
     Given(OwnedFd),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Address(text) => write!(f, "{text:?}"),
+            Place::Path(path) => write!(f, "{:?}", ListenAddr::Unix(path.clone()).to_string()),
+            Place::Given(_) => f.write_str("a given descriptor"),
+        }
+    }
 }
 
 /// Connections that the kernel queues, unless `backlog` sets another number.
@@ -213,8 +226,9 @@ impl Listener {
     /// [`max_connections_per_address`]: crate::Server::max_connections_per_address
     ///
     /// # Errors
-    /// [`Server::listen`](crate::Server::listen) fails if an entry is malformed, or if there is
-    /// none. Its error says what to give.
+    /// [`Server::listen`](crate::Server::listen) fails if an entry is malformed, or if no peer of
+    /// the place can be in the list: a Unix socket needs `unix`, an IPv4 address needs an IPv4
+    /// entry. Its error says what to give.
     pub fn proxy_protocol<S: AsRef<str>>(mut self, peers: impl IntoIterator<Item = S>) -> Listener {
         let mut peers = peers.into_iter().peekable();
         if peers.peek().is_none() {
@@ -288,15 +302,24 @@ impl Listener {
             return Err(io::Error::new(ErrorKind::InvalidInput, text));
         }
         let queue = i32::from(self.backlog.unwrap_or(BACKLOG));
+        let shown = self.place.to_string();
         match std::mem::replace(&mut self.place, Place::Path(PathBuf::new())) {
-            Place::Given(descriptor) => Ok(vec![Bound::of(descriptor)?]),
+            Place::Given(descriptor) => {
+                let socket = Bound::of(descriptor)?;
+                self.arrival.check(&shown, &[socket.local()?.ip()])?;
+                Ok(vec![socket])
+            }
             Place::Path(path) => {
+                self.arrival.check(&shown, &[None])?; // before a file is made or removed
                 let (socket, file) = unix::bind(&path, self.mode, queue)?;
                 socket.set_nonblocking(true)?;
                 Ok(vec![Bound::Unix(file, OwnedFd::from(socket).into())])
             }
             Place::Address(text) => {
                 let sockets = Tcp { queue, reuse_port: self.reuse_port }.bind(&text)?;
+                let local = |socket: &TcpListener| socket.local_addr().map(|at| Some(at.ip()));
+                let locals = sockets.iter().map(local).collect::<io::Result<Vec<_>>>()?;
+                self.arrival.check(&shown, &locals)?;
                 Ok(sockets.into_iter().map(Bound::Tcp).collect())
             }
         }
@@ -304,11 +327,6 @@ impl Listener {
 
     /// Checks that each option has an effect.
     fn check(&self) -> io::Result<()> {
-        let place = match &self.place {
-            Place::Address(text) => format!("{text:?}"),
-            Place::Path(path) => format!("{:?}", ListenAddr::Unix(path.clone()).to_string()),
-            Place::Given(_) => "a given descriptor".to_owned(),
-        };
         let rows = [
             (
                 self.mode.is_some() && !matches!(self.place, Place::Path(_)),
@@ -325,7 +343,7 @@ impl Listener {
         ];
         match rows.into_iter().find(|(is_wrong, _)| *is_wrong) {
             Some((_, advice)) => {
-                let text = format!("cannot listen at {place}: {advice}");
+                let text = format!("cannot listen at {}: {advice}", self.place);
                 Err(io::Error::new(ErrorKind::InvalidInput, text))
             }
             None => Ok(()),

@@ -35,6 +35,15 @@ impl Networks {
         peer.map_or(self.has_unix, |peer| self.contains(peer))
     }
 
+    /// Whether some peer in the list could connect to a socket that listens at this address. A
+    /// socket without an address is a Unix socket; `::` may take IPv4 as well.
+    pub(super) fn can_reach(&self, local: Option<IpAddr>) -> bool {
+        let Some(local) = local.map(|local| local.to_canonical()) else { return self.has_unix };
+        let takes_all = local.is_ipv6() && local.is_unspecified();
+        let mut families = self.networks.iter().map(|network| network.address().is_ipv4());
+        families.any(|is_ipv4| takes_all || is_ipv4 == local.is_ipv4())
+    }
+
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(address))
     }

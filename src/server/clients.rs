@@ -48,7 +48,8 @@ impl Server {
     /// address. Each client is counted instead, while an answer lasts: a WebSocket, an event
     /// stream, a takeover, [`Reply::Later`] or [`Reply::Stream`]. One more is answered with 429,
     /// and the connection goes on. For the last two the handler gets
-    /// [`cancelled`](crate::Handler::cancelled).
+    /// [`cancelled`](crate::Handler::cancelled). For the others it gets no call: note the
+    /// connection in [`open`](crate::Handler::open), not in `request`.
     ///
     /// A distinct client takes at most 48 bytes while it has an exchange. Without a call nothing is
     /// parsed and stored.

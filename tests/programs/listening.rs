@@ -116,7 +116,7 @@ fn echo_says_what_to_give_in_place_of_a_wrong_place_or_option() {
         true => (1, "absent.pem"),
         false => (2, "run `cargo run --release --features tls --example echo -- --tls CERT KEY`"),
     };
-    let rows: [(&[&str], i32, &str); 18] = [
+    let rows: [(&[&str], i32, &str); 22] = [
         (&["--unix"], 2, "--unix"),
         (&["--unix", ""], 2, "give a path"),
         (&["--unix", &file], 1, "a regular file is there: remove it"),
@@ -130,6 +130,10 @@ fn echo_says_what_to_give_in_place_of_a_wrong_place_or_option() {
         (&["/run/app.sock"], 2, "unix:/run/app.sock"),
         (&["--proxy-protocol"], 2, "give --trusted-proxy 127.0.0.1 as well"),
         (&["--proxy-protocol", "--trusted-proxy", "lan"], 2, "\"lan\" is no network"),
+        (&["--proxy-protocol", "--trusted-proxy", "::1", "--unix", &path], 2, "add unix to"),
+        (&["--origin", "app.example"], 2, "such as https://app.example"),
+        (&["--origin", "https://app.example/path"], 2, "such as https://app.example"),
+        (&["--origin", "https://*.example"], 2, "such as https://app.example"),
         (&["--trusted-proxy"], 2, "--trusted-proxy"),
         (&["--trusted-proxy", "10.0.0/8"], 2, "\"10.0.0/8\" is no network"),
         (&["--forwarded"], 2, "give --trusted-proxy 127.0.0.1 as well"),
@@ -197,6 +201,21 @@ fn inherited_descriptor_that_is_no_socket_is_an_error() {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut program = inheriting([tcp.into(), file.into()], 2, &[]);
     assert_eq!(program.end(), Some(1));
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec 3</dev/null; export LISTEN_PID=$$; exec \"$0\""]);
+    let output = command.arg(executable("echo")).env("LISTEN_FDS", "1").output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.trim_end().ends_with("that listens, or unset LISTEN_FDS"), "{errors}");
+}
+
+#[test]
+fn chat_listens_at_a_unix_socket() {
+    let folder = Folder::new("chat");
+    let path = folder.path("s");
+    let arguments = ["--listen", &*format!("unix:{path}"), "--trusted-proxy", "unix"];
+    let mut program = Program::start("chat", &arguments, Sink::Pipe, Sink::Nothing);
+    assert_eq!(first_line(&mut program), format!("listening on unix:{path}"));
+    assert_serves_at(&mut program, &path);
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(super) fn chain(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
     let chain = certificates(path, &text)?;
     if chain.is_empty() {
         let remedy = if PrivateKeyDer::from_pem_slice(&text).is_ok() {
-            "it holds a private key: the two files are exchanged"
+            "it holds a private key: give the certificate first, then its key"
         } else {
             "give a PEM file with BEGIN CERTIFICATE, the server's own certificate first"
         };

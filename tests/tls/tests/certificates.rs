@@ -118,7 +118,7 @@ fn tls_names_the_file_and_what_to_do() {
         (folder.path("."), key.clone(), "cannot be read (Is a directory", "give the path"),
         (write("empty.pem", ""), key.clone(), "empty.pem holds no certificate", "BEGIN CERT"),
         (write("text.pem", "hello"), key.clone(), "text.pem holds no certificate", "give a PEM"),
-        (key.clone(), chain.clone(), "good.key holds no certificate", "are exchanged"),
+        (key.clone(), chain.clone(), "good.key holds no certificate", "then its key"),
         (chain.clone(), chain.clone(), "good.pem holds no private key", "the file of its key"),
         (chain.clone(), write("empty.key", ""), "empty.key holds no private key", "give a PEM"),
         (chain.clone(), write("pkcs8.key", pkcs8), "pkcs8.key holds an encrypted", "openssl pkey"),

@@ -24,7 +24,8 @@ fn edge() -> (Sim, ListenerId) {
         request.client_addr().map_or("none".into(), |client| client.to_string())
     });
     sim.server.http("/", |_, request| request.path().to_owned());
-    let listener = Listener::from("127.0.0.1:0").proxy_protocol(["unix"]).tls(sim.tls.clone());
+    let peers = ["unix", "127.0.0.1"]; // the first admits transports in memory
+    let listener = Listener::from("127.0.0.1:0").proxy_protocol(peers).tls(sim.tls.clone());
     let listener = sim.server.listen(listener).unwrap();
     sim.flush();
     (sim, listener)
