@@ -61,7 +61,8 @@ fn edge(trusted: &[&str], header: TrustedHeader, has_header: bool) -> (Sim, List
     };
     sim.server.http(Zone::new("/echo").upgrades(true), upgrade);
     let listener = Listener::from("127.0.0.1:0").tls(sim.tls.clone());
-    let listener = if has_header { listener.proxy_protocol(["unix"]) } else { listener };
+    let listener =
+        if has_header { listener.proxy_protocol(["unix", "127.0.0.1"]) } else { listener };
     let listener = sim.server.listen(listener).unwrap();
     (sim, listener)
 }

@@ -30,7 +30,8 @@ fn full(has_header: bool) -> (Sim, ListenerId, Rc<RefCell<Vec<String>>>) {
     let also = lines.clone();
     sim.server.observe(move |event| also.borrow_mut().push(event.to_string()));
     let listener = Listener::from("127.0.0.1:0").tls(sim.tls.clone());
-    let listener = if has_header { listener.proxy_protocol(["unix"]) } else { listener };
+    let listener =
+        if has_header { listener.proxy_protocol(["unix", "127.0.0.1"]) } else { listener };
     let listener = sim.server.listen(listener).unwrap();
     (sim, listener, lines)
 }
