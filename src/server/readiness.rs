@@ -56,7 +56,7 @@ impl Server {
     ///
     /// let mut server = Server::new(mio::Poll::new()?.registry())?;
     /// server.http("/", |_, _| "hello");
-    /// let listener = Listener::from("127.0.0.1:0").proxy_protocol(["unix"]);
+    /// let listener = Listener::from("127.0.0.1:0").proxy_protocol(["unix", "127.0.0.1"]);
     /// let listener = server.listen(listener)?;
     ///
     /// let (now, (transport, mut peer)) = (Instant::now(), Transport::memory());
