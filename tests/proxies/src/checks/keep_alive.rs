@@ -1,4 +1,6 @@
-//! Idle connections between proxy and server: whoever closes first, no request meets the close.
+//! Idle connections between proxy and server. Where the proxy closes first, no request meets the
+//! close. Where the server does, nginx and Caddy repeat a GET; a POST may meet the close, and so may
+//! any request of HAProxy.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,9 +30,10 @@ fn faults(proxy: &Proxy, method: &str) -> usize {
                     thread::sleep(Duration::from_millis(millis));
                     let body: &[u8] = if method == "GET" { b"" } else { b"1" };
                     let path = if method == "GET" { "/page" } else { "/upload" };
-                    client.request(method, path, "", body).unwrap();
-                    if client.answer().unwrap().status != 200 {
+                    let answer = client.request(method, path, "", body);
+                    if !answer.and_then(|()| client.answer()).is_ok_and(|one| one.status == 200) {
                         faults.fetch_add(1, Ordering::Relaxed);
+                        client = proxy.client().unwrap();
                     }
                 }
             });
@@ -52,16 +55,13 @@ pub fn no_request_meets_a_close(rig: &Arc<Rig>, kind: Kind) {
         ),
     };
     let shorter = start(shorter, &site);
-    // The server's time is shorter: a proxy repeats what may be repeated.
+    // The server's time is shorter: nginx and Caddy repeat what may be repeated.
     let hasty = Site::start(Options::new().keep_alive_timeout(Duration::from_secs(1)));
-    let longer = start(rig.config(kind), &hasty);
+    let longer = (kind != Kind::Haproxy).then(|| start(rig.config(kind), &hasty));
     thread::scope(|scope| {
-        let faults = [
-            scope.spawn(|| faults(&shorter, "POST")),
-            scope.spawn(|| faults(&longer, "GET")),
-            scope.spawn(|| faults(&longer, "POST")),
-        ];
-        let faults = faults.map(|thread| thread.join().unwrap());
-        assert_eq!(faults, [0; 3], "POST, GET to a hasty server, POST to a hasty server");
+        let posts = scope.spawn(|| faults(&shorter, "POST"));
+        let gets = scope.spawn(|| longer.as_ref().map_or(0, |longer| faults(longer, "GET")));
+        let faults = [posts, gets].map(|thread| thread.join().unwrap());
+        assert_eq!(faults, [0; 2], "POST, GET to a hasty server");
     });
 }
