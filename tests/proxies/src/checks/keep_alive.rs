@@ -1,6 +1,6 @@
 //! Idle connections between proxy and server. Where the proxy closes first, no request meets the
-//! close. Where the server does, nginx and Caddy repeat a GET; a POST may meet the close, and so may
-//! any request of HAProxy.
+//! close. Where the server closes first, nginx and Caddy repeat a GET. A POST may meet the close,
+//! and so may any request of HAProxy.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
