@@ -1,4 +1,5 @@
 //! A site whose exchanges end in every way, and what its handler and the server tell of each end.
+#![allow(dead_code, reason = "no test binary uses all of it")]
 
 use std::cell::RefCell;
 use std::io::ErrorKind;
