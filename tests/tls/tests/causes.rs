@@ -235,8 +235,8 @@ fn client_tells_why_an_attempt_at_tls_ended() {
             let client = road.dial();
             road.world.write(client, "HTTP/1.1 400 Bad Request\r\n\r\n");
         }),
-        ("a host that no certificate can name", Cause::TlsFault, |road| {
-            let connect = Connect::to("wss://a_b..example/")
+        ("a host that no certificate can name", Cause::DialFailed, |road| {
+            let connect = Connect::to("wss://a..b/")
                 .tls(ClientTls::from_pem(road.authority.pem().as_bytes()).unwrap());
             let (_, _) = road.world.dial(road.zone, connect);
             road.world.settle();
