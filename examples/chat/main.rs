@@ -48,7 +48,7 @@ use std::time::{Duration, Instant};
 
 use lexopt::prelude::*;
 use switchboard::http::Method;
-use switchboard::{CloseCode, Conn, ListenAddr, Reactor, Reply, Request, TrustedHeader, Zone};
+use switchboard::{Conn, Drain, ListenAddr, Reactor, Reply, Request, TrustedHeader, Zone};
 
 use chat::{Chat, PREFIXES};
 use log::Log;
@@ -217,7 +217,7 @@ fn front_door(_conn: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
 fn goodbye_at_a_signal(reactor: &Reactor) {
     let remote = reactor.remote();
     let installed = signals::on_end(move || {
-        let _already_ending = remote.drain(CloseCode::GOING_AWAY, GOODBYE);
+        let _already_ending = remote.drain(Drain::within(GOODBYE));
     });
     if let Err(error) = installed {
         print_error(format_args!("chat: a signal will end the chat without a goodbye: {error}"));

@@ -37,6 +37,7 @@ impl Context {
     /// Of the [`Options`](crate::Options) of HTTP, only the limits of a head apply, to the server's
     /// response.
     pub fn connect<H: 'static>(&mut self, zone: ZoneId<H>, connect: Connect) -> ConnId {
+        let takes = self.takes_connections();
         let Some(slot) = self.table.slots.vacant() else { return ConnId::NOBODY };
         let first = (Phase::Connecting, ticks(connect.timeout));
         self.table.insert(slot, Transport::Unconnected, UNCOUNTED, first);
@@ -48,8 +49,11 @@ impl Context {
         // A failed attempt is reported through `close`, too.
         at.connection.flags.insert(Flags::CLIENT | Flags::OWES_CLOSE);
         let id = at.connection.id;
-        let draining = self.draining.map_or(Ok(()), |_| Err("the server is draining"));
-        match draining.and(connect.handshake) {
+        let takes = match takes {
+            true => Ok(()),
+            false => Err("the server is draining"),
+        };
+        match takes.and(connect.handshake) {
             Ok(handshake) => {
                 #[cfg(feature = "deflate")]
                 let handshake = offer_compression(&at, handshake);

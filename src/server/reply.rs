@@ -8,7 +8,7 @@ use http::StatusCode;
 
 use super::server::Server;
 use crate::connection::{ConnId, Flags, Incoming, Phase, Progress, Terms};
-use crate::context::{Answer, Conn, EventStream, Reply, Stream, Upgrade};
+use crate::context::{Answer, EventStream, Reply, Stream, Upgrade};
 use crate::http1::{self, BodyLength, Encoding, Request, RequestError, Response, Version};
 use crate::outbox::Kind;
 use crate::websocket::{self, Origins, State};
@@ -288,11 +288,9 @@ impl Server {
             at.connection.flags.insert(Flags::CHUNKS);
         }
         at.enter(phase);
-        let id = at.connection.id;
         self.tell(slot, |handler, conn| handler.open(conn, request));
-        // A drain has closed the exchanges that were open then, so this one is closed now.
-        if let Some(draining) = self.context.draining {
-            Conn { cx: &mut self.context, id }.close(draining.code, "");
+        if self.context.draining.is_some() {
+            self.end_newcomer(slot);
         }
     }
 
