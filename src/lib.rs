@@ -131,7 +131,9 @@ pub use mio;
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use rustls;
 
-pub use connection::{Backpressure, ConnId, Declined, Options, OptionsId, Rate, Stats, ZoneId};
+pub use connection::{
+    Backpressure, Cause, ConnId, Declined, Ends, Options, OptionsId, Rate, Stats, ZoneId,
+};
 pub use context::{
     Accepted, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, Drain, DrainError,
     EventStream, Remote, Reply, Stream, TimerId, Upgrade,

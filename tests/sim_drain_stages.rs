@@ -12,8 +12,8 @@ use common::http::{get, handshake, only, post};
 use common::{Bytes, Client, Log, Recorder, World, after_handshake, millis, seconds, words};
 use switchboard::mio::Poll;
 use switchboard::{
-    CloseCode, Connect, Drain, DrainError, EventStream, Listener, MemoryPeer, Options, Readiness,
-    Reply, Response, Server, Stream, Transport, Upgrade, ZoneId,
+    Cause, CloseCode, Connect, Drain, DrainError, EventStream, Listener, MemoryPeer, Options,
+    Readiness, Reply, Response, Server, Stream, Transport, Upgrade, ZoneId,
 };
 
 const NOTICE: u64 = 5;
@@ -199,6 +199,12 @@ fn drain_treats_each_phase_as_its_table_says() {
             assert_eq!(bench.sim.server.is_drained(), expected == Gone, "{name}: {moment} s");
         }
         assert_eq!(bench.log.take().pop().unwrap_or_default(), last, "{name}");
+        let cause = match name {
+            "last bytes" => Cause::Violation,
+            "closing handshake" => Cause::Local,
+            _ => Cause::Drain,
+        };
+        assert_eq!(bench.sim.stats().ends.get(cause), 1, "{name}");
     }
 }
 

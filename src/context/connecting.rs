@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use super::connect::Connect;
 use super::context::Context;
 use crate::connection::{
-    Attempt, AttemptState, ConnId, Exchange, Flags, Phase, Progress, UNCOUNTED, ZoneId, ticks,
+    Attempt, AttemptState, Cause, ConnId, Exchange, Flags, Phase, Progress, UNCOUNTED, ZoneId,
+    ticks,
 };
 use crate::net::Transport;
 #[cfg(feature = "deflate")]
@@ -51,9 +52,11 @@ impl Context {
         let id = at.connection.id;
         let takes = match takes {
             true => Ok(()),
-            false => Err("the server is draining"),
+            false => Err(("the server is draining", Cause::Drain)),
         };
-        match takes.and(connect.handshake) {
+        let handshake = connect.handshake.map_err(|reason| (reason, Cause::DialFailed));
+        at.books.stats.dialled += 1;
+        match takes.and(handshake) {
             Ok(handshake) => {
                 #[cfg(feature = "deflate")]
                 let handshake = offer_compression(&at, handshake);
@@ -76,9 +79,9 @@ impl Context {
                 at.held().exchange = Some(Box::new(Exchange::of_client(progress)));
                 self.work.connecting.push(id);
             }
-            Err(reason) => {
-                at.record_close(CloseCode::ABNORMAL, reason, false);
-                at.mark_gone();
+            Err((reason, cause)) => {
+                at.record_close(CloseCode::ABNORMAL, reason, false, cause);
+                at.mark_gone(cause);
             }
         }
         id

@@ -2,7 +2,7 @@
 //! drops the connections that are left. The table in context/drain.rs says what ends when.
 
 use super::server::Server;
-use crate::connection::{Flags, Phase};
+use crate::connection::{Cause, Flags, Phase};
 use crate::context::{Conn, Drain, DrainError, LAST_ACCEPTS, Walk};
 
 impl Server {
@@ -127,17 +127,15 @@ impl Server {
         match at.connection.phase {
             // The last response may come from this very turn, and still wait.
             Phase::Idle | Phase::Head if !arrived && at.connection.has_output() => {
-                at.connection.flags.insert(Flags::LAST);
+                at.set_last(Cause::Drain);
                 at.after_response();
             }
-            Phase::Idle | Phase::Head if !arrived => at.mark_gone(),
+            Phase::Idle | Phase::Head if !arrived => at.mark_gone(Cause::Drain),
             Phase::Idle | Phase::Head | Phase::Body | Phase::Deferred | Phase::Responding => {
-                at.connection.flags.insert(Flags::LAST);
+                at.set_last(Cause::Drain);
             }
-            // A takeover that is released before its moment ends.
-            Phase::Taken => at.connection.flags.insert(Flags::LAST),
-            Phase::Connecting | Phase::Arriving => at.mark_gone(),
-            Phase::WebSocket(_) | Phase::Streaming | Phase::Lingering => {}
+            Phase::Connecting | Phase::Arriving => at.mark_gone(Cause::Drain),
+            Phase::WebSocket(_) | Phase::Streaming | Phase::Taken | Phase::Lingering => {}
         }
     }
 
@@ -158,7 +156,10 @@ impl Server {
         let Some(connection) = self.context.table.slots.at(slot) else { return };
         if connection.phase.is_open() {
             let id = connection.id;
-            self.call_back(slot, |server| Conn { cx: &mut server.context, id }.close(code, reason));
+            self.call_back(slot, |server| {
+                let conn = &mut Conn { cx: &mut server.context, id };
+                conn.close_by(code, reason, Cause::Drain);
+            });
         }
     }
 
@@ -173,7 +174,7 @@ impl Server {
     /// Drops the connections of a chunk.
     fn drop_late(&mut self, chunk: usize) {
         for slot in self.slots_of(chunk) {
-            self.context.table.with(slot, |at| at.mark_gone());
+            self.context.table.with(slot, |at| at.mark_gone(Cause::Drain));
         }
         // A walk past the end begins anew, while a connection is left.
         let is_over = chunk >= self.context.table.slots.chunks();

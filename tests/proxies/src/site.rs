@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use switchboard::{
-    Close, Drain, Conn, EventStream, Handler, Listener, Message, Options, Reactor, Remote,
+    Cause, Close, Conn, Drain, EventStream, Handler, Listener, Message, Options, Reactor, Remote,
     Reply, Request, Response, Server, Stream, Upgrade, Zone,
 };
 
@@ -127,7 +127,7 @@ impl Handler for Noted {
         self.note(&format!("close {}", close.code.as_u16()));
     }
 
-    fn cancelled(&mut self, _conn: &mut Conn<'_>) {
+    fn cancelled(&mut self, _conn: &mut Conn<'_>, _cause: Cause) {
         self.note("cancelled");
     }
 }
