@@ -497,8 +497,8 @@ fn drain_wakes_in_steps() {
     }
 }
 
-/// The seconds after a first drain, of 10, 20 and 60 s, at which its window begins, the last of many
-/// WebSockets ends, and a request is dropped. A second drain comes after 2 s.
+/// The seconds after a first drain, of 10, 20 and 60 s, at which its window begins, the last of
+/// many WebSockets ends, and a request is dropped. A second drain comes after 2 s.
 fn moments_of(second: Drain) -> [u64; 3] {
     let mut bench = Bench::new();
     let sim = &mut bench.sim;
