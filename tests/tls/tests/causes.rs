@@ -11,7 +11,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConnection, RootCertStore};
 use switchboard::testing::{Client, World};
 use switchboard::{
-    Cause, ClientTls, Close, Drain, Conn, Connect, Handler, Message, Readiness, ZoneId,
+    Cause, ClientTls, Close, Conn, Connect, Drain, Handler, Message, Readiness, ZoneId,
 };
 use switchboard_tls_tests::far::{Far, server};
 use switchboard_tls_tests::{Authority, Peer, Sim, UPGRADE};
