@@ -36,8 +36,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use output::{print_error, print_line};
 use switchboard::{
-    Close, CloseCode, Conn, ConnId, Connect, Context, Declined, Handler, Message, Reactor, Request,
-    ZoneId,
+    Close, CloseCode, Conn, ConnId, Connect, Context, Declined, Drain, Handler, Message, Reactor,
+    Request, ZoneId,
 };
 
 const USAGE: &str = "\
@@ -133,7 +133,8 @@ impl Client {
 
     fn end(&mut self, cx: &mut Context, fault: Option<String>) {
         self.fault = fault;
-        cx.drain(CloseCode::NORMAL, Duration::from_secs(2));
+        cx.drain(Drain { code: CloseCode::NORMAL, ..Drain::within(Duration::from_secs(2)) })
+            .unwrap();
     }
 }
 

@@ -44,7 +44,7 @@ use log::Log;
 use output::{print_error, print_line};
 use switchboard::http::Method;
 use switchboard::{
-    CloseCode, Conn, Handler, Listener, Message, Options, Reactor, Reply, Request, Response,
+    Conn, Drain, Handler, Listener, Message, Options, Reactor, Reply, Request, Response,
     TrustedHeader, Upgrade,
 };
 
@@ -355,7 +355,7 @@ fn serve(mut arguments: Arguments, inherited: ListenFd) -> io::Result<()> {
     let remote = reactor.remote();
     signals::on_end(move || {
         notify::stopping();
-        let _already_ending = remote.drain(CloseCode::GOING_AWAY, GOODBYE);
+        let _already_ending = remote.drain(Drain::within(GOODBYE));
     })?;
     print_line(format_args!("listening on {}", places.join(" and ")));
     notify::ready("echo");

@@ -131,10 +131,12 @@ pub use mio;
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use rustls;
 
-pub use connection::{Backpressure, ConnId, Declined, Options, OptionsId, Rate, Stats, ZoneId};
+pub use connection::{
+    Backpressure, Cause, ConnId, Declined, Ends, Options, OptionsId, Rate, Stats, ZoneId,
+};
 pub use context::{
-    Accepted, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, EventStream, Remote, Reply,
-    Stream, TimerId, Upgrade,
+    Accepted, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, Drain, DrainError,
+    EventStream, Remote, Reply, Stream, TimerId, Upgrade,
 };
 pub use delivery::Outgoing;
 pub use http1::{Extensions, Request, RequestError, Response, TrustedHeader, Version};

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crowd::{Crowd, TIMEOUT, TOPIC, UPGRADE_REQUEST};
 use hold::{Holds, LONGEST};
-use switchboard::{CloseCode, Options, Readiness};
+use switchboard::{Drain, Options, Readiness};
 
 /// Without optimisation the test checks what happens, not how long it takes.
 const TIMED: bool = !cfg!(debug_assertions);
@@ -149,7 +149,7 @@ fn fall_silent(crowd: &mut Crowd) {
 /// Half of them answer the Close frame; the deadline ends the others.
 fn drain(crowd: &mut Crowd) {
     let mut call = Holds::new("drain: the call");
-    call.time(|| crowd.server.drain(CloseCode::GOING_AWAY, Duration::from_secs(4)));
+    call.time(|| crowd.server.drain(Drain::within(Duration::from_secs(4))).unwrap());
     crowd.holds.push(call);
     crowd.rest("drain: flush");
     crowd.received(|_, frames| assert_eq!(frames, [0x88, 0x02, 0x03, 0xE9]));

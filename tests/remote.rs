@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use switchboard::{CloseCode, Handler, Reactor, Remote, ZoneId};
+use switchboard::{CloseCode, Drain, Handler, Reactor, Remote, ZoneId};
 
 /// How many calls may wait.
 const CAPACITY: usize = 65_536;
@@ -102,7 +102,7 @@ fn remote_calls_of_many_threads_all_arrive() {
             .collect();
         assert_eq!(own, Vec::from_iter(0..2_000), "in each thread's order");
     }
-    remote.drain(CloseCode::GOING_AWAY, Duration::ZERO).unwrap();
+    remote.drain(Drain::within(Duration::ZERO)).unwrap();
     thread.join().unwrap().unwrap();
 }
 
@@ -116,7 +116,9 @@ fn remote_gives_back_what_the_queue_cannot_take() {
     assert!(!refused.is_closed());
     assert_eq!(refused.to_string(), "65,536 calls are waiting already; try again later");
     assert!(
-        remote.drain(CloseCode::NORMAL, Duration::ZERO).is_err_and(|refused| !refused.is_closed())
+        remote
+            .drain(Drain { code: CloseCode::NORMAL, ..Drain::within(Duration::ZERO) })
+            .is_err_and(|refused| !refused.is_closed())
     );
     reactor.server.with(zone, Instant::now(), refused.into_inner());
     assert_eq!(notes(&mut reactor, zone), [7], "the closure itself comes back");
@@ -140,7 +142,9 @@ fn remote_of_a_server_that_is_gone_gives_everything_back() {
     assert!(refused.is_closed());
     assert_eq!(refused.to_string(), "the server is gone");
     assert!(
-        remote.drain(CloseCode::NORMAL, Duration::ZERO).is_err_and(|refused| refused.is_closed())
+        remote
+            .drain(Drain { code: CloseCode::NORMAL, ..Drain::within(Duration::ZERO) })
+            .is_err_and(|refused| refused.is_closed())
     );
 }
 
@@ -178,7 +182,7 @@ fn field_row_28_remote_wakes_a_parked_loop() {
     waits.sort();
     assert!(waits[25] < Duration::from_millis(5), "half of them take more than {:?}", waits[25]);
     assert!(waits[49] < Duration::from_secs(2), "one takes {:?}", waits[49]);
-    remote.drain(CloseCode::GOING_AWAY, Duration::ZERO).unwrap();
+    remote.drain(Drain::within(Duration::ZERO)).unwrap();
     thread.join().unwrap().unwrap();
 }
 
@@ -186,7 +190,7 @@ fn field_row_28_remote_wakes_a_parked_loop() {
 fn remote_drain_ends_the_run() {
     let (remote, zone, thread) = running();
     ask(&remote, zone, |_| ());
-    remote.drain(CloseCode::GOING_AWAY, Duration::from_secs(60)).unwrap();
+    remote.drain(Drain::within(Duration::from_secs(60))).unwrap();
     thread.join().unwrap().unwrap();
     assert!(remote.call(zone, note(1)).is_err_and(|refused| refused.is_closed()));
 }

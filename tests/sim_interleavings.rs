@@ -10,7 +10,7 @@ use common::http::{self, handshake};
 use common::{Bytes, Client, Log, Recorder, World, cases, frames, millis, seconds};
 use proptest::prelude::*;
 use switchboard::{
-    CloseCode, ConnId, EventStream, Options, Readiness, Reply, Response, Stream, Upgrade,
+    CloseCode, ConnId, Drain, EventStream, Options, Readiness, Reply, Response, Stream, Upgrade,
 };
 
 #[derive(Clone, Debug)]
@@ -241,7 +241,7 @@ impl Chaos {
                 if self.ids.len() > 60 {
                     self.draining = true;
                     let now = self.sim.now;
-                    self.sim.server.context(now).drain(CloseCode::GOING_AWAY, seconds(5));
+                    self.sim.server.context(now).drain(Drain::within(seconds(5))).unwrap();
                 }
             }
         }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use common::wire::{PATIENCE, Wire};
 use socket2::{Domain, SockRef, Socket, Type};
-use switchboard::{CloseCode, ListenAddr, Listener, ListenerId, Reactor, Stats, mio};
+use switchboard::{Drain, ListenAddr, Listener, ListenerId, Reactor, Stats, mio};
 
 const LOCAL: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
@@ -140,7 +140,7 @@ fn listener_of_a_draining_server_has_no_address() {
     let listener = Listener::from("localhost:0").reuse_port(true).backlog(8);
     let listener = reactor.server.listen(listener).unwrap();
     let address = reactor.server.local_addrs(listener).unwrap()[1];
-    reactor.server.drain(CloseCode::GOING_AWAY, Duration::ZERO);
+    reactor.server.drain(Drain::within(Duration::ZERO)).unwrap();
     reactor.turn(Some(Duration::ZERO)).unwrap();
     assert!(reactor.server.local_addr(listener).is_err());
     assert!(reactor.server.local_addrs(listener).is_err());
@@ -384,7 +384,7 @@ fn pauses_under_load_lose_no_connection() {
 #[test]
 fn pause_of_a_draining_server_does_nothing() {
     let (mut reactor, id) = serving("127.0.0.1:0");
-    reactor.server.drain(CloseCode::GOING_AWAY, Duration::ZERO);
+    reactor.server.drain(Drain::within(Duration::ZERO)).unwrap();
     reactor.turn(Some(Duration::ZERO)).unwrap();
     reactor.server.accepting(id, false);
     reactor.server.accepting(id, true);

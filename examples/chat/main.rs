@@ -51,7 +51,7 @@ use std::time::{Duration, Instant};
 
 use lexopt::prelude::*;
 use switchboard::http::Method;
-use switchboard::{CloseCode, Conn, ListenAddr, Reactor, Reply, Request, TrustedHeader, Zone};
+use switchboard::{Conn, Drain, ListenAddr, Reactor, Reply, Request, TrustedHeader, Zone};
 
 use chat::{Chat, PREFIXES};
 use log::Log;
@@ -224,7 +224,7 @@ fn goodbye_at_a_signal(reactor: &Reactor) {
     let remote = reactor.remote();
     let installed = signals::on_end(move || {
         notify::stopping();
-        let _already_ending = remote.drain(CloseCode::GOING_AWAY, GOODBYE);
+        let _already_ending = remote.drain(Drain::within(GOODBYE));
     });
     if let Err(error) = installed {
         print_error(format_args!("chat: a signal will end the chat without a goodbye: {error}"));

@@ -1,6 +1,7 @@
 //! The table of all connections, and the books: the shared records that a change of a connection
 //! updates, such as counters and work lists. This file knows neither output nor topics.
 
+use super::cause::Cause;
 use super::clock::Clock;
 use super::connection::{Connection, NO_MEMBERSHIP};
 use super::flags::Flags;
@@ -217,6 +218,13 @@ impl Lease<'_> {
     #[inline]
     pub(crate) fn is_gone(&self) -> bool {
         self.connection.flags.has(Flags::GONE)
+    }
+
+    /// Returns why the connection or its exchange has ended.
+    pub(crate) fn cause(&self) -> Cause {
+        let cause = self.connection.flags.cause();
+        debug_assert!(cause.is_some(), "every end has a cause: {:?}", self.connection.phase);
+        cause.unwrap_or(Cause::Local)
     }
 
     /// Whether the connection's handler is being called, or its input handled.

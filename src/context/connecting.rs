@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use super::connect::Connect;
 use super::context::Context;
 use crate::connection::{
-    Attempt, AttemptState, ConnId, Exchange, Flags, Phase, Progress, UNCOUNTED, ZoneId, ticks,
+    Attempt, AttemptState, Cause, ConnId, Exchange, Flags, Phase, Progress, UNCOUNTED, ZoneId,
+    ticks,
 };
 use crate::net::Transport;
 #[cfg(feature = "deflate")]
@@ -37,6 +38,7 @@ impl Context {
     /// Of the [`Options`](crate::Options) of HTTP, only the limits of a head apply, to the server's
     /// response.
     pub fn connect<H: 'static>(&mut self, zone: ZoneId<H>, connect: Connect) -> ConnId {
+        let takes = self.takes_connections();
         let Some(slot) = self.table.slots.vacant() else { return ConnId::NOBODY };
         let first = (Phase::Connecting, ticks(connect.timeout));
         self.table.insert(slot, Transport::Unconnected, UNCOUNTED, first);
@@ -48,8 +50,13 @@ impl Context {
         // A failed attempt is reported through `close`, too.
         at.connection.flags.insert(Flags::CLIENT | Flags::OWES_CLOSE);
         let id = at.connection.id;
-        let draining = self.draining.map_or(Ok(()), |_| Err("the server is draining"));
-        match draining.and(connect.handshake) {
+        let takes = match takes {
+            true => Ok(()),
+            false => Err(("the server is draining", Cause::Drain)),
+        };
+        let handshake = connect.handshake.map_err(|reason| (reason, Cause::DialFailed));
+        at.books.stats.dialled += 1;
+        match takes.and(handshake) {
             Ok(handshake) => {
                 #[cfg(feature = "deflate")]
                 let handshake = offer_compression(&at, handshake);
@@ -72,9 +79,9 @@ impl Context {
                 at.held().exchange = Some(Box::new(Exchange::of_client(progress)));
                 self.work.connecting.push(id);
             }
-            Err(reason) => {
-                at.record_close(CloseCode::ABNORMAL, reason, false);
-                at.mark_gone();
+            Err((reason, cause)) => {
+                at.record_close(CloseCode::ABNORMAL, reason, false, cause);
+                at.mark_gone(cause);
             }
         }
         id

@@ -12,7 +12,7 @@
 //! use signal_hook::consts::{SIGINT, SIGTERM};
 //! use signal_hook::iterator::Signals;
 //! use switchboard::http::Method;
-//! use switchboard::{CloseCode, Reactor, Response, Zone};
+//! use switchboard::{Drain, Reactor, Response, Zone};
 //!
 //! const PAGE: &str = "<script>
 //!   const socket = new WebSocket(`ws://${location.host}/echo`);
@@ -36,7 +36,7 @@
 //!     let mut signals = Signals::new([SIGINT, SIGTERM])?;
 //!     std::thread::spawn(move || {
 //!         signals.forever().next();
-//!         let _already_ending = remote.drain(CloseCode::GOING_AWAY, Duration::from_secs(3));
+//!         let _already_ending = remote.drain(Drain::within(Duration::from_secs(3)));
 //!     });
 //!     reactor.run()
 //! }

@@ -20,7 +20,7 @@ use super::clients::Placed;
 use super::listeners::ListenerId;
 use super::server::Server;
 use crate::connection::{
-    Flags, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind,
+    Cause, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind,
 };
 use crate::net::{AcceptOutcome, Acceptor, Arrival, Listener, Read, Transport};
 use crate::outbox::Kind;
@@ -219,7 +219,9 @@ impl Server {
 
     /// Takes in a connection of a simulation, as if a plain listener had accepted it.
     pub(crate) fn accepted(&mut self, transport: Transport) {
-        self.admit(transport, None);
+        if self.check_drain().is_ok() {
+            self.admit(transport, None);
+        }
     }
 
     /// Takes in a connection whose address has its place. Failing that, gives the place back.
@@ -280,7 +282,7 @@ impl Server {
     pub(super) fn let_linger(&mut self, slot: u32, refusal: &[u8]) {
         self.context.table.books.turned_away += 1;
         let Some((mut at, delivery)) = self.context.lease(slot) else { return };
-        at.connection.flags.insert(Flags::LAST);
+        at.set_last(Cause::Refused);
         let output = delivery.output(&mut at);
         output.push(Kind::Bytes, |own| own.extend_from_slice(refusal));
         at.after_response();
@@ -312,8 +314,8 @@ impl Server {
         address: u32,
         phase: Phase,
     ) -> io::Result<u32> {
-        if self.context.draining.is_some() {
-            return Err(Error::new(ErrorKind::NotConnected, "the server is draining"));
+        if self.context.draining.as_ref().is_some_and(|draining| !draining.is_listening()) {
+            return Err(is_draining());
         }
         let Some(slot) = self.context.table.slots.vacant() else {
             return Err(Error::other("16.7 million connections are open already"));
@@ -331,11 +333,21 @@ impl Server {
         Ok(slot)
     }
 
+    /// Checks that a drain does not keep a program from bringing connections.
+    pub(super) fn check_drain(&self) -> io::Result<()> {
+        self.context.takes_connections().then_some(()).ok_or_else(is_draining)
+    }
+
     /// Stops listening for good.
     pub(super) fn stop_listening(&mut self) {
         self.listeners.clear();
         self.work.accepting.clear();
     }
+}
+
+#[cold]
+fn is_draining() -> Error {
+    Error::new(ErrorKind::NotConnected, "the server is draining")
 }
 
 /// How long bytes to a peer may stay unacknowledged: `write_timeout`, but long enough for a network

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use switchboard::{
-    Close, CloseCode, Conn, EventStream, Handler, Listener, Message, Options, Reactor, Remote,
+    Cause, Close, Conn, Drain, EventStream, Handler, Listener, Message, Options, Reactor, Remote,
     Reply, Request, Response, Server, Stream, Upgrade, Zone,
 };
 
@@ -77,13 +77,13 @@ impl Site {
     }
 
     pub fn drain(&self) {
-        let _ended = self.remote.drain(CloseCode::GOING_AWAY, Duration::from_secs(2));
+        let _ended = self.remote.drain(Drain::within(Duration::from_secs(2)));
     }
 }
 
 impl Drop for Site {
     fn drop(&mut self) {
-        let _ended = self.remote.drain(CloseCode::GOING_AWAY, Duration::ZERO);
+        let _ended = self.remote.drain(Drain::within(Duration::ZERO));
         let thread = self.thread.take().unwrap();
         if thread.join().is_err() && !std::thread::panicking() {
             panic!("the server panicked");
@@ -127,7 +127,7 @@ impl Handler for Noted {
         self.note(&format!("close {}", close.code.as_u16()));
     }
 
-    fn cancelled(&mut self, _conn: &mut Conn<'_>) {
+    fn cancelled(&mut self, _conn: &mut Conn<'_>, _cause: Cause) {
         self.note("cancelled");
     }
 }
