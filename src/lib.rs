@@ -52,7 +52,7 @@
 //! | open a `wss` URL | feature `tls`, [`Connect::to`] | [`Connect`] |
 //! | serve `https` and `wss` | feature `tls`, `Tls`, `TlsConfig` | [tls](guide::tls) |
 //! | compress messages | feature `deflate` | [compression](guide::compression) |
-//! | end in order | [`Server::drain`], [`Remote::drain`] | [first_server](guide::first_server) |
+//! | end in order | [`Drain`], [`Server::drain`], [`Remote::drain`] | [ending] |
 //! | see what is going on | [`Context::stats`] | [measuring](guide::measuring) |
 //! | log what is refused | [`Server::observe`] | [security] |
 //! | parse the protocols alone | [`proto`] | [`proto`] |
@@ -100,6 +100,7 @@
 //! The crate is tested on Linux x86-64. Other Unix systems should work and are untested. Windows is
 //! not supported.
 //!
+//! [ending]: guide::time#ending-in-order
 //! [later]: guide::answering_later
 //! [slow readers]: guide::slow_readers
 //! [security]: guide::security

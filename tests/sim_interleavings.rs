@@ -239,9 +239,12 @@ impl Chaos {
             Op::Drain => {
                 // Late in the day: a drain ends everything.
                 if self.ids.len() > 60 {
+                    // A notice and a window, of one length or none.
+                    let long = seconds(self.ids.len() as u64 % 3);
+                    let drain = Drain { notice: long, window: long, ..Drain::within(seconds(5)) };
                     self.draining = true;
                     let now = self.sim.now;
-                    self.sim.server.context(now).drain(Drain::within(seconds(5))).unwrap();
+                    self.sim.server.context(now).drain(drain).unwrap();
                 }
             }
         }

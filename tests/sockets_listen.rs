@@ -381,6 +381,32 @@ fn pauses_under_load_lose_no_connection() {
     });
 }
 
+/// Clients that wait in the kernel's queue when accepting stops are served: closing the socket
+/// would reset them. Their requests have arrived, so they are answered.
+#[test]
+fn drain_serves_what_waits_at_its_listeners() {
+    for address in ["127.0.0.1:0", "localhost:0"] {
+        let (mut reactor, id) = serving(Listener::from(address).accepts_per_turn(1));
+        let address = *reactor.server.local_addrs(id).unwrap().last().unwrap();
+        let mut clients: Vec<_> = (0..8).map(|_| TcpStream::connect(address).unwrap()).collect();
+        for client in &mut clients {
+            client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        }
+        reactor.server.drain(Drain::within(PATIENCE)).unwrap();
+        let serving = std::thread::spawn(move || {
+            for mut client in clients {
+                let mut answer = String::new();
+                client.read_to_string(&mut answer).unwrap();
+                assert!(answer.contains("Connection: close\r\n"), "{answer:?}");
+                assert!(answer.ends_with("hello"), "{answer:?}");
+            }
+        });
+        reactor.run().unwrap();
+        serving.join().unwrap();
+        assert!(TcpStream::connect(address).is_err());
+    }
+}
+
 #[test]
 fn pause_of_a_draining_server_does_nothing() {
     let (mut reactor, id) = serving("127.0.0.1:0");

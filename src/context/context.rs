@@ -22,7 +22,7 @@ use crate::websocket::Origins;
 ///
 /// A handler reaches it through [`Conn::context`](crate::Conn::context); between turns, a program
 /// reaches it through [`Server::context`](crate::Server::context). No method fails, blocks or calls
-/// a handler.
+/// a handler; [`drain`](Context::drain) checks its argument.
 ///
 /// ```
 /// use std::time::Instant;

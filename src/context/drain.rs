@@ -22,7 +22,7 @@ use crate::websocket::CloseCode;
 /// world.server.websocket("/ws", |conn, message| conn.send(message));
 /// let (ada, bob) = (world.websocket("/ws"), world.connect());
 /// world.request(bob, "/page");
-/// assert_eq!(world.answer(bob).header("connection"), None);
+/// assert_eq!(world.answer(bob).header("connection"), Some("keep-alive"));
 ///
 /// let drain = Drain {
 ///     reason: "a new version".into(),
@@ -124,8 +124,21 @@ impl Drain {
         }
     }
 
-    /// Checks that the deadline leaves room for notice and window.
-    pub(super) fn check(&self) -> Result<(), DrainError> {
+    /// Checks that the deadline leaves room for notice and window. A program that reads them from
+    /// its configuration learns of a fault when it starts, not when it is to end.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use switchboard::Drain;
+    ///
+    /// let window = Duration::from_secs(10);
+    /// assert!(Drain { window, ..Drain::within(window) }.check().is_ok());
+    /// assert!(Drain { window, ..Drain::within(window / 2) }.check().is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// [`DrainError::DeadlineTooShort`], as the methods that begin a drain return it.
+    pub fn check(&self) -> Result<(), DrainError> {
         let at_least = self.notice.saturating_add(self.window);
         match self.deadline < at_least {
             true => Err(DrainError::DeadlineTooShort { deadline: self.deadline, at_least }),

@@ -129,4 +129,6 @@
 //! [`drain`](crate::Server::drain) ends a server in order: listeners close, WebSockets get a Close
 //! frame, and requests in progress are answered. Connections that are left at the deadline are
 //! dropped. Then `run` returns. From another thread, such as a signal handler's, call
-//! [`Remote::drain`](crate::Remote::drain).
+//! [`Remote::drain`](crate::Remote::drain). A server behind a load balancer gives a notice first,
+//! and a server of many clients a window in which they leave; see
+//! [`time`](super::time#ending-in-order).

@@ -40,8 +40,8 @@ impl Server {
         self.context.is_ready()
     }
 
-    /// Whether a [`drain`](Server::drain) is complete: its notice is over, the listeners are closed,
-    /// and no connection is left.
+    /// Whether a [`drain`](Server::drain) is complete: its notice is over, the listeners are
+    /// closed, and no connection is left.
     #[must_use]
     pub fn is_drained(&self) -> bool {
         let has_stopped = self.context.draining.as_ref().is_some_and(|it| !it.is_listening());
