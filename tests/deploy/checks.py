@@ -146,18 +146,27 @@ def queue_at_a_drain_is_served():
 
 def first_request_during_a_drain_is_served():
     """A connection whose request is still on its way when the drain begins gets an answer."""
-    with Program([ECHO, PLACE]) as program:
-        program.wait_for("READY=1")
-        clients = [connect(ADDRESS) for _ in range(50)]
-        wait_until("all are accepted", lambda: queued() == 0)
-        program.signal(signal.SIGTERM)
-        wait_until("the listener is closed", lambda: queued() is None)
-        for client in clients:
-            with client:
-                client.sendall(REQUEST)
-                read_answer(client)
-        program.ended()
-    return f"{len(clients)} of {len(clients)} answered"
+    count = 20
+    with tempfile.TemporaryDirectory() as folder:
+        chain, key = certificate(folder)
+        trusting = ssl.create_default_context(cafile=chain)
+        secure = lambda client: trusting.wrap_socket(client, server_hostname="127.0.0.1")
+        for command, wrap in [
+            ([ECHO, PLACE], lambda client: client),
+            ([str(STATIC / "echo"), PLACE, "--tls", chain, key], secure),
+        ]:
+            with Program(command) as program:
+                program.wait_for("READY=1")
+                clients = [connect(ADDRESS) for _ in range(count)]
+                wait_until("all are accepted", lambda: queued() == 0)
+                program.signal(signal.SIGTERM)
+                wait_until("the listener is closed", lambda: queued() is None)
+                for client in clients:
+                    with wrap(client) as client:
+                        client.sendall(REQUEST)
+                        read_answer(client)
+                program.ended()
+    return f"{count} of {count} answered over http, and over https"
 
 
 def queue_of_a_killed_program():
@@ -200,6 +209,18 @@ def redeploy_with_reuse_port():
     first = Program([ECHO, PLACE, "--reuse-port"]).wait_for("READY=1")
     with Load(ADDRESS) as load:
         figures = redeploy(load, lambda: Program([ECHO, PLACE, "--reuse-port"]), first)
+    return f"{figures}; {load.demand_none_lost()}"
+
+
+def redeploy_with_a_notice():
+    """A notice moves kept connections to the next program, and a window spreads the WebSockets."""
+    migrate(True)
+    command = [ECHO, PLACE, "--reuse-port", "--drain-notice", "0.5", "--drain-window", "0.5"]
+    first = Program(command).wait_for("READY=1")
+    with Load(ADDRESS, keepers=8) as load:
+        figures = redeploy(load, lambda: Program(command), first)
+    # A keeper that the kernel gives to the program that ends is told again.
+    assert load.counts["told to move"] >= 8 * REDEPLOYS / 2, load.counts
     return f"{figures}; {load.demand_none_lost()}"
 
 
@@ -286,6 +307,7 @@ CHECKS = [
     queue_of_a_killed_program,
     redeploy_at_a_socket_of_the_supervisor,
     redeploy_with_reuse_port,
+    redeploy_with_a_notice,
     restart_at_a_socket_of_the_supervisor,
     static_binary_in_an_empty_root,
 ]

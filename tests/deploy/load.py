@@ -1,4 +1,8 @@
-"""Clients that come all the time, and clients that stay. Each counts what became of its attempts."""
+"""Clients that come all the time, and clients that stay. Each counts what became of its attempts.
+
+Visitors make a connection for each request. Keepers ask again and again over one connection, until
+an answer says that it is the last. Regulars hold a WebSocket that echoes.
+"""
 
 import base64
 import os
@@ -10,6 +14,7 @@ from collections import Counter
 
 PATIENCE = 10.0
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+FURTHER = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 GOING_AWAY = 1001
 
 
@@ -80,15 +85,15 @@ class WebSocket:
 
 
 class Load:
-    """New connections one after the other, and WebSockets that stay and echo, on threads."""
+    """Clients of the three kinds, each on a thread."""
 
-    def __init__(self, address, visitors=3, regulars=16):
+    def __init__(self, address, visitors=3, regulars=16, keepers=0):
         self.address = address
         self.counts = Counter()
         self.faults = []
         self.longest = 0.0
         self.over = threading.Event()
-        work = [self.visit] * visitors + [self.stay] * regulars
+        work = [self.visit] * visitors + [self.stay] * regulars + [self.keep] * keepers
         self.threads = [threading.Thread(target=self.go_on, args=(step,), daemon=True) for step in work]
 
     def __enter__(self):
@@ -120,6 +125,23 @@ class Load:
         get(self.address)
         self.counts["answered"] += 1
         self.longest = max(self.longest, time.monotonic() - start)
+
+    def keep(self, start):
+        """Asks until an answer is the last one. A connection that ends before has cost a request."""
+        with connect(self.address) as connection:
+            while not self.over.is_set():
+                connection.sendall(FURTHER)
+                answer = b""
+                while b"POST is echoed" not in answer:
+                    piece = connection.recv(1 << 16)
+                    if not piece:
+                        raise Cut(f"a kept connection after {answer!r}")
+                    answer += piece
+                self.counts["answered while kept"] += 1
+                if b"connection: close" in answer.lower():
+                    self.counts["told to move"] += 1
+                    return
+                time.sleep(0.01)
 
     def stay(self, start):
         """Echoes until the server closes with 1001; then the client comes back at once."""
