@@ -51,8 +51,8 @@ use crate::websocket::CloseCode;
 ///   its connection ends behind it.
 /// - **Window**: the listeners close, after they have accepted what waited. Idle HTTP connections
 ///   end at once, but a client that has just connected may send its request. Each WebSocket, event
-///   stream and takeover ends at a random moment of the window, evenly spread, so that their clients
-///   do not all come back at once. Without a window, all end at its beginning.
+///   stream and takeover ends at a random moment of the window, evenly spread, so that their
+///   clients do not all come back at once. Without a window, all end at its beginning.
 /// - **Deadline**: connections that are left are dropped. Then
 ///   [`Reactor::run`](crate::Reactor::run) returns. It returns earlier if none is left.
 ///

@@ -1,4 +1,4 @@
-//! What the servers report to a supervisor that sets `NOTIFY_SOCKET`, and two processes at one port.
+//! What the servers report to a supervisor that sets `NOTIFY_SOCKET`; two processes at one port.
 
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
