@@ -5,7 +5,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use super::server::{LARGE_PER_TURN, Server};
-use crate::connection::{Cause, CloseRecord, Flags, Phase, Progress, TURNED_AWAY, UNCOUNTED};
+use crate::connection::{CloseRecord, Flags, Phase, Progress, RIVAL, TURNED_AWAY, UNCOUNTED};
 use crate::context::{Close, Context, RemoteCall};
 use crate::websocket::CloseCode;
 
@@ -161,7 +161,8 @@ impl Server {
             let Some(at) = self.context.table.lease(slot) else { continue };
             at.connection.flags.remove(Flags::ENDED);
             let gone = at.is_gone();
-            if gone {
+            let held = at.connection.held.as_ref();
+            if gone && held.is_some_and(|held| held.exchange.is_some()) {
                 self.tell_cancelled(slot);
             }
             let closed = self.tell_close(slot);
@@ -183,29 +184,26 @@ impl Server {
 
     fn free(&mut self, slot: u32) {
         let table = &mut self.context.table;
-        let cause = table.with(slot, |at| {
-            at.tidy();
-            at.cause()
-        });
         let Some(mut connection) = table.slots.remove(slot) else { return };
+        if let Some(held) = connection.held.take_if(|held| held.is_empty()) {
+            table.books.pool.put(held);
+        }
         if connection.transport.is_tls() && connection.is_whole() {
             connection.transport.close_notify();
         }
         if let Some(count) = table.books.stats.open(connection.phase) {
             *count -= 1;
         }
-        // Both have been counted already.
-        let (mut is_counted, replaced) = (false, cause == Some(Cause::Replaced));
         match connection.address {
-            UNCOUNTED => {}
-            TURNED_AWAY => {
-                table.books.turned_away -= 1;
-                is_counted = true;
+            // Neither is a connection of the server's, or it was counted when it was refused.
+            TURNED_AWAY => table.books.turned_away -= 1,
+            RIVAL => table.rivals -= 1,
+            address => {
+                table.books.stats.ends.count_end(connection.flags);
+                if address != UNCOUNTED {
+                    self.context.addresses.leave(address);
+                }
             }
-            noted => self.context.addresses.leave(noted),
-        }
-        if let Some(cause) = cause.filter(|_| !is_counted && !replaced) {
-            table.books.stats.ends.count(cause);
         }
         // Closing a descriptor also takes it out of the Poll.
         drop(connection);
@@ -249,8 +247,7 @@ impl Server {
                 self.forget(id, attempt);
                 self.record_declined(slot, attempt);
             }
-            Progress::Rival(_) => self.context.table.rivals -= 1,
-            Progress::Body(_) | Progress::Discard(_) => {}
+            Progress::Rival(_) | Progress::Body(_) | Progress::Discard(_) => {}
         }
     }
 }
