@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustls::AlertDescription;
 use switchboard::proto::websocket::Opcode;
 use switchboard::{
-    Drain, Conn, EventStream, Handler, Options, Readiness, Reply, Request, Response,
+    Conn, Drain, EventStream, Handler, Options, Readiness, Reply, Request, Response,
 };
 use switchboard_tls_tests::{Peer, Sim, masked, plain_frame};
 
