@@ -14,6 +14,7 @@
 //! lexopt = "0.3"
 //! listenfd = "1"
 //! rlimit = "0.11"
+//! sd-notify = "0.5"
 //! signal-hook = "0.4"
 //! switchboard = "0.1"
 //!
@@ -26,6 +27,8 @@
 mod ending;
 #[path = "common/log.rs"]
 mod log;
+#[path = "common/notify.rs"]
+mod notify;
 #[path = "common/output.rs"]
 mod output;
 #[path = "common/signals.rs"]
@@ -58,6 +61,8 @@ Where to listen. Without any of these, and without inherited sockets: 127.0.0.1:
   --unix PATH     a Unix socket; a file that an ended program left there is replaced.
                   @NAME is a name in the abstract namespace
   --mode MODE     who may connect to the Unix sockets, in octal (default 660)
+  --reuse-port    other programs of this user may listen at the addresses, too: the next version
+                  starts before this one ends
   LISTEN_FDS      sockets that systemd or another supervisor hands over
   --tls CERT KEY  speak TLS at all these places: PEM files of the certificate chain and of its key;
                   needs `--features tls` when building
@@ -78,7 +83,8 @@ Behind a proxy:
   -h, --help      this text
 
 SIGINT, SIGTERM and SIGHUP close all WebSockets with 1001 and end the server. A second one does
-not wait. How it ends, in seconds from the signal:
+not wait. A supervisor that sets NOTIFY_SOCKET learns when the server is ready, lives and ends.
+How it ends, in seconds from the signal:
   --drain-notice SECONDS
                   accept and serve for so long, with `Connection: close` in each answer (default 0)
   --drain-window SECONDS
@@ -125,6 +131,7 @@ struct Arguments {
     addresses: Vec<String>,
     paths: Vec<PathBuf>,
     mode: Option<u32>,
+    reuse_port: bool,
     options: Options,
     verbose: bool,
     origins: Vec<String>,
@@ -144,6 +151,7 @@ impl Arguments {
             addresses: Vec::new(),
             paths: Vec::new(),
             mode: None,
+            reuse_port: false,
             options: Options::new(),
             verbose: false,
             origins: Vec::new(),
@@ -173,6 +181,7 @@ fn arguments() -> Result<Arguments, ExitCode> {
             Ok(Some(Arg::Long("mode"))) => {
                 found.mode = Some(mode(&text(value(&mut parser)?)).map_err(|error| usage(&error))?);
             }
+            Ok(Some(Arg::Long("reuse-port"))) => found.reuse_port = true,
             Ok(Some(Arg::Long("tls"))) => {
                 let certificate = value(&mut parser)?.into();
                 found.tls = Some((certificate, value(&mut parser)?.into()));
@@ -206,6 +215,9 @@ fn arguments() -> Result<Arguments, ExitCode> {
 fn misfit(found: &Arguments) -> Option<&'static str> {
     if found.mode.is_some() && found.paths.is_empty() {
         return Some("--mode is for Unix sockets: give --unix PATH as well");
+    }
+    if found.reuse_port && found.addresses.is_empty() {
+        return Some("--reuse-port is for addresses: give one as well, such as 127.0.0.1:9001");
     }
     if found.proxy_protocol && found.proxies.is_empty() {
         return Some("--proxy-protocol needs the proxies: give --trusted-proxy 127.0.0.1 as well");
@@ -322,7 +334,9 @@ fn places(arguments: &mut Arguments, mut inherited: ListenFd) -> io::Result<Vec<
         })?;
         listeners.extend(listener);
     }
-    listeners.extend(arguments.addresses.drain(..).map(Listener::from));
+    let reuse_port = arguments.reuse_port;
+    let addresses = arguments.addresses.drain(..).map(Listener::from);
+    listeners.extend(addresses.map(|listener| listener.reuse_port(reuse_port)));
     let mode = arguments.mode.unwrap_or(0o660);
     for path in arguments.paths.drain(..) {
         let is_abstract = path.as_os_str().as_encoded_bytes().starts_with(b"@");
@@ -349,7 +363,8 @@ fn serve(mut arguments: Arguments, inherited: ListenFd) -> io::Result<()> {
     if is_behind_proxy {
         server.trusted_proxies(&arguments.proxies, arguments.header)?;
     }
-    server.zone("/", Echo { is_behind_proxy });
+    let echo = server.zone("/", Echo { is_behind_proxy });
+    notify::alive(server, echo);
     if arguments.verbose {
         let lines = log.lines();
         server.observe(move |event| lines.add(format!("echo: {event}")));
@@ -361,9 +376,11 @@ fn serve(mut arguments: Arguments, inherited: ListenFd) -> io::Result<()> {
     }
     let remote = reactor.remote();
     signals::on_end(move || {
+        notify::stopping();
         let _already_ending = remote.drain(drain);
     })?;
     print_line(format_args!("listening on {}", places.join(" and ")));
+    notify::ready("echo");
     let outcome = reactor.run();
     drop(reactor);
     log.end();

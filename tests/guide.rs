@@ -1,5 +1,6 @@
-//! The manual names tests: each of them exists in the file that the manual names. Its chapter on
-//! proxies shows each file of `examples/proxies`, which `tests/proxies/run` checks.
+//! The manual names tests: each of them exists in the file that the manual names. Its chapters on
+//! proxies and on deployment show each file of `examples/proxies` and of `examples/deploy`, which
+//! `tests/proxies/run` and `tests/deploy/run` check.
 
 use std::fs;
 
@@ -29,14 +30,25 @@ fn manual_names_tests_that_exist() {
     }
 }
 
-#[test]
-fn manual_shows_each_file_for_a_proxy() {
-    let chapter = fs::read_to_string("src/guide/behind_a_proxy.rs").unwrap();
-    let files = fs::read_dir("examples/proxies").unwrap().map(|file| file.unwrap().file_name());
+/// Asserts that a chapter shows each file of a folder of the examples.
+fn assert_shows_files(chapter: &str, folder: &str) {
+    let text = fs::read_to_string(format!("src/guide/{chapter}.rs")).unwrap();
+    let files =
+        fs::read_dir(format!("examples/{folder}")).unwrap().map(|file| file.unwrap().file_name());
     let names: Vec<_> = files.map(|name| name.into_string().unwrap()).collect();
     assert!(names.len() >= 3, "{names:?}");
     for name in names {
-        let line = format!("#![doc = include_str!(\"../../examples/proxies/{name}\")]");
-        assert!(chapter.contains(&line), "the chapter does not show {name}");
+        let line = format!("#![doc = include_str!(\"../../examples/{folder}/{name}\")]");
+        assert!(text.contains(&line), "the chapter {chapter} does not show {name}");
     }
+}
+
+#[test]
+fn manual_shows_each_file_for_a_proxy() {
+    assert_shows_files("behind_a_proxy", "proxies");
+}
+
+#[test]
+fn manual_shows_each_file_for_a_deployment() {
+    assert_shows_files("deployment", "deploy");
 }

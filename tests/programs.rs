@@ -6,6 +6,8 @@
 mod listening;
 #[path = "programs/mod.rs"]
 mod programs;
+#[path = "programs/supervised.rs"]
+mod supervised;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

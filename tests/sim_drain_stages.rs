@@ -210,7 +210,7 @@ fn drain_treats_each_phase_as_its_table_says() {
 
 /// A connection that has not said who it comes from, at a listener that asks for it.
 #[test]
-fn drain_ends_an_arriving_connection_when_its_window_begins() {
+fn drain_ends_an_arriving_connection_a_second_after_its_accept() {
     let mut server = Server::new(Poll::new().unwrap().registry()).unwrap();
     server.http("/", |_, _| "hello");
     let listener = Listener::from("127.0.0.1:0").proxy_protocol(["unix", "127.0.0.1"]);
@@ -225,18 +225,34 @@ fn drain_ends_an_arriving_connection_when_its_window_begins() {
         peer.send(bytes);
         server.ready(token, Readiness::READABLE, now);
         server.flush(now);
-        peer
+        (peer, token)
     };
-    let half = connect(&mut server, now, "PROXY TCP4 192.0.2.1");
+    let (half, _) = connect(&mut server, now, "PROXY TCP4 192.0.2.1");
     let header = "PROXY TCP4 192.0.2.1 192.0.2.2 56324 80\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    let mut whole = connect(&mut server, now, header);
+    let (mut whole, _) = connect(&mut server, now, header);
     let answer = only(&whole.receive());
     assert!(answer.closes() && !half.is_gone() && server.local_addr(listener).is_ok());
-    now += seconds(NOTICE - 1);
+    for _ in 0..(NOTICE - 1) * 10 - 1 {
+        now += millis(100);
+        server.flush(now);
+    }
+    let (mut late, token) = connect(&mut server, now, "PROXY TCP4");
+    let (slow, _) = connect(&mut server, now, "PROXY TCP4");
+    now += millis(100);
     for _ in 0..3 {
         server.flush(now);
     }
-    assert!(half.is_gone() && server.local_addr(listener).is_err());
+    assert_eq!((half.is_gone(), late.is_gone()), (true, false));
+    assert!(server.local_addr(listener).is_err());
+    late.send(&header["PROXY TCP4".len()..]);
+    now += millis(500);
+    server.ready(token, Readiness::READABLE, now);
+    server.flush(now);
+    let answer = only(&late.receive());
+    assert_eq!((answer.text(), answer.closes()), ("hello", true));
+    now += millis(750);
+    server.flush(now);
+    assert!(slow.is_gone());
     let refused = server.adopt_at(listener, Transport::memory().0, now).unwrap_err();
     assert_eq!(refused.to_string(), "the server is draining");
 }
@@ -628,7 +644,12 @@ fn drain_cuts_a_long_reason() {
 fn drain_ends_at_most_a_chunk_in_a_turn() {
     let mut bench = Bench::new();
     let sim = &mut bench.sim;
-    let kinds: [fn(&mut World) -> Client; 2] = [|sim| sim.raw_websocket("/"), |sim| sim.connect()];
+    let kept: fn(&mut World) -> Client = |sim| {
+        let client = sim.connect();
+        sim.ask(client, get("/"));
+        client
+    };
+    let kinds: [fn(&mut World) -> Client; 2] = [|sim| sim.raw_websocket("/"), kept];
     let clients: Vec<_> = (0..6_000).map(|n| kinds[n % 2](sim)).collect();
     clients.iter().for_each(|client| drop(sim.receive(*client)));
     sim.server.drain(Drain::default()).unwrap();

@@ -16,6 +16,7 @@
 //! switchboard = "0.1"
 //! lexopt = "0.3"
 //! rlimit = "0.11"
+//! sd-notify = "0.5"
 //! serde = { version = "1", features = ["derive"] }
 //! serde_json = "1"
 //! signal-hook = "0.4"
@@ -31,6 +32,8 @@ mod ending;
 mod log;
 mod members;
 mod names;
+#[path = "../common/notify.rs"]
+mod notify;
 #[path = "../common/output.rs"]
 mod output;
 mod page;
@@ -77,6 +80,7 @@ Usage: chat [--listen ADDR] [--origin ORIGIN].. [--allow-host HOST]..
   -h, --help         print this and end
 
 SIGINT (Ctrl-C), SIGTERM and SIGHUP say goodbye to everybody and end. A second one does not wait.
+A supervisor that sets NOTIFY_SOCKET learns when the chat is ready, lives and ends.
 How the chat ends, in seconds from the signal:
   --drain-notice SECONDS    accept and serve for so long, with `Connection: close` in each answer
                             (default 0)
@@ -126,6 +130,7 @@ fn run() -> Result<(), Failure> {
     let server = &mut reactor.server;
     let chat = server.zones(PREFIXES, Chat::new());
     server.with(chat, Instant::now(), |handler, cx| handler.start(chat, cx));
+    notify::alive(server, chat);
     server.http(Zone::new(why::PATH).methods(&[Method::POST]), why::why);
     server.http(Zone::new("/").methods(&[Method::GET, Method::HEAD]), front_door);
     server.remedies("--origin", "--allow-host");
@@ -149,6 +154,7 @@ fn run() -> Result<(), Failure> {
         ListenAddr::Tcp(address) => print_line(format_args!("open http://{}/", reachable(address))),
         place => print_line(format_args!("listening on {place}")),
     }
+    notify::ready("chat");
     let outcome = reactor.run();
     drop(reactor);
     log.end();
@@ -232,6 +238,7 @@ fn front_door(_conn: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
 fn goodbye_at_a_signal(reactor: &Reactor, drain: Drain) {
     let remote = reactor.remote();
     let installed = signals::on_end(move || {
+        notify::stopping();
         let _already_ending = remote.drain(drain);
     });
     if let Err(error) = installed {

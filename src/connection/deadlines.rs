@@ -29,7 +29,7 @@ impl Lease<'_> {
         books.stats.moved(connection.phase, phase);
         let begins_to_linger = phase == Phase::Lingering && connection.phase != phase;
         connection.phase = phase;
-        connection.flags.remove(Flags::PINGED | Flags::FROM_ACCEPT);
+        connection.flags.remove(Flags::PINGED | Flags::FROM_ACCEPT | Flags::FRESH);
         if begins_to_linger {
             return self.begin_to_linger();
         }
@@ -42,7 +42,7 @@ impl Lease<'_> {
         let deadline = self.connection.deadline;
         self.connection.zone = 0;
         self.enter(Phase::Idle);
-        self.connection.flags.insert(Flags::FROM_ACCEPT);
+        self.connection.flags.insert(Flags::FROM_ACCEPT | Flags::FRESH);
         self.set_deadline(deadline);
     }
 

@@ -4,8 +4,10 @@
 use std::io;
 
 use super::cause::Cause;
+use super::clock::NEVER;
 use super::flags::Flags;
 use super::held::CloseRecord;
+use super::options::Options;
 use super::phase::Phase;
 use super::table::Lease;
 use crate::net::Wrote;
@@ -49,6 +51,24 @@ impl Lease<'_> {
     pub(crate) fn set_last(&mut self, cause: Cause) {
         self.connection.flags.insert(Flags::LAST);
         self.connection.flags.end_by(cause);
+    }
+
+    /// Has a connection without a request serve one, its last, if it begins within so many ticks of
+    /// the accept. Ends an older connection.
+    pub(crate) fn await_first(&mut self, ticks: u32, cause: Cause) {
+        let arrives = self.connection.phase == Phase::Arriving;
+        let counts_head = arrives || self.connection.flags.has(Flags::FROM_ACCEPT);
+        let Options { first_byte_timeout, head_timeout, .. } = *self.options();
+        // The deadline of the phase counts from the accept.
+        let end = match if counts_head { head_timeout } else { first_byte_timeout } {
+            NEVER => self.books.clock.deadline(ticks),
+            timeout => self.connection.deadline.saturating_sub(timeout).saturating_add(ticks),
+        };
+        if end <= self.books.clock.tick() {
+            return self.mark_gone(cause);
+        }
+        self.set_last(cause);
+        self.set_deadline(end.min(self.connection.deadline));
     }
 
     /// Ends the exchange but for bytes on their way.

@@ -140,7 +140,7 @@ impl Table {
             byte_rate: 0,
             zone: 0,
             options: 0,
-            flags: Flags::default(),
+            flags: Flags::FRESH,
             born: born(&self.books.clock),
             phase,
             #[cfg(feature = "deflate")]

@@ -50,16 +50,17 @@ use crate::websocket::CloseCode;
 ///   sends no more clients. All is accepted and served. Each answer says `Connection: close`, and
 ///   its connection ends behind it.
 /// - **Window**: the listeners close, after they have accepted what waited. Idle HTTP connections
-///   end at once. Each WebSocket, event stream and takeover ends at a random moment of the window,
-///   evenly spread, so that their clients do not all come back at once. Without a window, all end
-///   at its beginning.
+///   end at once, but a client that has just connected may send its request. Each WebSocket, event
+///   stream and takeover ends at a random moment of the window, evenly spread, so that their
+///   clients do not all come back at once. Without a window, all end at its beginning.
 /// - **Deadline**: connections that are left are dropped. Then
 ///   [`Reactor::run`](crate::Reactor::run) returns. It returns earlier if none is left.
 ///
 /// | a connection with | notice | window | deadline |
 /// | --- | --- | --- | --- |
-/// | no PROXY header or TLS handshake yet | goes on | ends | - |
-/// | no request, or between two requests | served | ends; read once more before | - |
+/// | no PROXY header or TLS handshake yet | goes on | as the next row | - |
+/// | no request yet | served | served once, if it begins within 1 s of the accept | - |
+/// | nothing between two requests | served | ends; read once more before | - |
 /// | a part of a request head or body | served | served, as the last | dropped |
 /// | an owed answer ([`Reply::Later`]) | goes on | answered, as the last | `cancelled` |
 /// | a streamed answer | goes on | goes on, as the last | `cancelled` |

@@ -16,6 +16,7 @@
 //! | [`security`] | know what is refused by default, and with which status |
 //! | [`tls`] | serve `https` and `wss`: certificates, a reload, sessions, client certificates |
 //! | [`behind_a_proxy`] | set up nginx, Caddy or HAProxy, and read the symptom of a missing line |
+//! | [`deployment`] | run it under systemd, redeploy without loss, raise limits, a static binary |
 //! | [`testing_handlers`] | test a handler without a socket and without sleeping |
 //! | [`your_loop`] | put the server into your own loop: mio, one that polls descriptors, or none |
 //! | [`big_messages`] | pass on big messages and responses in pieces, collect a body |
@@ -42,6 +43,7 @@ pub mod behind_a_proxy;
 pub mod big_messages;
 pub mod compared;
 pub mod compression;
+pub mod deployment;
 pub mod endings;
 pub mod first_server;
 pub mod measuring;

@@ -8,6 +8,8 @@
 
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "tls")]
+use super::proxy_header::arrival_of;
 use super::server::Server;
 use crate::connection::{Cause, Flags, NEVER, Phase};
 #[cfg(feature = "tls")]
@@ -94,8 +96,8 @@ impl Server {
         let Some(n) = self.read_proxy_header(slot, n) else { return };
         let Some(mut at) = self.context.table.lease(slot) else { return };
         #[cfg(feature = "tls")]
-        if let Some(Some(listener)) = self.listeners.get(usize::from(at.connection.zone))
-            && let Some(tls) = &listener.arrival.tls
+        if let Some(arrival) = arrival_of(&self.listeners, &self.arrivals, at.connection.zone)
+            && let Some(tls) = &arrival.tls
         {
             at.connection.transport.expect_tls(tls);
             return self.handshake(slot, n);

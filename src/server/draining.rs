@@ -5,6 +5,9 @@ use super::server::Server;
 use crate::connection::{Cause, Flags, Phase};
 use crate::context::{Conn, Drain, DrainError, LAST_ACCEPTS, Walk};
 
+/// How long after its accept a client may take to begin its request, in ticks: a second.
+const FIRST_REQUEST: u32 = 4;
+
 impl Server {
     /// Ends the server in order; see [`Drain`]. Its times count from the next turn, since between
     /// turns the server does not know the time. The end is complete once
@@ -130,11 +133,16 @@ impl Server {
                 at.set_last(Cause::Drain);
                 at.after_response();
             }
+            // The request of a client that has just connected may be on its way.
+            Phase::Arriving => at.await_first(FIRST_REQUEST, Cause::Drain),
+            Phase::Idle if !arrived && at.connection.flags.has(Flags::FRESH) => {
+                at.await_first(FIRST_REQUEST, Cause::Drain);
+            }
             Phase::Idle | Phase::Head if !arrived => at.mark_gone(Cause::Drain),
             Phase::Idle | Phase::Head | Phase::Body | Phase::Deferred | Phase::Responding => {
                 at.set_last(Cause::Drain);
             }
-            Phase::Connecting | Phase::Arriving => at.mark_gone(Cause::Drain),
+            Phase::Connecting => at.mark_gone(Cause::Drain),
             Phase::WebSocket(_) | Phase::Streaming | Phase::Taken | Phase::Lingering => {}
         }
     }

@@ -338,9 +338,13 @@ impl Server {
         self.context.takes_connections().then_some(()).ok_or_else(is_draining)
     }
 
-    /// Stops listening for good.
+    /// Stops listening for good. Connections that were accepted go on to their first request.
     pub(super) fn stop_listening(&mut self) {
-        self.listeners.clear();
+        if !self.listeners.is_empty() {
+            let listeners = self.listeners.drain(..);
+            self.arrivals =
+                listeners.map(|it| it.map_or_else(Arrival::default, |it| it.arrival)).collect();
+        }
         self.work.accepting.clear();
     }
 }

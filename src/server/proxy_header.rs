@@ -9,7 +9,20 @@ use super::clients::Placed;
 use super::listen::{ADDRESS_IS_FULL, MAX_TURNED_AWAY, TOO_MANY};
 use super::server::Server;
 use crate::connection::{Cause, TURNED_AWAY};
-use crate::net::{Arrival, ProxyHeader, Transport};
+use crate::net::{Acceptor, Arrival, ProxyHeader, Transport};
+
+/// Returns what a connection of a listener has to do before its first request, also once the
+/// listener is closed.
+pub(super) fn arrival_of<'a>(
+    listeners: &'a [Option<Acceptor>],
+    closed: &'a [Arrival],
+    index: u16,
+) -> Option<&'a Arrival> {
+    match listeners.get(usize::from(index)) {
+        Some(listener) => Some(&listener.as_ref()?.arrival),
+        None => closed.get(usize::from(index)),
+    }
+}
 
 impl Server {
     /// What the listener of an arriving connection asks of it.
@@ -19,7 +32,7 @@ impl Server {
 
     /// What the listener with this index asks of each connection.
     pub(super) fn arrival_at(&self, index: u16) -> Option<&Arrival> {
-        Some(&self.listeners.get(usize::from(index))?.as_ref()?.arrival)
+        arrival_of(&self.listeners, &self.arrivals, index)
     }
 
     /// Puts the part of a header that has arrived before to the front of the read buffer. Returns

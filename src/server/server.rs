@@ -19,7 +19,7 @@ use super::zones::{Zone, Zones};
 use crate::connection::{Cause, ConnId, Options, SLOTS, ZoneId};
 use crate::context::{Conn, Context, Remote, Reply, TimerId};
 use crate::http1::Request;
-use crate::net::{Acceptor, Resolver, Scripted};
+use crate::net::{Acceptor, Arrival, Resolver, Scripted};
 use crate::websocket::{Batch, CloseCode, Message};
 
 /// Zones, their handlers and their connections, without a loop of its own.
@@ -82,6 +82,8 @@ pub struct Server {
     /// Whether the last wait of the loop may have left events behind.
     pub(super) leaves_events: bool,
     pub(super) listeners: Vec<Option<Acceptor>>,
+    /// What connections of closed listeners have to do before their first request.
+    pub(super) arrivals: Vec<Arrival>,
     pub(super) limits: Limits,
     /// Buffers of large messages, for reuse.
     pub(super) buffer_pool: BufferPool,
@@ -195,6 +197,7 @@ impl Server {
             work: ServerWork::default(),
             leaves_events: false,
             listeners: Vec::new(),
+            arrivals: Vec::new(),
             limits: Limits {
                 connections: SLOTS as usize,
                 per_address: None,

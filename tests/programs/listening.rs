@@ -37,7 +37,7 @@ impl Drop for Folder {
 }
 
 /// The first line that a program prints.
-fn first_line(program: &mut Program) -> String {
+pub fn first_line(program: &mut Program) -> String {
     let mut output = BufReader::new(program.child.stdout.take().expect("a pipe"));
     let mut line = String::new();
     output.read_line(&mut line).unwrap();
@@ -116,7 +116,7 @@ fn echo_says_what_to_give_in_place_of_a_wrong_place_or_option() {
         true => (1, "absent.pem"),
         false => (2, "run `cargo run --release --features tls --example echo -- --tls CERT KEY`"),
     };
-    let rows: [(&[&str], i32, &str); 22] = [
+    let rows: [(&[&str], i32, &str); 24] = [
         (&["--unix"], 2, "--unix"),
         (&["--unix", ""], 2, "give a path"),
         (&["--unix", &file], 1, "a regular file is there: remove it"),
@@ -127,6 +127,8 @@ fn echo_says_what_to_give_in_place_of_a_wrong_place_or_option() {
         (&["--unix", &path, "--mode", "689"], 2, "such as 660"),
         (&["--unix", &path, "--mode", "1777"], 2, "such as 660"),
         (&["--mode", "660"], 2, "give --unix PATH as well"),
+        (&["--reuse-port"], 2, "give one as well, such as 127.0.0.1:9001"),
+        (&["--reuse-port", "--unix", "@s"], 2, "give one as well, such as 127.0.0.1:9001"),
         (&["/run/app.sock"], 2, "unix:/run/app.sock"),
         (&["--proxy-protocol"], 2, "give --trusted-proxy 127.0.0.1 as well"),
         (&["--proxy-protocol", "--trusted-proxy", "lan"], 2, "\"lan\" is no network"),
