@@ -1,6 +1,7 @@
 //! What a handler may touch: connections, topics, timers, and calls from other threads. This folder
 //! calls no handler.
 
+mod after_panic;
 mod conn;
 mod conn_map;
 mod connect;
@@ -9,6 +10,7 @@ mod connecting;
 mod context;
 mod events;
 mod origins;
+mod panics;
 mod peer;
 mod remote;
 mod reply;
@@ -16,6 +18,7 @@ mod timeouts;
 mod timer;
 mod topics;
 
+pub(crate) use after_panic::panicked_response;
 pub use conn::Conn;
 pub use conn_map::ConnMap;
 pub(crate) use connect::may_open;
@@ -24,6 +27,7 @@ pub(crate) use context::Answer;
 pub use context::Context;
 pub use events::{Chunk, Close};
 pub(crate) use origins::shown;
+pub(crate) use panics::{CaughtPanic, Payload, catch, dispose};
 pub(crate) use remote::RemoteCall;
 pub use remote::{CallError, Remote};
 pub use reply::{EventStream, Reply, Stream, Upgrade};
