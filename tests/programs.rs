@@ -6,6 +6,8 @@
 mod listening;
 #[path = "programs/mod.rs"]
 mod programs;
+#[path = "programs/workers.rs"]
+mod workers;
 
 use std::io::Write;
 use std::net::TcpListener;
