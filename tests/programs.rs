@@ -8,6 +8,8 @@ mod listening;
 mod programs;
 #[path = "programs/supervised.rs"]
 mod supervised;
+#[path = "programs/workers.rs"]
+mod workers;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

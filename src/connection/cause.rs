@@ -140,6 +140,9 @@ causes! {
     /// No answer came within [`answer_timeout`](crate::Options::answer_timeout), so the server
     /// answered 503.
     AnswerTimeout "answer_timeout" "the handler did not answer in time"
+    /// A callback panicked, and [`Server::catch_panics`](crate::Server::catch_panics) is on (1011).
+    /// A request that is answered with 500 after a panic does not end its connection.
+    Panic "panic" "a callback panicked"
 }
 
 impl Cause {

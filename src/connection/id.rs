@@ -151,7 +151,10 @@ pub(crate) enum TokenKind {
 }
 
 const MARK: usize = 1 << (usize::BITS - 1);
-const NUMBERS: usize = (MARK >> SLOT_BITS) - 1;
+/// The numbers of servers, from 0 to this one.
+pub(crate) const NUMBERS: usize = (MARK >> SLOT_BITS) - 1;
+/// The number of no server.
+pub(crate) const NO_SERVER: usize = usize::MAX;
 /// The highest slots name listeners, not connections.
 const LISTENERS: u32 = 1 << 12;
 pub(crate) const SLOTS: u32 = (1 << SLOT_BITS) - LISTENERS;
@@ -164,13 +167,14 @@ impl TokenKind {
             TokenKind::Connection(slot) => slot,
             TokenKind::Listener(index) => SLOTS + u32::from(index) % LISTENERS,
         };
-        Token(MARK | (server & NUMBERS) << SLOT_BITS | slot as usize)
+        Token(MARK | server << SLOT_BITS | slot as usize)
     }
 
-    /// Returns the source of a token; `None` for a token of the program or of another server.
+    /// Returns the source of a token; `None` for a token of the program or of another server. With
+    /// [`NO_SERVER`], no token has a source.
     pub(crate) fn of(token: Token, server: usize) -> Option<TokenKind> {
         let Token(bits) = token;
-        if bits >> SLOT_BITS != (MARK >> SLOT_BITS) | (server & NUMBERS) {
+        if bits >> SLOT_BITS != (MARK >> SLOT_BITS) | server {
             return None;
         }
         let slot = (bits & SLOT_MASK as usize) as u32;

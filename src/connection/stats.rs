@@ -69,6 +69,9 @@ pub struct Stats {
     /// Counts messages dropped by a [`Backpressure`](crate::Backpressure) policy, once for each
     /// receiver.
     pub dropped: u64,
+    /// Counts panics in callbacks and closures of the program, which
+    /// [`Server::catch_panics`](crate::Server::catch_panics) caught.
+    pub panics: u64,
 }
 
 impl Stats {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::draining::Draining;
 use super::origins::AllowedOrigins;
+use super::panics::CaughtPanics;
 use super::reply::Upgrade;
 use super::timeouts::Timeouts;
 use super::timer::{Action, Due, TimerId, Timers};
@@ -46,6 +47,8 @@ pub struct Context {
     pub(crate) origins: AllowedOrigins,
     /// Addresses that a limit counts, and clients behind trusted proxies.
     pub(crate) addresses: Addresses,
+    /// Panics of this turn that the server caught.
+    pub(crate) panics: CaughtPanics,
 }
 
 /// A closure for one zone's handler, run between events.
@@ -91,6 +94,7 @@ impl Context {
             drain_seed: None,
             origins: AllowedOrigins::default(),
             addresses: Addresses::default(),
+            panics: CaughtPanics::default(),
         }
     }
 
@@ -256,7 +260,9 @@ impl Context {
     /// Returns the server's counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats { connections: self.table.connections(), ..self.table.books.stats }
+        let stats = self.table.books.stats;
+        let panics = stats.panics + self.panics.in_drop.get();
+        Stats { connections: self.table.connections(), panics, ..stats }
     }
 
     /// Returns an instant in the future, even for a duration that no clock can hold.
@@ -342,13 +348,11 @@ fn typed<H: 'static>(call: impl FnOnce(&mut H, &mut Context) + 'static) -> Call 
 impl Due<Call, Repeat> {
     /// Runs the timer with its zone's handler.
     pub(crate) fn run(&mut self, handler: &mut dyn Any, cx: &mut Context) {
-        match self.take() {
-            Action::Once(call) => call(handler, cx),
-            Action::Every(period, mut call) => {
-                call(handler, cx);
-                self.put_back(period, call);
-            }
-            Action::Running => {}
+        // A repeating timer keeps its closure, also if the closure panics.
+        if let Some(call) = self.repeating() {
+            call(handler, cx);
+        } else if let Action::Once(call) = self.take() {
+            call(handler, cx);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a handler may touch: connections, topics, timers, and calls from other threads. This folder
 //! calls no handler.
 
+mod after_panic;
 mod conn;
 mod conn_map;
 mod connect;
@@ -12,6 +13,7 @@ mod draining;
 mod ending;
 mod events;
 mod origins;
+mod panics;
 mod peer;
 mod remote;
 mod reply;
@@ -20,6 +22,7 @@ mod timeouts;
 mod timer;
 mod topics;
 
+pub(crate) use after_panic::panicked_response;
 pub use conn::Conn;
 pub use conn_map::ConnMap;
 pub(crate) use connect::may_open;
@@ -30,6 +33,7 @@ pub use drain::{Drain, DrainError};
 pub(crate) use draining::{LAST_ACCEPTS, Walk};
 pub use events::{Chunk, Close};
 pub(crate) use origins::shown;
+pub(crate) use panics::{CaughtPanic, Payload, catch, dispose};
 pub(crate) use remote::RemoteCall;
 pub use remote::{CallError, Remote};
 pub use reply::{EventStream, Reply, Stream, Upgrade};

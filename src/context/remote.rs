@@ -96,7 +96,8 @@ impl<F> CallError<F> {
         self.call
     }
 
-    /// Whether the server is gone, so that another try is of no use. Otherwise the queue was full.
+    /// Whether the server is gone or [poisoned](crate::Server::is_poisoned), so that another try is
+    /// of no use. Otherwise the queue was full.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.closed
@@ -227,14 +228,18 @@ impl Remote {
         pending.then(|| std::mem::take(&mut *lock(&self.inner.queue)))
     }
 
-    /// Closes the queue when the server is gone: queued calls are dropped, later ones given back.
-    pub(crate) fn close(&self) {
+    /// Gives later calls back, from now on.
+    pub(crate) fn refuse(&self) {
+        let _queue = lock(&self.inner.queue);
+        self.inner.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Closes the queue when the server is gone, and returns the calls that wait. They are dropped
+    /// outside the lock: a closure may own a `Remote`, whose methods take the lock.
+    pub(crate) fn close(&self) -> VecDeque<RemoteCall> {
         let mut queue = lock(&self.inner.queue);
         self.inner.closed.store(true, Ordering::Relaxed);
-        let dropped = std::mem::take(&mut *queue);
-        drop(queue);
-        // Outside the lock: a closure may own a `Remote`, whose methods take the lock.
-        drop(dropped);
+        std::mem::take(&mut *queue)
     }
 }
 

@@ -64,14 +64,17 @@ pub(crate) struct Due<O, E> {
 }
 
 impl<O, E> Due<O, E> {
+    /// Returns the closure of a repeating timer, which `again` sets again.
+    pub(crate) fn repeating(&mut self) -> Option<&mut E> {
+        match &mut self.action {
+            Action::Every(_, every) => Some(every),
+            _ => None,
+        }
+    }
+
     /// Takes out the closure.
     pub(crate) fn take(&mut self) -> Action<O, E> {
         mem::replace(&mut self.action, Action::Running)
-    }
-
-    /// Puts back the closure of a repeating timer, for `again`.
-    pub(crate) fn put_back(&mut self, period: Duration, every: E) {
-        self.action = Action::Every(period, every);
     }
 }
 

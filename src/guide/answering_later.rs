@@ -49,6 +49,71 @@
 //! The closure runs on the loop's thread, with the zone's handler and the context. So the closure
 //! may also change the handler's state or publish to a topic, without a lock.
 //!
+//! # A pool of workers
+//!
+//! One thread answers one request at a time. Several threads share a bounded queue. A request that
+//! finds the queue full is answered with 503 at once, since without a bound a crowd waits for ever.
+//! The example `workers` is the whole program: `cargo run --release --example workers`.
+//!
+//! A worker gives up when nobody waits any more. Handler and worker share a token: the handler sets
+//! it in [`cancelled`](crate::Handler::cancelled), and the worker looks at it between two steps.
+//! With `half_close(false)`, a client that ends its side cancels as well.
+//!
+//! ```
+//! use std::io::ErrorKind;
+//! use std::sync::Arc;
+//! use std::sync::atomic::{AtomicBool, Ordering};
+//! use std::sync::mpsc::{SyncSender, sync_channel};
+//! use switchboard::testing::World;
+//! use switchboard::{Cause, Conn, ConnId, ConnMap, Handler, Options, Reply, Request, Response};
+//!
+//! struct Job { id: ConnId, is_dead: Arc<AtomicBool> }
+//!
+//! struct Reports { jobs: SyncSender<Job>, owed: ConnMap<Arc<AtomicBool>> }
+//!
+//! impl Handler for Reports {
+//!     fn request(&mut self, conn: &mut Conn<'_>, _request: &mut Request<'_>) -> Reply {
+//!         let is_dead = Arc::new(AtomicBool::new(false));
+//!         match self.jobs.try_send(Job { id: conn.id(), is_dead: is_dead.clone() }) {
+//!             Ok(()) => {
+//!                 self.owed.insert(conn.id(), is_dead);
+//!                 Reply::Later
+//!             }
+//!             Err(_) => {
+//!                 Response::text("busy").with_status(503).header("Retry-After", "1").into()
+//!             }
+//!         }
+//!     }
+//!     fn cancelled(&mut self, conn: &mut Conn<'_>, _cause: Cause) {
+//!         let token = self.owed.remove(conn.id());
+//!         token.inspect(|is_dead| is_dead.store(true, Ordering::Relaxed));
+//!     }
+//! }
+//!
+//! let (jobs, queue) = sync_channel(2); // workers take jobs from the other end
+//! let mut world = World::new();
+//! world.server.options(Options::new().half_close(false));
+//! let zone = world.server.zone("/", Reports { jobs, owed: ConnMap::new() });
+//! let (ada, bob, eve) = (world.connect(), world.connect(), world.connect());
+//! world.request(ada, "/");
+//! world.request(bob, "/");
+//! world.request(eve, "/");
+//! assert_eq!(world.answer(eve).headers["retry-after"], "1");
+//! world.fail(ada, ErrorKind::ConnectionReset); // or world.end(ada): a FIN
+//!
+//! // What a worker does, through `Remote::call` in a program with threads:
+//! let (first, second) = (queue.recv().unwrap(), queue.recv().unwrap());
+//! assert!(first.is_dead.load(Ordering::Relaxed));
+//! assert!(!second.is_dead.load(Ordering::Relaxed));
+//! world.with(zone, move |reports, cx| {
+//!     reports.owed.remove(second.id);
+//!     cx.respond(second.id, "the report");
+//! });
+//! assert_eq!(world.answer(bob).text(), "the report");
+//! ```
+//!
+//! A panic in a worker is the worker's own: the example catches it and answers 500.
+//!
 //! # A tokio task answers
 //!
 //! The reactor stays on its own thread. A `Remote` is `Send` and never blocks, so a task may hold

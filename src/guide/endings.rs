@@ -74,6 +74,7 @@
 //! | [`Replaced`][Replaced] | nothing; many at once: some address of a name never answers |
 //! | [`DialFailed`][DialFailed] | look at the name, the port and the firewall of the far server |
 //! | [`AnswerTimeout`][AnswerTimeout] | answer earlier, or raise `answer_timeout` |
+//! | [`Panic`][Panic] | mend the handler: the observer gets the callback and the message |
 //!
 //! # The sum
 //!
@@ -119,3 +120,4 @@
 //! [Replaced]: crate::Cause::Replaced
 //! [DialFailed]: crate::Cause::DialFailed
 //! [AnswerTimeout]: crate::Cause::AnswerTimeout
+//! [Panic]: crate::Cause::Panic

@@ -125,6 +125,54 @@
 //! a response turns that response into a 500 that names the header. [`run`](crate::Reactor::run)
 //! returns an error only if waiting itself fails, which no peer can cause.
 //!
+//! # Panics
+//!
+//! A panic in a callback ends the server: it unwinds out of [`run`](crate::Reactor::run), and a
+//! server that is dropped closes its sockets. A program that catches it gets an error from every
+//! further call, which says so; see [`Server::is_poisoned`](crate::Server::is_poisoned). So a
+//! supervisor starts the program anew, with a handler in a known state.
+//!
+//! With [`Server::catch_panics(true)`](crate::Server::catch_panics) a panic ends its own exchange
+//! alone:
+//!
+//! ```
+//! use switchboard::testing::World;
+//! use switchboard::{CloseCode, Message, Observed};
+//!
+//! let mut world = World::new();
+//! world.server.catch_panics(true);
+//! world.server.observe(|event| {
+//!     let Observed::Panicked(panicked) = event else { return };
+//!     assert_eq!((panicked.callback, panicked.message), ("message", "divided by zero"));
+//! });
+//! world.server.websocket("/divide", |conn, message| {
+//!     let Message::Text(text) = message else { return };
+//!     let divisor: u32 = text.parse().unwrap_or(0);
+//!     assert!(divisor > 0, "divided by zero");
+//!     conn.send(&*(100 / divisor).to_string());
+//! });
+//! let (ada, bob) = (world.websocket("/divide"), world.websocket("/divide"));
+//! world.say(ada, "0");
+//! world.say(bob, "4");
+//! assert_eq!(world.closed(ada).map(|(code, _)| code), Some(CloseCode::INTERNAL));
+//! assert_eq!(world.hear(bob), ["25"]);
+//! assert_eq!(world.context().stats().panics, 1);
+//! ```
+//!
+//! | the panic comes from | then |
+//! | --- | --- |
+//! | `request`, `body`, or a timeout before the answer | 500, and the connection serves on |
+//! | a callback of a WebSocket | Close 1011, then `close` |
+//! | a callback of an event stream or a takeover | the end of the connection, then `close` |
+//! | `writable` of a streamed answer | the end of the connection, without the last chunk |
+//! | `close`, `cancelled` | nothing: the exchange has ended |
+//! | a closure of a timer, of `call` or of a `Remote` | nothing; a repeating timer goes on |
+//! | the observer | the observer is dropped |
+//!
+//! A timeout during an unfinished body ends the connection behind its 500. The handler serves all
+//! its connections, so they share what the panic left half changed. Change such state in one step,
+//! at the end of a callback. With `panic = "abort"` in `Cargo.toml`, a panic ends the process.
+//!
 //! # The end
 //!
 //! [`drain`](crate::Server::drain) ends a server in order: listeners close, WebSockets get a Close

@@ -102,4 +102,5 @@
 //!
 //! A handler must not block: while it computes, no connection is served. Work that takes long
 //! belongs on a thread; [`answering_later`](super::answering_later) shows how the thread answers. A
-//! handler that panics ends its reactor, because no other thread can go on in its place.
+//! handler that panics ends its reactor, because no other thread can go on in its place. With
+//! [`Server::catch_panics`](crate::Server::catch_panics) it ends one exchange.

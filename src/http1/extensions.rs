@@ -5,7 +5,11 @@
 //! single-threaded handler often are not.
 
 use std::any::{Any, TypeId};
+use std::cell::Cell;
 use std::fmt;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 
 /// A map that holds at most one value of each type.
 ///
@@ -30,7 +34,24 @@ pub struct Extensions {
 
 /// A list, because few values travel with a request: comparing their types is quicker than hashing.
 #[derive(Default)]
-struct Entries(Vec<(TypeId, Box<dyn Any>)>);
+struct Entries {
+    values: Vec<(TypeId, Box<dyn Any>)>,
+    /// Where panics of the values' `Drop` are counted, if they are caught.
+    panics: Option<Rc<Cell<u64>>>,
+}
+
+impl Drop for Entries {
+    fn drop(&mut self) {
+        let Some(panics) = self.panics.take() else { return };
+        for (_, value) in self.values.drain(..) {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+                panics.set(panics.get() + 1);
+                // The payload may panic as well, and what it panics with is not dropped.
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(payload))).map_err(mem::forget);
+            }
+        }
+    }
+}
 
 impl Extensions {
     /// Creates an empty map; allocates nothing.
@@ -41,10 +62,10 @@ impl Extensions {
 
     /// Inserts a value and returns the value of this type that it replaces.
     pub fn insert<T: Any>(&mut self, value: T) -> Option<T> {
-        let entries = &mut self.entries.get_or_insert_default().0;
+        let entries = &mut self.entries.get_or_insert_default().values;
         let value: Box<dyn Any> = Box::new(value);
         match entries.iter_mut().find(|(id, _)| *id == TypeId::of::<T>()) {
-            Some((_, present)) => unboxed(std::mem::replace(present, value)),
+            Some((_, present)) => unboxed(mem::replace(present, value)),
             None => {
                 entries.push((TypeId::of::<T>(), value));
                 None
@@ -56,26 +77,33 @@ impl Extensions {
     #[must_use]
     pub fn get<T: Any>(&self) -> Option<&T> {
         let entries = self.entries.as_deref()?;
-        let (_, value) = entries.0.iter().find(|(id, _)| *id == TypeId::of::<T>())?;
+        let (_, value) = entries.values.iter().find(|(id, _)| *id == TypeId::of::<T>())?;
         value.downcast_ref()
     }
 
     /// Returns the value of type `T`, to be changed in place.
     pub fn get_mut<T: Any>(&mut self) -> Option<&mut T> {
         let entries = self.entries.as_deref_mut()?;
-        let (_, value) = entries.0.iter_mut().find(|(id, _)| *id == TypeId::of::<T>())?;
+        let (_, value) = entries.values.iter_mut().find(|(id, _)| *id == TypeId::of::<T>())?;
         value.downcast_mut()
     }
 
     /// Removes and returns the value of type `T`.
     pub fn remove<T: Any>(&mut self) -> Option<T> {
-        let entries = &mut self.entries.as_deref_mut()?.0;
+        let entries = &mut self.entries.as_deref_mut()?.values;
         let place = entries.iter().position(|(id, _)| *id == TypeId::of::<T>())?;
         let (_, value) = entries.swap_remove(place);
         if entries.is_empty() {
             self.entries = None;
         }
         unboxed(value)
+    }
+
+    /// Has panics of the values' `Drop` caught, and counted here.
+    pub(crate) fn contain(&mut self, panics: &Rc<Cell<u64>>) {
+        if let Some(entries) = &mut self.entries {
+            entries.panics = Some(Rc::clone(panics));
+        }
     }
 
     /// Whether the map holds no value.
@@ -87,7 +115,7 @@ impl Extensions {
 
 impl fmt::Debug for Extensions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let len = self.entries.as_deref().map_or(0, |entries| entries.0.len());
+        let len = self.entries.as_deref().map_or(0, |entries| entries.values.len());
         f.debug_struct("Extensions").field("len", &len).finish()
     }
 }

@@ -93,24 +93,30 @@ impl Reactor {
     /// `timeout`; `None` waits until there is something to do. A signal ends the wait.
     ///
     /// # Errors
-    /// When the wait fails for another reason than a signal. No peer can cause this.
+    /// When the wait fails for another reason than a signal. No peer can cause this. Also when a
+    /// panic of a callback has [poisoned](Server::is_poisoned) the server.
     pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let due = self.server.poll_timeout(Instant::now());
+        self.server.check_poison()?;
+        let due = self.server.next_wait(Instant::now());
         let wait = match (timeout, due) {
             (Some(timeout), Some(due)) => Some(timeout.min(due)),
             (timeout, due) => timeout.or(due),
         };
         self.server.expect_wait(wait);
         let now = self.wait(wait)?;
-        let mut count = 0;
-        for event in &self.events {
-            self.server.handle_event(event, now);
-            count += 1;
-        }
-        if count == EVENTS {
-            self.server.leave_events();
-        }
-        self.server.flush(now);
+        let events = &self.events;
+        // One guard for the turn costs less than one for each event.
+        self.server.poison_if_unwinding(|server| {
+            let mut count = 0;
+            for event in events {
+                server.take_event(event, now);
+                count += 1;
+            }
+            if count == EVENTS {
+                server.leave_events();
+            }
+            server.flush_turn(now);
+        });
         Ok(())
     }
 
@@ -143,7 +149,7 @@ impl Reactor {
     /// As [`turn`](Reactor::turn). Also when no path can have the prefix of a
     /// [zone](crate::Zone::new).
     pub fn run(&mut self) -> io::Result<()> {
-        self.server.check_zones()?;
+        self.server.check_serves()?;
         while !self.server.is_drained() {
             self.turn(None)?;
         }

@@ -27,6 +27,7 @@ impl Server {
         transport: impl Into<Transport>,
         now: Instant,
     ) -> io::Result<(Token, ConnId)> {
+        self.check_poison()?;
         self.context.table.books.clock.set(now);
         let Some(slot) = self.context.table.slots.vacant() else {
             return Err(io::Error::other("16.7 million connections are open already"));

@@ -47,7 +47,10 @@ impl Server {
         match message {
             Ok(message) => {
                 self.context.table.books.stats.messages += 1;
-                self.zones.handler(zone).message(&mut Conn { cx: &mut self.context, id }, message);
+                self.zones
+                    .handlers
+                    .at(zone)
+                    .message(&mut Conn { cx: &mut self.context, id }, message);
             }
             Err(violation) => {
                 let end = (violation.code(), violation.as_str());
@@ -91,7 +94,7 @@ impl Server {
         let id = table.books.lane.fast_path();
         let Some(connection) = table.slots.at(slot) else { return 0 };
         let max_message = table.books.options_of(connection).rules.max_message;
-        let handler = self.zones.handler(connection.zone);
+        let handler = self.zones.handlers.at(connection.zone);
         let (mut used, mut delivered, mut batches) = (0, 0, true);
         while used < input.len() && self.context.table.books.lane.fast_path() == id && *steps > 0 {
             if batches && self.lent.batch.take(&input[used..], max_message, *steps) {

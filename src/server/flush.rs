@@ -26,7 +26,16 @@ impl Server {
     ///
     /// A program with a loop of its own calls it after every batch of events, and when
     /// [`poll_timeout`](Server::poll_timeout) has passed without any.
+    ///
+    /// A [poisoned](Server::is_poisoned) server does nothing.
     pub fn flush(&mut self, now: Instant) {
+        if !self.is_poisoned() {
+            self.poison_if_unwinding(|server| server.flush_turn(now));
+        }
+    }
+
+    /// Ends a turn, for a caller that poisons the server if a panic unwinds.
+    pub(crate) fn flush_turn(&mut self, now: Instant) {
         self.context.table.books.clock.set(now);
         self.read_backlog();
         self.accept_again();
@@ -84,9 +93,7 @@ impl Server {
     fn run_remote(&mut self) {
         for call in self.remote.take().into_iter().flatten() {
             match call {
-                RemoteCall::Zone(zone, call) => {
-                    call(self.zones.handler_as_any(zone), &mut self.context);
-                }
+                RemoteCall::Zone(zone, call) => self.call_zone("remote call", zone, call),
                 RemoteCall::Context(call) => call(&mut self.context),
             }
         }
@@ -105,14 +112,14 @@ impl Server {
         };
         for _ in 0..TIMERS {
             let Some(mut due) = self.context.timers.pop(due_by) else { return };
-            due.run(self.zones.handler_as_any(due.zone), &mut self.context);
+            self.call_zone("timer", due.zone, |handler, cx| due.run(handler, cx));
             self.context.timers.again(due, now);
         }
     }
 
     fn run_calls(&mut self) {
         for (zone, call) in mem::take(&mut self.context.work.calls) {
-            call(self.zones.handler_as_any(zone), &mut self.context);
+            self.call_zone("call", zone, call);
         }
     }
 

@@ -13,8 +13,11 @@ use crate::websocket::Message;
 /// Callbacks run to completion, one at a time, so a handler needs no lock. A request, a body or a
 /// message is lent for the call. See the [four rules](crate#four-rules).
 ///
-/// After a panic in a callback, do not use the server again. A dropped server ends its sockets
-/// without a callback: [`drain`](crate::Server::drain) first.
+/// A panic in a callback unwinds out of the loop, and the server then does
+/// [nothing more](crate::Server::is_poisoned). With
+/// [`catch_panics(true)`](crate::Server::catch_panics) only the exchange ends. The handler stays as
+/// the panic left it. A dropped server ends its sockets without a callback:
+/// [`drain`](crate::Server::drain) first.
 ///
 /// # Callbacks
 /// The callbacks that follow a reply of [`request`] or [`body`]:

@@ -60,7 +60,7 @@ impl Server {
     /// [detached](Server::detached), has 4,096 listeners already, or has a
     /// [zone](crate::Zone::new) whose prefix no path can have.
     pub fn listen(&mut self, listener: impl Into<Listener>) -> io::Result<ListenerId> {
-        self.check_zones()?;
+        self.check_serves()?;
         let Some(registry) = &self.registry else {
             return Err(Error::new(
                 ErrorKind::Unsupported,

@@ -14,6 +14,7 @@
 //! | where is a ping answered, and a message handed over | `frames` |
 //! | where does a deadline end a connection | `deadlines` |
 //! | where is an observer told what is refused | `observing` |
+//! | where is a panic caught | `guarded`, `catching`; otherwise: `poison` |
 //! | where are output, timers and ends handled | `flush` |
 //! | where is a WebSocket opened in the client role | `dialing`, `racing`, `handshaking` |
 //! | where is TLS begun in the client role | `securing` |
@@ -22,6 +23,7 @@
 mod admission;
 mod arriving;
 mod buffer_pool;
+mod catching;
 mod clients;
 mod deadlines;
 mod declining;
@@ -30,7 +32,9 @@ mod draining;
 mod fast_path;
 mod flush;
 mod frames;
+mod guarded;
 mod handler;
+mod handlers;
 mod handshaking;
 mod hosts;
 mod input;
@@ -38,6 +42,7 @@ mod listen;
 mod listeners;
 mod observer;
 mod observing;
+mod poison;
 mod proxies;
 mod proxy_header;
 mod racing;
@@ -53,6 +58,6 @@ mod zones;
 
 pub use handler::Handler;
 pub use listeners::ListenerId;
-pub use observer::{Observed, Refused, Rejected};
+pub use observer::{Observed, Panicked, Refused, Rejected};
 pub use server::Server;
 pub use zones::Zone;

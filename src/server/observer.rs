@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::StatusCode;
 
+use crate::context::CaughtPanic;
 use crate::http1::request_line;
 use crate::net::Transport;
 
@@ -44,6 +45,8 @@ pub enum Observed<'o> {
     Refused(Refused<'o>),
     /// The server closed a connection before its first request.
     Rejected(Rejected<'o>),
+    /// Code of the program panicked, and the server caught it.
+    Panicked(Panicked<'o>),
     /// The number of further events of this turn, which were dropped: a turn keeps 1,024.
     Dropped(u64),
 }
@@ -110,11 +113,42 @@ pub struct Rejected<'o> {
     pub reason: &'o str,
 }
 
+/// A panic that [`Server::catch_panics`](crate::Server::catch_panics) caught.
+///
+/// ```
+/// use switchboard::testing::World;
+/// use switchboard::Observed;
+///
+/// let mut world = World::new();
+/// world.server.catch_panics(true);
+/// world.server.http("/", |_, _| -> &str { panic!("no page {}", 7) });
+/// world.server.observe(|event| {
+///     assert!(matches!(event, Observed::Panicked(_)));
+///     assert_eq!(event.to_string(), "? a panic in `request`: \"no page 7\"");
+/// });
+/// assert_eq!(world.get("/").status, 500);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Panicked<'o> {
+    /// The peer's address, for a callback of an exchange; `None` if the transport has none.
+    pub peer: Option<SocketAddr>,
+    /// The client's address: the one that a proxy names, else the peer's.
+    pub client: Option<IpAddr>,
+    /// Where the panic came from: the name of a method of [`Handler`](crate::Handler), or `call`,
+    /// `timer`, `remote call` or `with`.
+    pub callback: &'static str,
+    /// The panic's message. At most 512 bytes are kept, and each that is not printable ASCII is
+    /// escaped as in a Rust string.
+    pub message: &'o str,
+}
+
 impl fmt::Display for Observed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Observed::Refused(refused) => refused.fmt(f),
             Observed::Rejected(rejected) => rejected.fmt(f),
+            Observed::Panicked(panicked) => panicked.fmt(f),
             Observed::Dropped(count) => write!(f, "{count} further events were dropped"),
         }
     }
@@ -132,6 +166,13 @@ impl fmt::Display for Rejected<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_peer(f, self.peer, self.client)?;
         write!(f, " rejected, {}", self.reason)
+    }
+}
+
+impl fmt::Display for Panicked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_peer(f, self.peer, self.client)?;
+        write!(f, " a panic in `{}`: \"{}\"", self.callback, self.message)
     }
 }
 
@@ -206,6 +247,11 @@ impl Observer {
         has_room
     }
 
+    /// Counts events that were not kept.
+    pub(super) fn drop_events(&mut self, count: u64) {
+        self.dropped += count;
+    }
+
     /// Records a connection that was turned away. `read` holds its first bytes.
     pub(super) fn turned_away(
         &mut self,
@@ -217,6 +263,14 @@ impl Observer {
         // A TLS handshake (RFC 8446 section 5.1) is no request line.
         let line = if read.starts_with(&[22]) { &[] } else { read };
         self.record((transport.peer_addr(), None), status, reason.into(), line);
+    }
+
+    /// Reports a panic.
+    pub(super) fn panicked(&mut self, panic: CaughtPanic) {
+        let CaughtPanic { peer, client, callback, message } = panic;
+        let client = client.or(peer.map(|peer| peer.ip().to_canonical()));
+        let message = &printable(message.into());
+        (self.call)(&Observed::Panicked(Panicked { peer, client, callback, message }));
     }
 
     /// Calls the closure with each event.

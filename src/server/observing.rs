@@ -8,6 +8,7 @@ use http::StatusCode;
 use super::observer::{Observed, Observer};
 use super::server::Server;
 use crate::connection::{Cause, Connection};
+use crate::context::{catch, dispose};
 use crate::http1::RequestError;
 
 impl Server {
@@ -37,6 +38,7 @@ impl Server {
     /// ```
     pub fn observe(&mut self, call: impl FnMut(&Observed<'_>) + 'static) {
         self.observer = Some(Box::new(Observer::new(call)));
+        self.context.panics.observed = true;
     }
 
     /// Records a refusal for the observer, if there is one. Where `head` is empty, the request
@@ -109,8 +111,22 @@ impl Server {
 
     /// Tells the observer what has been recorded.
     pub(super) fn tell_observer(&mut self) {
-        if let Some(observer) = &mut self.observer {
+        let Some(observer) = &mut self.observer else { return };
+        let (panics, dropped) = self.context.panics.take();
+        observer.drop_events(dropped);
+        let tell = || {
+            panics.into_iter().for_each(|panic| observer.panicked(panic));
             observer.tell();
+        };
+        if !self.zones.handlers.catches() {
+            return tell();
+        }
+        if let Err(payload) = catch(tell) {
+            self.context.table.books.stats.panics += 1;
+            dispose(payload);
+            let observer = self.observer.take();
+            self.context.panics.observed = false;
+            let _ = catch(|| drop(observer)).map_err(dispose);
         }
     }
 }

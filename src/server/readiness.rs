@@ -26,7 +26,7 @@ impl Server {
     /// or when 16.7 million
     /// connections are open. Also when no path can have the prefix of a [zone](crate::Zone::new).
     pub fn adopt(&mut self, transport: impl Into<Transport>, now: Instant) -> io::Result<Token> {
-        self.check_zones()?;
+        self.check_serves()?;
         self.context.table.books.clock.set(now);
         self.check_drain()?;
         let transport = transport.into();
@@ -80,7 +80,7 @@ impl Server {
         transport: impl Into<Transport>,
         now: Instant,
     ) -> io::Result<Token> {
-        self.check_zones()?;
+        self.check_serves()?;
         self.context.table.books.clock.set(now);
         self.check_drain()?;
         let acceptor = self.listeners.get(usize::from(listener.0)).and_then(Option::as_ref);
@@ -101,19 +101,31 @@ impl Server {
 
     /// Handles one of mio's events.
     pub fn handle_event(&mut self, event: &Event, now: Instant) {
+        self.poison_if_unwinding(|server| server.take_event(event, now));
+    }
+
+    /// Handles an event, for a caller that poisons the server if a panic unwinds.
+    #[inline]
+    pub(crate) fn take_event(&mut self, event: &Event, now: Instant) {
         let readiness = Readiness {
             // A read returns the error.
             readable: event.is_readable() || event.is_error(),
             writable: event.is_writable(),
             read_closed: event.is_read_closed(),
         };
-        self.ready(event.token(), readiness, now);
+        self.take_readiness(event.token(), readiness, now);
     }
 
     /// Handles the readiness of a transport or a listener. Tokens of other servers are ignored.
+    /// A [poisoned](Server::is_poisoned) server ignores all tokens.
     pub fn ready(&mut self, token: Token, readiness: Readiness, now: Instant) {
+        self.poison_if_unwinding(|server| server.take_readiness(token, readiness, now));
+    }
+
+    #[inline]
+    fn take_readiness(&mut self, token: Token, readiness: Readiness, now: Instant) {
         self.context.table.books.clock.set(now);
-        match TokenKind::of(token, self.number) {
+        match TokenKind::of(token, self.heeded) {
             Some(TokenKind::Connection(slot)) => self.connection_ready(slot, readiness),
             Some(TokenKind::Listener(index)) => self.accept_later(index),
             None => {}
@@ -149,9 +161,16 @@ impl Server {
     ///
     /// A loop calls it before each wait, with the time at which the wait begins. Deadlines count
     /// that wait in full. Of every other delay they count one second, such as of a callback that
-    /// blocks: a stall of the program ends no connection.
+    /// blocks: a stall of the program ends no connection. A [poisoned](Server::is_poisoned) server
+    /// waits for nothing: `None`.
     #[must_use]
     pub fn poll_timeout(&mut self, now: Instant) -> Option<Duration> {
+        if self.is_poisoned() { None } else { self.next_wait(now) }
+    }
+
+    /// Returns how long a loop may wait around a server that is not poisoned.
+    #[inline]
+    pub(crate) fn next_wait(&mut self, now: Instant) -> Option<Duration> {
         self.context.table.books.clock.set(now);
         let wait = self.wait(now);
         self.context.table.books.clock.expect_wait(wait);

@@ -16,7 +16,7 @@ use super::observer::Observer;
 use super::proxies::Proxies;
 use super::served::Served;
 use super::zones::{Zone, Zones};
-use crate::connection::{Cause, ConnId, Options, SLOTS, ZoneId};
+use crate::connection::{Cause, ConnId, NUMBERS, Options, SLOTS, ZoneId};
 use crate::context::{Conn, Context, Remote, Reply, TimerId};
 use crate::http1::Request;
 use crate::net::{Acceptor, Arrival, Resolver, Scripted};
@@ -89,6 +89,8 @@ pub struct Server {
     pub(super) buffer_pool: BufferPool,
     pub(super) registry: Option<Registry>,
     pub(super) number: usize,
+    /// The number whose tokens the server handles: its own, or no server's once it is poisoned.
+    pub(super) heeded: usize,
     pub(super) remote: Remote,
     pub(super) resolver: Option<Resolver>,
     pub(super) observer: Option<Box<Observer>>,
@@ -181,6 +183,7 @@ impl Server {
     /// transports and passes their readiness to [`ready`](Server::ready).
     #[must_use]
     pub fn detached() -> Server {
+        let number = SERVERS.fetch_add(1, Ordering::Relaxed) & NUMBERS;
         Server {
             context: Context::new(Instant::now()),
             zones: Zones::default(),
@@ -205,7 +208,8 @@ impl Server {
             },
             buffer_pool: BufferPool::new(),
             registry: None,
-            number: SERVERS.fetch_add(1, Ordering::Relaxed),
+            number,
+            heeded: number,
             remote: Remote::new(),
             resolver: None,
             observer: None,
@@ -274,15 +278,6 @@ impl Server {
         self.zone(zone.into().or_upgrades(false), Requests(requests))
     }
 
-    /// Checks that the zones can match a request.
-    ///
-    /// # Errors
-    /// Names the first prefix that no path has.
-    #[inline]
-    pub(crate) fn check_zones(&self) -> io::Result<()> {
-        self.zones.check()
-    }
-
     /// Sets the default options. They hold for HTTP, and for every WebSocket or event stream that
     /// names no other [`OptionsId`](crate::OptionsId). Their
     /// [`write_timeout`](Options::write_timeout) also becomes an option of the sockets that
@@ -298,45 +293,8 @@ impl Server {
         self.context.delivery.shared_contexts.forget(0);
     }
 
-    /// Runs a closure with a zone's handler and the context, between turns. `now` becomes the
-    /// server's time, and must not be earlier than any time passed before. Output of the closure
-    /// leaves with the next [`flush`](Server::flush).
-    ///
-    /// ```
-    /// use std::time::{Duration, Instant};
-    /// use switchboard::{Handler, Server};
-    ///
-    /// struct Alarm { rang: bool }
-    /// impl Handler for Alarm {}
-    ///
-    /// let mut server = Server::detached();
-    /// let alarm = server.zone("/", Alarm { rang: false });
-    /// let (now, second) = (Instant::now(), Duration::from_secs(1));
-    /// server.with(alarm, now, |_, cx| {
-    ///     cx.after(alarm, second, |alarm, _| alarm.rang = true); // a second after `now`
-    /// });
-    /// server.flush(now);
-    /// assert!(!server.with(alarm, now, |alarm, _| alarm.rang));
-    /// server.flush(now + second);
-    /// assert!(server.with(alarm, now + second, |alarm, _| alarm.rang));
-    /// ```
-    ///
-    /// # Panics
-    /// If `zone` comes from another server, and this server has no handler of type `H` with that
-    /// number. If it has one, that handler is called.
-    pub fn with<H: Handler, R>(
-        &mut self,
-        zone: ZoneId<H>,
-        now: Instant,
-        call: impl FnOnce(&mut H, &mut Context) -> R,
-    ) -> R {
-        self.context.table.books.clock.set(now);
-        let handler = self.zones.handler_as_any(zone.index).downcast_mut();
-        call(handler.expect("a ZoneId of this server"), &mut self.context)
-    }
-
     /// Returns the context, and sets its time, which must not be earlier than any time passed
-    /// before.
+    /// before. No output of a [poisoned](Server::is_poisoned) server leaves.
     pub fn context(&mut self, now: Instant) -> &mut Context {
         self.context.table.books.clock.set(now);
         &mut self.context
@@ -360,7 +318,7 @@ impl Server {
     ) -> Option<R> {
         let connection = self.context.table.slots.at(slot)?;
         let (id, zone) = (connection.id, connection.zone);
-        Some(call(self.zones.handler(zone), &mut Conn { cx: &mut self.context, id }))
+        Some(call(self.zones.handlers.at(zone), &mut Conn { cx: &mut self.context, id }))
     }
 
     /// Runs a callback whose output for this connection leaves in one write.
@@ -375,12 +333,6 @@ impl Server {
         if let Some((mut at, delivery)) = self.context.lease(slot) {
             delivery.fail(&mut at, end, cause);
         }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.remote.close();
     }
 }
 

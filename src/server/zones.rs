@@ -1,12 +1,11 @@
 //! The ordered list of zones, and the match of a path against their prefixes. This file knows paths
 //! and handlers, and no connection.
 
-use std::any::Any;
 use std::io;
 
 use http::Method;
 
-use super::handler::Handler;
+use super::handlers::Handlers;
 use super::served::Served;
 use crate::http1::normalise_prefix;
 use crate::websocket::Origins;
@@ -222,16 +221,9 @@ impl Entry {
 }
 
 #[derive(Default)]
-struct NoHandler;
-
-impl Handler for NoHandler {}
-
-#[derive(Default)]
 pub(crate) struct Zones {
     pub(crate) entries: Vec<Entry>,
-    handlers: Vec<Box<dyn Served>>,
-    /// The handler for a `ZoneId` of another server.
-    no_handler: NoHandler,
+    pub(super) handlers: Handlers,
     /// All prefixes, sorted, each with its entries in their order. Every leading part of a path
     /// takes one binary search.
     prefixes: Vec<(Box<str>, Vec<usize>)>,
@@ -244,9 +236,7 @@ pub(crate) struct Zones {
 impl Zones {
     /// Puts a handler at several prefixes, after all zones that are there, and returns its number.
     pub(crate) fn add(&mut self, zones: Vec<Zone>, handler: Box<dyn Served>) -> u16 {
-        // More handlers would need a wider number in every connection.
-        let number = u16::try_from(self.handlers.len()).expect("at most 65,536 handlers");
-        self.handlers.push(handler);
+        let number = self.handlers.add(handler);
         for Zone { prefix, methods, origins, upgrades } in zones {
             let upgrades = upgrades.unwrap_or(true);
             let prefix = match prefix {
@@ -291,20 +281,6 @@ impl Zones {
     fn place(&self, prefix: &[u8]) -> Result<usize, usize> {
         self.prefixes.binary_search_by(|(present, _)| present.as_bytes().cmp(prefix))
     }
-
-    pub(crate) fn handler(&mut self, number: u16) -> &mut dyn Served {
-        match self.handlers.get_mut(usize::from(number)) {
-            Some(handler) => &mut **handler,
-            None => &mut self.no_handler,
-        }
-    }
-
-    pub(crate) fn handler_as_any(&mut self, number: u16) -> &mut dyn Any {
-        match self.handlers.get_mut(usize::from(number)) {
-            Some(handler) => &mut **handler,
-            None => &mut self.no_handler,
-        }
-    }
 }
 
 /// Returns the first of sorted entries that is not below `from`.
@@ -318,6 +294,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::server::Handler;
 
     struct Nothing;
     impl Handler for Nothing {}
