@@ -22,6 +22,8 @@
 //! tls = ["switchboard/tls"]
 //! ```
 
+#[path = "common/access.rs"]
+mod access;
 #[path = "common/log.rs"]
 mod log;
 #[path = "common/output.rs"]
@@ -35,14 +37,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use access::AccessLog;
 use lexopt::Arg;
 use listenfd::ListenFd;
-use log::Log;
+use log::{Lines, Log};
 use output::{print_error, print_line};
 use switchboard::http::Method;
 use switchboard::{
     CloseCode, Conn, Handler, Listener, Message, Options, Reactor, Reply, Request, Response,
-    TrustedHeader, Upgrade,
+    Server, TrustedHeader, Upgrade,
 };
 
 const USAGE: &str = "\
@@ -73,6 +76,7 @@ Behind a proxy:
   --origin ORIGIN let pages of this origin open WebSockets, beside those of the same host:
                   https://app.example, null, file://, capacitor://localhost
   --verbose       print each refused request and connection
+  --access-log    print a line for each request and for the end of each WebSocket
   -h, --help      this text
 
 SIGINT, SIGTERM and SIGHUP close all WebSockets with 1001 and end the server. A second one does
@@ -122,6 +126,7 @@ struct Arguments {
     mode: Option<u32>,
     options: Options,
     verbose: bool,
+    access_log: bool,
     origins: Vec<String>,
     /// The files of the certificate chain and of its key.
     tls: Option<(PathBuf, PathBuf)>,
@@ -139,6 +144,7 @@ fn arguments() -> Result<Arguments, ExitCode> {
         mode: None,
         options: Options::new(),
         verbose: false,
+        access_log: false,
         origins: Vec::new(),
         tls: None,
         proxies: Vec::new(),
@@ -155,6 +161,7 @@ fn arguments() -> Result<Arguments, ExitCode> {
             }
             Ok(Some(Arg::Value(address))) => found.addresses.push(text(address)),
             Ok(Some(Arg::Long("verbose"))) => found.verbose = true,
+            Ok(Some(Arg::Long("access-log"))) => found.access_log = true,
             Ok(Some(Arg::Long("unix"))) => found.paths.push(value(&mut parser)?.into()),
             Ok(Some(Arg::Long("mode"))) => {
                 found.mode = Some(mode(&text(value(&mut parser)?)).map_err(|error| usage(&error))?);
@@ -316,6 +323,22 @@ fn places(arguments: &mut Arguments, mut inherited: ListenFd) -> io::Result<Vec<
     Ok(listeners)
 }
 
+/// Has the server's events written as the arguments say.
+fn observe(server: &mut Server, (verbose, access_log): (bool, bool), lines: Lines) {
+    let mut access = access_log.then(AccessLog::default);
+    if !verbose && access.is_none() {
+        return;
+    }
+    server.observe(move |event| {
+        if verbose && event.is_refusal() {
+            lines.add(format!("echo: {event}"));
+        }
+        if let Some(line) = access.as_mut().and_then(|access| access.line(event)) {
+            lines.add(line);
+        }
+    });
+}
+
 fn serve(mut arguments: Arguments, inherited: ListenFd) -> io::Result<()> {
     let log = Log::start("echo")?;
     let mut reactor = Reactor::new()?;
@@ -329,10 +352,7 @@ fn serve(mut arguments: Arguments, inherited: ListenFd) -> io::Result<()> {
         server.trusted_proxies(&arguments.proxies, arguments.header)?;
     }
     server.zone("/", Echo { is_behind_proxy });
-    if arguments.verbose {
-        let lines = log.lines();
-        server.observe(move |event| lines.add(format!("echo: {event}")));
-    }
+    observe(server, (arguments.verbose, arguments.access_log), log.lines());
     let mut places = Vec::new();
     for listener in listeners {
         let listener = server.listen(listener)?;

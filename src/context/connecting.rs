@@ -81,6 +81,7 @@ impl Context {
                 at.mark_gone(cause);
             }
         }
+        self.note_opened(slot);
         id
     }
 }

@@ -8,6 +8,7 @@ mod connecting;
 #[expect(clippy::module_inception)]
 mod context;
 mod events;
+mod noting;
 mod origins;
 mod peer;
 mod remote;

@@ -182,6 +182,7 @@ impl Server {
     }
 
     fn free(&mut self, slot: u32) {
+        self.context.note_end(slot);
         let table = &mut self.context.table;
         let cause = table.with(slot, |at| {
             at.tidy();
@@ -229,6 +230,7 @@ impl Server {
             None => (CloseCode::ABNORMAL, "", false, None),
         };
         let close = Close { code, reason, by_peer, cause, declined };
+        self.context.note_close(slot, close);
         self.tell(slot, |handler, conn| handler.close(conn, close));
         self.context.end_exchange(slot);
         true
