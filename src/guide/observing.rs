@@ -70,7 +70,7 @@
 //! 127.0.0.1 - - [28/Nov/2026:14:41:30 +0000] "websocket" 1000 - 81.204113 peer_closed
 //! ```
 //!
-//! With the feature `log`, `server.observe(Observed::log)` hands each event to the crate `log`:
+//! With the feature `log`, `server.observe(|event| event.log())` hands each event to that crate:
 //! answers at `info` with the target `switchboard::access`, refusals and violations at `warn`,
 //! beginnings and ends at `debug`. A server has one observer: a closure of your own that shall log
 //! as well calls `event.log()`.

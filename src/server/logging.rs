@@ -14,13 +14,12 @@ impl Observed<'_> {
     /// | [`Violated`](Observed::Violated), [`Dropped`](Observed::Dropped) | warn | `switchboard` |
     /// | [`Opened`](Observed::Opened), [`Ended`](Observed::Ended) | debug | `switchboard` |
     ///
-    /// `server.observe(Observed::log)` logs all events. A server has one observer, so a program
+    /// `server.observe(|event| event.log())` logs all events. A server has one observer, so a program
     /// with a closure of its own calls this method in it. The program chooses the logger, which
     /// runs on the server's thread and must not block.
     ///
     /// ```
     /// use std::sync::Mutex;
-    /// use switchboard::Observed;
     /// use switchboard::testing::World;
     ///
     /// static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -41,7 +40,7 @@ impl Observed<'_> {
     /// log::set_max_level(log::LevelFilter::Info); // `Opened` and `Ended` cost nothing then
     /// let mut world = World::new();
     /// world.server.http("/hello", |_, _| "hello");
-    /// world.server.observe(Observed::log);
+    /// world.server.observe(|event| event.log());
     /// world.get("/hello");
     /// world.get("/nowhere");
     /// let lines = LINES.lock().unwrap();

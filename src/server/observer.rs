@@ -28,6 +28,7 @@ use crate::connection::{Event, Origin, Records};
 ///     [
 ///         "? opened",
 ///         r#"? refused with 404, no zone answers this path: "GET /nowhere HTTP/1.1""#,
+///         "? ended after 0.0ns, http, the peer ended its side",
 ///     ]
 /// );
 /// ```

@@ -39,7 +39,7 @@ impl Server {
     ///     counter.set(counter.get() + 1);
     /// });
     /// assert_eq!(world.get("/nowhere").status, 404);
-    /// assert_eq!(count.get(), 2); // the connection opened, and the request was refused
+    /// assert_eq!(count.get(), 3); // opened, refused, ended
     /// ```
     pub fn observe(&mut self, call: impl FnMut(&Observed<'_>) + 'static) {
         let is_real = self.registry.is_some();
