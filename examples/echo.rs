@@ -23,6 +23,8 @@
 //! tls = ["switchboard/tls"]
 //! ```
 
+#[path = "common/access.rs"]
+mod access;
 #[path = "common/ending.rs"]
 mod ending;
 #[path = "common/log.rs"]
@@ -39,15 +41,16 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use access::AccessLog;
 use ending::Ending;
 use lexopt::Arg;
 use listenfd::ListenFd;
-use log::Log;
+use log::{Lines, Log};
 use output::{print_error, print_line};
 use switchboard::http::Method;
 use switchboard::{
-    Conn, Handler, Listener, Message, Options, Reactor, Reply, Request, Response, TrustedHeader,
-    Upgrade,
+    Conn, Handler, Listener, Message, Options, Reactor, Reply, Request, Response, Server,
+    TrustedHeader, Upgrade,
 };
 
 const USAGE: &str = "\
@@ -80,6 +83,7 @@ Behind a proxy:
   --origin ORIGIN let pages of this origin open WebSockets, beside those of the same host:
                   https://app.example, null, file://, capacitor://localhost
   --verbose       print each refused request and connection
+  --access-log    print a line for each request and for the end of each WebSocket
   -h, --help      this text
 
 SIGINT, SIGTERM and SIGHUP close all WebSockets with 1001 and end the server. A second one does
@@ -134,6 +138,7 @@ struct Arguments {
     reuse_port: bool,
     options: Options,
     verbose: bool,
+    access_log: bool,
     origins: Vec<String>,
     /// The files of the certificate chain and of its key.
     tls: Option<(PathBuf, PathBuf)>,
@@ -154,6 +159,7 @@ impl Arguments {
             reuse_port: false,
             options: Options::new(),
             verbose: false,
+            access_log: false,
             origins: Vec::new(),
             tls: None,
             proxies: Vec::new(),
@@ -177,6 +183,7 @@ fn arguments() -> Result<Arguments, ExitCode> {
             }
             Ok(Some(Arg::Value(address))) => found.addresses.push(text(address)),
             Ok(Some(Arg::Long("verbose"))) => found.verbose = true,
+            Ok(Some(Arg::Long("access-log"))) => found.access_log = true,
             Ok(Some(Arg::Long("unix"))) => found.paths.push(value(&mut parser)?.into()),
             Ok(Some(Arg::Long("mode"))) => {
                 found.mode = Some(mode(&text(value(&mut parser)?)).map_err(|error| usage(&error))?);
@@ -349,6 +356,22 @@ fn places(arguments: &mut Arguments, mut inherited: ListenFd) -> io::Result<Vec<
     Ok(listeners)
 }
 
+/// Has the server's events written as the arguments say.
+fn observe(server: &mut Server, (verbose, access_log): (bool, bool), lines: Lines) {
+    let mut access = access_log.then(AccessLog::default);
+    if !verbose && access.is_none() {
+        return;
+    }
+    server.observe(move |event| {
+        if verbose && event.is_refusal() {
+            lines.add(format!("echo: {event}"));
+        }
+        if let Some(line) = access.as_mut().and_then(|access| access.line(event)) {
+            lines.add(line);
+        }
+    });
+}
+
 fn serve(mut arguments: Arguments, inherited: ListenFd) -> io::Result<()> {
     let drain = arguments.ending.drain();
     let drain = drain.map_err(|error| io::Error::new(ErrorKind::InvalidInput, error))?;
@@ -365,10 +388,7 @@ fn serve(mut arguments: Arguments, inherited: ListenFd) -> io::Result<()> {
     }
     let echo = server.zone("/", Echo { is_behind_proxy });
     notify::alive(server, echo);
-    if arguments.verbose {
-        let lines = log.lines();
-        server.observe(move |event| lines.add(format!("echo: {event}")));
-    }
+    observe(server, (arguments.verbose, arguments.access_log), log.lines());
     let mut places = Vec::new();
     for listener in listeners {
         let listener = server.listen(listener)?;

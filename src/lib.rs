@@ -55,7 +55,8 @@
 //! | compress messages | feature `deflate` | [compression](guide::compression) |
 //! | end in order | [`Drain`], [`Server::drain`], [`Remote::drain`] | [ending] |
 //! | see what is going on | [`Context::stats`] | [measuring](guide::measuring) |
-//! | log what is refused | [`Server::observe`] | [security] |
+//! | write an access log | [`Server::observe`], [`Answered`] | [observing](guide::observing) |
+//! | log what is refused | [`Server::observe`], feature `log` | [observing](guide::observing) |
 //! | parse the protocols alone | [`proto`] | [`proto`] |
 //!
 //! # Six words
@@ -93,6 +94,7 @@
 //!
 //! - `deflate`: permessage-deflate (RFC 7692). [`Options`] turn it on; by default it is off.
 //! - `idn`: hosts outside ASCII in the URL of a [`Connect`], looked up in their `xn--` form.
+//! - `log`: [`Observed::log`] hands what an [observer](guide::observing) gets to the crate `log`.
 //! - `tls`: TLS 1.3 and 1.2 by rustls, for [listeners](guide::tls) and for the `wss` URLs of a
 //!   [`Connect`]. It is the only feature that builds C code.
 //!
@@ -134,7 +136,7 @@ pub use mio;
 pub use rustls;
 
 pub use connection::{
-    Backpressure, Cause, ConnId, Declined, Ends, Options, OptionsId, Rate, Stats, ZoneId,
+    Backpressure, Cause, ConnId, Declined, Ends, Options, OptionsId, Protocol, Rate, Stats, ZoneId,
 };
 pub use context::{
     Accepted, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, Drain, DrainError,
@@ -147,7 +149,10 @@ pub use http1::{Extensions, Request, RequestError, Response, TrustedHeader, Vers
 pub use net::{ClientTls, Tls, TlsConfig, TlsStream};
 pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Transport};
 pub use reactor::Reactor;
-pub use server::{Handler, ListenerId, Observed, Panicked, Refused, Rejected, Server, Zone};
+pub use server::{
+    Answered, Ended, Handler, ListenerId, Observed, Opened, Panicked, Refused, Rejected, Server,
+    Violated, Zone,
+};
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};
 #[cfg(feature = "deflate")]
 #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]

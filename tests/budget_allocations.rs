@@ -1,6 +1,6 @@
 //! Allocations: receiving, handling and answering a message that is whole in one read allocates
-//! nothing. This test counts every allocation of the process, so the file holds one test and no
-//! other thread runs.
+//! nothing, with an observer or without. This test counts every allocation of the process, so the
+//! file holds one test and no other thread runs.
 
 #[path = "budget/echo.rs"]
 mod echo;
@@ -37,7 +37,16 @@ const ROWS: [(&str, u8, usize, usize); 6] = [
 
 #[test]
 fn server_allocates_nothing_per_message() {
-    let mut reactor = echo::reactor();
+    for observed in [false, true] {
+        let mut reactor = echo::reactor();
+        if observed {
+            reactor.server.observe(|event| assert!(!event.is_refusal()));
+        }
+        allocates_nothing(reactor, observed);
+    }
+}
+
+fn allocates_nothing(mut reactor: Reactor, observed: bool) {
     let listener = reactor.server.listen("127.0.0.1:0").unwrap();
     let mut client = Client::connect(&mut reactor, listener);
     for (name, opcode, size, frames) in ROWS {
@@ -51,7 +60,7 @@ fn server_allocates_nothing_per_message() {
         let fewest = (0..ATTEMPTS)
             .map(|_| allocations(|| client.exchange(&mut reactor, &request, &mut buf)))
             .min();
-        assert_eq!(fewest, Some(0), "{name}: allocations and reallocations in {ECHOES} echoes");
+        assert_eq!(fewest, Some(0), "{name}, observed: {observed}: allocations in {ECHOES} echoes");
     }
 }
 

@@ -321,6 +321,31 @@ fn servers_print_refusals_when_they_are_verbose() {
     }
 }
 
+#[test]
+fn echo_writes_an_access_log_with_the_bytes_that_its_clients_read() {
+    let address = format!("127.0.0.1:{}", free_port());
+    let arguments = [&*address, "--access-log"];
+    let mut program = Program::start("echo", &arguments, Sink::Nothing, Sink::Pipe);
+    let head = b"GET /a%20b?token=secret HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let answer = exchange(&mut program, &address, head);
+    exchange(&mut program, &address, b"GET /\x1b[2J HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut socket = websocket(&mut program, &address, "/ws");
+    socket.write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]).unwrap();
+    assert_eq!(close_code(&mut socket), 1000);
+    drop(socket);
+    let errors = program.read_errors("the end", |errors| errors.contains("peer_closed\n"));
+    let lines: Vec<&str> = errors.lines().collect();
+    let [answered, refused, upgraded, ended] = lines[..] else { panic!("{errors}") };
+    for line in lines {
+        assert!(line.starts_with("127.0.0.1 - - [") && line.contains(" +0000] \""), "{line}");
+    }
+    let bytes = answer.len();
+    assert!(answered.contains(&format!("\"GET /a%20b HTTP/1.1\" 200 {bytes} 0.")), "{answered}");
+    assert!(refused.contains(r#""GET /\x1b[2J HTTP/1.1" 400 - - refused: a NUL or"#), "{refused}");
+    assert!(upgraded.contains("\"GET /ws HTTP/1.1\" 101 "), "{upgraded}");
+    assert!(ended.contains("\"websocket\" 1000 - 0."), "{ended}");
+}
+
 /// Sends requests that are refused, each on a connection of its own.
 fn be_refused(program: &mut Program, address: &str, count: usize) {
     let mut sockets = Vec::new();

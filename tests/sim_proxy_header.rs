@@ -46,7 +46,11 @@ impl Edge {
         server.http("/", |_, request| request.path().to_owned());
         server.websocket("/ws", |conn, message| conn.send(message));
         let (sender, observed) = channel();
-        server.observe(move |event| sender.send(event.to_string()).unwrap());
+        server.observe(move |event| {
+            if event.is_refusal() {
+                sender.send(event.to_string()).unwrap();
+            }
+        });
         let listener = server.listen(listener).unwrap();
         let now = Instant::now();
         // The first reading of the clock.

@@ -19,7 +19,11 @@ const FOUR: [&str; 4] = ["2001:db8::1", "2001:db8::2", "192.0.2.1", "192.0.2.2"]
 fn observe(world: &mut World) -> Rc<RefCell<Vec<String>>> {
     let seen = Rc::new(RefCell::new(Vec::new()));
     let told = seen.clone();
-    world.server.observe(move |event| told.borrow_mut().push(event.to_string()));
+    world.server.observe(move |event| {
+        if event.is_refusal() {
+            told.borrow_mut().push(event.to_string());
+        }
+    });
     seen
 }
 

@@ -407,7 +407,11 @@ fn observer_hears_of_connections_that_are_turned_away_and_of_their_peers() {
             _ => {}
         }
         let (sender, told) = std::sync::mpsc::channel();
-        reactor.server.observe(move |event| sender.send(event.to_string()).unwrap());
+        reactor.server.observe(move |event| {
+            if event.is_refusal() {
+                sender.send(event.to_string()).unwrap();
+            }
+        });
         let mut wire = Wire::connect(address);
         wire.send("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n");
         let start = Instant::now();

@@ -145,7 +145,11 @@ fn run() -> Result<(), Failure> {
     }
     if arguments.verbose {
         let lines = log.lines();
-        server.observe(move |event| lines.add(format!("chat: {event}")));
+        server.observe(move |event| {
+            if event.is_refusal() {
+                lines.add(format!("chat: {event}"));
+            }
+        });
     }
 
     let bound = listen(&mut reactor, &arguments.listen)?;

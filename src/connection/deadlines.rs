@@ -6,6 +6,7 @@ use super::flags::Flags;
 use super::next_check::{next_check, retirement};
 use super::options::Options;
 use super::phase::Phase;
+use super::recorded::Protocol;
 use super::table::Lease;
 use crate::http1::KeepAliveHeader;
 use crate::websocket::{Action, Input, State};
@@ -44,6 +45,7 @@ impl Lease<'_> {
         self.enter(Phase::Idle);
         self.connection.flags.insert(Flags::FROM_ACCEPT | Flags::FRESH);
         self.set_deadline(deadline);
+        self.note_protocol(Protocol::Http);
     }
 
     /// Notes that a part of a head has arrived.

@@ -11,6 +11,7 @@
 //! | tick | 250 ms, the unit of deadlines |
 
 mod addresses;
+mod answers;
 mod attempt;
 mod backpressure;
 mod cause;
@@ -29,10 +30,13 @@ mod id;
 mod index;
 mod lane;
 mod next_check;
+mod noting;
 mod options;
 mod phase;
 mod prefix_counts;
 mod rates;
+mod recorded;
+mod records;
 mod slots;
 mod stats;
 mod table;
@@ -57,5 +61,8 @@ pub(crate) use lane::Lane;
 pub use options::Options;
 pub(crate) use phase::Phase;
 pub use rates::Rate;
+pub use recorded::Protocol;
+pub(crate) use recorded::{Event, Origin};
+pub(crate) use records::Records;
 pub use stats::Stats;
 pub(crate) use table::{AtRest, Lease, Table};

@@ -12,6 +12,7 @@ use super::next_check::{born, next_check};
 use super::options::Options;
 use super::phase::Phase;
 use super::rates::RateLimit;
+use super::records::Records;
 use super::slots::{Earliest, Slots};
 use super::stats::Stats;
 use super::work::TableWork;
@@ -39,6 +40,8 @@ pub(crate) struct Books {
     pub(crate) lane: Lane,
     /// Connections beyond a limit that linger with their refusal. They count for no limit.
     pub(crate) turned_away: usize,
+    /// What is noted for an observer, if there is one.
+    pub(crate) records: Option<Box<Records>>,
     exchanges: u64,
 }
 
@@ -68,6 +71,7 @@ impl Table {
             work: TableWork::new(),
             lane: Lane::new(),
             turned_away: 0,
+            records: None,
             exchanges: 0,
         };
         Table { slots: Slots::new(), books, rivals: 0 }

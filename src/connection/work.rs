@@ -24,6 +24,11 @@ impl WorkList {
         }
     }
 
+    /// Has `flush` go through its lists, for a slot that holds no connection.
+    pub(crate) fn wake(&mut self) {
+        self.slots.push(u32::MAX);
+    }
+
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.slots.is_empty()

@@ -4,7 +4,8 @@
 use std::any::Any;
 
 use super::context::{Answer, Context};
-use crate::connection::{Cause, ConnId, Flags, Phase, Progress};
+use super::panics::message_of;
+use crate::connection::{Cause, ConnId, Flags, Origin, Phase, Progress};
 use crate::http1::{Extensions, Response};
 use crate::websocket::CloseCode;
 
@@ -26,22 +27,20 @@ impl Context {
         payload: &(dyn Any + Send),
     ) {
         self.table.books.stats.panics += 1;
-        if !self.panics.observed {
-            return;
-        }
-        let connection = id.and_then(|id| self.table.slots.at(id.slot()));
-        let peer = connection.and_then(|connection| connection.transport.peer_addr());
-        let client = connection.and_then(|at| self.addresses.client(at.address));
-        self.panics.record((peer, client), callback, payload);
-        // With a call, `flush` goes through its lists in this turn and reaches the observer.
-        if self.work.calls.is_empty() {
-            self.work.calls.push_back((0, Box::new(|_, _| ())));
-        }
+        let Context { table, addresses, .. } = self;
+        let slot = id.map(ConnId::slot);
+        let connection = slot.and_then(|slot| table.slots.at(slot));
+        table.books.note(|records, _| {
+            let known = slot.and_then(|slot| records.peer(slot));
+            let peer = known.or_else(|| connection?.transport.peer_addr());
+            let client = connection.and_then(|at| addresses.client(at.address));
+            records.panicked(Origin::new(peer, client), callback, message_of(payload));
+        });
     }
 
     /// Has panics caught and counted in the `Drop` of values that a request carries.
     pub(crate) fn contain(&self, extensions: &mut Extensions) {
-        extensions.contain(&self.panics.in_drop);
+        extensions.contain(&self.drop_panics);
     }
 
     /// Forgets what the callbacks of an exchange have planned, so that no callback but `close`

@@ -316,6 +316,7 @@ impl Conn<'_> {
             Framing::Length(rest) if rest > 0 => return at.mark_gone(Cause::Local),
             Framing::Length(_) | Framing::None => {}
         }
+        self.cx.note_answer(slot);
         self.cx.end_exchange(slot);
         self.cx.table.with(slot, |at| {
             at.after_response();

@@ -84,6 +84,7 @@ impl Context {
                 at.mark_gone(cause);
             }
         }
+        self.note_opened(slot);
         id
     }
 }

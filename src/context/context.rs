@@ -2,12 +2,13 @@
 //! the callback. A context never calls a handler.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::draining::Draining;
 use super::origins::AllowedOrigins;
-use super::panics::CaughtPanics;
 use super::reply::Upgrade;
 use super::timeouts::Timeouts;
 use super::timer::{Action, Due, TimerId, Timers};
@@ -47,8 +48,8 @@ pub struct Context {
     pub(crate) origins: AllowedOrigins,
     /// Addresses that a limit counts, and clients behind trusted proxies.
     pub(crate) addresses: Addresses,
-    /// Panics of this turn that the server caught.
-    pub(crate) panics: CaughtPanics,
+    /// Counts panics in the `Drop` of values that a request carried.
+    pub(crate) drop_panics: Rc<Cell<u64>>,
 }
 
 /// A closure for one zone's handler, run between events.
@@ -94,7 +95,7 @@ impl Context {
             drain_seed: None,
             origins: AllowedOrigins::default(),
             addresses: Addresses::default(),
-            panics: CaughtPanics::default(),
+            drop_panics: Rc::default(),
         }
     }
 
@@ -261,7 +262,7 @@ impl Context {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let stats = self.table.books.stats;
-        let panics = stats.panics + self.panics.in_drop.get();
+        let panics = stats.panics + self.drop_panics.get();
         Stats { connections: self.table.connections(), panics, ..stats }
     }
 

@@ -91,6 +91,9 @@ impl Delivery {
     ) {
         if at.apply(Input::Violation) == Action::Fail {
             self.push_close(at, code, reason);
+            if at.books.records.is_some() {
+                at.note_violation(code, reason);
+            }
         }
         at.record_close(code, reason, false, cause);
         at.linger(cause);
@@ -174,7 +177,11 @@ impl Delivery {
             self.cork = Outbox::default();
             return;
         }
+        let before = self.cork.written();
         let outcome = self.cork.write_to(&mut at.connection.transport, &mut self.scratch);
+        if at.books.records.is_some() {
+            at.note_left(self.cork.written() - before);
+        }
         let drained = matches!(outcome, Ok(Wrote::All));
         match outcome {
             Ok(Wrote::All) => self.cork.shrink(CORK_KEPT),
@@ -214,7 +221,12 @@ impl Delivery {
         }
         let connection = &mut *at.connection;
         let Some(held) = &mut connection.held else { return at.on_drained() };
+        let before = held.outbox.written();
         let outcome = held.outbox.write_to(&mut connection.transport, &mut self.scratch);
+        let n = held.outbox.written() - before;
+        if at.books.records.is_some() {
+            at.note_left(n);
+        }
         at.after_write(outcome, |at, n| at.on_blocked(n));
     }
 }

@@ -21,6 +21,7 @@
 //! | [`your_loop`] | put the server into your own loop: mio, one that polls descriptors, or none |
 //! | [`big_messages`] | pass on big messages and responses in pieces, collect a body |
 //! | [`compression`] | turn on permessage-deflate, and know what one connection costs then |
+//! | [`observing`] | see what happens: an access log, ends and their causes, metrics |
 //! | [`measuring`] | measure a server yourself, and read the figures |
 //! | [`went_wrong_elsewhere`] | 29 faults of other projects, with the tests that guard this crate |
 //! | [`compared`] | choose between this crate and seven others |
@@ -47,6 +48,7 @@ pub mod deployment;
 pub mod endings;
 pub mod first_server;
 pub mod measuring;
+pub mod observing;
 pub mod security;
 pub mod slow_readers;
 pub mod state;

@@ -300,7 +300,7 @@
 //! The server refuses most faulty requests before a handler is called.
 //! [`Server::observe`](crate::Server::observe) takes a closure and reports each refusal to it, with
 //! client, peer, status, reason and request line. It also reports connections that were turned
-//! away.
+//! away, and what [else happens](crate::guide::observing).
 //!
 //! ```
 //! use std::sync::mpsc;
@@ -308,7 +308,11 @@
 //!
 //! let (log, lines) = mpsc::sync_channel(1024); // a thread writes the lines
 //! let mut world = World::new();
-//! world.server.observe(move |event| drop(log.try_send(event.to_string()))); // never waits
+//! world.server.observe(move |event| {
+//!     if event.is_refusal() {
+//!         drop(log.try_send(event.to_string())); // never waits
+//!     }
+//! });
 //! assert_eq!(world.post("/login", "").status, 404);
 //! let line = lines.recv().unwrap();
 //! assert!(line.ends_with(r#"404, no zone answers this path: "POST /login HTTP/1.1""#), "{line}");

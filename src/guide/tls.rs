@@ -234,8 +234,10 @@
 //! [`Stats::rejected`](crate::Stats::rejected) counts it. A peer that only left is not reported.
 //! TLS at a plain port, plain HTTP at a port for TLS, and a client beyond a limit are
 //! [`Observed::Refused`](crate::Observed::Refused). A fault after the handshake ends a WebSocket
-//! with 1006 and the cause [`TlsFault`](crate::Cause::TlsFault), and is not reported. Most reasons
-//! are those of rustls:
+//! with 1006. [`Observed::Ended`](crate::Observed::Ended) then has [`Cause::TlsFault`] and the
+//! reason. Most reasons are those of rustls:
+//!
+//! [`Cause::TlsFault`]: crate::Cause::TlsFault
 //!
 //! | the reason has | cause |
 //! | --- | --- |

@@ -1,12 +1,15 @@
 //! The first line of a head: its version of HTTP, and where the request line lies, even if the head
 //! is faulty or incomplete. This file judges nothing.
 
+use std::fmt;
+
 /// A version of HTTP; any other is refused with 505 (RFC 9110 section 15.6.6).
 ///
 /// ```
 /// use switchboard::proto::http1::Version;
 ///
 /// assert!(Version::Http10 < Version::Http11);
+/// assert_eq!(Version::Http11.to_string(), "HTTP/1.1");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
@@ -15,6 +18,15 @@ pub enum Version {
     Http10,
     /// HTTP/1.1.
     Http11,
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Version::Http10 => "HTTP/1.0",
+            Version::Http11 => "HTTP/1.1",
+        })
+    }
 }
 
 /// Bytes of a request line that are shown at most.

@@ -62,6 +62,18 @@ impl<'h> Request<'h> {
         self.target.raw
     }
 
+    /// Returns the path as it was sent, without authority and query: visible ASCII.
+    pub(crate) fn sent_path(&self) -> &'h str {
+        let raw = self.target.raw;
+        let path = raw.split_once('?').map_or(raw, |(path, _)| path);
+        match path.split_once("://") {
+            Some((_, rest)) if !path.starts_with('/') => {
+                rest.find('/').map_or("/", |at| &rest[at..])
+            }
+            _ => path,
+        }
+    }
+
     /// Returns the path, percent-decoded, with `.`, `..` and empty segments resolved; `*` for
     /// `OPTIONS *` (RFC 9112 section 3.2.4).
     ///

@@ -154,6 +154,11 @@ impl Outbox {
         self.len + self.behind.as_deref().map_or(0, Outbox::len)
     }
 
+    /// Returns the bytes that have left so far.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
     /// Returns the bytes that have left since the last call.
     pub(crate) fn progress(&mut self) -> u64 {
         let progress = self.written - self.seen;

@@ -190,6 +190,7 @@ impl Server {
     }
 
     fn free(&mut self, slot: u32) {
+        self.context.note_end(slot);
         let table = &mut self.context.table;
         let Some(mut connection) = table.slots.remove(slot) else { return };
         if let Some(held) = connection.held.take_if(|held| held.is_empty()) {
@@ -234,6 +235,7 @@ impl Server {
             None => (CloseCode::ABNORMAL, "", false, None),
         };
         let close = Close { code, reason, by_peer, cause, declined };
+        self.context.note_close(slot, close);
         self.tell(slot, |handler, conn| handler.close(conn, close));
         self.context.end_exchange(slot);
         true

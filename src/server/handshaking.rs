@@ -37,6 +37,8 @@ impl Server {
 
     /// Goes on once the socket is connected: asks the proxy for a tunnel, or the server.
     pub(super) fn connected(&mut self, slot: u32) {
+        let peer = self.context.table.slots.at(slot).and_then(|at| at.transport.peer_addr());
+        self.context.table.books.note(|records, _| records.reached(slot, peer));
         self.call_back(slot, |server| {
             let Some(attempt) = server.attempt_at(slot) else { return };
             let Some(proxy) = &attempt.proxy else { return server.speak_to_server(slot) };

@@ -6,7 +6,7 @@ use std::io;
 use std::mem;
 
 use super::server::Server;
-use crate::connection::{Cause, Flags, Phase};
+use crate::connection::{Cause, Flags, Phase, Protocol};
 use crate::net::Read;
 use crate::websocket::CloseCode;
 
@@ -156,6 +156,7 @@ impl Server {
                 match at.connection.phase {
                     Phase::Connecting => self.attempt_error(slot, &error),
                     _ if at.connection.transport.is_faulty() => {
+                        at.note_reason(&error.to_string());
                         let (code, cause) = (CloseCode::ABNORMAL, Cause::TlsFault);
                         at.record_close(code, &error.to_string(), false, cause);
                         at.linger(cause);
@@ -360,6 +361,7 @@ impl Server {
             if is_ending {
                 at.set_last(Cause::Drain);
             }
+            at.note_protocol(Protocol::Http);
             // The request may have been the last, and output may still wait.
             at.after_response();
         });

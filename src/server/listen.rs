@@ -134,19 +134,14 @@ impl Server {
         let listener = self.listeners.get(usize::from(index)).and_then(Option::as_ref);
         for _ in 0..listener.map_or(0, Acceptor::per_turn) {
             let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) else { return };
-            let observer = &mut self.observer;
+            let now = self.context.now();
+            let books = &mut self.context.table.books;
             let mut refused = |transport: &Transport, read: &[u8]| {
-                if let Some(observer) = observer {
-                    let status = StatusCode::SERVICE_UNAVAILABLE;
-                    observer.turned_away(
-                        transport,
-                        status,
-                        "no descriptor or memory is left",
-                        read,
-                    );
-                }
+                let why = (StatusCode::SERVICE_UNAVAILABLE, "no descriptor or memory is left");
+                let peer = transport.peer_addr();
+                books.note(|records, _| records.turned_away(peer, why, read));
             };
-            match listener.accept(self.context.now(), NO_ROOM, &mut refused) {
+            match listener.accept(now, NO_ROOM, &mut refused) {
                 AcceptOutcome::Connection(transport) => {
                     let arrives = !listener.arrival.is_immediate();
                     match self.admit(transport, arrives.then_some(index)) {
@@ -158,7 +153,6 @@ impl Server {
                 // EMFILE or ENFILE: the acceptor tries again after a pause, at `retry_at`.
                 AcceptOutcome::Exhausted => {
                     self.context.table.books.stats.exhausted += 1;
-                    self.tell_in_this_turn();
                     return;
                 }
             }
@@ -214,6 +208,9 @@ impl Server {
             self.context.table.with(slot, |at| at.connection.zone = index);
         }
         self.context.table.books.stats.accepted += u64::from(slot.is_some());
+        if let Some(slot) = slot {
+            self.context.note_opened(slot);
+        }
         slot
     }
 
@@ -253,7 +250,8 @@ impl Server {
         let arrival = arrives.and_then(|index| self.arrival_at(index));
         // The request line, if it has arrived, or the first byte of TLS. Unread bytes would reset a
         // connection that is closed at once.
-        let reads = is_full || self.observer.is_some() || arrival.is_some_and(|it| !it.is_plain());
+        let observed = self.context.table.books.records.is_some();
+        let reads = is_full || observed || arrival.is_some_and(|it| !it.is_plain());
         let mut read = match reads {
             true => transport.read(&mut self.lent.input).map_or(0, Read::count),
             false => 0,
@@ -264,9 +262,10 @@ impl Server {
             read = 0;
         }
         let refusal = Arrival::refusal(awaits_tls, words);
-        if let Some(observer) = &mut self.observer {
-            observer.turned_away(&transport, status, reason, &self.lent.input[..read]);
-            self.tell_in_this_turn();
+        if observed {
+            let (peer, read) = (transport.peer_addr(), &self.lent.input[..read]);
+            let books = &mut self.context.table.books;
+            books.note(|records, _| records.turned_away(peer, (status, reason), read));
         }
         if is_full {
             // The peer may be gone.

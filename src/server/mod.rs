@@ -13,13 +13,14 @@
 //! | where is a [`Reply`](crate::Reply) performed, and the Origin checked | `reply` |
 //! | where is a ping answered, and a message handed over | `frames` |
 //! | where does a deadline end a connection | `deadlines` |
-//! | where is an observer told what is refused | `observing` |
+//! | where is an observer told what happens | `observing` |
 //! | where is a panic caught | `guarded`, `catching`; otherwise: `poison` |
 //! | where are output, timers and ends handled | `flush` |
 //! | where is a WebSocket opened in the client role | `dialing`, `racing`, `handshaking` |
 //! | where is TLS begun in the client role | `securing` |
 //! | where is a redirection followed, or a response handed over | `declining` |
 
+mod access;
 mod admission;
 mod arriving;
 mod buffer_pool;
@@ -40,6 +41,8 @@ mod hosts;
 mod input;
 mod listen;
 mod listeners;
+#[cfg(feature = "log")]
+mod logging;
 mod observer;
 mod observing;
 mod poison;
@@ -47,6 +50,7 @@ mod proxies;
 mod proxy_header;
 mod racing;
 mod readiness;
+mod refusals;
 mod reply;
 mod request;
 #[cfg(feature = "tls")]
@@ -56,8 +60,10 @@ mod served;
 mod server;
 mod zones;
 
+pub use access::{Answered, Ended, Opened};
 pub use handler::Handler;
 pub use listeners::ListenerId;
-pub use observer::{Observed, Panicked, Refused, Rejected};
+pub use observer::Observed;
+pub use refusals::{Panicked, Refused, Rejected, Violated};
 pub use server::Server;
 pub use zones::Zone;

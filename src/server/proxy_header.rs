@@ -8,7 +8,7 @@ use http::StatusCode;
 use super::clients::Placed;
 use super::listen::{ADDRESS_IS_FULL, MAX_TURNED_AWAY, TOO_MANY};
 use super::server::Server;
-use crate::connection::{Cause, TURNED_AWAY};
+use crate::connection::{Cause, Origin, TURNED_AWAY};
 use crate::net::{Acceptor, Arrival, ProxyHeader, Transport};
 
 /// Returns what a connection of a listener has to do before its first request, also once the
@@ -89,7 +89,12 @@ impl Server {
         };
         let Some(connection) = self.context.table.slots.at_mut(slot) else { return false };
         match (placed, address) {
-            (Placed::At(number), _) => connection.address = number,
+            (Placed::At(number), _) => {
+                connection.address = number;
+                let client = self.context.addresses.client(number);
+                let books = &mut self.context.table.books;
+                books.note(|records, _| records.names_client(slot, client));
+            }
             (Placed::Full, Some(address)) => {
                 self.turn_client_away(slot, address, n);
                 return false;
@@ -108,16 +113,11 @@ impl Server {
         let books = &mut self.context.table.books;
         books.stats.turned_away += 1;
         let may_linger = books.turned_away < MAX_TURNED_AWAY;
-        if let Some(observer) = &mut self.observer {
-            let head = if awaits_tls { &[] } else { &self.lent.input[..n] };
-            observer.record(
-                (peer, Some(address.ip())),
-                StatusCode::TOO_MANY_REQUESTS,
-                ADDRESS_IS_FULL.into(),
-                head,
-            );
-            self.tell_in_this_turn();
-        }
+        let head = if awaits_tls { &[] } else { &self.lent.input[..n] };
+        books.note(|records, _| {
+            let origin = Origin::new(peer, Some(address.ip()));
+            records.refused(origin, StatusCode::TOO_MANY_REQUESTS, ADDRESS_IS_FULL, head);
+        });
         let Some(mut at) = self.context.table.lease(slot) else { return };
         if may_linger {
             // It ends now: while it lingers, nothing counts it.
@@ -136,11 +136,10 @@ impl Server {
     #[cold]
     pub(super) fn reject_stranger(&mut self, transport: &Transport) {
         self.context.table.books.stats.rejected += 1;
-        if let Some(observer) = &mut self.observer {
-            let reason = "this peer may not send a PROXY header: Listener::proxy_protocol does not \
-                          name it";
-            observer.rejected((transport.peer_addr(), None), reason.into());
-        }
-        self.tell_in_this_turn();
+        let reason = "this peer may not send a PROXY header: Listener::proxy_protocol does not \
+                      name it";
+        let peer = transport.peer_addr();
+        let books = &mut self.context.table.books;
+        books.note(|records, _| records.rejected(Origin::new(peer, None), reason));
     }
 }

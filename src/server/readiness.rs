@@ -42,6 +42,7 @@ impl Server {
             connection.zone = NO_LISTENER;
         }
         self.context.table.books.stats.accepted += 1;
+        self.context.note_opened(slot);
         Ok(TokenKind::Connection(slot).token(self.number))
     }
 

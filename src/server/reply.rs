@@ -95,6 +95,7 @@ impl Server {
             return self.respond(slot, Terms { keep_alive: false, ..terms }, response);
         };
         self.write_response(slot, terms, response, None);
+        self.context.note_answer(slot);
         let slots = &self.context.table.slots;
         if slots.at(slot).is_some_and(|at| at.flags.has(Flags::LAST)) {
             return self.next_request(slot);
@@ -124,6 +125,7 @@ impl Server {
             }
             _ => response,
         };
+        at.note_status(response.status());
         let date = at.books.clock.date();
         let last = !terms.keep_alive
             || draining
@@ -294,6 +296,7 @@ impl Server {
             at.connection.flags.insert(Flags::CHUNKS);
         }
         at.enter(phase);
+        self.note_opening(slot, phase);
         self.tell(slot, |handler, conn| handler.open(conn, request));
         if self.context.draining.is_some() {
             self.end_newcomer(slot);

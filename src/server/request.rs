@@ -93,6 +93,7 @@ impl Server {
         let (head, after) = input.split_at(request.head().len());
         self.context.table.books.stats.requests += 1;
         self.introduce(slot, request);
+        self.note_request(slot, request);
         if let Some(text) = self.hosts.refusal(request) {
             let terms = Terms::of(request);
             self.refuse_with_text(slot, terms, RequestError::HostRefused, text, request.head());
@@ -381,6 +382,7 @@ impl Server {
 
     /// Ends the exchange, and reads the next request unless this one was the last.
     pub(super) fn next_request(&mut self, slot: u32) {
+        self.context.note_answer(slot);
         self.context.end_exchange(slot);
         self.context.table.with(slot, |at| at.after_response());
     }

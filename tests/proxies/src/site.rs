@@ -226,6 +226,8 @@ fn zones(server: &mut Server, notes: &Sender<String>) {
     });
     let notes = notes.clone();
     server.observe(move |event| {
-        let _checked = notes.send(format!("observed {event}"));
+        if event.is_refusal() {
+            let _checked = notes.send(format!("observed {event}"));
+        }
     });
 }

@@ -20,7 +20,11 @@ const LATE: &str = "? rejected, the TLS handshake was not over within head_timeo
 fn observed(sim: &mut Sim) -> Rc<RefCell<Vec<String>>> {
     let lines = Rc::new(RefCell::new(Vec::new()));
     let also = lines.clone();
-    sim.server.observe(move |event| also.borrow_mut().push(event.to_string()));
+    sim.server.observe(move |event| {
+        if event.is_refusal() {
+            also.borrow_mut().push(event.to_string());
+        }
+    });
     lines
 }
 

@@ -28,7 +28,11 @@ fn full(has_header: bool) -> (Sim, ListenerId, Rc<RefCell<Vec<String>>>) {
     sim.server.max_connections(0);
     let lines = Rc::new(RefCell::new(Vec::new()));
     let also = lines.clone();
-    sim.server.observe(move |event| also.borrow_mut().push(event.to_string()));
+    sim.server.observe(move |event| {
+        if event.is_refusal() {
+            also.borrow_mut().push(event.to_string());
+        }
+    });
     let listener = Listener::from("127.0.0.1:0").tls(sim.tls.clone());
     let listener =
         if has_header { listener.proxy_protocol(["unix", "127.0.0.1"]) } else { listener };
