@@ -57,6 +57,9 @@ pub struct Stats {
     /// Counts messages dropped by a [`Backpressure`](crate::Backpressure) policy, once for each
     /// receiver.
     pub dropped: u64,
+    /// Counts published messages that the full queue of another reactor of a
+    /// [`Cluster`](crate::Cluster) did not take, once for each such reactor.
+    pub not_passed_on: u64,
 }
 
 impl Stats {

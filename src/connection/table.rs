@@ -2,7 +2,7 @@
 //! updates, such as counters and work lists. This file knows neither output nor topics.
 
 use super::clock::Clock;
-use super::connection::{Connection, NO_MEMBERSHIP};
+use super::connection::{Connection, NO_MEMBERSHIP, TURNED_AWAY};
 use super::flags::Flags;
 use super::held::{Held, HeldPool};
 use super::id::{ConnId, OptionsId};
@@ -11,6 +11,7 @@ use super::next_check::{born, next_check};
 use super::options::Options;
 use super::phase::Phase;
 use super::rates::RateLimit;
+use super::share::Share;
 use super::slots::{Earliest, Slots};
 use super::stats::Stats;
 use super::work::TableWork;
@@ -38,6 +39,8 @@ pub(crate) struct Books {
     pub(crate) lane: Lane,
     /// Connections beyond a limit that linger with their refusal. They count for no limit.
     pub(crate) turned_away: usize,
+    /// What the other reactors of a cluster know of the connections.
+    pub(crate) share: Option<Box<Share>>,
     exchanges: u64,
 }
 
@@ -67,6 +70,7 @@ impl Table {
             work: TableWork::new(),
             lane: Lane::new(),
             turned_away: 0,
+            share: None,
             exchanges: 0,
         };
         Table { slots: Slots::new(), books, rivals: 0 }
@@ -75,6 +79,22 @@ impl Table {
     /// Counts the connections, without rivals and without those that were turned away.
     pub(crate) fn connections(&self) -> usize {
         self.slots.len() - self.rivals - self.books.turned_away
+    }
+
+    /// Notes a slot that holds a further address of an attempt.
+    pub(crate) fn rival_began(&mut self) {
+        self.rivals += 1;
+        if let Some(share) = &self.books.share {
+            share.uncount();
+        }
+    }
+
+    /// Notes that such a slot is about to be freed.
+    pub(crate) fn rival_ended(&mut self) {
+        self.rivals -= 1;
+        if let Some(share) = &self.books.share {
+            share.count();
+        }
     }
 
     /// Lends the connection in a slot.
@@ -145,6 +165,9 @@ impl Table {
             #[cfg(feature = "deflate")]
             deflate: None,
         };
+        if let Some(share) = &mut self.books.share {
+            share.enter(address == TURNED_AWAY);
+        }
         self.slots.insert(slot, connection);
         self.with(slot, |at| at.arm(ticks));
     }

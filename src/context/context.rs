@@ -5,6 +5,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::elsewhere::Elsewhere;
 use super::origins::AllowedOrigins;
 use super::reply::Upgrade;
 use super::timeouts::Timeouts;
@@ -13,7 +14,7 @@ use super::topics::Topics;
 use crate::connection::{
     Addresses, Clock, ConnId, Flags, Lease, Options, OptionsId, Phase, Stats, Table, ZoneId,
 };
-use crate::delivery::{Delivery, EncodedOnce, Outgoing};
+use crate::delivery::Delivery;
 use crate::http1::{Request, RequestError, Response};
 use crate::websocket::{CloseCode, Origins};
 
@@ -43,6 +44,8 @@ pub struct Context {
     pub(crate) origins: AllowedOrigins,
     /// Addresses that a limit counts, and clients behind trusted proxies.
     pub(crate) addresses: Addresses,
+    /// What is published for the other reactors of a cluster.
+    pub(crate) elsewhere: Option<Box<Elsewhere>>,
 }
 
 /// A closure for one zone's handler, run between events.
@@ -98,6 +101,7 @@ impl Context {
             draining: None,
             origins: AllowedOrigins::default(),
             addresses: Addresses::default(),
+            elsewhere: None,
         }
     }
 
@@ -105,39 +109,6 @@ impl Context {
     #[must_use]
     pub fn now(&self) -> Instant {
         self.table.books.clock.now()
-    }
-
-    /// Publishes a message to every WebSocket and event stream that subscribed to a topic.
-    ///
-    /// The message is encoded once for each of the two kinds. A slow receiver keeps a pointer to
-    /// the encoded message, no copy. See [`Conn::subscribe`](crate::Conn::subscribe).
-    // A published message is encoded in delivery/broadcast.rs. delivery/publish.rs writes it to
-    // connections at rest; to all others it leaves by the outbox, in outbox/writing.rs.
-    pub fn publish<'m>(&mut self, topic: &str, message: impl Into<Outgoing<'m>>) {
-        self.publish_except(topic, message.into(), None);
-    }
-
-    pub(super) fn publish_except(
-        &mut self,
-        topic: &str,
-        message: Outgoing<'_>,
-        except: Option<u32>,
-    ) {
-        let key = self.delivery.number_of(message.key.unwrap_or(topic));
-        let Some((topic, members)) = self.topics.lend(topic) else { return };
-        let mut encoded = EncodedOnce::new(message, key);
-        for member in members.iter().filter(|member| Some(member.slot) != except) {
-            if let Some(mut at) = self.table.lease(member.slot) {
-                self.delivery.publish_to(&mut at, &mut encoded);
-            }
-        }
-        self.topics.give_back((topic, members));
-    }
-
-    /// Returns the number of connections subscribed to a topic. It is exact at every moment.
-    #[must_use]
-    pub fn subscribers(&self, topic: &str) -> usize {
-        self.topics.count(topic)
     }
 
     /// Runs a closure with a zone's handler, after the current callback and before the turn ends.

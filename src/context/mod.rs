@@ -1,30 +1,44 @@
 //! What a handler may touch: connections, topics, timers, and calls from other threads. This folder
 //! calls no handler.
 
+mod adopting;
 mod conn;
 mod conn_map;
 mod connect;
 mod connecting;
 #[expect(clippy::module_inception)]
 mod context;
+mod elsewhere;
 mod events;
+mod handed_over;
+mod marking_queue;
 mod origins;
 mod peer;
+mod published;
+mod publishing;
 mod remote;
 mod reply;
+mod stations;
 mod timeouts;
 mod timer;
 mod topics;
 
+pub use adopting::AdoptError;
+pub(crate) use adopting::Reason;
 pub use conn::Conn;
 pub use conn_map::ConnMap;
 pub(crate) use connect::may_open;
 pub use connect::{Accepted, Connect};
 pub(crate) use context::Answer;
 pub use context::Context;
+pub(crate) use elsewhere::Elsewhere;
 pub use events::{Chunk, Close};
+pub(crate) use handed_over::HandedOver;
+pub(crate) use marking_queue::{Marks, Taken};
 pub(crate) use origins::shown;
+pub(crate) use published::Published;
 pub(crate) use remote::RemoteCall;
 pub use remote::{CallError, Remote};
 pub use reply::{EventStream, Reply, Stream, Upgrade};
+pub(crate) use stations::{Link, Stations};
 pub use timer::TimerId;

@@ -17,6 +17,7 @@
 //! | [`behind_a_proxy`] | set up nginx, Caddy or HAProxy, and read the symptom of a missing line |
 //! | [`testing_handlers`] | test a handler without a socket and without sleeping |
 //! | [`your_loop`] | put the server into your own loop: mio, one that polls descriptors, or none |
+//! | [`many_cores`] | run a reactor on each core: connections, limits and topics over all |
 //! | [`big_messages`] | pass on big messages and responses in pieces, collect a body |
 //! | [`compression`] | turn on permessage-deflate, and know what one connection costs then |
 //! | [`measuring`] | measure a server yourself, and read the figures |
@@ -42,6 +43,7 @@ pub mod big_messages;
 pub mod compared;
 pub mod compression;
 pub mod first_server;
+pub mod many_cores;
 pub mod measuring;
 pub mod security;
 pub mod slow_readers;

@@ -50,6 +50,9 @@ impl Server {
             }
             self.tell_observer();
         }
+        if self.link.is_some() {
+            self.send_mail();
+        }
         mem::swap(&mut self.work.backlog, self.context.table.books.work.unread.slots());
         self.lent.large_left = LARGE_PER_TURN;
         if self.work.writing.is_empty() && self.context.delivery.fan_out.is_empty() {
@@ -87,7 +90,11 @@ impl Server {
                     call(self.zones.handler_as_any(zone), &mut self.context);
                 }
                 RemoteCall::Context(call) => call(&mut self.context),
+                RemoteCall::Adopt(handed) => self.take_handed_over(*handed),
             }
+        }
+        if self.link.is_some() {
+            self.take_mail();
         }
     }
 
@@ -180,7 +187,7 @@ impl Server {
         }
     }
 
-    fn free(&mut self, slot: u32) {
+    pub(super) fn free(&mut self, slot: u32) {
         let table = &mut self.context.table;
         table.with(slot, |at| at.tidy());
         let Some(mut connection) = table.slots.remove(slot) else { return };
@@ -189,6 +196,9 @@ impl Server {
         }
         if let Some(count) = table.books.stats.open(connection.phase) {
             *count -= 1;
+        }
+        if let Some(share) = &table.books.share {
+            share.leave(connection.address == TURNED_AWAY);
         }
         match connection.address {
             UNCOUNTED => {}
@@ -234,7 +244,7 @@ impl Server {
                 self.forget(id, attempt);
                 self.record_declined(slot, attempt);
             }
-            Progress::Rival(_) => self.context.table.rivals -= 1,
+            Progress::Rival(_) => self.context.table.rival_ended(),
             Progress::Body(_) | Progress::Discard(_) => {}
         }
     }

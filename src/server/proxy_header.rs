@@ -108,6 +108,9 @@ impl Server {
         let Some(mut at) = self.context.table.lease(slot) else { return };
         if may_linger {
             at.connection.address = TURNED_AWAY;
+            if let Some(share) = &at.books.share {
+                share.uncount();
+            }
             at.arrive();
             self.let_linger(slot, refusal);
         } else {

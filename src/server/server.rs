@@ -17,7 +17,7 @@ use super::proxies::Proxies;
 use super::served::Served;
 use super::zones::{Zone, Zones};
 use crate::connection::{ConnId, Options, SLOTS, ZoneId};
-use crate::context::{Conn, Context, Remote, Reply, TimerId};
+use crate::context::{Conn, Context, Link, Remote, Reply, TimerId};
 use crate::http1::Request;
 use crate::net::{Acceptor, Resolver, Scripted};
 use crate::websocket::{Batch, CloseCode, Message};
@@ -88,6 +88,8 @@ pub struct Server {
     pub(super) registry: Option<Registry>,
     pub(super) number: usize,
     pub(super) remote: Remote,
+    /// The place in a cluster.
+    pub(super) link: Option<Box<Link>>,
     pub(super) resolver: Option<Resolver>,
     pub(super) observer: Option<Box<Observer>>,
     /// Attempts in the client role with more than one address.
@@ -204,6 +206,7 @@ impl Server {
             registry: None,
             number: SERVERS.fetch_add(1, Ordering::Relaxed),
             remote: Remote::new(),
+            link: None,
             resolver: None,
             observer: None,
             races: HashMap::new(),
@@ -378,6 +381,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.remote.close();
+        self.leave_cluster();
     }
 }
 
