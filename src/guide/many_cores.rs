@@ -22,7 +22,7 @@
 //! and no handler needs a lock. State that all of them need, such as a list of users, is shared as
 //! in any threaded program: an `Arc` that the closure clones.
 //!
-//! [`Member`](crate::Member) tells which reactor it is. The first one may have listeners of its own,
+//! [`Member`](crate::Member) tells which reactor it is. The first one may have its own listeners,
 //! for example one for metrics:
 //!
 //! ```no_run
@@ -38,7 +38,7 @@
 //! # }
 //! ```
 //!
-//! # Who accepts
+//! # Accepting
 //!
 //! | | each reactor (default) | one, with [`hand_over(true)`](crate::Cluster::hand_over) |
 //! | --- | --- | --- |
@@ -99,7 +99,7 @@
 //! let mut worlds: Vec<(World, _)> = (0..2)
 //!     .map(|_| {
 //!         let mut server = Server::detached();
-//!         let boards = server.zone("/boards", Boards::default()); // the same zones in the same order
+//!         let boards = server.zone("/boards", Boards::default()); // the same zones everywhere
 //!         cluster.join(&mut server).unwrap();
 //!         (World::over(server), boards)
 //!     })
@@ -119,7 +119,7 @@
 //! # The end
 //!
 //! [`ClusterHandle::drain`](crate::ClusterHandle::drain) ends all reactors in order, and
-//! [`run`](crate::Cluster::run) returns when all have drained. The handle works from any thread, such
+//! [`run`](crate::Cluster::run) returns when all have drained. The handle works from any thread, as
 //! as one that waits for SIGTERM; the example `cluster` does so.
 //! [`Context::drain`](crate::Context::drain) ends one reactor only.
 //!
