@@ -35,7 +35,7 @@ use std::time::Duration;
 use lexopt::Arg;
 use output::{print_error, print_line};
 use switchboard::{
-    Cause, CloseCode, Conn, ConnId, ConnMap, Handler, Options, Reactor, Remote, Reply, Request,
+    Cause, Conn, ConnId, ConnMap, Drain, Handler, Options, Reactor, Remote, Reply, Request,
     Response, ZoneId,
 };
 
@@ -254,7 +254,7 @@ fn serve(arguments: &Arguments) -> io::Result<()> {
     }
     let remote = reactor.remote();
     signals::on_end(move || {
-        let _already_ending = remote.drain(CloseCode::GOING_AWAY, GOODBYE);
+        let _already_ending = remote.drain(Drain::within(GOODBYE));
     })?;
     print_line(format_args!("listening on {address}"));
     reactor.run()

@@ -45,7 +45,7 @@
 //! | listen at a Unix socket | [`Listener::unix`] | [listeners](guide::your_loop#listeners) |
 //! | take sockets of a supervisor | [`Listener`] | [listeners](guide::your_loop#listeners) |
 //! | stop accepting for a while | [`Server::accepting`] | [listeners](guide::your_loop#listeners) |
-//! | use several cores | [`Listener::reuse_port`] | [your_loop](guide::your_loop) |
+//! | use several cores | [`Cluster`] | [many_cores](guide::many_cores) |
 //! | collect an upload, stream a download | [`Reply::Body`], [`Stream`] | [big messages] |
 //! | handle huge messages | [`Options::chunks`], [`Conn::send_fragment`] | [big messages] |
 //! | speak a protocol of my own | [`Reply::Takeover`], [`Handler::input`] | [`Handler`] |
@@ -117,6 +117,7 @@ compile_error!(
     "switchboard runs on Unix systems only: it needs edge-triggered readiness of file descriptors"
 );
 
+mod cluster;
 mod connection;
 mod context;
 mod delivery;
@@ -135,23 +136,24 @@ pub use mio;
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use rustls;
 
+pub use cluster::{Cluster, ClusterHandle, Member};
 pub use connection::{
-    Backpressure, Cause, ConnId, Declined, Ends, Options, OptionsId, Protocol, Rate, Stats, ZoneId,
+    Backpressure, Cause, ConnId, Declined, Ends, ListenerId, Options, OptionsId, Protocol, Rate,
+    Stats, ZoneId,
 };
 pub use context::{
-    Accepted, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, Drain, DrainError,
-    EventStream, Remote, Reply, Stream, TimerId, Upgrade,
+    Accepted, AdoptError, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, Drain,
+    DrainError, EventStream, Remote, Reply, Stream, TimerId, Upgrade,
 };
 pub use delivery::Outgoing;
 pub use http1::{Extensions, Request, RequestError, Response, TrustedHeader, Version};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use net::{ClientTls, Tls, TlsConfig, TlsStream};
-pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Transport};
+pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Socket, Transport};
 pub use reactor::Reactor;
 pub use server::{
-    Answered, Ended, Handler, ListenerId, Observed, Opened, Panicked, Refused, Rejected, Server,
-    Violated, Zone,
+    Answered, Ended, Handler, Observed, Opened, Panicked, Refused, Rejected, Server, Violated, Zone,
 };
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};
 #[cfg(feature = "deflate")]

@@ -2,7 +2,7 @@
 //! This file checks every byte of the replies; it knows neither frames nor the server.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
 use super::opening::{self, PATIENCE};
-use super::workload::Workload;
+use super::workload::{TICKS_A_SECOND, Workload};
 
 const READ_BUFFER: usize = 256 << 10;
 const EVENTS: usize = 1024;
@@ -47,8 +47,7 @@ impl Load {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let segment = workload.segment();
         let mut lines = Vec::with_capacity(workload.connections);
-        for (number, stream) in opening::open(server, workload.connections)?.into_iter().enumerate()
-        {
+        for (number, stream) in open(server, &workload)?.into_iter().enumerate() {
             stream.set_nonblocking(true)?;
             epoll::add(&epoll, &stream, EventData::new_u64(number as u64), INTEREST)?;
             // No segment is on its way.
@@ -61,10 +60,25 @@ impl Load {
     /// Sends `count` segments over every sending connection and awaits the replies. Each connection
     /// proceeds by itself if it gets only its own echoes; in a room all proceed together.
     pub fn exchange(&mut self, count: usize) -> io::Result<()> {
+        if self.workload.paced {
+            return self.exchange_paced(count);
+        }
         let (times, segments) = if self.workload.room { (count, 1) } else { (1, count) };
         for _ in 0..times.min(count) {
             self.begin(segments)?;
             self.await_all()?;
+        }
+        Ok(())
+    }
+
+    /// Sends one segment over every connection at each tick, and awaits the replies.
+    fn exchange_paced(&mut self, count: usize) -> io::Result<()> {
+        let mut next = Instant::now();
+        for _ in 0..count {
+            self.begin(1)?;
+            self.await_all()?;
+            next += Duration::from_secs(1) / TICKS_A_SECOND as u32;
+            thread::sleep(next.saturating_duration_since(Instant::now()));
         }
         Ok(())
     }
@@ -110,6 +124,17 @@ impl Load {
         epoll::wait(&self.epoll, spare_capacity(events), Some(&patience))?;
         Ok(())
     }
+}
+
+/// Opens the connections, half of them at the second address if the load is spread.
+fn open(server: SocketAddr, workload: &Workload) -> io::Result<Vec<TcpStream>> {
+    if !workload.spread {
+        return opening::open(server, workload.connections);
+    }
+    let second = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), server.port()));
+    let mut streams = opening::open(server, workload.connections / 2)?;
+    streams.extend(opening::open(second, workload.connections / 2)?);
+    Ok(streams)
 }
 
 impl Line {

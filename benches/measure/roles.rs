@@ -3,9 +3,10 @@
 
 use std::io::{self, BufRead, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use switchboard::{Conn, Connect, Handler, Message, Reactor, Request, ZoneId};
+use switchboard::{Cluster, Conn, Connect, Handler, Message, Reactor, Request, ZoneId};
 
 use super::floor::Floor;
 use super::load::Load;
@@ -15,9 +16,11 @@ use super::workload::Workload;
 
 /// The roles by name. A server prints its address. A load generator reads lines with one number,
 /// and answers `done`, or `failed` and a reason.
-const ROLES: [(&str, Role); 6] = [
+const ROLES: [(&str, Role); 8] = [
     ("serve-floor", serve_floor),
     ("serve-ours", serve_ours),
+    ("serve-two-floors", serve_two_floors),
+    ("serve-two-reactors", serve_two_reactors),
     ("load", load),
     ("come-and-go", come_and_go),
     ("hold", hold),
@@ -86,6 +89,46 @@ fn serve_ours(given: &Given) -> io::Result<()> {
     let listener = reactor.server.listen("127.0.0.1:0")?;
     println!("{}", reactor.server.local_addr(listener)?);
     reactor.run()
+}
+
+/// Where the second half of a spread load connects: the port is that of 127.0.0.1.
+fn both(first: SocketAddr) -> [SocketAddr; 2] {
+    [first, SocketAddr::from(([127, 0, 0, 2], first.port()))]
+}
+
+/// Serves as two bare epoll programs, each on a core of its own with half of the connections.
+fn serve_two_floors(given: &Given) -> io::Result<()> {
+    let first = TcpListener::bind("127.0.0.1:0")?;
+    let [place, further] = both(first.local_addr()?);
+    let second = TcpListener::bind(further)?;
+    println!("{place}");
+    let workload = given.workload;
+    let other = thread::spawn(move || {
+        pin_nth(1);
+        Floor::new(second, &workload)?.run()
+    });
+    pin_nth(0);
+    Floor::new(first, &workload)?.run()?;
+    other.join().map_err(|_| io::Error::other("the second floor panicked"))?
+}
+
+/// Serves as the library with two reactors, each on a core of its own.
+fn serve_two_reactors(_: &Given) -> io::Result<()> {
+    let mut cluster = Cluster::new(2).hand_over(true);
+    let listener = cluster.listen("127.0.0.1:0")?;
+    let [place, further] = both(cluster.local_addr(listener)?);
+    cluster.listen(further)?;
+    println!("{place}");
+    cluster.run(|reactor, member| {
+        pin_nth(member.index());
+        reactor.server.websocket("/", |conn, message| conn.send(message));
+        Ok(())
+    })
+}
+
+/// Keeps this thread on the first or the second core, where there is one.
+fn pin_nth(core: usize) {
+    let _ = process::pin(None, core);
 }
 
 /// A handler that sends every message to all connections.

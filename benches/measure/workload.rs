@@ -12,6 +12,9 @@ const MASKING_KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 const MASKED: u8 = 0x80;
 
+/// The ticks of a paced load generator.
+pub const TICKS_A_SECOND: usize = 100;
+
 /// The messages to be sent: all of one kind and one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workload {
@@ -30,6 +33,10 @@ pub struct Workload {
     pub room: bool,
     /// The load generator polls for replies instead of being woken for each piece.
     pub polled: bool,
+    /// Each connection sends one segment a tick, instead of the next one as soon as it can.
+    pub paced: bool,
+    /// Half of the connections go to 127.0.0.2.
+    pub spread: bool,
 }
 
 impl Workload {
@@ -43,6 +50,8 @@ impl Workload {
             binary: false,
             room: false,
             polled: false,
+            paced: false,
+            spread: false,
         }
     }
 
@@ -59,9 +68,13 @@ impl Workload {
             .iter()
             .flat_map(|(name, value)| [(*name).to_owned(), value.to_string()])
             .collect();
-        for (name, yes) in
-            [("--binary", self.binary), ("--room", self.room), ("--polled", self.polled)]
-        {
+        for (name, yes) in [
+            ("--binary", self.binary),
+            ("--room", self.room),
+            ("--polled", self.polled),
+            ("--paced", self.paced),
+            ("--spread", self.spread),
+        ] {
             arguments.extend(yes.then(|| name.to_owned()));
         }
         arguments
@@ -91,6 +104,8 @@ impl Workload {
             "binary" => &mut self.binary,
             "room" => &mut self.room,
             "polled" => &mut self.polled,
+            "paced" => &mut self.paced,
+            "spread" => &mut self.spread,
             _ => return false,
         };
         *flag = true;

@@ -14,8 +14,8 @@ use std::num::NonZeroU32;
 use slab::Slab;
 
 use super::connection::{RIVAL, TURNED_AWAY, UNCOUNTED};
+use super::counts::Counts;
 use super::index::Index;
-use super::prefix_counts::PrefixCounts;
 use crate::net::prefix;
 
 /// The bit of a number that names a client. Without it the number names a counted prefix.
@@ -29,7 +29,7 @@ const COUNTED: u32 = 1 << 30;
 #[derive(Debug, Default)]
 pub(crate) struct Addresses {
     /// Prefixes that a limit counts.
-    pub(crate) counts: PrefixCounts,
+    pub(crate) counts: Counts,
     clients: Slab<Client>,
     index: Index,
     hasher: RandomState,

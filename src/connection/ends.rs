@@ -1,5 +1,7 @@
 //! Counts ended connections by their cause.
 
+use std::ops::AddAssign;
+
 use super::cause::Cause;
 use super::flags::Flags;
 
@@ -57,5 +59,11 @@ impl Ends {
     #[inline]
     pub(crate) fn count(&mut self, cause: Cause) {
         self.0[cause as usize] += 1;
+    }
+}
+
+impl AddAssign for Ends {
+    fn add_assign(&mut self, other: Ends) {
+        self.0.iter_mut().zip(other.0).for_each(|(count, more)| *count += more);
     }
 }

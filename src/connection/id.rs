@@ -202,6 +202,21 @@ impl TokenKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct OptionsId(pub(crate) u16);
 
+/// Names a listener of a server. [`Server::listen`] returns one.
+///
+/// ```
+/// use std::net::TcpStream;
+/// use switchboard::{ListenerId, Reactor};
+///
+/// let mut reactor = Reactor::new()?;
+/// let listener: ListenerId = reactor.server.listen("127.0.0.1:0")?;
+/// let address = reactor.server.local_addr(listener)?;
+/// assert!(TcpStream::connect(address).is_ok());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ListenerId(pub(crate) u16);
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;

@@ -72,6 +72,9 @@ pub struct Stats {
     /// Counts panics in callbacks and closures of the program, which
     /// [`Server::catch_panics`](crate::Server::catch_panics) caught.
     pub panics: u64,
+    /// Counts published messages that the full queue of another reactor of a
+    /// [`Cluster`](crate::Cluster) did not take, once for each such reactor.
+    pub not_passed_on: u64,
 }
 
 impl Stats {

@@ -3,7 +3,7 @@
 
 use super::cause::Cause;
 use super::clock::Clock;
-use super::connection::{Connection, NO_MEMBERSHIP};
+use super::connection::{Connection, NO_MEMBERSHIP, TURNED_AWAY};
 use super::flags::Flags;
 use super::held::{Held, HeldPool};
 use super::id::{ConnId, OptionsId};
@@ -13,6 +13,7 @@ use super::options::Options;
 use super::phase::Phase;
 use super::rates::RateLimit;
 use super::records::Records;
+use super::share::Share;
 use super::slots::{Earliest, Slots};
 use super::stats::Stats;
 use super::work::TableWork;
@@ -42,6 +43,8 @@ pub(crate) struct Books {
     pub(crate) turned_away: usize,
     /// What is noted for an observer, if there is one.
     pub(crate) records: Option<Box<Records>>,
+    /// What the other reactors of a cluster know of the connections.
+    pub(crate) share: Option<Box<Share>>,
     exchanges: u64,
 }
 
@@ -72,6 +75,7 @@ impl Table {
             lane: Lane::new(),
             turned_away: 0,
             records: None,
+            share: None,
             exchanges: 0,
         };
         Table { slots: Slots::new(), books, rivals: 0 }
@@ -80,6 +84,22 @@ impl Table {
     /// Counts the connections, without rivals and without those that were turned away.
     pub(crate) fn connections(&self) -> usize {
         self.slots.len() - self.rivals - self.books.turned_away
+    }
+
+    /// Notes a slot that holds a further address of an attempt.
+    pub(crate) fn rival_began(&mut self) {
+        self.rivals += 1;
+        if let Some(share) = &self.books.share {
+            share.uncount();
+        }
+    }
+
+    /// Notes that such a slot is about to be freed.
+    pub(crate) fn rival_ended(&mut self) {
+        self.rivals -= 1;
+        if let Some(share) = &self.books.share {
+            share.count();
+        }
     }
 
     /// Lends the connection in a slot.
@@ -150,6 +170,9 @@ impl Table {
             #[cfg(feature = "deflate")]
             deflate: None,
         };
+        if let Some(share) = &mut self.books.share {
+            share.enter(address == TURNED_AWAY);
+        }
         self.slots.insert(slot, connection);
         self.with(slot, |at| at.arm(ticks));
     }

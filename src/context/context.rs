@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::draining::Draining;
+use super::elsewhere::Elsewhere;
 use super::origins::AllowedOrigins;
 use super::reply::Upgrade;
 use super::timeouts::Timeouts;
@@ -16,7 +17,7 @@ use super::topics::Topics;
 use crate::connection::{
     Addresses, Clock, ConnId, Flags, Lease, Options, OptionsId, Phase, Stats, Table, ZoneId,
 };
-use crate::delivery::{Delivery, EncodedOnce, Outgoing};
+use crate::delivery::Delivery;
 use crate::http1::{Request, RequestError, Response};
 use crate::websocket::Origins;
 
@@ -50,6 +51,8 @@ pub struct Context {
     pub(crate) addresses: Addresses,
     /// Counts panics in the `Drop` of values that a request carried.
     pub(crate) drop_panics: Rc<Cell<u64>>,
+    /// What is published for the other reactors of a cluster.
+    pub(crate) elsewhere: Option<Box<Elsewhere>>,
 }
 
 /// A closure for one zone's handler, run between events.
@@ -96,6 +99,7 @@ impl Context {
             origins: AllowedOrigins::default(),
             addresses: Addresses::default(),
             drop_panics: Rc::default(),
+            elsewhere: None,
         }
     }
 
@@ -103,39 +107,6 @@ impl Context {
     #[must_use]
     pub fn now(&self) -> Instant {
         self.table.books.clock.now()
-    }
-
-    /// Publishes a message to every WebSocket and event stream that subscribed to a topic.
-    ///
-    /// The message is encoded once for each of the two kinds. A slow receiver keeps a pointer to
-    /// the encoded message, no copy. See [`Conn::subscribe`](crate::Conn::subscribe).
-    // A published message is encoded in delivery/broadcast.rs. delivery/publish.rs writes it to
-    // connections at rest; to all others it leaves by the outbox, in outbox/writing.rs.
-    pub fn publish<'m>(&mut self, topic: &str, message: impl Into<Outgoing<'m>>) {
-        self.publish_except(topic, message.into(), None);
-    }
-
-    pub(super) fn publish_except(
-        &mut self,
-        topic: &str,
-        message: Outgoing<'_>,
-        except: Option<u32>,
-    ) {
-        let key = self.delivery.number_of(message.key.unwrap_or(topic));
-        let Some((topic, members)) = self.topics.lend(topic) else { return };
-        let mut encoded = EncodedOnce::new(message, key);
-        for member in members.iter().filter(|member| Some(member.slot) != except) {
-            if let Some(mut at) = self.table.lease(member.slot) {
-                self.delivery.publish_to(&mut at, &mut encoded);
-            }
-        }
-        self.topics.give_back((topic, members));
-    }
-
-    /// Returns the number of connections subscribed to a topic. It is exact at every moment.
-    #[must_use]
-    pub fn subscribers(&self, topic: &str) -> usize {
-        self.topics.count(topic)
     }
 
     /// Runs a closure with a zone's handler, after the current callback and before the turn ends.

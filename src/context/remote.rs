@@ -10,12 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::context::Context;
 use super::drain::{Drain, DrainError};
+use super::handed_over::HandedOver;
 use crate::connection::ZoneId;
 
 /// A call from another thread, for a zone's handler or for the context alone.
 pub(crate) enum RemoteCall {
     Zone(u16, ZoneCall),
     Context(Box<dyn FnOnce(&mut Context) + Send>),
+    Adopt(Box<HandedOver>),
 }
 
 type ZoneCall = Box<dyn FnOnce(&mut dyn Any, &mut Context) + Send>;
@@ -56,13 +58,22 @@ pub struct Remote {
 }
 
 pub(crate) struct Inner {
-    queue: Mutex<VecDeque<RemoteCall>>,
+    queue: Mutex<Calls>,
     /// Whether a call is queued. The loop reads this alone while no call is.
     pending: AtomicBool,
     closed: AtomicBool,
     waker: Mutex<Option<Arc<Waker>>>,
 }
 
+#[derive(Default)]
+struct Calls {
+    waiting: VecDeque<RemoteCall>,
+    /// How many of them hand a connection over.
+    sockets: usize,
+}
+
+/// The most connections handed over that wait.
+const SOCKETS: usize = 1 << 10;
 /// The most calls that wait. A further call is given back.
 const CAPACITY: usize = 64 << 10;
 
@@ -101,6 +112,13 @@ impl<F> CallError<F> {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.closed
+    }
+}
+
+impl<F> CallError<F> {
+    /// Makes this error one of another closure.
+    pub(crate) fn with<G>(self, call: G) -> CallError<G> {
+        CallError { call, closed: self.closed }
     }
 }
 
@@ -196,16 +214,46 @@ impl Remote {
     fn push<F>(&self, call: F, wrap: impl FnOnce(F) -> RemoteCall) -> Result<(), CallError<F>> {
         let mut queue = lock(&self.inner.queue);
         let closed = self.inner.closed.load(Ordering::Relaxed); // written under the same lock
-        if closed || queue.len() >= CAPACITY {
+        if closed || queue.waiting.len() >= CAPACITY {
             return Err(CallError { call, closed });
         }
-        queue.push_back(wrap(call));
+        queue.waiting.push_back(wrap(call));
         drop(queue);
+        self.wake_once();
+        Ok(())
+    }
+
+    /// Queues a closure for the context.
+    pub(crate) fn call_context<F>(&self, call: F) -> Result<(), CallError<F>>
+    where
+        F: FnOnce(&mut Context) + Send + 'static,
+    {
+        self.push(call, |call| RemoteCall::Context(Box::new(call)))
+    }
+
+    /// Queues a connection. Gives it back when the queue is full, or closed (`true`).
+    pub(super) fn push_socket<T>(
+        &self,
+        socket: T,
+        wrap: impl FnOnce(T) -> RemoteCall,
+    ) -> Result<(), (T, bool)> {
+        let mut queue = lock(&self.inner.queue);
+        let closed = self.inner.closed.load(Ordering::Relaxed);
+        if closed || queue.waiting.len() >= CAPACITY || queue.sockets >= SOCKETS {
+            return Err((socket, closed));
+        }
+        queue.sockets += 1;
+        queue.waiting.push_back(wrap(socket));
+        drop(queue);
+        self.wake_once();
+        Ok(())
+    }
+
+    fn wake_once(&self) {
         // The loop takes the whole queue, so the first call of a burst alone wakes the loop.
         if !self.inner.pending.swap(true, Ordering::AcqRel) {
             self.wake();
         }
-        Ok(())
     }
 
     /// Ends the loop's wait.
@@ -220,12 +268,26 @@ impl Remote {
         *lock(&self.inner.waker) = Some(waker);
     }
 
+    /// Has another handle wake the loop that this one wakes.
+    pub(crate) fn move_waker(&self, to: &Remote) {
+        if let Some(waker) = lock(&self.inner.waker).take() {
+            to.set_waker(waker);
+        }
+        // Calls that came before found nothing to wake.
+        to.wake();
+    }
+
+    /// Whether the server is gone.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inner.closed.load(Ordering::Relaxed)
+    }
+
     /// Takes the queued calls. With none queued, this is one relaxed load.
     #[inline]
     pub(crate) fn take(&self) -> Option<VecDeque<RemoteCall>> {
         let pending = self.inner.pending.load(Ordering::Relaxed)
             && self.inner.pending.swap(false, Ordering::AcqRel);
-        pending.then(|| std::mem::take(&mut *lock(&self.inner.queue)))
+        pending.then(|| std::mem::take(&mut *lock(&self.inner.queue)).waiting)
     }
 
     /// Gives later calls back, from now on.
@@ -239,7 +301,7 @@ impl Remote {
     pub(crate) fn close(&self) -> VecDeque<RemoteCall> {
         let mut queue = lock(&self.inner.queue);
         self.inner.closed.store(true, Ordering::Relaxed);
-        std::mem::take(&mut *queue)
+        std::mem::take(&mut *queue).waiting
     }
 }
 

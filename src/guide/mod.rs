@@ -19,6 +19,7 @@
 //! | [`deployment`] | run it under systemd, redeploy without loss, raise limits, a static binary |
 //! | [`testing_handlers`] | test a handler without a socket and without sleeping |
 //! | [`your_loop`] | put the server into your own loop: mio, one that polls descriptors, or none |
+//! | [`many_cores`] | run a reactor on each core: connections, limits and topics over all |
 //! | [`big_messages`] | pass on big messages and responses in pieces, collect a body |
 //! | [`compression`] | turn on permessage-deflate, and know what one connection costs then |
 //! | [`observing`] | see what happens: an access log, ends and their causes, metrics |
@@ -47,6 +48,7 @@ pub mod compression;
 pub mod deployment;
 pub mod endings;
 pub mod first_server;
+pub mod many_cores;
 pub mod measuring;
 pub mod observing;
 pub mod security;

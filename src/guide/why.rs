@@ -59,8 +59,8 @@
 //! shared frame. A delivery takes 188 instructions, and took 685 before. For a slow receiver, the
 //! server keeps a pointer to the frame.
 //!
-//! **Each core has a reactor of its own.** With [`reuse_port`](crate::Listener::reuse_port) the
-//! reactors share one port. Shared tables would need locks on the path of every message.
+//! **Each core has a reactor of its own.** A [`Cluster`](crate::Cluster) has them share a port; the
+//! tables are not shared: they would need locks on the path of every message.
 //!
 //! **No unsafe code.** The crate forbids it, and so do its benches, examples and tests.
 //!

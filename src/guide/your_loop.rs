@@ -202,29 +202,4 @@
 //!
 //! # Several cores
 //!
-//! This program runs one reactor for each core, each on a thread of its own, all on one port:
-//!
-//! ```no_run
-//! use switchboard::{Listener, Reactor};
-//!
-//! fn serve() -> std::io::Result<()> {
-//!     let mut reactor = Reactor::new()?;
-//!     reactor.server.websocket("/", |conn, message| conn.send(message));
-//!     reactor.server.listen(Listener::from("0.0.0.0:9001").reuse_port(true))?;
-//!     reactor.run()
-//! }
-//!
-//! fn main() {
-//!     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-//!     let threads: Vec<_> = (0..cores).map(|_| std::thread::spawn(serve)).collect();
-//!     for thread in threads {
-//!         if let Ok(Err(error)) = thread.join() {
-//!             eprintln!("a reactor ended: {error}");
-//!         }
-//!     }
-//! }
-//! ```
-//!
-//! The kernel spreads connections over the reactors. Each reactor has its own topics and handlers.
-//! To publish to the connections of all reactors, keep a `Remote` for each reactor and call each
-//! `Remote`.
+//! One reactor runs on one core. [`many_cores`](super::many_cores) is about more.

@@ -50,6 +50,8 @@ pub(crate) struct Acceptor {
     /// The socket belongs to the listener of the socket before it: a name has several addresses.
     pub(crate) is_further: bool,
     pub(crate) first_read: FirstReadBackoff,
+    /// Connections go to the reactor of a cluster with the fewest.
+    pub(crate) hands_over: bool,
 }
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
@@ -62,17 +64,25 @@ impl Acceptor {
     pub(crate) fn new(
         mut socket: Bound,
         per_turn: usize,
-        registry: &Registry,
+        registry: Option<&Registry>,
         token: Token,
     ) -> io::Result<Acceptor> {
-        match &mut socket {
-            Bound::Tcp(socket) => socket.register(registry, token, Interest::READABLE)?,
-            Bound::Unix(_, socket) => socket.register(registry, token, Interest::READABLE)?,
+        match (&mut socket, registry) {
+            (Bound::Tcp(socket), Some(registry)) => {
+                socket.register(registry, token, Interest::READABLE)?;
+            }
+            (Bound::Unix(_, socket), Some(registry)) => {
+                socket.register(registry, token, Interest::READABLE)?;
+            }
+            _ => {}
         }
         Ok(Acceptor {
-            socket,
             is_ours: false,
-            reserve: reserve(),
+            reserve: match socket {
+                Bound::Elsewhere(_) => None,
+                _ => reserve(),
+            },
+            socket,
             pause: SHORTEST_PAUSE,
             retry_at: None,
             per_turn,
@@ -80,6 +90,7 @@ impl Acceptor {
             arrival: Arrival::default(),
             is_further: false,
             first_read: FirstReadBackoff::default(),
+            hands_over: false,
         })
     }
 
@@ -165,7 +176,7 @@ impl Acceptor {
             let more = accepted.is_ok();
             if let Ok(socket) = accepted {
                 // A peer that the listener does not name is closed before a byte is read.
-                if self.arrival.admits(&socket) == Some(true) {
+                if self.arrival.admits(&socket, None) == Some(true) {
                     turn_away(socket, &self.arrival, refusal, &mut *refused);
                 }
             }
@@ -188,6 +199,7 @@ fn accept(listener: &Bound) -> io::Result<Transport> {
         Bound::Unix(_, listener) => {
             UnixStream::from_std(accept_with(listener, flags)?.into()).into()
         }
+        Bound::Elsewhere(_) => return Err(ErrorKind::WouldBlock.into()),
     })
 }
 
@@ -196,6 +208,7 @@ fn accept(listener: &Bound) -> io::Result<Transport> {
     match listener {
         Bound::Tcp(listener) => listener.accept().map(|(socket, _)| socket.into()),
         Bound::Unix(_, listener) => listener.accept().map(|(socket, _)| socket.into()),
+        Bound::Elsewhere(_) => Err(ErrorKind::WouldBlock.into()),
     }
 }
 

@@ -2,7 +2,7 @@
 //! folder `server` takes the steps.
 
 use std::io::{self, ErrorKind};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::networks::Networks;
@@ -106,9 +106,10 @@ impl Arrival {
         Err(io::Error::new(ErrorKind::InvalidInput, text))
     }
 
-    /// Whether a peer may connect. `None` if it has left already, and has no address any more.
-    pub(crate) fn admits(&self, transport: &Transport) -> Option<bool> {
+    /// Whether a peer may connect, whose address may be known already. `None` if it has left, and
+    /// has no address any more.
+    pub(crate) fn admits(&self, transport: &Transport, peer: Option<&SocketAddr>) -> Option<bool> {
         let Some(proxies) = &self.proxies else { return Some(true) };
-        Some(proxies.has(transport.peer_ip()?))
+        Some(proxies.has(peer.map_or_else(|| transport.peer_ip(), |peer| Some(Some(peer.ip())))?))
     }
 }

@@ -65,6 +65,8 @@ pub(crate) enum Bound {
     Tcp(TcpListener),
     /// The file comes first, so that it is removed while the socket still holds its inode.
     Unix(Option<SocketFile>, UnixListener),
+    /// Another reactor of a cluster listens there, and hands connections over.
+    Elsewhere(ListenAddr),
 }
 
 impl Bound {
@@ -91,10 +93,11 @@ impl Bound {
         }
     }
 
-    pub(super) fn local(&self) -> io::Result<ListenAddr> {
+    pub(crate) fn local(&self) -> io::Result<ListenAddr> {
         match self {
             Bound::Tcp(socket) => socket.local_addr().map(ListenAddr::Tcp),
             Bound::Unix(Some(file), _) => Ok(ListenAddr::Unix(file.path.clone())),
+            Bound::Elsewhere(address) => Ok(address.clone()),
             Bound::Unix(None, socket) => {
                 let address = SockRef::from(socket).local_addr()?;
                 Ok(ListenAddr::Unix(name(&address)))

@@ -72,7 +72,7 @@ use super::unix;
 #[derive(Debug)]
 #[must_use]
 pub struct Listener {
-    place: Place,
+    pub(super) place: Place,
     backlog: Option<u16>,
     reuse_port: bool,
     mode: Option<u32>,
@@ -280,28 +280,33 @@ impl Listener {
     }
 
     /// Whether a TCP socket is still to be made, so that its options are ours.
-    pub(crate) fn is_ours(&self) -> bool {
+    pub(super) fn is_ours(&self) -> bool {
         matches!(self.place, Place::Address(_))
     }
 
     /// The number of connections to accept in one turn of the loop.
-    pub(crate) fn per_turn(&self) -> usize {
+    pub(super) fn per_turn(&self) -> usize {
         self.per_turn
     }
 
+    /// The number of connections that the kernel queues.
+    pub(super) fn queue(&self) -> i32 {
+        i32::from(self.backlog.unwrap_or(BACKLOG))
+    }
+
     /// What each connection has to do before its first request.
-    pub(crate) fn arrival(&self) -> &Arrival {
+    pub(super) fn arrival(&self) -> &Arrival {
         &self.arrival
     }
 
     /// Binds the socket; for a name those of all addresses, all with one port.
-    pub(crate) fn bind(mut self) -> io::Result<Vec<Bound>> {
+    pub(super) fn bind(mut self) -> io::Result<Vec<Bound>> {
         self.check()?;
         if let Some(fault) = self.fault {
             let text = format!("cannot listen with Listener::proxy_protocol: {fault}");
             return Err(io::Error::new(ErrorKind::InvalidInput, text));
         }
-        let queue = i32::from(self.backlog.unwrap_or(BACKLOG));
+        let queue = self.queue();
         let shown = self.place.to_string();
         match std::mem::replace(&mut self.place, Place::Path(PathBuf::new())) {
             Place::Given(descriptor) => {

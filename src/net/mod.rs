@@ -4,6 +4,7 @@
 mod acceptor;
 mod address;
 mod arrival;
+mod bindings;
 mod bound;
 #[cfg(feature = "tls")]
 mod carrier;
@@ -18,6 +19,7 @@ mod proxy_header;
 mod readiness;
 mod resolve;
 mod scripted;
+mod socket;
 mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
@@ -27,6 +29,8 @@ mod unix;
 pub(crate) use acceptor::{AcceptOutcome, Acceptor};
 pub(crate) use address::{Network, prefix, race_order};
 pub(crate) use arrival::Arrival;
+pub(crate) use bindings::Bindings;
+pub(crate) use bound::Bound;
 pub use bound::ListenAddr;
 pub(crate) use dial::dial;
 pub use listener::Listener;
@@ -37,6 +41,7 @@ pub use proxy_header::{ProxyHeader, ProxyHeaderFault};
 pub use readiness::Readiness;
 pub(crate) use resolve::{Lookup, Resolver};
 pub(crate) use scripted::Scripted;
+pub use socket::Socket;
 #[cfg(feature = "tls")]
 pub use tls::{ClientTls, Tls, TlsConfig, TlsStream};
 #[cfg(feature = "tls")]

@@ -78,7 +78,11 @@ impl Tcp {
         }
     }
 
-    fn bind_one(&self, address: SocketAddr, only_v6: Option<bool>) -> io::Result<StdListener> {
+    pub(super) fn bind_one(
+        &self,
+        address: SocketAddr,
+        only_v6: Option<bool>,
+    ) -> io::Result<StdListener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if let Some(only_v6) = only_v6 {
             socket.set_only_v6(only_v6)?;

@@ -3,7 +3,7 @@
 //! table connection/addresses.rs's.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::proxies::Proxies;
 use super::server::Server;
@@ -90,11 +90,17 @@ impl Server {
     }
 
     /// Finds the place of a new connection among the addresses, and counts it under a limit.
-    pub(super) fn place(&mut self, transport: &Transport, limit: Option<u32>) -> Placed {
+    /// `peer` is the address of the socket, where it is known.
+    pub(super) fn place(
+        &mut self,
+        transport: &Transport,
+        limit: Option<u32>,
+        peer: Option<&SocketAddr>,
+    ) -> Placed {
         if self.proxies.is_none() && limit.is_none() {
             return Placed::At(UNCOUNTED);
         }
-        match transport.peer_ip() {
+        match peer.map_or_else(|| transport.peer_ip(), |peer| Some(Some(peer.ip()))) {
             Some(address) => self.place_at(address, limit, self.proxies.is_some()),
             None => Placed::Left,
         }
@@ -102,10 +108,15 @@ impl Server {
 
     /// As [`place`](Server::place), for a connection that was accepted. Where it `names_client` in
     /// a PROXY header, that address has the place.
-    pub(super) fn place_accepted(&mut self, transport: &Transport, names_client: bool) -> Placed {
+    pub(super) fn place_accepted(
+        &mut self,
+        transport: &Transport,
+        names_client: bool,
+        peer: Option<&SocketAddr>,
+    ) -> Placed {
         match names_client {
             true => Placed::At(UNCOUNTED),
-            false => self.place(transport, self.limits.per_address),
+            false => self.place(transport, self.limits.per_address, peer),
         }
     }
 

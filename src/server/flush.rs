@@ -59,6 +59,9 @@ impl Server {
             }
             self.tell_observer();
         }
+        if self.link.is_some() {
+            self.send_mail();
+        }
         mem::swap(&mut self.work.backlog, self.context.table.books.work.unread.slots());
         self.lent.large_left = LARGE_PER_TURN;
         if self.work.writing.is_empty() && self.context.delivery.fan_out.is_empty() {
@@ -95,7 +98,11 @@ impl Server {
             match call {
                 RemoteCall::Zone(zone, call) => self.call_zone("remote call", zone, call),
                 RemoteCall::Context(call) => call(&mut self.context),
+                RemoteCall::Adopt(handed) => self.take_handed_over(*handed),
             }
+        }
+        if self.link.is_some() {
+            self.take_mail();
         }
     }
 
@@ -202,19 +209,31 @@ impl Server {
         if let Some(count) = table.books.stats.open(connection.phase) {
             *count -= 1;
         }
-        match connection.address {
-            // Neither is a connection of the server's, or it was counted when it was refused.
-            TURNED_AWAY => table.books.turned_away -= 1,
-            RIVAL => table.rivals -= 1,
-            address => {
-                table.books.stats.ends.count_end(connection.flags);
-                if address != UNCOUNTED {
-                    self.context.addresses.leave(address);
-                }
-            }
+        let address = connection.address;
+        // Neither is a connection of the server's, or it was counted when it was refused.
+        if address != TURNED_AWAY && address != RIVAL {
+            table.books.stats.ends.count_end(connection.flags);
         }
+        self.leave_place(address);
         // Closing a descriptor also takes it out of the Poll.
         drop(connection);
+    }
+
+    /// Counts a connection that is out of the table no longer: for its cluster, and for its address.
+    #[inline]
+    pub(super) fn leave_place(&mut self, address: u32) {
+        let table = &mut self.context.table;
+        if address == RIVAL {
+            table.rival_ended();
+        }
+        if let Some(share) = &table.books.share {
+            share.leave(address == TURNED_AWAY);
+        }
+        match address {
+            UNCOUNTED | RIVAL => {}
+            TURNED_AWAY => table.books.turned_away -= 1,
+            address => self.context.addresses.leave(address),
+        }
     }
 
     /// Calls `close` once for an exchange that was open, and removes its topics after that. Returns

@@ -12,17 +12,17 @@
 //! inherit a limit on unacknowledged bytes (`TCP_USER_TIMEOUT`) from their listening socket.
 
 use std::io::{self, Error, ErrorKind};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::StatusCode;
 
 use super::clients::Placed;
-use super::listeners::ListenerId;
 use super::server::Server;
 use crate::connection::{
-    Cause, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind,
+    Cause, ListenerId, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind,
 };
-use crate::net::{AcceptOutcome, Acceptor, Arrival, Listener, Read, Transport};
+use crate::net::{AcceptOutcome, Acceptor, Arrival, Bindings, Listener, Read, Transport};
 use crate::outbox::Kind;
 
 /// The answer to a connection beyond the limit, or beyond the descriptors (RFC 9110 15.6.4).
@@ -61,27 +61,32 @@ impl Server {
     /// [zone](crate::Zone::new) whose prefix no path can have.
     pub fn listen(&mut self, listener: impl Into<Listener>) -> io::Result<ListenerId> {
         self.check_serves()?;
-        let Some(registry) = &self.registry else {
+        if self.registry.is_none() {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 "a detached server has no Poll to listen with: use Server::new",
             ));
-        };
-        let listener = listener.into();
-        let (per_turn, is_ours) = (listener.per_turn(), listener.is_ours());
-        let arrival = listener.arrival().clone();
+        }
+        self.listen_at(listener.into().bindings()?)
+    }
+
+    /// Listens at sockets that are bound. A server without a `Poll` takes only those of another
+    /// reactor.
+    pub(super) fn listen_at(&mut self, bindings: Bindings) -> io::Result<ListenerId> {
+        let Bindings { sockets, per_turn, arrival, is_ours, hands_over } = bindings;
         let unacknowledged = unacknowledged(&self.context.table.books.options[0]);
         let first = self.listeners.len();
         let mut acceptors = Vec::new();
-        for socket in listener.bind()? {
+        for socket in sockets {
             let index = first + acceptors.len();
             if index >= MAX_LISTENERS {
                 return Err(Error::other("a server has at most 4,096 listeners"));
             }
             let token = TokenKind::Listener(index as u16).token(self.number);
-            let mut acceptor = Acceptor::new(socket, per_turn, registry, token)?;
+            let mut acceptor = Acceptor::new(socket, per_turn, self.registry.as_ref(), token)?;
             acceptor.arrival = arrival.clone();
             acceptor.is_ours = is_ours;
+            acceptor.hands_over = hands_over;
             acceptor.is_further = index > first;
             acceptor.limit_unacknowledged(unacknowledged)?;
             acceptors.push(Some(acceptor));
@@ -143,8 +148,12 @@ impl Server {
             };
             match listener.accept(now, NO_ROOM, &mut refused) {
                 AcceptOutcome::Connection(transport) => {
+                    if listener.hands_over {
+                        self.place_in_cluster(index, transport);
+                        continue;
+                    }
                     let arrives = !listener.arrival.is_immediate();
-                    match self.admit(transport, arrives.then_some(index)) {
+                    match self.admit(transport, arrives.then_some(index), None) {
                         Some(slot) if !arrives => self.read_after_accept(index, slot),
                         _ => {}
                     }
@@ -162,7 +171,7 @@ impl Server {
 
     /// Reads from a connection that was just accepted, while its memory is in the cache. The
     /// listener predicts whether bytes have arrived, from earlier connections.
-    fn read_after_accept(&mut self, index: u16, slot: u32) {
+    pub(super) fn read_after_accept(&mut self, index: u16, slot: u32) {
         let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) else { return };
         if !listener.first_read.should_read() {
             return;
@@ -174,28 +183,39 @@ impl Server {
     }
 
     /// Takes in a connection, if there is room for it. One that is still to arrive keeps the index
-    /// of its listener.
+    /// of its listener. `peer` is the address of its socket, where that is known already.
     // Both limits are checked here; `turn_away` sends the 503 or the 429. The refusal of a request
     // is the business of `request`.
-    pub(super) fn admit(&mut self, transport: Transport, arrives: Option<u16>) -> Option<u32> {
+    pub(super) fn admit(
+        &mut self,
+        transport: Transport,
+        arrives: Option<u16>,
+        peer: Option<&SocketAddr>,
+    ) -> Option<u32> {
         let listener = arrives.and_then(|index| self.listeners.get(usize::from(index))?.as_ref());
         let arrival = listener.map(|listener| &listener.arrival);
         // The address that counts is the one in the header.
         let names_client = arrival.is_some_and(|arrival| arrival.proxies.is_some());
-        if !arrival.map_or(Some(true), |arrival| arrival.admits(&transport))? {
+        if !arrival.map_or(Some(true), |arrival| arrival.admits(&transport, peer))? {
             self.reject_stranger(&transport);
             return None;
         }
-        if self.context.table.connections() >= self.limits.connections {
+        if self.context.table.connections() >= self.limits.connections
+            || !self.has_place_in_cluster()
+        {
             let reason = "as many connections as max_connections allows";
             let answer = (StatusCode::SERVICE_UNAVAILABLE, NO_ROOM);
             self.turn_away(transport, arrives, answer, reason);
             return None;
         }
-        let address = match self.place_accepted(&transport, names_client) {
+        let address = match self.place_accepted(&transport, names_client, peer) {
             Placed::At(address) => address,
-            Placed::Left => return None,
+            Placed::Left => {
+                self.leave_place_in_cluster();
+                return None;
+            }
             Placed::Full => {
+                self.leave_place_in_cluster();
                 let answer = (StatusCode::TOO_MANY_REQUESTS, TOO_MANY);
                 self.turn_away(transport, arrives, answer, ADDRESS_IS_FULL);
                 return None;
@@ -207,6 +227,9 @@ impl Server {
         if let (Some(slot), Some(index)) = (slot, arrives) {
             self.context.table.with(slot, |at| at.connection.zone = index);
         }
+        if slot.is_none() {
+            self.leave_place_in_cluster();
+        }
         self.context.table.books.stats.accepted += u64::from(slot.is_some());
         if let Some(slot) = slot {
             self.context.note_opened(slot);
@@ -214,10 +237,20 @@ impl Server {
         slot
     }
 
+    /// Takes in a connection that this server has accepted. Reads from it, if bytes may be there.
+    pub(super) fn take_accepted(&mut self, index: u16, transport: Transport) {
+        let arrives = self.arrival_at(index).is_some_and(|arrival| !arrival.is_immediate());
+        if let Some(slot) = self.admit(transport, arrives.then_some(index), None)
+            && !arrives
+        {
+            self.read_after_accept(index, slot);
+        }
+    }
+
     /// Takes in a connection of a simulation, as if a plain listener had accepted it.
     pub(crate) fn accepted(&mut self, transport: Transport) {
         if self.check_drain().is_ok() {
-            self.admit(transport, None);
+            self.admit(transport, None, None);
         }
     }
 

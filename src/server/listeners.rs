@@ -1,26 +1,12 @@
-//! The listeners of a server after they were made: their names, where they listen, and pauses. This
+//! The listeners of a server after they were made: where they listen, and pauses. This
 //! file accepts no connection.
 
 use std::io::{self, Error, ErrorKind};
 use std::net::SocketAddr;
 
 use super::server::Server;
+use crate::connection::ListenerId;
 use crate::net::{Acceptor, ListenAddr};
-
-/// Names a listener of a server. [`Server::listen`] returns one.
-///
-/// ```
-/// use std::net::TcpStream;
-/// use switchboard::{ListenerId, Reactor};
-///
-/// let mut reactor = Reactor::new()?;
-/// let listener: ListenerId = reactor.server.listen("127.0.0.1:0")?;
-/// let address = reactor.server.local_addr(listener)?;
-/// assert!(TcpStream::connect(address).is_ok());
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ListenerId(pub(crate) u16);
 
 impl Server {
     /// Returns the TCP address that a listener listens at; the first one if it listens at several.

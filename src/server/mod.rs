@@ -9,6 +9,7 @@
 //! | where are bytes read | `input`; a WebSocket at rest: `fast_path` |
 //! | where are zones asked | `request` |
 //! | where is the client behind a proxy found and counted | `clients` |
+//! | where are connections and messages exchanged with other reactors | `clustered` |
 //! | where is a Host refused (421) | `request`, by `hosts` |
 //! | where is a [`Reply`](crate::Reply) performed, and the Origin checked | `reply` |
 //! | where is a ping answered, and a message handed over | `frames` |
@@ -26,6 +27,7 @@ mod arriving;
 mod buffer_pool;
 mod catching;
 mod clients;
+mod clustered;
 mod deadlines;
 mod declining;
 mod dialing;
@@ -61,8 +63,8 @@ mod server;
 mod zones;
 
 pub use access::{Answered, Ended, Opened};
+pub(crate) use clustered::Seat;
 pub use handler::Handler;
-pub use listeners::ListenerId;
 pub use observer::Observed;
 pub use refusals::{Panicked, Refused, Rejected, Violated};
 pub use server::Server;

@@ -103,11 +103,12 @@ impl Server {
             Err(payload) => dispose(payload),
             Ok(()) => {}
         };
-        let slots = &mut self.context.table.slots;
         for index in 0.. {
-            let Some(chunk) = slots.chunk(index).map(Iterator::collect::<Vec<u32>>) else { break };
+            let chunk = self.context.table.slots.chunk(index).map(Iterator::collect::<Vec<u32>>);
+            let Some(chunk) = chunk else { break };
             for slot in chunk {
-                let connection = slots.remove(slot);
+                let Some(connection) = self.context.table.slots.remove(slot) else { continue };
+                self.leave_place(connection.address);
                 contain(catch(|| drop(connection)));
             }
         }

@@ -123,6 +123,9 @@ impl Server {
             // It ends now: while it lingers, nothing counts it.
             at.books.stats.ends.count(Cause::Refused);
             at.connection.address = TURNED_AWAY;
+            if let Some(share) = &at.books.share {
+                share.uncount();
+            }
             at.arrive();
             self.let_linger(slot, refusal);
         } else {

@@ -90,7 +90,7 @@ impl Server {
         transport.register(self.registry.as_ref(), token)?;
         if is_rival {
             self.context.table.insert(slot, transport, RIVAL, (Phase::Connecting, NEVER));
-            self.context.table.rivals += 1;
+            self.context.table.rival_began();
             self.context.table.with(slot, |at| {
                 // The attempt's deadline is the rival's, and the age of a rival is nothing.
                 at.set_deadline(NEVER);

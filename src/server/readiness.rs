@@ -9,9 +9,8 @@ use mio::event::Event;
 
 use super::arriving::NO_LISTENER;
 use super::clients::Placed;
-use super::listeners::ListenerId;
 use super::server::Server;
-use crate::connection::{Flags, NEVER, Phase, TokenKind, UNCOUNTED};
+use crate::connection::{Flags, ListenerId, NEVER, Phase, TokenKind, UNCOUNTED};
 use crate::net::{Acceptor, Readiness, Transport};
 
 impl Server {
@@ -31,7 +30,7 @@ impl Server {
         self.check_drain()?;
         let transport = transport.into();
         let phase = if transport.is_handshaking() { Phase::Arriving } else { Phase::Idle };
-        let address = match self.place(&transport, None) {
+        let address = match self.place(&transport, None, None) {
             Placed::At(address) => address,
             Placed::Full | Placed::Left => UNCOUNTED,
         };
@@ -86,7 +85,7 @@ impl Server {
         self.check_drain()?;
         let acceptor = self.listeners.get(usize::from(listener.0)).and_then(Option::as_ref);
         let arrives = !acceptor.ok_or(ErrorKind::NotConnected)?.arrival.is_immediate();
-        let slot = self.admit(transport.into(), arrives.then_some(listener.0));
+        let slot = self.admit(transport.into(), arrives.then_some(listener.0), None);
         let slot = slot.ok_or_else(|| {
             let reason = "a limit or the listener refuses the connection";
             io::Error::new(ErrorKind::ConnectionRefused, reason)
@@ -234,6 +233,7 @@ impl Server {
             && self.context.delivery.fan_out.is_empty()
             && self.context.table.books.work.is_empty())
             || self.drains_on()
+            || self.context.elsewhere.as_ref().is_some_and(|elsewhere| !elsewhere.is_empty())
     }
 }
 

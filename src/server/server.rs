@@ -17,7 +17,7 @@ use super::proxies::Proxies;
 use super::served::Served;
 use super::zones::{Zone, Zones};
 use crate::connection::{Cause, ConnId, NUMBERS, Options, SLOTS, ZoneId};
-use crate::context::{Conn, Context, Remote, Reply, TimerId};
+use crate::context::{Conn, Context, Link, Remote, Reply, TimerId};
 use crate::http1::Request;
 use crate::net::{Acceptor, Arrival, Resolver, Scripted};
 use crate::websocket::{Batch, CloseCode, Message};
@@ -92,6 +92,8 @@ pub struct Server {
     /// The number whose tokens the server handles: its own, or no server's once it is poisoned.
     pub(super) heeded: usize,
     pub(super) remote: Remote,
+    /// The place in a cluster.
+    pub(super) link: Option<Box<Link>>,
     pub(super) resolver: Option<Resolver>,
     pub(super) observer: Option<Box<Observer>>,
     /// Attempts in the client role with more than one address.
@@ -211,6 +213,7 @@ impl Server {
             number,
             heeded: number,
             remote: Remote::new(),
+            link: None,
             resolver: None,
             observer: None,
             races: HashMap::new(),

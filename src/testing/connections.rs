@@ -62,6 +62,35 @@ impl World {
         self.add(Link::new(token, peer))
     }
 
+    /// A new client, over the other end of a connection that the server has got from another thread
+    /// or server, by [`Remote::adopt`](crate::Remote::adopt).
+    ///
+    /// ```
+    /// use switchboard::testing::World;
+    /// use switchboard::{Cluster, Transport};
+    ///
+    /// let mut cluster = Cluster::new(1);
+    /// let listener = cluster.listen("127.0.0.1:0")?;
+    /// let mut world = World::new();
+    /// world.server.http("/", |_, _| "hello");
+    /// cluster.join(&mut world.server)?;
+    /// let (transport, peer) = Transport::memory();
+    /// assert!(cluster.handle().adopt(transport, None, listener).is_ok());
+    /// let ada = world.handed_over(peer);
+    /// world.request(ada, "/");
+    /// assert_eq!(world.answer(ada).text(), "hello");
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Panics
+    /// If the server has not taken the connection.
+    #[track_caller]
+    pub fn handed_over(&mut self, peer: MemoryPeer) -> Client {
+        self.settle();
+        let token = peer.token().filter(|token| self.server.owns(*token));
+        self.add(Link::new(token.expect("the server has not taken the connection"), peer))
+    }
+
     /// Sends bytes as they are. Use [`say`](World::say) for a message.
     ///
     /// ```

@@ -1,0 +1,133 @@
+//! Several cores: a cluster of reactors with one port, shared limits and topics over all of them.
+//!
+//! One reactor serves tens of thousands of messages a second on one core. Take a
+//! [`Cluster`](crate::Cluster) when one core is not enough.
+//!
+//! # A reactor for each core
+//!
+//! ```no_run
+//! use switchboard::Cluster;
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let mut cluster = Cluster::default(); // one reactor for each core
+//!     cluster.listen("0.0.0.0:9001")?;
+//!     cluster.run(|reactor, _member| {
+//!         reactor.server.websocket("/", |conn, message| conn.send(message));
+//!         Ok(())
+//!     })
+//! }
+//! ```
+//!
+//! The closure runs once on the thread of each reactor. So each reactor has handlers of its own,
+//! and no handler needs a lock. State that all of them need, such as a list of users, is shared as
+//! in any threaded program: an `Arc` that the closure clones.
+//!
+//! [`Member`](crate::Member) tells which reactor it is. The first one may have its own listeners,
+//! for example one for metrics:
+//!
+//! ```no_run
+//! # fn main() -> std::io::Result<()> {
+//! # let cluster = switchboard::Cluster::new(2);
+//! cluster.run(|reactor, member| {
+//!     reactor.server.http("/", |_conn, _request| "hello");
+//!     if member.index() == 0 {
+//!         reactor.server.listen("127.0.0.1:9100")?;
+//!     }
+//!     Ok(())
+//! })
+//! # }
+//! ```
+//!
+//! # Accepting
+//!
+//! | | each reactor (default) | one, with [`hand_over(true)`](crate::Cluster::hand_over) |
+//! | --- | --- | --- |
+//! | spread | by a hash in the kernel: uneven for few connections | even: it differs by one |
+//! | short connections | cheap | a lock and a wake-up for each |
+//! | Unix sockets, inherited sockets | no | yes |
+//!
+//! WebSockets that last are better handed over: an uneven spread stays for hours. Many short HTTP
+//! connections are better spread by the kernel.
+//!
+//! The load of a reactor is the number of its open connections, with those that were handed over
+//! and wait. At most 1,024 wait for one reactor. Then the next least loaded one gets them. The one
+//! that accepts always takes what is left, 256 in a turn; all others wait in the kernel's queue.
+//!
+//! A program that accepts by itself calls [`ClusterHandle::adopt`](crate::ClusterHandle::adopt), or
+//! [`Remote::adopt`](crate::Remote::adopt) for one reactor. When all queues are full it gets the
+//! socket back, and should stop accepting for a while.
+//!
+//! # Limits
+//!
+//! [`Cluster::max_connections`](crate::Cluster::max_connections) and
+//! [`Cluster::max_connections_per_address`](crate::Cluster::max_connections_per_address) count all
+//! reactors together, also clients behind
+//! [trusted proxies](crate::Server::trusted_proxies). Each has its price only where it is set: one
+//! atomic number, and one lock for each connection that is counted.
+//!
+//! # Topics
+//!
+//! A publish reaches the subscribers of all reactors. The message is copied once, and waits in the
+//! queue of each other reactor until that one's next turn.
+//!
+//! | question | answer |
+//! | --- | --- |
+//! | order | the messages of one publisher arrive in their order, at every subscriber |
+//! | two publishers | two subscribers may get their messages in different orders |
+//! | bounds | 65,536 messages and 16 MiB wait for a reactor |
+//! | beyond | the message is lost there; [`Stats::not_passed_on`] counts it |
+//! | [`subscribers`](crate::Context::subscribers) | those of this reactor |
+//! | all subscribers | [`ClusterHandle::subscribers`](crate::ClusterHandle::subscribers) |
+//!
+//! [`Stats::not_passed_on`]: crate::Stats::not_passed_on
+//!
+//! State for each room, such as the board of a game, needs one place.
+//! [`ClusterHandle::home`](crate::ClusterHandle::home) names a reactor for each name, and
+//! [`ClusterHandle::remote`](crate::ClusterHandle::remote) reaches it:
+//!
+//! ```
+//! use switchboard::testing::World;
+//! use switchboard::{Cluster, Handler, Server};
+//!
+//! #[derive(Default)]
+//! struct Boards {
+//!     moves: Vec<String>,
+//! }
+//! impl Handler for Boards {}
+//!
+//! let mut cluster = Cluster::new(2);
+//! let mut worlds: Vec<(World, _)> = (0..2)
+//!     .map(|_| {
+//!         let mut server = Server::detached();
+//!         let boards = server.zone("/boards", Boards::default()); // the same zones everywhere
+//!         cluster.join(&mut server).unwrap();
+//!         (World::over(server), boards)
+//!     })
+//!     .collect();
+//! let handle = cluster.handle();
+//! let home = handle.home("room/7");
+//! let (_, boards) = worlds[0];
+//! let sent = handle.remote(home).unwrap().call(boards, |boards, cx| {
+//!     boards.moves.push("e2 e4".to_owned());
+//!     cx.publish("room/7", "e2 e4"); // to the players at all reactors
+//! });
+//! assert!(sent.is_ok());
+//! let (world, boards) = &mut worlds[home];
+//! assert_eq!(world.with(*boards, |boards, _cx| boards.moves.len()), 1);
+//! ```
+//!
+//! # The end
+//!
+//! [`ClusterHandle::drain`](crate::ClusterHandle::drain) ends all reactors in order, and
+//! [`run`](crate::Cluster::run) returns when all have drained. The handle works from any thread, as
+//! as one that waits for SIGTERM; the example `cluster` does so.
+//! [`Context::drain`](crate::Context::drain) ends one reactor only.
+//!
+//! A reactor that fails or panics takes the others with it: they drain within 10 seconds, and `run`
+//! returns an error such as `reactor 2 panicked: ..`. A server with a part of its reactors missing
+//! would serve a part of its clients, and its supervisor would not know.
+//!
+//! # In loops of your own
+//!
+//! [`Cluster::join`](crate::Cluster::join) makes a part of the cluster from any
+//! [`Server`](crate::Server), in whatever loop it runs. Tests do the same with servers over memory.

@@ -1,0 +1,117 @@
+//! A server as a part of a cluster: it joins, hands accepted connections over, admits those of
+//! others, and exchanges published messages. This file starts no thread. A server without a cluster
+//! runs nothing of it.
+
+use std::io::{self, Error, ErrorKind};
+use std::sync::Arc;
+
+use super::server::Server;
+use crate::connection::{ListenerId, Share, SharedCounts};
+use crate::context::{Elsewhere, HandedOver, Link, Marks, Taken};
+use crate::net::{Bindings, Transport};
+
+/// A place in a cluster, for a server to take.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(crate) link: Link,
+    pub(crate) share: Share,
+    /// The limit for one address, and where all reactors count.
+    pub(crate) per_address: Option<(u32, SharedCounts)>,
+    pub(crate) listeners: Vec<Bindings>,
+}
+
+impl Server {
+    /// Joins a cluster, and returns the listeners. Handles from before are closed.
+    pub(crate) fn join(&mut self, seat: Seat) -> io::Result<Vec<ListenerId>> {
+        if self.context.table.slots.len() > 0 || !self.listeners.is_empty() {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "a server joins a cluster before it listens and before its first connection",
+            ));
+        }
+        let Seat { link, share, per_address, listeners } = seat;
+        let remote = link.stations.all()[link.index].remote.clone();
+        self.remote.move_waker(&remote);
+        drop(self.remote.close());
+        self.remote = remote;
+        let others = link.stations.all().len() - 1;
+        self.context.elsewhere = Some(Box::new(Elsewhere::new(others)));
+        self.link = Some(Box::new(link));
+        self.context.table.books.share = Some(Box::new(share));
+        if let Some((limit, counts)) = per_address {
+            self.limits.per_address = Some(limit);
+            self.context.addresses.counts.share(counts);
+        }
+        listeners.into_iter().map(|bindings| self.listen_at(bindings)).collect()
+    }
+
+    /// Has the reactor with the fewest connections take one that was accepted here.
+    #[cold]
+    pub(super) fn place_in_cluster(&mut self, index: u16, transport: Transport) {
+        let Some(link) = &self.link else { return };
+        let (own, stations) = (link.index, Arc::clone(&link.stations));
+        // This reactor always takes what the full queues of the others do not.
+        let _taken = stations.offer(transport, |at, transport| match at == own {
+            true => {
+                self.take_accepted(index, transport);
+                Ok(())
+            }
+            false => stations.hand_over(at, transport, None, ListenerId(index)),
+        });
+    }
+
+    /// Admits a connection that another thread has accepted.
+    pub(super) fn take_handed_over(&mut self, handed: HandedOver) {
+        let HandedOver { transport, peer, listener: ListenerId(index), is_counted } = handed;
+        if let Some(share) = &mut self.context.table.books.share
+            && is_counted
+        {
+            share.begin_hand_over();
+        }
+        // Without its listener, as in a drain, the connection is closed.
+        if let Some(arrival) = self.arrival_at(index) {
+            let arrives = !arrival.is_immediate();
+            let slot = self.admit(transport, arrives.then_some(index), peer.as_ref());
+            if let Some(slot) = slot.filter(|_| !arrives) {
+                self.read_after_accept(index, slot);
+            }
+        }
+        if let Some(share) = &mut self.context.table.books.share {
+            share.end_hand_over();
+        }
+    }
+
+    /// Publishes what the other reactors have published.
+    #[cold]
+    pub(super) fn take_mail(&mut self) {
+        let mail = self.link.as_ref().and_then(|link| link.own().take_mail());
+        let Some(Taken { messages, marks }) = mail else { return };
+        debug_assert_eq!(marks, Marks::default(), "no topic keeps history");
+        for message in messages {
+            self.context.publish_here(&message.topic, message.outgoing(), None);
+        }
+    }
+
+    /// Sends what was published in this turn to the other reactors.
+    #[cold]
+    pub(super) fn send_mail(&mut self) {
+        let elsewhere = self.context.elsewhere.as_mut().filter(|elsewhere| !elsewhere.is_empty());
+        if let (Some(link), Some(elsewhere)) = (&self.link, elsewhere) {
+            self.context.table.books.stats.not_passed_on += link.send(&elsewhere.take());
+        }
+    }
+
+    /// Reserves a place under the limit for all reactors; false at the limit.
+    #[inline]
+    pub(super) fn has_place_in_cluster(&mut self) -> bool {
+        self.context.table.books.share.as_mut().is_none_or(|share| share.reserve())
+    }
+
+    /// Gives that place back, since the connection does not take it.
+    #[cold]
+    pub(super) fn leave_place_in_cluster(&mut self) {
+        if let Some(share) = &mut self.context.table.books.share {
+            share.end_reservation();
+        }
+    }
+}
