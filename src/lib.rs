@@ -131,7 +131,10 @@ pub use mio;
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use rustls;
 
-pub use connection::{Backpressure, ConnId, Declined, Options, OptionsId, Rate, Stats, ZoneId};
+pub use connection::{
+    Backpressure, ConnId, Declined, Options, OptionsId, Rate, Refusals, Stats, Times, TurnStats,
+    ZoneId, ZoneStats,
+};
 pub use context::{
     Accepted, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, EventStream, Remote, Reply,
     Stream, TimerId, Upgrade,

@@ -10,11 +10,12 @@ use super::lane::Lane;
 use super::next_check::{born, next_check};
 use super::options::Options;
 use super::phase::Phase;
+use super::phase_counts::Phases;
 use super::rates::RateLimit;
 use super::slots::{Earliest, Slots};
 use super::stats::Stats;
 use super::work::TableWork;
-use crate::net::Transport;
+use crate::net::{Traffic, Transport};
 
 /// All connections of a server.
 #[derive(Debug)]
@@ -33,6 +34,9 @@ pub(crate) struct Books {
     /// Sets of options by number. Number 0 is the default set.
     pub(crate) options: Vec<Options>,
     pub(crate) stats: Stats,
+    /// Connections by phase, those among them that do not count included.
+    pub(crate) phases: Phases,
+    pub(crate) traffic: Traffic,
     pub(crate) pool: HeldPool,
     pub(crate) work: TableWork,
     pub(crate) lane: Lane,
@@ -55,6 +59,7 @@ pub(crate) struct AtRest<'t> {
     pub(crate) deadline: u32,
     /// The longest message in bytes.
     pub(crate) max_message: usize,
+    pub(crate) traffic: &'t mut Traffic,
 }
 
 impl Table {
@@ -63,6 +68,8 @@ impl Table {
             clock,
             options: vec![Options::default().settled()],
             stats: Stats::default(),
+            phases: Phases::default(),
+            traffic: Traffic::default(),
             pool: HeldPool::default(),
             work: TableWork::new(),
             lane: Lane::new(),
@@ -75,6 +82,19 @@ impl Table {
     /// Counts the connections, without rivals and without those that were turned away.
     pub(crate) fn connections(&self) -> usize {
         self.slots.len() - self.rivals - self.books.turned_away
+    }
+
+    /// Returns a copy of all counters.
+    pub(crate) fn stats(&self) -> Stats {
+        let Books { traffic, turned_away, .. } = &self.books;
+        let mut stats = Stats {
+            connections: self.connections(),
+            bytes_received: traffic.received,
+            bytes_sent: traffic.sent,
+            ..self.books.stats.clone()
+        };
+        self.books.phases.write_to(&mut stats, self.rivals, *turned_away);
+        stats
     }
 
     /// Lends the connection in a slot.
@@ -116,7 +136,8 @@ impl Table {
             return None;
         }
         let deadline = next_check(&self.books.clock, connection, options);
-        Some(AtRest { connection, deadline, max_message: options.rules.max_message })
+        let (max_message, traffic) = (options.rules.max_message, &mut self.books.traffic);
+        Some(AtRest { connection, deadline, max_message, traffic })
     }
 
     /// Inserts a new connection in a vacant slot: its first phase, and the ticks until its first
@@ -145,6 +166,7 @@ impl Table {
             #[cfg(feature = "deflate")]
             deflate: None,
         };
+        self.books.phases.enter(phase);
         self.slots.insert(slot, connection);
         self.with(slot, |at| at.arm(ticks));
     }

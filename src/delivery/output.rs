@@ -51,6 +51,7 @@ impl Delivery {
         }
         match (at.connection.phase, outgoing.message) {
             (Phase::WebSocket(State::Open), message) => {
+                at.books.stats.messages_sent += 1;
                 if at.connection.flags.any(Flags::UNUSUAL) {
                     return self.send_unusual(at, &outgoing);
                 }
@@ -58,6 +59,7 @@ impl Delivery {
                 output.push(Kind::Frames, |own| websocket::encode_message(own, message));
             }
             (Phase::Streaming, Message::Text(data)) => {
+                at.books.stats.messages_sent += 1;
                 self.output(at).push(Kind::Bytes, |own| {
                     http1::event_stream::encode(own, outgoing.event, outgoing.id, data);
                 });
@@ -169,7 +171,11 @@ impl Delivery {
             self.cork = Outbox::default();
             return;
         }
-        let outcome = self.cork.write_to(&mut at.connection.transport, &mut self.scratch);
+        let outcome = self.cork.write_to(
+            &mut at.connection.transport,
+            &mut self.scratch,
+            &mut at.books.traffic,
+        );
         let drained = matches!(outcome, Ok(Wrote::All));
         match outcome {
             Ok(Wrote::All) => self.cork.shrink(CORK_KEPT),
@@ -209,7 +215,11 @@ impl Delivery {
         }
         let connection = &mut *at.connection;
         let Some(held) = &mut connection.held else { return at.on_drained() };
-        let outcome = held.outbox.write_to(&mut connection.transport, &mut self.scratch);
+        let outcome = held.outbox.write_to(
+            &mut connection.transport,
+            &mut self.scratch,
+            &mut at.books.traffic,
+        );
         at.after_write(outcome, |at, n| at.on_blocked(n));
     }
 }

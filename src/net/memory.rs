@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mio::Token;
 
 use super::outcome::Read;
+use super::traffic::Traffic;
 
 /// The server's end of an in-memory connection.
 ///
@@ -88,7 +89,7 @@ impl Memory {
     }
 
     #[inline(never)]
-    pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<Read> {
+    pub(crate) fn read(&mut self, buf: &mut [u8], traffic: &mut Traffic) -> io::Result<Read> {
         let mut pipe = lock(&self.pipe);
         if let Some(kind) = pipe.broken {
             return Err(kind.into());
@@ -100,6 +101,7 @@ impl Memory {
         }
         buf[..n].copy_from_slice(&pipe.to_server[start..start + n]);
         pipe.read += n;
+        traffic.received += n as u64;
         let more = pipe.read < pipe.to_server.len();
         if !more {
             pipe.to_server = Vec::new();
@@ -122,11 +124,16 @@ impl Memory {
         Ok(n)
     }
 
-    pub(crate) fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(crate) fn write_vectored(
+        &mut self,
+        pieces: &[IoSlice<'_>],
+        traffic: &mut Traffic,
+    ) -> io::Result<usize> {
         let mut written = 0;
         for piece in pieces {
             let n = self.write(piece)?;
             written += n;
+            traffic.sent += n as u64;
             if n < piece.len() {
                 break;
             }

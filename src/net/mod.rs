@@ -14,6 +14,8 @@ mod listener;
 mod memory;
 mod networks;
 mod outcome;
+#[cfg(feature = "tls")]
+mod over_tls;
 mod proxy_header;
 mod readiness;
 mod resolve;
@@ -21,6 +23,7 @@ mod scripted;
 mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
+mod traffic;
 mod transport;
 mod unix;
 
@@ -41,4 +44,5 @@ pub(crate) use scripted::Scripted;
 pub use tls::{ClientTls, Tls, TlsConfig, TlsStream};
 #[cfg(feature = "tls")]
 pub(crate) use tls::{FRONT, HTTP_1_1, Handshake, NO_NAME, reason, server_name};
+pub(crate) use traffic::Traffic;
 pub use transport::Transport;

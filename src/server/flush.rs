@@ -185,11 +185,9 @@ impl Server {
         table.with(slot, |at| at.tidy());
         let Some(mut connection) = table.slots.remove(slot) else { return };
         if connection.transport.is_tls() && connection.is_whole() {
-            connection.transport.close_notify();
+            connection.transport.close_notify(&mut table.books.traffic);
         }
-        if let Some(count) = table.books.stats.open(connection.phase) {
-            *count -= 1;
-        }
+        table.books.phases.leave(connection.phase);
         match connection.address {
             UNCOUNTED => {}
             TURNED_AWAY => table.books.turned_away -= 1,

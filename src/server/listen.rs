@@ -134,8 +134,9 @@ impl Server {
         let listener = self.listeners.get(usize::from(index)).and_then(Option::as_ref);
         for _ in 0..listener.map_or(0, Acceptor::per_turn) {
             let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) else { return };
-            let observer = &mut self.observer;
+            let (observer, mut no_room) = (&mut self.observer, 0);
             let mut refused = |transport: &Transport, read: &[u8]| {
+                no_room += 1;
                 if let Some(observer) = observer {
                     let status = StatusCode::SERVICE_UNAVAILABLE;
                     observer.turned_away(
@@ -146,7 +147,9 @@ impl Server {
                     );
                 }
             };
-            match listener.accept(self.context.now(), NO_ROOM, &mut refused) {
+            let now = self.context.now();
+            let books = &mut self.context.table.books;
+            match listener.accept(now, NO_ROOM, &mut books.traffic, &mut refused) {
                 AcceptOutcome::Connection(transport) => {
                     let arrives = !listener.arrival.is_immediate();
                     match self.admit(transport, arrives.then_some(index)) {
@@ -157,7 +160,9 @@ impl Server {
                 AcceptOutcome::Drained => return,
                 // EMFILE or ENFILE: the acceptor tries again after a pause, at `retry_at`.
                 AcceptOutcome::Exhausted => {
-                    self.context.table.books.stats.exhausted += 1;
+                    let stats = &mut self.context.table.books.stats;
+                    stats.exhausted += 1;
+                    stats.refusals.count(StatusCode::SERVICE_UNAVAILABLE.as_u16(), no_room);
                     self.tell_in_this_turn();
                     return;
                 }
@@ -247,13 +252,17 @@ impl Server {
     ) {
         let table = &mut self.context.table;
         table.books.stats.turned_away += 1;
+        table.books.stats.refusals.count(status.as_u16(), 1);
         let is_full = table.books.turned_away == MAX_TURNED_AWAY || table.slots.vacant().is_none();
         let arrival = arrives.and_then(|index| self.arrival_at(index));
         // The request line, if it has arrived, or the first byte of TLS. Unread bytes would reset a
         // connection that is closed at once.
         let reads = is_full || self.observer.is_some() || arrival.is_some_and(|it| !it.is_plain());
         let mut read = match reads {
-            true => transport.read(&mut self.lent.input).map_or(0, Read::count),
+            true => {
+                let traffic = &mut self.context.table.books.traffic;
+                transport.read(&mut self.lent.input, traffic).map_or(0, Read::count)
+            }
             false => 0,
         };
         let arrival = arrives.and_then(|index| self.arrival_at(index));
@@ -268,7 +277,7 @@ impl Server {
         }
         if is_full {
             // The peer may be gone.
-            let _gone = transport.write(refusal);
+            let _gone = transport.write(refusal, &mut self.context.table.books.traffic);
             return;
         }
         if let Ok(slot) = self.take_in(transport, TURNED_AWAY, Phase::Idle) {

@@ -48,6 +48,9 @@ impl Server {
         reason: impl Into<Cow<'static, str>>,
         head: &[u8],
     ) {
+        let stats = &mut self.context.table.books.stats;
+        stats.refused += 1;
+        stats.refusals.count(status.as_u16(), 1);
         let Some(observer) = &mut self.observer else { return };
         let Some(connection) = self.context.table.slots.at(slot) else { return };
         let head = or_waiting(connection, head);

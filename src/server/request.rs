@@ -359,7 +359,6 @@ impl Server {
         error: RequestError,
         head: &[u8],
     ) {
-        self.context.table.books.stats.refused += 1;
         self.observe_refusal(slot, error.status(), error.as_str(), head);
         self.respond(slot, Terms { keep_alive: false, ..terms }, &error.into());
     }
@@ -373,7 +372,6 @@ impl Server {
         text: String,
         head: &[u8],
     ) {
-        self.context.table.books.stats.refused += 1;
         self.observe_refusal(slot, error.status(), text.clone(), head);
         let response = Response::from(error).body(text.into_bytes());
         self.respond(slot, Terms { keep_alive: false, ..terms }, &response);
