@@ -132,8 +132,8 @@ pub use mio;
 pub use rustls;
 
 pub use connection::{
-    Backpressure, ConnId, Declined, Options, OptionsId, Rate, Refusals, Stats, Times, TurnStats,
-    ZoneId, ZoneStats,
+    Backpressure, Cause, ConnId, Declined, Ends, Options, OptionsId, Rate, Refusals, Stats, Times,
+    TurnStats, ZoneId, ZoneStats,
 };
 pub use context::{
     Accepted, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, EventStream, Remote, Reply,

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use switchboard::http::Request as Builder;
 use switchboard::testing::{Client, World};
 use switchboard::{
-    Close, Conn, ConnId, EventStream, Handler, Message, Observed, Reply, Request, Response, Stream,
-    TrustedHeader, Upgrade, ZoneId,
+    Cause, Close, Conn, ConnId, EventStream, Handler, Message, Observed, Reply, Request, Response,
+    Stream, TrustedHeader, Upgrade, ZoneId,
 };
 
 use TrustedHeader::{Forwarded, XForwardedFor};
@@ -368,7 +368,7 @@ impl Handler for Diary {
         self.note("close", conn);
     }
 
-    fn cancelled(&mut self, conn: &mut Conn<'_>) {
+    fn cancelled(&mut self, conn: &mut Conn<'_>, _cause: Cause) {
         self.note("cancelled", conn);
     }
 }

@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::StatusCode;
 
+use super::cause::Cause;
 use crate::http1::{Chunked, ResponseHead};
 #[cfg(feature = "tls")]
 use crate::net::ClientTls;
@@ -141,6 +142,7 @@ pub(crate) struct Declining {
     pub(crate) declined: Declined,
     /// What is wrong with the response.
     pub(crate) reason: &'static str,
+    pub(crate) cause: Cause,
     rest: Rest,
 }
 
@@ -157,7 +159,11 @@ impl Declining {
         let headers = response.headers().map(|(name, value)| (name.into(), value.into()));
         let declined =
             Declined { status: response.status(), headers: headers.collect(), body: Vec::new() };
-        Declining { declined, reason, rest: rest_of(response) }
+        let cause = match response.status() {
+            StatusCode::SWITCHING_PROTOCOLS => Cause::Violation,
+            _ => Cause::Refused,
+        };
+        Declining { declined, reason, cause, rest: rest_of(response) }
     }
 
     /// Whether nothing more of the body is kept.

@@ -2,6 +2,7 @@
 //! idle connection has no buffer and no box, except with dedicated compression. This file calls no
 //! handler.
 
+use super::cause::Cause;
 use super::flags::Flags;
 use super::held::Held;
 use super::id::ConnId;
@@ -134,6 +135,12 @@ impl Connection {
     /// Whether nothing that was begun towards the peer is cut off, should the connection end now.
     pub(crate) fn is_whole(&self) -> bool {
         !matches!(self.phase, Phase::Responding | Phase::Taken) && !self.has_output()
+    }
+
+    /// Returns why the connection ends after its transport has returned an error.
+    #[cold]
+    pub(crate) fn broken(&self) -> Cause {
+        if self.transport.is_faulty() { Cause::TlsFault } else { Cause::Reset }
     }
 
     /// Whether the exchange is open and nothing is unfinished, owed or wanted.

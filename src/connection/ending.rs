@@ -3,6 +3,7 @@
 
 use std::io;
 
+use super::cause::Cause;
 use super::flags::Flags;
 use super::held::CloseRecord;
 use super::phase::Phase;
@@ -11,9 +12,16 @@ use crate::net::Wrote;
 use crate::websocket::{CloseCode, State};
 
 impl Lease<'_> {
-    /// Records how an open exchange ended; `flush` calls the handler's `close`. The first record
-    /// stands. A connection that is gone without a record ended abnormally.
-    pub(crate) fn record_close(&mut self, code: CloseCode, reason: &str, by_peer: bool) {
+    /// Records how an open exchange ended, and why; `flush` calls the handler's `close`. The first
+    /// record stands. A connection that is gone without a record ended abnormally.
+    pub(crate) fn record_close(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        by_peer: bool,
+        cause: Cause,
+    ) {
+        self.connection.flags.end_by(cause);
         let flags = self.connection.flags;
         if !flags.has(Flags::OWES_CLOSE) || flags.has(Flags::GONE) {
             return;
@@ -37,8 +45,15 @@ impl Lease<'_> {
         self.enter(Phase::Responding);
     }
 
+    /// Makes the current response the last of the connection.
+    pub(crate) fn set_last(&mut self, cause: Cause) {
+        self.connection.flags.insert(Flags::LAST);
+        self.connection.flags.end_by(cause);
+    }
+
     /// Ends the exchange but for bytes on their way.
-    pub(crate) fn linger(&mut self) {
+    pub(crate) fn linger(&mut self, cause: Cause) {
+        self.connection.flags.end_by(cause);
         self.enter(Phase::Lingering);
         // With nothing to write, `offer` still ends our side.
         self.offer_later();
@@ -54,9 +69,10 @@ impl Lease<'_> {
 
     /// Ends the connection: `flush` frees it. Without a record of its close, an open exchange
     /// ends abnormally.
-    pub(crate) fn mark_gone(&mut self) {
+    pub(crate) fn mark_gone(&mut self, cause: Cause) {
         self.books.lane.leave_fast_path();
         self.connection.flags.insert(Flags::GONE);
+        self.connection.flags.end_by(cause);
         self.books.work.ended.push(self.connection);
     }
 
@@ -65,7 +81,7 @@ impl Lease<'_> {
         let flags = &mut self.connection.flags;
         // Closing over unread input resets the connection, and the peer may lose the last bytes.
         if flags.has(Flags::READ_CLOSED) && !input_waits && !flags.has(Flags::UNREAD) {
-            return self.mark_gone();
+            return self.mark_gone(Cause::Eof);
         }
         if flags.mark(Flags::SHUT) {
             self.connection.transport.shutdown(&mut self.books.traffic);
@@ -85,7 +101,7 @@ impl Lease<'_> {
             Ok(Wrote::All) => self.on_drained(),
             Ok(Wrote::Part(n)) => keep(self, n),
             Ok(Wrote::Nothing) => keep(self, 0),
-            Err(_) => self.mark_gone(),
+            Err(_) => self.mark_gone(self.connection.broken()),
         }
     }
 
@@ -148,6 +164,8 @@ impl Lease<'_> {
         match self.connection.phase {
             Phase::Responding if streams => {}
             Phase::Responding if self.connection.flags.has(Flags::LAST) => {
+                let ended = self.connection.flags.has(Flags::READ_CLOSED);
+                self.connection.flags.end_by(if ended { Cause::Eof } else { Cause::Local });
                 self.enter(Phase::Lingering);
                 self.end_our_side(input_waits);
             }

@@ -1,8 +1,12 @@
-//! Facts about one connection, one bit each. This file does not know what follows from a fact.
+//! Facts about one connection, one bit each, and why it ends. This file does not know what follows
+//! from a fact.
 
 use std::ops::BitOr;
 
-/// A set of facts about a connection.
+use super::cause::Cause;
+
+/// A set of facts about a connection. The top 8 bits are the byte of its [`Cause`], 0 while it has
+/// none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flags(u32);
 
@@ -66,6 +70,29 @@ impl Flags {
         self.0 & several.0 != 0
     }
 
+    /// Where the byte of the cause begins.
+    const CAUSE: u32 = 24;
+
+    /// Returns why the connection ends; `None` while nothing ends it.
+    #[inline]
+    pub(crate) fn cause(self) -> Option<Cause> {
+        Cause::of_byte((self.0 >> Flags::CAUSE) as u8)
+    }
+
+    /// Sets why the connection ends. The first cause stays.
+    #[inline]
+    pub(crate) fn end_by(&mut self, cause: Cause) {
+        if self.0 >> Flags::CAUSE == 0 {
+            self.0 |= u32::from(cause.byte()) << Flags::CAUSE;
+        }
+    }
+
+    /// Forgets the cause: the connection goes on.
+    #[inline]
+    pub(crate) fn go_on(&mut self) {
+        self.0 &= (1 << Flags::CAUSE) - 1;
+    }
+
     #[inline]
     pub(crate) fn insert(&mut self, others: Flags) {
         self.0 |= others.0;
@@ -95,12 +122,27 @@ impl BitOr for Flags {
 
 #[cfg(test)]
 mod tests {
-    use super::Flags;
+    use super::{Cause, Flags};
 
     #[test]
     fn union_holds_the_facts_of_both_sets() {
         let both = Flags::PINGED | Flags::LAST;
         assert!(both.has(Flags::PINGED) && both.has(Flags::LAST));
         assert_eq!(both | Flags::LAST, both);
+    }
+
+    #[test]
+    fn first_cause_stays_beside_the_facts() {
+        let mut flags = Flags::default();
+        assert_eq!(flags.cause(), None);
+        flags.insert(Flags::PINGED | Flags::LAST);
+        for &cause in Cause::ALL {
+            flags.end_by(cause);
+            flags.end_by(Cause::Local);
+            assert_eq!(flags.cause(), Some(cause));
+            assert!(flags.has(Flags::PINGED) && flags.has(Flags::LAST));
+            flags.go_on();
+            assert_eq!(flags, Flags::PINGED | Flags::LAST);
+        }
     }
 }

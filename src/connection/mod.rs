@@ -13,6 +13,7 @@
 mod addresses;
 mod attempt;
 mod backpressure;
+mod cause;
 mod chunks;
 mod clock;
 #[expect(clippy::module_inception)]
@@ -20,6 +21,7 @@ mod connection;
 mod deadline_options;
 mod deadlines;
 mod ending;
+mod ends;
 mod exchange;
 mod flags;
 mod held;
@@ -44,9 +46,11 @@ pub(crate) use addresses::{Addresses, Hop};
 pub use attempt::Declined;
 pub(crate) use attempt::{Attempt, AttemptState, Declining};
 pub use backpressure::Backpressure;
+pub use cause::Cause;
 pub(crate) use chunks::Chunks;
 pub(crate) use clock::{Clock, NEVER, TICK, ticks};
 pub(crate) use connection::{Connection, NO_MEMBERSHIP, TURNED_AWAY, UNCOUNTED};
+pub use ends::Ends;
 pub(crate) use exchange::{Exchange, Incoming, Progress, Terms};
 pub(crate) use flags::Flags;
 pub(crate) use held::CloseRecord;

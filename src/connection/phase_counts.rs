@@ -32,6 +32,11 @@ impl Phases {
         *count = count.wrapping_sub(1);
     }
 
+    /// Counts the connections in all phases.
+    pub(crate) fn total(&self) -> usize {
+        self.counts.iter().sum()
+    }
+
     /// Writes the counts into a copy of the counters. Neither `rivals`, further sockets of an
     /// attempt, nor connections `turned_away` count.
     pub(crate) fn write_to(&self, stats: &mut Stats, rivals: usize, turned_away: usize) {

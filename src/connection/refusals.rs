@@ -9,7 +9,7 @@
 /// world.get("/nowhere");
 /// world.get("/nowhere/else");
 /// let refusals = world.context().stats().refusals;
-/// assert_eq!((refusals.of(404), refusals.of(503), refusals.total()), (2, 0, 2));
+/// assert_eq!((refusals.get(404), refusals.get(503), refusals.total()), (2, 0, 2));
 /// assert_eq!(refusals.iter().collect::<Vec<_>>(), [(404, 2)]);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Refusals {
 
     /// Returns the number of refusals with a status.
     #[must_use]
-    pub fn of(&self, status: u16) -> u64 {
+    pub fn get(&self, status: u16) -> u64 {
         self.iter().find(|&(known, _)| known == status).map_or(0, |(_, count)| count)
     }
 

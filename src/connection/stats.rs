@@ -1,5 +1,7 @@
 //! Counters of a server's connections and messages. This file decides nothing by a counter.
 
+use super::cause::Cause;
+use super::ends::Ends;
 use super::refusals::Refusals;
 use super::turn_stats::TurnStats;
 use super::zone_stats::ZoneStats;
@@ -58,6 +60,16 @@ pub struct Stats {
     pub lingering: usize,
     /// Counts connections accepted or adopted, without those turned away.
     pub accepted: u64,
+    /// Counts attempts in the client role, and each further socket of one that was given up for
+    /// another socket ([`Cause::Replaced`](crate::Cause::Replaced)).
+    pub dialled: u64,
+    /// Counts connections that have ended, by their cause.
+    ///
+    /// After each [`flush`](crate::Server::flush), `ends.total()` is `accepted + dialled` less
+    /// `connections`. A connection that is turned away or rejected before the server takes it in is
+    /// in none of the four: `turned_away` and `rejected` count it. One that a limit refuses because
+    /// of its PROXY header was accepted, and ends at that moment.
+    pub ends: Ends,
     /// Counts pauses of a listener that found no descriptor or memory for a connection.
     pub exhausted: u64,
     /// Counts connections refused because of a limit, in all or for their address. While such a
@@ -100,4 +112,14 @@ pub struct Stats {
     pub zones: Vec<ZoneStats>,
     /// Has the time of turns, once [`Server::measure_turns`](crate::Server::measure_turns) is on.
     pub turns: Option<TurnStats>,
+}
+
+impl Stats {
+    /// Counts the end of sockets of the client role that were given up for another one.
+    pub(crate) fn replaced(&mut self, sockets: usize) {
+        for _ in 0..sockets {
+            self.dialled += 1;
+            self.ends.count(Cause::Replaced);
+        }
+    }
 }

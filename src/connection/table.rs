@@ -1,6 +1,7 @@
 //! The table of all connections, and the books: the shared records that a change of a connection
 //! updates, such as counters and work lists. This file knows neither output nor topics.
 
+use super::cause::Cause;
 use super::clock::Clock;
 use super::connection::{Connection, NO_MEMBERSHIP};
 use super::flags::Flags;
@@ -95,6 +96,14 @@ impl Table {
         };
         self.books.phases.write_to(&mut stats, self.rivals, *turned_away);
         stats
+    }
+
+    /// Whether every connection that was accepted or dialled is open or has ended, and each slot in
+    /// use is counted in one phase.
+    pub(crate) fn adds_up(&self) -> bool {
+        let Books { stats, phases, .. } = &self.books;
+        stats.ends.total() + self.connections() as u64 == stats.accepted + stats.dialled
+            && phases.total() == self.slots.len()
     }
 
     /// Lends the connection in a slot.
@@ -239,6 +248,13 @@ impl Lease<'_> {
     #[inline]
     pub(crate) fn is_gone(&self) -> bool {
         self.connection.flags.has(Flags::GONE)
+    }
+
+    /// Returns why the connection or its exchange has ended.
+    pub(crate) fn cause(&self) -> Cause {
+        let cause = self.connection.flags.cause();
+        debug_assert!(cause.is_some(), "every end has a cause: {:?}", self.connection.phase);
+        cause.unwrap_or(Cause::Local)
     }
 
     /// Whether the connection's handler is being called, or its input handled.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::context::Context;
-use crate::connection::{ConnId, Connection, Flags, Lease, Phase, Progress, ticks};
+use crate::connection::{Cause, ConnId, Connection, Flags, Lease, Phase, Progress, ticks};
 use crate::delivery::{Delivery, Outgoing};
 use crate::http1::{self, Framing};
 use crate::outbox::Kind;
@@ -176,29 +176,35 @@ impl Conn<'_> {
     /// - An event stream or a takeover ends once its output has left.
     /// - An HTTP connection closes after the response.
     pub fn close(&mut self, code: CloseCode, reason: &str) {
+        self.close_by(code, reason, Cause::Local);
+    }
+
+    /// Closes the exchange as [`close`](Conn::close) does, for another cause.
+    pub(crate) fn close_by(&mut self, code: CloseCode, reason: &str, cause: Cause) {
         let Some((mut at, delivery)) = self.lease() else { return };
         match at.connection.phase {
             Phase::WebSocket(_) => {
                 let code = if code.may_be_sent() { code } else { CloseCode::NORMAL };
+                at.connection.flags.end_by(cause);
                 if at.apply(Input::SendClose) == Action::SendClose {
                     delivery.push_close(&mut at, code, reason);
                 }
             }
             Phase::Streaming | Phase::Taken => {
-                at.record_close(code, reason, false);
+                at.record_close(code, reason, false, cause);
                 // Earlier output has the time that the end of a response has.
-                at.connection.flags.insert(Flags::LAST);
+                at.set_last(cause);
                 at.after_response();
             }
             // No handler knows a connection that arrives.
             Phase::Lingering | Phase::Arriving => {}
             // The handler gave up its own attempt, and `close` reports the handler's own code.
             Phase::Connecting => {
-                at.record_close(code, reason, false);
-                at.mark_gone();
+                at.record_close(code, reason, false, cause);
+                at.mark_gone(cause);
             }
             Phase::Idle | Phase::Head | Phase::Body | Phase::Deferred | Phase::Responding => {
-                at.connection.flags.insert(Flags::LAST);
+                at.set_last(cause);
             }
         }
     }
@@ -309,7 +315,7 @@ impl Conn<'_> {
                 push(delivery, &mut at, |own| own.extend_from_slice(http1::LAST_CHUNK));
             }
             Framing::UntilClose => at.connection.flags.insert(Flags::LAST),
-            Framing::Length(rest) if rest > 0 => return at.mark_gone(),
+            Framing::Length(rest) if rest > 0 => return at.mark_gone(Cause::Local),
             Framing::Length(_) | Framing::None => {}
         }
         self.cx.end_exchange(slot);

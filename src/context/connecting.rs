@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use super::connect::Connect;
 use super::context::Context;
 use crate::connection::{
-    Attempt, AttemptState, ConnId, Exchange, Flags, Phase, Progress, UNCOUNTED, ZoneId, ticks,
+    Attempt, AttemptState, Cause, ConnId, Exchange, Flags, Phase, Progress, UNCOUNTED, ZoneId,
+    ticks,
 };
 use crate::net::Transport;
 #[cfg(feature = "deflate")]
@@ -48,8 +49,11 @@ impl Context {
         // A failed attempt is reported through `close`, too.
         at.connection.flags.insert(Flags::CLIENT | Flags::OWES_CLOSE);
         let id = at.connection.id;
-        let draining = self.draining.map_or(Ok(()), |_| Err("the server is draining"));
-        match draining.and(connect.handshake) {
+        let draining =
+            self.draining.map_or(Ok(()), |_| Err(("the server is draining", Cause::Drain)));
+        let handshake = connect.handshake.map_err(|reason| (reason, Cause::DialFailed));
+        at.books.stats.dialled += 1;
+        match draining.and(handshake) {
             Ok(handshake) => {
                 #[cfg(feature = "deflate")]
                 let handshake = offer_compression(&at, handshake);
@@ -72,9 +76,9 @@ impl Context {
                 at.held().exchange = Some(Box::new(Exchange::of_client(progress)));
                 self.work.connecting.push(id);
             }
-            Err(reason) => {
-                at.record_close(CloseCode::ABNORMAL, reason, false);
-                at.mark_gone();
+            Err((reason, cause)) => {
+                at.record_close(CloseCode::ABNORMAL, reason, false, cause);
+                at.mark_gone(cause);
             }
         }
         id

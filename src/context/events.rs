@@ -1,7 +1,7 @@
 //! Two plain values that callbacks receive: a piece of a message, and the end of an exchange. This
 //! file does not know when a callback is made.
 
-use crate::connection::Declined;
+use crate::connection::{Cause, Declined};
 use crate::websocket::{CloseCode, Message};
 
 /// A piece of a message, for [`Handler::chunk`](crate::Handler::chunk). A WebSocket whose options
@@ -79,6 +79,8 @@ pub struct Close<'a> {
     /// Whether the peer began the closing handshake. False where the connection broke or just
     /// ended.
     pub by_peer: bool,
+    /// Why it ended. Of several reasons, the first.
+    pub cause: Cause,
     /// The response that ended an attempt of [`Context::connect`](crate::Context::connect), if the
     /// server or a proxy answered in HTTP.
     pub declined: Option<&'a Declined>,

@@ -6,7 +6,7 @@
 //! two comments (`keep_stream_alive`).
 
 use super::delivery::Delivery;
-use crate::connection::{Backpressure, Lease, Phase};
+use crate::connection::{Backpressure, Cause, Lease, Phase};
 use crate::outbox::MAX_HEAP;
 use crate::websocket::{CloseCode, State};
 
@@ -64,7 +64,7 @@ impl Delivery {
     /// policy finds nothing to drop.
     fn overflow(&mut self, at: &mut Lease<'_>) {
         at.held().outbox.clear_to_boundary();
-        self.fail(at, CloseCode::TRY_AGAIN, "too slow");
+        self.fail(at, (CloseCode::TRY_AGAIN, "too slow"), Cause::TooSlow);
     }
 
     /// Whether a message needs a segment of its own, since a policy may drop it later. The cork

@@ -8,7 +8,7 @@ use super::broadcast::EncodedOnce;
 use super::delivery::Delivery;
 use super::frame_buf::{CORK_KEPT, MAX_CORKED};
 use super::outgoing::Outgoing;
-use crate::connection::{Flags, Lease, Phase, Table};
+use crate::connection::{Cause, Flags, Lease, Phase, Table};
 use crate::http1;
 use crate::net::Wrote;
 use crate::outbox::{Kind, Outbox};
@@ -85,12 +85,17 @@ impl Delivery {
 
     /// Fails a connection (RFC 6455 7.1.7): sends a Close frame, records the close, and ends the
     /// exchange.
-    pub(crate) fn fail(&mut self, at: &mut Lease<'_>, code: CloseCode, reason: &'static str) {
+    pub(crate) fn fail(
+        &mut self,
+        at: &mut Lease<'_>,
+        (code, reason): (CloseCode, &'static str),
+        cause: Cause,
+    ) {
         if at.apply(Input::Violation) == Action::Fail {
             self.push_close(at, code, reason);
         }
-        at.record_close(code, reason, false);
-        at.linger();
+        at.record_close(code, reason, false, cause);
+        at.linger(cause);
     }
 
     /// Queues a Close frame behind earlier output (RFC 6455 5.5.1).

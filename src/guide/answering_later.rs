@@ -84,7 +84,7 @@
 //!
 //! ```
 //! use switchboard::testing::World;
-//! use switchboard::{Conn, ConnId, Handler, Reply, Request};
+//! use switchboard::{Cause, Conn, ConnId, Handler, Reply, Request};
 //!
 //! #[derive(Default)]
 //! struct Waiting {
@@ -97,7 +97,7 @@
 //!         self.owed.push(conn.id());
 //!         Reply::Later
 //!     }
-//!     fn cancelled(&mut self, conn: &mut Conn<'_>) {
+//!     fn cancelled(&mut self, conn: &mut Conn<'_>, _cause: Cause) {
 //!         self.owed.retain(|id| *id != conn.id());
 //!         self.cancelled += 1;
 //!     }
@@ -132,7 +132,7 @@
 //! ```
 //! use switchboard::Options;
 //! use switchboard::testing::World;
-//! use switchboard::{Conn, ConnId, Handler, Reply, Request};
+//! use switchboard::{Cause, Conn, ConnId, Handler, Reply, Request};
 //!
 //! #[derive(Default)]
 //! struct Reports(Vec<ConnId>, usize);
@@ -142,7 +142,7 @@
 //!         self.0.push(conn.id());
 //!         Reply::Later
 //!     }
-//!     fn cancelled(&mut self, _conn: &mut Conn<'_>) {
+//!     fn cancelled(&mut self, _conn: &mut Conn<'_>, _cause: Cause) {
 //!         self.1 += 1;
 //!     }
 //! }

@@ -89,7 +89,7 @@
 //!
 //! ```
 //! use switchboard::testing::World;
-//! use switchboard::{Conn, Handler, Reply, Request, Response, Stream};
+//! use switchboard::{Cause, Conn, Handler, Reply, Request, Response, Stream};
 //!
 //! struct Rows(u32);
 //!
@@ -103,7 +103,7 @@
 //!         conn.write(format!("row {}\n", self.0).as_bytes());
 //!         if self.0 < 3 { conn.want_writable() } else { conn.finish() }
 //!     }
-//!     fn cancelled(&mut self, _conn: &mut Conn<'_>) {
+//!     fn cancelled(&mut self, _conn: &mut Conn<'_>, _cause: Cause) {
 //!         // the reader left, or was too slow: close the file here
 //!     }
 //! }

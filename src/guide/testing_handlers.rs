@@ -76,7 +76,7 @@
 //! ```
 //! use std::time::Duration;
 //! use switchboard::testing::World;
-//! use switchboard::{Conn, Handler, Reply, Request};
+//! use switchboard::{Cause, Conn, Handler, Reply, Request};
 //!
 //! #[derive(Default)]
 //! struct Never {
@@ -86,7 +86,7 @@
 //!     fn request(&mut self, _conn: &mut Conn<'_>, _request: &mut Request<'_>) -> Reply {
 //!         Reply::Later
 //!     }
-//!     fn cancelled(&mut self, _conn: &mut Conn<'_>) {
+//!     fn cancelled(&mut self, _conn: &mut Conn<'_>, _cause: Cause) {
 //!         self.cancelled += 1;
 //!     }
 //! }

@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 use super::server::Server;
-use crate::connection::{Flags, NEVER, Phase};
+use crate::connection::{Cause, Flags, NEVER, Phase};
 #[cfg(feature = "tls")]
 use crate::http1::RequestError;
 use crate::net::Read;
@@ -87,7 +87,8 @@ impl Server {
                 kept + n
             }
             Ok(Read::Blocked) => return,
-            Ok(Read::End) | Err(_) => return at.mark_gone(),
+            Ok(Read::End) => return at.mark_gone(Cause::Eof),
+            Err(_) => return at.mark_gone(Cause::Reset),
         };
         // The order on the wire: a PROXY header, TLS, HTTP. The bytes lie at the front of
         // `lent.input`; a step that uses some moves the rest there.
@@ -124,13 +125,14 @@ impl Server {
                 self.read_on(slot, more);
             }
             Ok(Handshake::PlainText { n }) => self.refuse_plain_http(slot, n),
-            Ok(Handshake::End) => at.mark_gone(),
+            Ok(Handshake::End) => at.mark_gone(Cause::Eof),
             // The peer is at fault, or the configuration is.
             Err(error) if reason(&error).is_some() => {
-                self.reject(slot, format!("the TLS handshake failed: {error}"));
+                let reason = format!("the TLS handshake failed: {error}");
+                self.reject(slot, reason, Cause::TlsFault);
             }
             // The peer has left, as a port scan does.
-            Err(_) => at.mark_gone(),
+            Err(_) => at.mark_gone(Cause::Reset),
         }
     }
 
@@ -167,7 +169,7 @@ impl Server {
             true => "the PROXY header was not whole within head_timeout",
             false => "the TLS handshake was not over within head_timeout",
         };
-        self.reject(slot, reason);
+        self.reject(slot, reason, Cause::HandshakeTimeout);
     }
 
     /// Begins the deadline of a connection anew, if its step has waited for longer than a tick.

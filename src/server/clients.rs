@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use super::proxies::Proxies;
 use super::server::Server;
-use crate::connection::{Addresses, Hop, UNCOUNTED};
+use crate::connection::{Addresses, Cause, Hop, UNCOUNTED};
 use crate::context::Reply;
 use crate::http1::{Request, RequestError, Response, TrustedHeader};
 use crate::net::{Transport, prefix};
@@ -192,7 +192,7 @@ impl Server {
         let refusal = lasts.then(|| self.count_client(slot, request, limit)).flatten()?;
         // The handler may have begun what it answers later.
         if matches!(reply, Reply::Later | Reply::Stream(_)) {
-            self.tell(slot, |handler, conn| handler.cancelled(conn));
+            self.tell(slot, |handler, conn| handler.cancelled(conn, Cause::Refused));
         }
         Some(refusal)
     }

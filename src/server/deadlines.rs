@@ -8,7 +8,7 @@
 use http::StatusCode;
 
 use super::server::Server;
-use crate::connection::{Flags, NEVER, Phase, Progress, Terms};
+use crate::connection::{Cause, Flags, NEVER, Phase, Progress, Terms};
 use crate::context::Conn;
 use crate::http1::{RequestError, Response, event_stream};
 use crate::net::Readiness;
@@ -81,7 +81,10 @@ impl Server {
             Phase::Taken => at.set_deadline(NEVER),
             Phase::Connecting => self.not_opened_in_time(slot),
             Phase::Arriving => self.not_arrived_in_time(slot),
-            Phase::Idle | Phase::WebSocket(_) | Phase::Lingering => self.drop_now(slot),
+            Phase::Idle => self.drop_now(slot, Cause::Silence),
+            Phase::WebSocket(State::Open) => self.drop_now(slot, Cause::PongTimeout),
+            // Both have a cause already.
+            Phase::WebSocket(_) | Phase::Lingering => self.drop_now(slot, Cause::Local),
         }
     }
 
@@ -118,10 +121,10 @@ impl Server {
 
     /// Drops a connection without a further byte. Its handler gets `close` with 1006, or
     /// `cancelled`.
-    fn drop_now(&mut self, slot: u32) {
+    fn drop_now(&mut self, slot: u32, cause: Cause) {
         self.context.table.with(slot, |at| {
             at.set_deadline(NEVER);
-            at.mark_gone();
+            at.mark_gone(cause);
         });
     }
 
@@ -135,10 +138,11 @@ impl Server {
         }
         let (id, phase) = (at.connection.id, at.connection.phase);
         if phase == Phase::Idle && !at.is_blocked() && !at.connection.has_output() {
-            return self.drop_now(slot);
+            return self.drop_now(slot, Cause::Lifetime);
         }
         self.call_back(slot, |server| {
-            Conn { cx: &mut server.context, id }.close(CloseCode::GOING_AWAY, "lifetime");
+            let conn = &mut Conn { cx: &mut server.context, id };
+            conn.close_by(CloseCode::GOING_AWAY, "lifetime", Cause::Lifetime);
         });
         // An HTTP exchange goes on, as the last one, with the deadline of its phase.
         if !phase.is_open() {
@@ -151,7 +155,9 @@ impl Server {
         let Some(mut at) = self.context.table.lease(slot) else { return };
         let options = at.options();
         let min = bytes_in(options.body_timeout, options.body_rate).max(1);
-        let Some(exchange) = &mut at.held().exchange else { return self.drop_now(slot) };
+        let Some(exchange) = &mut at.held().exchange else {
+            return self.drop_now(slot, Cause::BodyTimeout);
+        };
         let terms = exchange.terms;
         let (progress, wanted) = match &mut exchange.progress {
             Progress::Body(incoming) => (incoming.progress(), true),
@@ -169,15 +175,19 @@ impl Server {
             true => self.call_back(slot, |server| {
                 server.refuse_with(slot, terms, RequestError::BodyTimeout, &head);
             }),
-            false => self.drop_now(slot),
+            false => self.drop_now(slot, Cause::BodyTimeout),
         }
     }
 
     /// Answers 503 to a request whose deferred answer is late, and calls `cancelled`.
     fn answer_is_late(&mut self, slot: u32) {
         let Some(mut at) = self.context.table.lease(slot) else { return };
-        let Some(exchange) = at.held().exchange.take() else { return self.drop_now(slot) };
-        self.tell(slot, |handler, conn| handler.cancelled(conn));
+        let Some(exchange) = at.held().exchange.take() else {
+            return self.drop_now(slot, Cause::AnswerTimeout);
+        };
+        at.connection.flags.end_by(Cause::AnswerTimeout);
+        let cause = at.cause();
+        self.tell(slot, |handler, conn| handler.cancelled(conn, cause));
         let terms = Terms { keep_alive: false, ..exchange.terms };
         let (status, text) = (StatusCode::SERVICE_UNAVAILABLE, "the answer did not come in time");
         self.observe_refusal(slot, status, text, &exchange.head);
@@ -193,7 +203,7 @@ impl Server {
         let options = at.options();
         let min = bytes_in(options.write_timeout, options.write_rate).max(1);
         match at.is_blocked() && progress < min {
-            true => self.drop_now(slot),
+            true => self.drop_now(slot, Cause::WriteTimeout),
             false => at.rearm(),
         }
     }
@@ -216,7 +226,7 @@ impl Server {
         let Some((mut at, delivery)) = self.context.lease(slot) else { return };
         let blocked = at.is_blocked();
         if blocked && at.connection.flags.has(Flags::PINGED) {
-            return self.drop_now(slot);
+            return self.drop_now(slot, Cause::WriteTimeout);
         }
         at.rearm();
         match blocked {

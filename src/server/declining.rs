@@ -5,7 +5,9 @@
 use std::mem;
 
 use super::server::Server;
-use crate::connection::{Attempt, AttemptState, CloseRecord, Declining, Flags, NEVER, ticks};
+use crate::connection::{
+    Attempt, AttemptState, Cause, CloseRecord, Declining, Flags, NEVER, ticks,
+};
 use crate::context::may_open;
 use crate::http1::{ResponseError, ResponseHead};
 use crate::net::Transport;
@@ -50,6 +52,7 @@ impl Server {
             let transport = &mut at.connection.transport;
             transport.close_notify(&mut at.books.traffic);
             drop(mem::replace(transport, Transport::Unconnected));
+            at.books.stats.replaced(1);
             // All of them concerned the last socket.
             at.connection.flags.remove(
                 Flags::BLOCKED
@@ -81,7 +84,8 @@ impl Server {
         let Some(declining) = declining else { return };
         declining.take(input);
         if declining.is_done() {
-            self.context.table.with(slot, |at| at.mark_gone());
+            let cause = declining.cause;
+            self.context.table.with(slot, |at| at.mark_gone(cause));
         }
     }
 
@@ -90,24 +94,28 @@ impl Server {
         self.context.table.with(slot, |at| at.set_deadline(NEVER));
         #[cfg(feature = "tls")]
         if self.is_securing(slot) {
-            return self.insecure(slot, "the handshake did not end in time");
+            let reason = "the handshake did not end in time";
+            return self.insecure(slot, reason, Cause::HandshakeTimeout);
         }
-        self.attempt_broken(slot, "not open in time");
+        self.attempt_broken(slot, "not open in time", Cause::HandshakeTimeout);
     }
 
     /// Ends an attempt whose transport failed.
     #[cfg(not(feature = "tls"))]
     pub(super) fn attempt_error(&mut self, slot: u32, error: &std::io::Error) {
-        self.attempt_broken(slot, &error.to_string());
+        self.attempt_broken(slot, &error.to_string(), Cause::Reset);
     }
 
     /// Ends an attempt whose connection has ended: with the response that did not open it, if its
     /// head has arrived, and else for this reason.
-    pub(super) fn attempt_broken(&mut self, slot: u32, reason: &str) {
-        match self.attempt_at(slot).is_some_and(|attempt| attempt.declining.is_some()) {
+    pub(super) fn attempt_broken(&mut self, slot: u32, reason: &str, cause: Cause) {
+        let declining = self.attempt_at(slot).and_then(|attempt| attempt.declining.as_ref());
+        match declining.map(|declining| declining.cause) {
             // `flush` finds the response in the attempt.
-            true => self.context.table.with(slot, |at| at.mark_gone()).unwrap_or_default(),
-            false => self.failed(slot, reason),
+            Some(cause) => {
+                self.context.table.with(slot, |at| at.mark_gone(cause));
+            }
+            None => self.failed(slot, reason, cause),
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use mio::Token;
 
 use super::server::Server;
-use crate::connection::{Attempt, AttemptState, ConnId, Phase, Progress, TokenKind, ZoneId};
+use crate::connection::{Attempt, AttemptState, Cause, ConnId, Phase, Progress, TokenKind, ZoneId};
 use crate::context::Connect;
 use crate::net::{Lookup, Readiness, Resolver, Transport, race_order};
 use crate::server::Handler;
@@ -67,7 +67,7 @@ impl Server {
                     Ok(addresses) => self.resolved(id, addresses),
                     // The exchange may have ended meanwhile, and another may have its slot.
                     Err(unresolved) if self.attempt(id).is_some() => {
-                        self.failed(id.slot(), unresolved.as_str());
+                        self.failed(id.slot(), unresolved.as_str(), Cause::DialFailed);
                     }
                     Err(_) => {}
                 }
@@ -85,7 +85,9 @@ impl Server {
         if let Some(scripted) = &self.scripted {
             return match scripted.look_up(&host) {
                 Ok(addresses) => self.resolved(id, &addresses),
-                Err(unresolved) => self.failed(id.slot(), unresolved.as_str()),
+                Err(unresolved) => {
+                    self.failed(id.slot(), unresolved.as_str(), Cause::DialFailed);
+                }
             };
         }
         let remote = self.remote.clone();
@@ -93,7 +95,9 @@ impl Server {
         match resolver.resolve(id.to_bits(), &host) {
             Ok(Lookup::Known(addresses)) => self.resolved(id, &addresses),
             Ok(Lookup::Pending) => {}
-            Err(unresolved) => self.failed(id.slot(), unresolved.as_str()),
+            Err(unresolved) => {
+                self.failed(id.slot(), unresolved.as_str(), Cause::DialFailed);
+            }
         }
     }
 
@@ -158,10 +162,10 @@ impl Server {
     }
 
     /// Ends an attempt that failed. `close` reports the reason to the handler.
-    pub(super) fn failed(&mut self, slot: u32, reason: &str) {
+    pub(super) fn failed(&mut self, slot: u32, reason: &str, cause: Cause) {
         self.context.table.with(slot, |at| {
-            at.record_close(CloseCode::ABNORMAL, reason, false);
-            at.mark_gone();
+            at.record_close(CloseCode::ABNORMAL, reason, false, cause);
+            at.mark_gone(cause);
         });
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::server::Server;
-use crate::connection::{Flags, Phase};
+use crate::connection::{Cause, Phase};
 use crate::context::Conn;
 use crate::websocket::CloseCode;
 
@@ -47,7 +47,7 @@ impl Server {
         draining.chunk += usize::from(slots.is_some());
         for slot in slots.into_iter().flatten() {
             if late {
-                self.context.table.with(slot, |at| at.mark_gone());
+                self.context.table.with(slot, |at| at.mark_gone(Cause::Drain));
             } else {
                 self.drain_one(slot, draining.code);
             }
@@ -61,18 +61,21 @@ impl Server {
         match at.connection.phase {
             // The last response may come from this very turn, and still wait.
             Phase::Idle | Phase::Head if !arrived && at.connection.has_output() => {
-                at.connection.flags.insert(Flags::LAST);
+                at.set_last(Cause::Drain);
                 at.after_response();
             }
-            Phase::Idle | Phase::Head if !arrived => at.mark_gone(),
+            Phase::Idle | Phase::Head if !arrived => at.mark_gone(Cause::Drain),
             Phase::Idle | Phase::Head | Phase::Body | Phase::Deferred | Phase::Responding => {
-                at.connection.flags.insert(Flags::LAST);
+                at.set_last(Cause::Drain);
             }
             Phase::WebSocket(_) | Phase::Streaming | Phase::Taken => {
                 let id = at.connection.id;
-                self.call_back(slot, |server| Conn { cx: &mut server.context, id }.close(code, ""));
+                self.call_back(slot, |server| {
+                    let conn = &mut Conn { cx: &mut server.context, id };
+                    conn.close_by(code, "", Cause::Drain);
+                });
             }
-            Phase::Connecting | Phase::Arriving => at.mark_gone(),
+            Phase::Connecting | Phase::Arriving => at.mark_gone(Cause::Drain),
             Phase::Lingering => {}
         }
     }

@@ -6,7 +6,7 @@
 
 use super::input::STEPS;
 use super::server::Server;
-use crate::connection::{AtRest, ConnId};
+use crate::connection::{AtRest, Cause, ConnId};
 use crate::context::{Conn, Context};
 use crate::net::Read;
 use crate::websocket::{Role, only_message, whole_frame, whole_message};
@@ -50,7 +50,10 @@ impl Server {
                 self.context.table.books.stats.messages += 1;
                 self.zones.handler(zone).message(&mut Conn { cx: &mut self.context, id }, message);
             }
-            Err(violation) => self.fail(id.slot(), violation.code(), violation.as_str()),
+            Err(violation) => {
+                let end = (violation.code(), violation.as_str());
+                self.fail(id.slot(), end, Cause::of_violation(violation));
+            }
         }
         let Context { table, delivery, .. } = &mut self.context;
         delivery.end_fast(table, id);
@@ -122,7 +125,8 @@ impl Server {
                 // The failed connection leaves the fast path, which ends the loop.
                 Err(violation) => {
                     if let Some((mut at, delivery)) = self.context.lease(slot) {
-                        delivery.fail(&mut at, violation.code(), violation.as_str());
+                        let end = (violation.code(), violation.as_str());
+                        delivery.fail(&mut at, end, Cause::of_violation(violation));
                     }
                 }
             }

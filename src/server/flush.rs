@@ -5,7 +5,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use super::server::{LARGE_PER_TURN, Server};
-use crate::connection::{CloseRecord, Flags, Phase, Progress, TURNED_AWAY, UNCOUNTED};
+use crate::connection::{Cause, CloseRecord, Flags, Phase, Progress, TURNED_AWAY, UNCOUNTED};
 use crate::context::{Close, Context, RemoteCall};
 use crate::websocket::CloseCode;
 
@@ -55,6 +55,7 @@ impl Server {
         if self.work.writing.is_empty() && self.context.delivery.fan_out.is_empty() {
             self.context.table.books.pool.end_turn();
         }
+        debug_assert!(self.context.table.adds_up(), "{:?}", self.context.stats());
     }
 
     /// Whether another round has something to do.
@@ -182,16 +183,27 @@ impl Server {
 
     fn free(&mut self, slot: u32) {
         let table = &mut self.context.table;
-        table.with(slot, |at| at.tidy());
+        let cause = table.with(slot, |at| {
+            at.tidy();
+            at.cause()
+        });
         let Some(mut connection) = table.slots.remove(slot) else { return };
         if connection.transport.is_tls() && connection.is_whole() {
             connection.transport.close_notify(&mut table.books.traffic);
         }
         table.books.phases.leave(connection.phase);
+        // Both have been counted already.
+        let (mut is_counted, replaced) = (false, cause == Some(Cause::Replaced));
         match connection.address {
             UNCOUNTED => {}
-            TURNED_AWAY => table.books.turned_away -= 1,
+            TURNED_AWAY => {
+                table.books.turned_away -= 1;
+                is_counted = true;
+            }
             noted => self.context.addresses.leave(noted),
+        }
+        if let Some(cause) = cause.filter(|_| !is_counted && !replaced) {
+            table.books.stats.ends.count(cause);
         }
         // Closing a descriptor also takes it out of the Poll.
         drop(connection);
@@ -207,12 +219,14 @@ impl Server {
             return false;
         }
         at.connection.flags.remove(Flags::OWES_CLOSE);
-        let close = match &record {
+        let cause = at.cause();
+        let (code, reason, by_peer, declined) = match &record {
             Some(CloseRecord { code, reason, by_peer, declined }) => {
-                Close { code: *code, reason, by_peer: *by_peer, declined: declined.as_deref() }
+                (*code, &**reason, *by_peer, declined.as_deref())
             }
-            None => Close { code: CloseCode::ABNORMAL, reason: "", by_peer: false, declined: None },
+            None => (CloseCode::ABNORMAL, "", false, None),
         };
+        let close = Close { code, reason, by_peer, cause, declined };
         self.tell(slot, |handler, conn| handler.close(conn, close));
         self.context.end_exchange(slot);
         true
@@ -226,7 +240,8 @@ impl Server {
         let Some(mut exchange) = exchange else { return };
         match &mut exchange.progress {
             Progress::Owed | Progress::Stream(_) => {
-                self.tell(slot, |handler, conn| handler.cancelled(conn));
+                let cause = at.cause();
+                self.tell(slot, |handler, conn| handler.cancelled(conn, cause));
             }
             Progress::Connecting(attempt) => {
                 self.forget(id, attempt);

@@ -11,7 +11,7 @@ use std::mem;
 
 use super::input::Consumed;
 use super::server::Server;
-use crate::connection::{Flags, Lease, Phase};
+use crate::connection::{Cause, Flags, Lease, Phase};
 use crate::context::Chunk;
 #[cfg(feature = "deflate")]
 use crate::websocket::Compressed;
@@ -64,7 +64,7 @@ impl Server {
             }
             let charged = self.context.table.with(slot, |at| at.charge_message());
             if charged == Some(false) {
-                self.fail(slot, CloseCode::POLICY, "too many messages");
+                self.fail(slot, (CloseCode::POLICY, "too many messages"), Cause::Rate);
                 break Consumed::More(used);
             }
             self.context.delivery.more_input = used < len;
@@ -149,8 +149,11 @@ impl Server {
     fn violated(&mut self, slot: u32, violation: Violation) {
         let phase = self.context.table.slots.at(slot).map(|at| at.phase);
         match phase == Some(Phase::WebSocket(State::Open)) {
-            true => self.fail(slot, violation.code(), violation.as_str()),
-            false => self.finish(slot),
+            true => {
+                let end = (violation.code(), violation.as_str());
+                self.fail(slot, end, Cause::of_violation(violation));
+            }
+            false => self.finish(slot, Cause::of_violation(violation)),
         }
     }
 
@@ -225,15 +228,15 @@ impl Server {
         if by_peer {
             delivery.push_close(&mut at, code, "");
         }
-        at.record_close(code, reason, by_peer);
-        self.finish(slot);
+        at.record_close(code, reason, by_peer, Cause::PeerClosed);
+        self.finish(slot, Cause::PeerClosed);
     }
 
     /// Ends a WebSocket after both Close frames. Nothing more is read.
-    fn finish(&mut self, slot: u32) {
+    fn finish(&mut self, slot: u32, cause: Cause) {
         let Some(mut at) = self.context.table.lease(slot) else { return };
-        at.record_close(CloseCode::ABNORMAL, "", false);
-        at.linger();
+        at.record_close(CloseCode::ABNORMAL, "", false, cause);
+        at.linger(cause);
         if !at.connection.flags.has(Flags::CLIENT) {
             at.connection.flags.insert(Flags::READ_CLOSED);
         }

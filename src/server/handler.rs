@@ -3,6 +3,7 @@
 
 use std::any::Any;
 
+use crate::connection::Cause;
 use crate::context::{Chunk, Close, Conn, Reply, Upgrade};
 use crate::http1::Request;
 use crate::websocket::Message;
@@ -170,8 +171,8 @@ pub trait Handler: Any {
     /// A client that ends its side (FIN) is still owed its answer, unless
     /// [`Options::half_close`](crate::Options::half_close) is off.
     /// [`Conn::peer_ended`] tells the two apart.
-    fn cancelled(&mut self, conn: &mut Conn<'_>) {
-        let _ = conn;
+    fn cancelled(&mut self, conn: &mut Conn<'_>, cause: Cause) {
+        let _ = (conn, cause);
     }
 }
 

@@ -5,7 +5,7 @@ use super::input::Consumed;
 use super::server::Server;
 #[cfg(feature = "deflate")]
 use crate::connection::Flags;
-use crate::connection::{AttemptState, ConnId, Phase};
+use crate::connection::{AttemptState, Cause, ConnId, Phase};
 use crate::context::Accepted;
 use crate::http1::{
     Extensions, HeadLimits, HeaderSlots, Request, ResponseHead, Scan, scan_response,
@@ -24,7 +24,7 @@ impl Server {
         let Some(attempt) = self.attempt(id) else { return false };
         let mut head = Vec::new();
         if let Err(unsendable) = attempt.handshake.encode(&attempt.key, &mut head) {
-            self.failed(id.slot(), unsendable.as_str());
+            self.failed(id.slot(), unsendable.as_str(), Cause::DialFailed);
             return false;
         }
         self.context.table.with(id.slot(), |at| {
@@ -92,7 +92,8 @@ impl Server {
                 }
                 #[cfg(feature = "tls")]
                 if len < input.len() && self.is_securing(slot) {
-                    self.insecure(slot, "bytes came before the handshake began");
+                    let reason = "bytes came before the handshake began";
+                    self.insecure(slot, reason, Cause::TlsFault);
                 }
                 // What follows a redirection came from the last socket.
                 Consumed::More(input.len())
@@ -102,7 +103,7 @@ impl Server {
                 Consumed::Stuck(0)
             }
             Scan::Refused(error) => {
-                self.failed(slot, error.as_str());
+                self.failed(slot, error.as_str(), Cause::of_response(error));
                 Consumed::More(input.len())
             }
         }
@@ -115,7 +116,7 @@ impl Server {
             // The answer follows an interim response.
             Ok(response) if response.is_interim() => return,
             Ok(response) => response,
-            Err(error) => return self.failed(slot, error.as_str()),
+            Err(error) => return self.failed(slot, error.as_str(), Cause::of_response(error)),
         };
         if attempt.state == AttemptState::Tunnelling {
             return match response.status().is_success() {
@@ -167,7 +168,7 @@ impl Server {
         let Some(exchange) = at.held().exchange.take() else { return };
         let mut slots = HeaderSlots::new();
         let Ok(request) = Request::parse(&exchange.head, &mut slots, &OURS) else {
-            return self.failed(slot, "a URL that is no request target");
+            return self.failed(slot, "a URL that is no request target", Cause::DialFailed);
         };
         let mut extensions = Extensions::new();
         extensions.insert(accepted);

@@ -6,7 +6,7 @@ use std::io;
 use std::mem;
 
 use super::server::Server;
-use crate::connection::{Flags, Phase, Table};
+use crate::connection::{Cause, Flags, Phase, Table};
 use crate::net::Read;
 use crate::websocket::CloseCode;
 
@@ -41,8 +41,10 @@ impl Server {
             // A half-closed client still gets its response; a broken connection gets none.
             let ended = at.connection.flags.has(Flags::READ_CLOSED);
             let cancels = at.connection.owes_answer() && !at.options().half_close;
-            if ended && (cancels || at.connection.transport.is_broken()) {
-                at.mark_gone();
+            match at.connection.transport.is_broken() {
+                true if ended => at.mark_gone(Cause::Reset),
+                false if ended && cancels => at.mark_gone(Cause::Eof),
+                _ => {}
             }
             return;
         }
@@ -155,10 +157,11 @@ impl Server {
                 match at.connection.phase {
                     Phase::Connecting => self.attempt_error(slot, &error),
                     _ if at.connection.transport.is_faulty() => {
-                        at.record_close(CloseCode::ABNORMAL, &error.to_string(), false);
-                        at.linger();
+                        let (code, cause) = (CloseCode::ABNORMAL, Cause::TlsFault);
+                        at.record_close(code, &error.to_string(), false, cause);
+                        at.linger(cause);
                     }
-                    _ => at.mark_gone(),
+                    _ => at.mark_gone(Cause::Reset),
                 }
                 return false;
             }
@@ -171,7 +174,7 @@ impl Server {
             true if in_place => self.arrived_in_place(slot, n, more),
             true => self.arrived(slot, n),
             false => self.call_back(slot, |server| {
-                server.fail(slot, CloseCode::POLICY, "too many bytes");
+                server.fail(slot, (CloseCode::POLICY, "too many bytes"), Cause::Rate);
             }),
         }
         more
@@ -285,36 +288,36 @@ impl Server {
         at.connection.flags.insert(Flags::READ_CLOSED);
         let waits = at.connection.has_output();
         match at.connection.phase {
-            Phase::Responding => at.connection.flags.insert(Flags::LAST),
+            Phase::Responding => at.set_last(Cause::Eof),
             Phase::Idle | Phase::Head if waits => {
-                at.connection.flags.insert(Flags::LAST);
+                at.set_last(Cause::Eof);
                 at.after_response();
             }
             Phase::Taken if waits => {
-                at.record_close(CloseCode::ABNORMAL, "", false);
-                at.connection.flags.insert(Flags::LAST);
+                at.record_close(CloseCode::ABNORMAL, "", false, Cause::Eof);
+                at.set_last(Cause::Eof);
                 at.after_response();
             }
             Phase::Lingering if waits => {}
-            Phase::Connecting => self.attempt_broken(slot, "the peer ended without an answer"),
-            _ => at.mark_gone(),
+            Phase::Connecting => {
+                self.attempt_broken(slot, "the peer ended without an answer", Cause::Eof);
+            }
+            _ => at.mark_gone(Cause::Eof),
         }
     }
 
     /// Reads once behind a request whose client has ended its side. With nothing behind it, its
     /// answer is the last.
     pub(super) fn read_behind(&mut self, slot: u32) {
-        let Some(at) = self.context.table.lease(slot) else { return };
+        let Some(mut at) = self.context.table.lease(slot) else { return };
         if !at.connection.flags.has(Flags::READ_CLOSED) || at.connection.has_spill() {
             return;
         }
         match at.connection.transport.read(&mut self.lent.input, &mut at.books.traffic) {
-            Ok(Read::End) => at.connection.flags.insert(Flags::LAST),
+            Ok(Read::End) => at.set_last(Cause::Eof),
             Ok(Read::Bytes { n, .. }) => self.keep(slot, self.lent.input[..n].to_vec()),
             Ok(Read::Blocked) => {}
-            Err(_) => {
-                self.context.table.with(slot, |at| at.mark_gone());
-            }
+            Err(_) => at.mark_gone(at.connection.broken()),
         }
     }
 
@@ -337,18 +340,23 @@ impl Server {
         }
         if used == 0 && input.len() > MAX_UNUSED {
             let reason = "a megabyte of which nothing was used";
-            at.record_close(CloseCode::TOO_BIG, reason, false);
-            at.mark_gone();
+            at.record_close(CloseCode::TOO_BIG, reason, false, Cause::TooBig);
+            at.mark_gone(Cause::TooBig);
         }
         if used == 0 { Consumed::Stuck(0) } else { Consumed::More(used) }
     }
 
     /// Gives a taken-over connection back to HTTP.
     fn released(&mut self, slot: u32) {
-        self.context.table.with(slot, |at| at.record_close(CloseCode::NORMAL, "released", false));
+        self.context.table.with(slot, |at| {
+            at.record_close(CloseCode::NORMAL, "released", false, Cause::Local);
+        });
         self.tell_close(slot);
         self.context.table.with(slot, |at| {
             at.connection.options = 0;
+            if !at.is_gone() {
+                at.connection.flags.go_on();
+            }
             // The request may have been the last, and output may still wait.
             at.after_response();
         });

@@ -20,7 +20,7 @@ use super::clients::Placed;
 use super::listeners::ListenerId;
 use super::server::Server;
 use crate::connection::{
-    Flags, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind,
+    Cause, MAX_LISTENERS, NEVER, Options, Phase, TICK, TURNED_AWAY, TokenKind,
 };
 use crate::net::{AcceptOutcome, Acceptor, Arrival, Listener, Read, Transport};
 use crate::outbox::Kind;
@@ -289,7 +289,7 @@ impl Server {
     pub(super) fn let_linger(&mut self, slot: u32, refusal: &[u8]) {
         self.context.table.books.turned_away += 1;
         let Some((mut at, delivery)) = self.context.lease(slot) else { return };
-        at.connection.flags.insert(Flags::LAST);
+        at.set_last(Cause::Refused);
         let output = delivery.output(&mut at);
         output.push(Kind::Bytes, |own| own.extend_from_slice(refusal));
         at.after_response();

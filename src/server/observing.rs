@@ -7,7 +7,8 @@ use http::StatusCode;
 
 use super::observer::{Observed, Observer};
 use super::server::Server;
-use crate::connection::Connection;
+use crate::connection::{Cause, Connection};
+use crate::http1::RequestError;
 
 impl Server {
     /// Sets a closure that the server tells what it refuses, each time at the end of
@@ -60,9 +61,25 @@ impl Server {
         self.tell_in_this_turn();
     }
 
+    /// Has a request refused with an error that ends the connection: notes the cause, and records
+    /// the refusal for the observer.
+    #[cold]
+    pub(super) fn refuse_for(
+        &mut self,
+        slot: u32,
+        error: RequestError,
+        reason: impl Into<Cow<'static, str>>,
+        head: &[u8],
+    ) {
+        if let Some(connection) = self.context.table.slots.at_mut(slot) {
+            connection.flags.end_by(Cause::of_request(error));
+        }
+        self.observe_refusal(slot, error.status(), reason, head);
+    }
+
     /// Ends a connection before its first request, and records the reason for the observer.
     #[cold]
-    pub(super) fn reject(&mut self, slot: u32, reason: impl Into<Cow<'static, str>>) {
+    pub(super) fn reject(&mut self, slot: u32, reason: impl Into<Cow<'static, str>>, cause: Cause) {
         let Some(at) = self.context.table.lease(slot) else { return };
         at.books.stats.rejected += 1;
         if let Some(observer) = &mut self.observer {
@@ -71,8 +88,8 @@ impl Server {
         }
         self.context.table.with(slot, |at| match at.connection.transport.is_faulty() {
             // The peer may read the alert once it has sent all.
-            true => at.linger(),
-            false => at.mark_gone(),
+            true => at.linger(cause),
+            false => at.mark_gone(cause),
         });
         self.tell_in_this_turn();
     }

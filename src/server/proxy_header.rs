@@ -8,7 +8,7 @@ use http::StatusCode;
 use super::clients::Placed;
 use super::listen::{ADDRESS_IS_FULL, MAX_TURNED_AWAY, TOO_MANY};
 use super::server::Server;
-use crate::connection::TURNED_AWAY;
+use crate::connection::{Cause, TURNED_AWAY};
 use crate::net::{Arrival, ProxyHeader, Transport};
 
 impl Server {
@@ -48,7 +48,7 @@ impl Server {
                 None
             }
             ProxyHeader::Malformed(fault) => {
-                self.reject(slot, fault.as_str());
+                self.reject(slot, fault.as_str(), Cause::ProxyFault);
                 None
             }
             ProxyHeader::Complete { address, len } => {
@@ -108,13 +108,15 @@ impl Server {
         }
         let Some(mut at) = self.context.table.lease(slot) else { return };
         if may_linger {
+            // It ends now: while it lingers, nothing counts it.
+            at.books.stats.ends.count(Cause::Refused);
             at.connection.address = TURNED_AWAY;
             at.arrive();
             self.let_linger(slot, refusal);
         } else {
             // Its peer reads the answer if it fits into the socket, which is empty.
             let _gone = at.connection.transport.write(refusal, &mut at.books.traffic);
-            at.mark_gone();
+            at.mark_gone(Cause::Refused);
         }
     }
 

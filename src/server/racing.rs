@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use super::server::{Race, Server};
 use crate::connection::{
-    AttemptState, ConnId, Exchange, Flags, NEVER, Phase, Progress, TokenKind, UNCOUNTED,
+    AttemptState, Cause, ConnId, Exchange, Flags, NEVER, Phase, Progress, TokenKind, UNCOUNTED,
 };
 use crate::context::Context;
 use crate::net::{Readiness, Transport, dial};
@@ -37,7 +37,7 @@ impl Server {
             let Some(address) = attempt.addresses.pop_front() else {
                 self.schedule(id);
                 if !self.is_dialing(id) {
-                    self.failed(id.slot(), &failure);
+                    self.failed(id.slot(), &failure, Cause::DialFailed);
                 }
                 return;
             };
@@ -95,6 +95,8 @@ impl Server {
                 // The attempt's deadline is the rival's, and the age of a rival is nothing.
                 at.set_deadline(NEVER);
                 at.connection.flags.insert(Flags::CLIENT);
+                // Whatever ends a rival, it is an end that `win_race` counts, or none.
+                at.connection.flags.end_by(Cause::Replaced);
                 at.held().exchange = Some(Box::new(Exchange::of_client(Progress::Rival(id))));
             });
             self.race(id).rivals.push(slot);
@@ -163,7 +165,7 @@ impl Server {
             }
             Err(error) => {
                 race.rivals.retain(|&rival| rival != slot);
-                self.context.table.with(slot, |at| at.mark_gone());
+                self.context.table.with(slot, |at| at.mark_gone(Cause::Replaced));
                 self.dial_next(id, &error.to_string());
             }
         }
@@ -176,7 +178,7 @@ impl Server {
         match connection.transport.is_connected() {
             Ok(false) => {}
             Ok(true) => {
-                self.end_race(id);
+                self.win_race(id);
                 self.connected(slot);
                 if readiness.readable || readiness.read_closed {
                     self.read_attempt(slot);
@@ -194,7 +196,7 @@ impl Server {
         let table = &mut self.context.table;
         let Some(rival) = table.slots.at_mut(winner) else { return };
         let mut transport = mem::replace(&mut rival.transport, Transport::Unconnected);
-        table.with(winner, |at| at.mark_gone());
+        table.with(winner, |at| at.mark_gone(Cause::Replaced));
         if self.attempt(id).is_none_or(|attempt| attempt.state != AttemptState::Dialing) {
             return;
         }
@@ -204,11 +206,20 @@ impl Server {
             return self.dial_next(id, &error.to_string());
         }
         if let Some(connection) = self.context.table.slots.at_mut(slot) {
-            connection.transport = transport;
+            let own = mem::replace(&mut connection.transport, transport);
             connection.flags.remove(Flags::READ_CLOSED);
+            let replaced = !matches!(own, Transport::Unconnected);
+            self.context.table.books.stats.replaced(usize::from(replaced));
         }
-        self.end_race(id);
+        self.win_race(id);
         self.connected(slot);
+    }
+
+    /// Ends the race of an attempt that has a socket now, and counts the rivals.
+    fn win_race(&mut self, id: ConnId) {
+        let rivals = self.races.get(&id).map_or(0, |race| race.rivals.len());
+        self.context.table.books.stats.replaced(rivals);
+        self.end_race(id);
     }
 
     /// Closes the rivals of an attempt, and forgets its timer.
@@ -223,7 +234,7 @@ impl Server {
         for rival in race.rivals {
             self.context.table.with(rival, |at| {
                 at.connection.transport = Transport::Unconnected;
-                at.mark_gone();
+                at.mark_gone(Cause::Replaced);
             });
         }
     }

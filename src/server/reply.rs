@@ -7,7 +7,7 @@
 use http::StatusCode;
 
 use super::server::Server;
-use crate::connection::{ConnId, Flags, Incoming, Phase, Progress, Terms};
+use crate::connection::{Cause, ConnId, Flags, Incoming, Phase, Progress, Terms};
 use crate::context::{Answer, Conn, EventStream, Reply, Stream, Upgrade};
 use crate::http1::{self, BodyLength, Encoding, Request, RequestError, Response, Version};
 use crate::outbox::Kind;
@@ -132,6 +132,9 @@ impl Server {
             || at.connection.flags.has(Flags::LAST);
         if last {
             at.connection.flags.insert(Flags::LAST);
+        }
+        if draining {
+            at.connection.flags.end_by(Cause::Drain);
         }
         let encoding = Encoding {
             date: &date,
@@ -283,6 +286,8 @@ impl Server {
     pub(super) fn open(&mut self, slot: u32, phase: Phase, options: u16, request: &Request<'_>) {
         let Some(mut at) = self.context.table.lease(slot) else { return };
         at.connection.options = options;
+        // What was to follow the response does not follow an exchange that opens.
+        at.connection.flags.go_on();
         at.connection.flags.insert(Flags::OWES_CLOSE);
         if at.options().chunks {
             at.connection.flags.insert(Flags::CHUNKS);
@@ -292,7 +297,7 @@ impl Server {
         self.tell(slot, |handler, conn| handler.open(conn, request));
         // A drain has closed the exchanges that were open then, so this one is closed now.
         if let Some(draining) = self.context.draining {
-            Conn { cx: &mut self.context, id }.close(draining.code, "");
+            Conn { cx: &mut self.context, id }.close_by(draining.code, "", Cause::Drain);
         }
     }
 

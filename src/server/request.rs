@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use super::input::Consumed;
 use super::server::Server;
 use super::zones::WHOLE_SERVER;
-use crate::connection::{Exchange, Flags, Incoming, Phase, Progress, Terms};
+use crate::connection::{Cause, Exchange, Flags, Incoming, Phase, Progress, Terms};
 use crate::context::Reply;
 use crate::http1::{
     self, BodyLength, HeadLimits, HeaderSlots, Request, RequestError, Response, Scan, request_line,
@@ -185,7 +185,7 @@ impl Server {
             (&Reply::Body(limit), Body::Unread) => Walk::WantsBody { entry, limit },
             (&Reply::Body(limit), Body::Whole(body)) if body.len() > limit => {
                 let error = RequestError::BodyTooLarge;
-                self.observe_refusal(slot, error.status(), error.as_str(), request.head());
+                self.refuse_for(slot, error, error.as_str(), request.head());
                 let response = Response::from(error).close();
                 Walk::Answered { entry, reply: response.into() }
             }
@@ -288,8 +288,8 @@ impl Server {
         let Some(exchange) = at.held().exchange.take() else { return all };
         match taken {
             // The request has its answer, and there is no room for a second one.
-            Err(_) if discard => {
-                at.linger();
+            Err(error) if discard => {
+                at.linger(Cause::of_request(error));
                 all
             }
             Err(error) => {
@@ -359,7 +359,7 @@ impl Server {
         error: RequestError,
         head: &[u8],
     ) {
-        self.observe_refusal(slot, error.status(), error.as_str(), head);
+        self.refuse_for(slot, error, error.as_str(), head);
         self.respond(slot, Terms { keep_alive: false, ..terms }, &error.into());
     }
 
@@ -372,7 +372,7 @@ impl Server {
         text: String,
         head: &[u8],
     ) {
-        self.observe_refusal(slot, error.status(), text.clone(), head);
+        self.refuse_for(slot, error, text.clone(), head);
         let response = Response::from(error).body(text.into_bytes());
         self.respond(slot, Terms { keep_alive: false, ..terms }, &response);
     }

@@ -4,7 +4,7 @@
 use std::io;
 
 use super::server::Server;
-use crate::connection::{AttemptState, Flags};
+use crate::connection::{AttemptState, Cause, Flags};
 use crate::net::{ClientTls, HTTP_1_1, Handshake, Read, Transport, reason};
 
 /// What a program does whose configuration makes a server select HTTP/2.
@@ -16,7 +16,8 @@ impl Server {
     pub(super) fn secure(&mut self, slot: u32) {
         let Some(at) = self.context.table.slots.at(slot) else { return };
         if at.has_output() {
-            return self.failed(slot, "the proxy answered before it had read the whole request");
+            let reason = "the proxy answered before it had read the whole request";
+            return self.failed(slot, reason, Cause::Violation);
         }
         if let Some(attempt) = self.attempt_at(slot) {
             attempt.state = AttemptState::Securing;
@@ -35,7 +36,7 @@ impl Server {
             return;
         }
         if let Err(error) = self.begin_tls(slot) {
-            return self.insecure_by(slot, &error);
+            return self.insecure_by(slot, &error, Cause::TlsFault);
         }
         let Some(mut at) = self.context.table.lease(slot) else { return };
         let Transport::Tls(stream) = &mut at.connection.transport else { return };
@@ -54,13 +55,15 @@ impl Server {
                     None => self.secured(slot, n, more),
                     Some(other) => {
                         let reason = format!("the server selected {other}: {ONE_PROTOCOL}");
-                        self.insecure(slot, &reason);
+                        self.insecure(slot, &reason, Cause::TlsFault);
                     }
                 }
             }
             // Only a server meets plain text: a client's session tells it by its fault.
-            Ok(Handshake::End | Handshake::PlainText { .. }) => self.insecure(slot, ENDED),
-            Err(error) => self.insecure_by(slot, &error),
+            Ok(Handshake::End | Handshake::PlainText { .. }) => {
+                self.insecure(slot, ENDED, Cause::Eof);
+            }
+            Err(error) => self.insecure_by(slot, &error, Cause::Reset),
         }
     }
 
@@ -93,17 +96,22 @@ impl Server {
     /// TLS 1.3 its judgement of a client certificate comes then.
     pub(super) fn attempt_error(&mut self, slot: u32, error: &io::Error) {
         let told = reason(error).map(|reason| self.about_tls(slot, &reason));
-        self.attempt_broken(slot, &told.unwrap_or_else(|| error.to_string()));
+        let cause = if told.is_some() { Cause::TlsFault } else { Cause::Reset };
+        self.attempt_broken(slot, &told.unwrap_or_else(|| error.to_string()), cause);
     }
 
     /// Fails an attempt because of TLS.
-    pub(super) fn insecure(&mut self, slot: u32, reason: &str) {
+    pub(super) fn insecure(&mut self, slot: u32, reason: &str, cause: Cause) {
         let reason = self.about_tls(slot, reason);
-        self.failed(slot, &reason);
+        self.failed(slot, &reason, cause);
     }
 
-    fn insecure_by(&mut self, slot: u32, error: &io::Error) {
-        self.insecure(slot, &reason(error).unwrap_or_else(|| error.to_string().into()));
+    /// Fails an attempt because of an error: of TLS itself, or else by this cause.
+    fn insecure_by(&mut self, slot: u32, error: &io::Error, cause: Cause) {
+        match reason(error) {
+            Some(reason) => self.insecure(slot, &reason, Cause::TlsFault),
+            None => self.insecure(slot, &error.to_string(), cause),
+        }
     }
 
     fn about_tls(&mut self, slot: u32, reason: &str) -> String {

@@ -16,7 +16,7 @@ use super::observer::Observer;
 use super::proxies::Proxies;
 use super::served::Served;
 use super::zones::{Zone, Zones};
-use crate::connection::{ConnId, Options, SLOTS, ZoneId};
+use crate::connection::{Cause, ConnId, Options, SLOTS, ZoneId};
 use crate::context::{Conn, Context, Remote, Reply, TimerId};
 use crate::http1::Request;
 use crate::net::{Acceptor, Resolver, Scripted};
@@ -367,10 +367,10 @@ impl Server {
         self.context.end_input(slot);
     }
 
-    /// Fails a connection, with a code and a reason for its peer.
-    pub(super) fn fail(&mut self, slot: u32, code: CloseCode, reason: &'static str) {
+    /// Fails a connection, with a code and a reason for its peer, and a cause.
+    pub(super) fn fail(&mut self, slot: u32, end: (CloseCode, &'static str), cause: Cause) {
         if let Some((mut at, delivery)) = self.context.lease(slot) {
-            delivery.fail(&mut at, code, reason);
+            delivery.fail(&mut at, end, cause);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use switchboard::{Close, Conn, ConnId, Handler, Message, Reply, Request, Upgrade};
+use switchboard::{Cause, Close, Conn, ConnId, Handler, Message, Reply, Request, Upgrade};
 
 /// What was called, in order, and for which exchange.
 #[derive(Clone, Debug, Default)]
@@ -170,7 +170,7 @@ impl Handler for Recorder {
         (self.close)(conn, close.code.as_u16());
     }
 
-    fn cancelled(&mut self, conn: &mut Conn<'_>) {
+    fn cancelled(&mut self, conn: &mut Conn<'_>, _cause: Cause) {
         self.log.note(conn.id(), "cancelled");
         (self.cancelled)(conn, ());
     }

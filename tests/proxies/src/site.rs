@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use switchboard::{
-    Close, CloseCode, Conn, EventStream, Handler, Listener, Message, Options, Reactor, Remote,
-    Reply, Request, Response, Server, Stream, Upgrade, Zone,
+    Cause, Close, CloseCode, Conn, EventStream, Handler, Listener, Message, Options, Reactor,
+    Remote, Reply, Request, Response, Server, Stream, Upgrade, Zone,
 };
 
 /// A server on a loopback port.
@@ -127,7 +127,7 @@ impl Handler for Noted {
         self.note(&format!("close {}", close.code.as_u16()));
     }
 
-    fn cancelled(&mut self, _conn: &mut Conn<'_>) {
+    fn cancelled(&mut self, _conn: &mut Conn<'_>, _cause: Cause) {
         self.note("cancelled");
     }
 }
