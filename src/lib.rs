@@ -146,7 +146,9 @@ pub use http1::{Extensions, Request, RequestError, Response, TrustedHeader, Vers
 pub use net::{ClientTls, Tls, TlsConfig, TlsStream};
 pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Transport};
 pub use reactor::Reactor;
-pub use server::{Handler, ListenerId, Observed, Refused, Rejected, Server, Zone};
+pub use server::{
+    Handler, Health, ListenerId, Metrics, Observed, Ready, Refused, Rejected, Server, Zone,
+};
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};
 #[cfg(feature = "deflate")]
 #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]

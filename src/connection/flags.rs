@@ -54,6 +54,8 @@ impl Flags {
     pub(crate) const POSTED: Flags = Flags(1 << 19);
     /// The connection is in the list of those whose step towards the first request waits.
     pub(crate) const ARRIVES: Flags = Flags(1 << 20);
+    /// The connection came through an internal listener.
+    pub(crate) const INTERNAL: Flags = Flags(1 << 23);
     /// Frames are masked or compressed: one test keeps both cases off the hot path.
     pub(crate) const UNUSUAL: Flags = Flags(Flags::CLIENT.0 | Flags::DEFLATES.0);
 

@@ -33,6 +33,7 @@ mod options;
 mod phase;
 mod phase_counts;
 mod prefix_counts;
+mod prometheus;
 mod rates;
 mod refusals;
 mod slots;

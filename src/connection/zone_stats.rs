@@ -20,3 +20,13 @@ pub struct ZoneStats {
     /// The receivers may belong to other zones.
     pub messages_sent: u64,
 }
+
+impl ZoneStats {
+    /// Adds the counters of another handler.
+    pub(super) fn add(&mut self, other: &ZoneStats) {
+        self.open += other.open;
+        self.requests += other.requests;
+        self.messages += other.messages;
+        self.messages_sent += other.messages_sent;
+    }
+}

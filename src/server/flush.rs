@@ -55,6 +55,9 @@ impl Server {
         if self.work.writing.is_empty() && self.context.delivery.fan_out.is_empty() {
             self.context.table.books.pool.end_turn();
         }
+        if self.measures_turns() {
+            self.record_turn(now);
+        }
         debug_assert!(self.context.table.adds_up(), "{:?}", self.context.stats());
     }
 
@@ -85,7 +88,7 @@ impl Server {
         for call in self.remote.take().into_iter().flatten() {
             match call {
                 RemoteCall::Zone(zone, call) => {
-                    call(self.zones.handler_as_any(zone), &mut self.context);
+                    self.run_for(zone, call);
                 }
                 RemoteCall::Context(call) => call(&mut self.context),
             }
@@ -95,8 +98,9 @@ impl Server {
     /// Runs the timers that are due. A timer may judge a peer by its silence, so input that came
     /// before the timer is read first.
     fn run_timers(&mut self) {
-        if self.context.timers.next().is_none() {
-            return;
+        let Some(first) = self.context.timers.next() else { return };
+        if self.measures_turns() {
+            self.note_due(first);
         }
         let now = self.context.now();
         let due_by = match mem::take(&mut self.leaves_events) {
@@ -105,14 +109,14 @@ impl Server {
         };
         for _ in 0..TIMERS {
             let Some(mut due) = self.context.timers.pop(due_by) else { return };
-            due.run(self.zones.handler_as_any(due.zone), &mut self.context);
+            self.run_for(due.zone, |handler, cx| due.run(handler, cx));
             self.context.timers.again(due, now);
         }
     }
 
     fn run_calls(&mut self) {
         for (zone, call) in mem::take(&mut self.context.work.calls) {
-            call(self.zones.handler_as_any(zone), &mut self.context);
+            self.run_for(zone, call);
         }
     }
 

@@ -70,6 +70,7 @@ impl Server {
         let listener = listener.into();
         let (per_turn, is_ours) = (listener.per_turn(), listener.is_ours());
         let arrival = listener.arrival().clone();
+        self.zones.is_divided |= arrival.is_internal;
         let unacknowledged = unacknowledged(&self.context.table.books.options[0]);
         let first = self.listeners.len();
         let mut acceptors = Vec::new();
@@ -152,7 +153,8 @@ impl Server {
             match listener.accept(now, NO_ROOM, &mut books.traffic, &mut refused) {
                 AcceptOutcome::Connection(transport) => {
                     let arrives = !listener.arrival.is_immediate();
-                    match self.admit(transport, arrives.then_some(index)) {
+                    let is_internal = listener.arrival.is_internal;
+                    match self.admit(transport, arrives.then_some(index), is_internal) {
                         Some(slot) if !arrives => self.read_after_accept(index, slot),
                         _ => {}
                     }
@@ -188,7 +190,12 @@ impl Server {
     /// of its listener.
     // Both limits are checked here; `turn_away` sends the 503 or the 429. The refusal of a request
     // is the business of `request`.
-    pub(super) fn admit(&mut self, transport: Transport, arrives: Option<u16>) -> Option<u32> {
+    pub(super) fn admit(
+        &mut self,
+        transport: Transport,
+        arrives: Option<u16>,
+        is_internal: bool,
+    ) -> Option<u32> {
         let listener = arrives.and_then(|index| self.listeners.get(usize::from(index))?.as_ref());
         let arrival = listener.map(|listener| &listener.arrival);
         // The address that counts is the one in the header.
@@ -197,7 +204,7 @@ impl Server {
             self.reject_stranger(&transport);
             return None;
         }
-        if self.context.table.connections() >= self.limits.connections {
+        if self.is_full(is_internal) {
             let reason = "as many connections as max_connections allows";
             let answer = (StatusCode::SERVICE_UNAVAILABLE, NO_ROOM);
             self.turn_away(transport, arrives, answer, reason);
@@ -219,12 +226,15 @@ impl Server {
             self.context.table.with(slot, |at| at.connection.zone = index);
         }
         self.context.table.books.stats.accepted += u64::from(slot.is_some());
+        if is_internal && let Some(slot) = slot {
+            self.set_internal(slot);
+        }
         slot
     }
 
     /// Takes in a connection of a simulation, as if a plain listener had accepted it.
     pub(crate) fn accepted(&mut self, transport: Transport) {
-        self.admit(transport, None);
+        self.admit(transport, None, false);
     }
 
     /// Takes in a connection whose address has its place. Failing that, gives the place back.

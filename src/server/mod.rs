@@ -13,6 +13,8 @@
 //! | where is a [`Reply`](crate::Reply) performed, and the Origin checked | `reply` |
 //! | where is a ping answered, and a message handed over | `frames` |
 //! | where does a deadline end a connection | `deadlines` |
+//! | where does a listener reach some zones only | `internal` |
+//! | where is a zone counted, and a turn measured | `counted`, `turns` |
 //! | where is an observer told what is refused | `observing` |
 //! | where are output, timers and ends handled | `flush` |
 //! | where is a WebSocket opened in the client role | `dialing`, `racing`, `handshaking` |
@@ -23,6 +25,7 @@ mod admission;
 mod arriving;
 mod buffer_pool;
 mod clients;
+mod counted;
 mod deadlines;
 mod declining;
 mod dialing;
@@ -34,8 +37,10 @@ mod handler;
 mod handshaking;
 mod hosts;
 mod input;
+mod internal;
 mod listen;
 mod listeners;
+mod metrics;
 mod observer;
 mod observing;
 mod proxies;
@@ -49,10 +54,13 @@ mod securing;
 mod served;
 #[expect(clippy::module_inception)]
 mod server;
+mod turns;
+mod zone;
 mod zones;
 
 pub use handler::Handler;
 pub use listeners::ListenerId;
+pub use metrics::{Health, Metrics, Ready};
 pub use observer::{Observed, Refused, Rejected};
 pub use server::Server;
-pub use zones::Zone;
+pub use zone::Zone;

@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 
 use super::input::Consumed;
 use super::server::Server;
-use super::zones::WHOLE_SERVER;
+use super::zone::WHOLE_SERVER;
 use crate::connection::{Cause, Exchange, Flags, Incoming, Phase, Progress, Terms};
 use crate::context::Reply;
 use crate::http1::{
@@ -127,7 +127,7 @@ impl Server {
         body: Body<'_>,
         mut from: usize,
     ) -> Walk {
-        while let Some(entry) = self.zones.next(request.path(), from) {
+        while let Some(entry) = self.next_zone(slot, request.path(), from) {
             from = entry + 1;
             let zone = &self.zones.entries[entry];
             if zone.refuses(request.method()).is_some() {
@@ -141,7 +141,7 @@ impl Server {
                 other => return other,
             }
         }
-        let (response, reason) = self.unanswered(request);
+        let (response, reason) = self.unanswered(slot, request);
         if response.status().is_client_error() {
             self.observe_refusal(slot, response.status(), reason, request.head());
         }
@@ -150,7 +150,7 @@ impl Server {
 
     /// Makes the answer where no zone replied, and the reason of a refusal: 405 with the methods of
     /// every zone that takes others, else 404; 204 for the server as a whole (RFC 9110 9.3.7).
-    fn unanswered(&self, request: &Request<'_>) -> (Response, &'static str) {
+    fn unanswered(&self, slot: u32, request: &Request<'_>) -> (Response, &'static str) {
         if request.path() == WHOLE_SERVER {
             return (Response::empty(204), "");
         }
@@ -160,7 +160,7 @@ impl Server {
         }
         let mut allowed: Vec<Method> = Vec::new();
         let mut from = 0;
-        while let Some(entry) = self.zones.next(request.path(), from) {
+        while let Some(entry) = self.next_zone(slot, request.path(), from) {
             from = entry + 1;
             let methods = self.zones.entries[entry].refuses(request.method());
             for method in methods.unwrap_or_default() {
