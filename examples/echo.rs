@@ -24,6 +24,8 @@
 
 #[path = "common/log.rs"]
 mod log;
+#[path = "common/metrics.rs"]
+mod metrics;
 #[path = "common/output.rs"]
 mod output;
 #[path = "common/signals.rs"]
@@ -42,7 +44,7 @@ use output::{print_error, print_line};
 use switchboard::http::Method;
 use switchboard::{
     CloseCode, Conn, Handler, Listener, Message, Options, Reactor, Reply, Request, Response,
-    TrustedHeader, Upgrade,
+    TrustedHeader, Upgrade, Zone,
 };
 
 const USAGE: &str = "\
@@ -72,6 +74,9 @@ Behind a proxy:
                   needs `--features deflate` when building
   --origin ORIGIN let pages of this origin open WebSockets, beside those of the same host:
                   https://app.example, null, file://, capacitor://localhost
+  --metrics-listen [HOST:]PORT
+                  serve /metrics, /healthz and /readyz there, and nowhere else; a port alone is
+                  one of 127.0.0.1
   --verbose       print each refused request and connection
   -h, --help      this text
 
@@ -122,6 +127,8 @@ struct Arguments {
     mode: Option<u32>,
     options: Options,
     verbose: bool,
+    /// Where metrics are served.
+    metrics: Option<String>,
     origins: Vec<String>,
     /// The files of the certificate chain and of its key.
     tls: Option<(PathBuf, PathBuf)>,
@@ -139,6 +146,7 @@ fn arguments() -> Result<Arguments, ExitCode> {
         mode: None,
         options: Options::new(),
         verbose: false,
+        metrics: None,
         origins: Vec::new(),
         tls: None,
         proxies: Vec::new(),
@@ -155,6 +163,9 @@ fn arguments() -> Result<Arguments, ExitCode> {
             }
             Ok(Some(Arg::Value(address))) => found.addresses.push(text(address)),
             Ok(Some(Arg::Long("verbose"))) => found.verbose = true,
+            Ok(Some(Arg::Long("metrics-listen"))) => {
+                found.metrics = Some(text(value(&mut parser)?));
+            }
             Ok(Some(Arg::Long("unix"))) => found.paths.push(value(&mut parser)?.into()),
             Ok(Some(Arg::Long("mode"))) => {
                 found.mode = Some(mode(&text(value(&mut parser)?)).map_err(|error| usage(&error))?);
@@ -328,7 +339,8 @@ fn serve(mut arguments: Arguments, inherited: ListenFd) -> io::Result<()> {
     if is_behind_proxy {
         server.trusted_proxies(&arguments.proxies, arguments.header)?;
     }
-    server.zone("/", Echo { is_behind_proxy });
+    let zone = Zone::new("/").counted(arguments.metrics.is_some());
+    server.zone(zone, Echo { is_behind_proxy });
     if arguments.verbose {
         let lines = log.lines();
         server.observe(move |event| lines.add(format!("echo: {event}")));
@@ -337,6 +349,9 @@ fn serve(mut arguments: Arguments, inherited: ListenFd) -> io::Result<()> {
     for listener in listeners {
         let listener = server.listen(listener)?;
         places.extend(server.listening_at(listener)?.iter().map(ToString::to_string));
+    }
+    if let Some(place) = &arguments.metrics {
+        print_line(format_args!("metrics at {}", metrics::serve(server, place)?));
     }
     let remote = reactor.remote();
     signals::on_end(move || {

@@ -53,7 +53,7 @@
 //! | serve `https` and `wss` | feature `tls`, `Tls`, `TlsConfig` | [tls](guide::tls) |
 //! | compress messages | feature `deflate` | [compression](guide::compression) |
 //! | end in order | [`Server::drain`], [`Remote::drain`] | [first_server](guide::first_server) |
-//! | see what is going on | [`Context::stats`] | [measuring](guide::measuring) |
+//! | see what is going on | [`Context::stats`], [`Metrics`] | [metrics](guide::metrics) |
 //! | log what is refused | [`Server::observe`] | [security] |
 //! | parse the protocols alone | [`proto`] | [`proto`] |
 //!

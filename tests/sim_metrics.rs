@@ -526,3 +526,52 @@ fn counters_never_decrease() {
         }
     }
 }
+
+/// The names of metrics in a text.
+fn metrics_in(text: &str) -> BTreeSet<&str> {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let starts = text.match_indices("switchboard_").map(|(at, _)| at);
+    starts
+        .filter(|&at| !text[..at].ends_with(is_of_name))
+        .map(|at| text[at..].split(|c| !is_of_name(c)).next().unwrap())
+        .collect()
+}
+
+#[test]
+fn guide_has_every_metric_and_no_other() {
+    let text = busy().context().stats().to_prometheus();
+    let guide = std::fs::read_to_string("src/guide/metrics.rs").unwrap();
+    let rows: String = guide.lines().filter(|line| line.starts_with("//! | `switch")).collect();
+    assert_eq!(metrics_in(&rows), names(&text));
+    for row in guide.lines().filter(|line| line.starts_with("//! | `switch")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let declared = format!("# TYPE {} {}\n", cells[1].trim_matches('`'), cells[2]);
+        assert!(text.contains(&declared), "{row}");
+    }
+}
+
+#[test]
+fn dashboard_asks_for_metrics_that_exist() {
+    let text = busy().context().stats().to_prometheus();
+    let known: BTreeSet<&str> =
+        text.lines().filter(|line| !line.starts_with('#')).map(|line| series(line).0).collect();
+    let dashboard = std::fs::read_to_string("examples/grafana/switchboard.json").unwrap();
+    let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
+    let mut asked = BTreeSet::new();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        for target in panel["targets"].as_array().unwrap() {
+            let expression = target["expr"].as_str().unwrap();
+            let names = metrics_in(expression);
+            assert!(!names.is_empty(), "{expression}");
+            asked.extend(names.into_iter().map(str::to_owned));
+        }
+    }
+    for name in &asked {
+        assert!(known.contains(&**name), "{name} is not in the exposition");
+    }
+    // Nothing is counted that no panel shows.
+    for name in names(&text) {
+        let shown = ["", "_bucket", "_sum"].map(|end| asked.contains(&format!("{name}{end}")));
+        assert!(shown.contains(&true), "no panel shows {name}");
+    }
+}

@@ -28,6 +28,8 @@ mod chat;
 #[path = "../common/log.rs"]
 mod log;
 mod members;
+#[path = "../common/metrics.rs"]
+mod metrics;
 mod names;
 #[path = "../common/output.rs"]
 mod output;
@@ -58,7 +60,7 @@ const HELP: &str = "\
 A chat server with its page.
 
 Usage: chat [--listen ADDR] [--origin ORIGIN].. [--allow-host HOST]..
-            [--trusted-proxy CIDR].. [--verbose]
+            [--trusted-proxy CIDR].. [--metrics-listen [HOST:]PORT] [--verbose]
 
   --listen ADDR      where to listen: HOST:PORT, or :PORT for every address of this machine
                      (default 127.0.0.1:8080; port 0 takes any free one). A path as
@@ -70,6 +72,9 @@ Usage: chat [--listen ADDR] [--origin ORIGIN].. [--allow-host HOST]..
   --trusted-proxy CIDR
                      believe the X-Forwarded-For of this proxy, such as 127.0.0.1, 10.0.0.0/8,
                      or unix for all peers of a Unix socket
+  --metrics-listen [HOST:]PORT
+                     serve /metrics, /healthz and /readyz there, and nowhere else; a port alone
+                     is one of 127.0.0.1
   --verbose          print each refused request and connection
   -h, --help         print this and end
 
@@ -88,6 +93,8 @@ struct Arguments {
     hosts: Vec<String>,
     proxies: Vec<String>,
     verbose: bool,
+    /// Where metrics are served.
+    metrics: Option<String>,
 }
 
 /// What ends the program early: a line for the user, and the exit code.
@@ -115,7 +122,8 @@ fn run() -> Result<(), Failure> {
     let mut reactor =
         Reactor::new().map_err(|error| Failure(format!("no event loop: {error}"), 1))?;
     let server = &mut reactor.server;
-    let chat = server.zones(PREFIXES, Chat::new());
+    let counted = |prefix: &&str| Zone::new(prefix).counted(arguments.metrics.is_some());
+    let chat = server.zones(PREFIXES.iter().map(counted), Chat::new());
     server.with(chat, Instant::now(), |handler, cx| handler.start(chat, cx));
     server.http(Zone::new(why::PATH).methods(&[Method::POST]), why::why);
     server.http(Zone::new("/").methods(&[Method::GET, Method::HEAD]), front_door);
@@ -134,6 +142,13 @@ fn run() -> Result<(), Failure> {
         server.observe(move |event| lines.add(format!("chat: {event}")));
     }
 
+    if let Some(place) = &arguments.metrics {
+        let url = metrics::serve(server, place).map_err(|error| match error.kind() {
+            ErrorKind::InvalidInput => Failure(format!("{error}; see chat --help"), 2),
+            _ => Failure(error.to_string(), 1),
+        })?;
+        print_line(format_args!("metrics at {url}"));
+    }
     let bound = listen(&mut reactor, &arguments.listen)?;
     goodbye_at_a_signal(&reactor);
     match bound {
@@ -155,6 +170,7 @@ fn arguments() -> Result<Option<Arguments>, Failure> {
         hosts: Vec::new(),
         proxies: Vec::new(),
         verbose: false,
+        metrics: None,
     };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next().map_err(|error| usage(&error))? {
@@ -177,6 +193,7 @@ fn arguments() -> Result<Option<Arguments>, Failure> {
                 is_host.then_some(text).ok_or("chat.example")
             })?),
             Long("trusted-proxy") => arguments.proxies.push(value(&mut parser, Ok)?),
+            Long("metrics-listen") => arguments.metrics = Some(value(&mut parser, Ok)?),
             Long("verbose") => arguments.verbose = true,
             other => return Err(usage(&other.unexpected())),
         }

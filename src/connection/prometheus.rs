@@ -1,5 +1,5 @@
 //! Writes counters in the text format 0.0.4 of Prometheus. The names are part of the manual, in
-//! `guide/observing.rs`.
+//! `guide/metrics.rs`.
 
 use std::fmt::{Display, Write as _};
 
@@ -66,7 +66,7 @@ impl Stats {
     /// Writes all counters in the text format 0.0.4 of Prometheus.
     ///
     /// The names begin with `switchboard_` and are stable: the guide has them in a table, in the
-    /// chapter [observing](crate::guide::observing). [`Metrics`](crate::Metrics) serves the text.
+    /// chapter [metrics](crate::guide::metrics). [`Metrics`](crate::Metrics) serves the text.
     ///
     /// ```
     /// use switchboard::testing::World;

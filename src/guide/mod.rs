@@ -20,6 +20,7 @@
 //! | [`big_messages`] | pass on big messages and responses in pieces, collect a body |
 //! | [`compression`] | turn on permessage-deflate, and know what one connection costs then |
 //! | [`measuring`] | measure a server yourself, and read the figures |
+//! | [`metrics`] | watch a server from outside: counters, Prometheus, health, a dashboard |
 //! | [`went_wrong_elsewhere`] | 29 faults of other projects, with the tests that guard this crate |
 //! | [`compared`] | choose between this crate and seven others |
 //! | [`why`] | know why the crate is built this way, and which ideas were refused |
@@ -43,6 +44,7 @@ pub mod compared;
 pub mod compression;
 pub mod first_server;
 pub mod measuring;
+pub mod metrics;
 pub mod security;
 pub mod slow_readers;
 pub mod state;

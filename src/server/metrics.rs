@@ -13,7 +13,7 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// A handler that answers with [`Stats::to_prometheus`](crate::Stats::to_prometheus).
 ///
 /// It takes GET and HEAD, at the path of its zone and not below. The names are in the guide, in the
-/// chapter [observing](crate::guide::observing). An [internal](crate::Zone::internal) zone keeps
+/// chapter [metrics](crate::guide::metrics). An [internal](crate::Zone::internal) zone keeps
 /// the page from the public.
 ///
 /// ```
