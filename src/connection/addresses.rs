@@ -13,7 +13,7 @@ use std::num::NonZeroU32;
 
 use slab::Slab;
 
-use super::connection::{TURNED_AWAY, UNCOUNTED};
+use super::connection::{RIVAL, TURNED_AWAY, UNCOUNTED};
 use super::index::Index;
 use super::prefix_counts::PrefixCounts;
 use crate::net::prefix;
@@ -131,7 +131,7 @@ impl Addresses {
     /// Forgets a connection that is gone.
     pub(crate) fn leave(&mut self, number: u32) {
         let Some(entry) = entry(number) else {
-            if number < TURNED_AWAY {
+            if number < RIVAL {
                 self.counts.leave(number);
             }
             return;
@@ -218,10 +218,10 @@ impl Addresses {
 /// The entry of a client.
 #[inline]
 fn entry(number: u32) -> Option<u32> {
-    (number & CLIENT != 0 && number < TURNED_AWAY).then_some(number & !(CLIENT | COUNTED))
+    (number & CLIENT != 0 && number < RIVAL).then_some(number & !(CLIENT | COUNTED))
 }
 
-const _: () = assert!(TURNED_AWAY < UNCOUNTED && TURNED_AWAY & CLIENT != 0);
+const _: () = assert!(RIVAL < TURNED_AWAY && TURNED_AWAY < UNCOUNTED && RIVAL & CLIENT != 0);
 
 fn key_of(client: &Client) -> Key {
     (client.address.0, client.address.1, client.via)
@@ -291,7 +291,7 @@ mod tests {
             assert!(!addresses.is_behind(number));
             addresses.leave(number);
         }
-        for number in [UNCOUNTED, TURNED_AWAY, 0] {
+        for number in [UNCOUNTED, TURNED_AWAY, RIVAL, 0] {
             assert_eq!((addresses.hop(number), addresses.client(number)), (None, None));
         }
         assert_eq!(addresses.len(), 0);

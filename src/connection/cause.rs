@@ -25,6 +25,7 @@ macro_rules! causes {
         /// [`Stats::ends`]: crate::Stats::ends
         ///
         /// ```
+        /// use std::io::ErrorKind;
         /// use switchboard::testing::World;
         /// use switchboard::{Cause, Close, Conn, Handler};
         ///
@@ -40,7 +41,7 @@ macro_rules! causes {
         /// let mut world = World::new();
         /// let door = world.server.zone("/", Door::default());
         /// let ada = world.websocket("/");
-        /// world.fail(ada); // the transport breaks
+        /// world.fail(ada, ErrorKind::ConnectionReset);
         /// assert_eq!(world.with(door, |door, _cx| door.last), Some(Cause::Reset));
         /// assert_eq!(world.context().stats().ends.get(Cause::Reset), 1);
         /// assert_eq!(Cause::Reset.as_str(), "reset");

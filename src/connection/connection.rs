@@ -36,8 +36,8 @@ pub(crate) struct Connection {
     pub(crate) deadline: u32,
     /// The head of the list of topic memberships, or [`NO_MEMBERSHIP`].
     pub(crate) memberships: u32,
-    /// The number of a counted prefix or of a client in `Addresses`; [`UNCOUNTED`] or
-    /// [`TURNED_AWAY`].
+    /// The number of a counted prefix or of a client in `Addresses`; else [`UNCOUNTED`],
+    /// [`TURNED_AWAY`] or [`RIVAL`].
     pub(crate) address: u32,
     /// The microsecond up to which the share of messages is spent; see `RateLimit`. While the
     /// connection lingers, the tick at which `linger_limit` ends.
@@ -61,6 +61,9 @@ pub(crate) const UNCOUNTED: u32 = u32::MAX;
 
 /// The address of a connection beyond a limit, which lingers with its refusal.
 pub(crate) const TURNED_AWAY: u32 = u32::MAX - 1;
+
+/// The address of a further socket of an attempt, which is no connection of its own.
+pub(crate) const RIVAL: u32 = u32::MAX - 2;
 
 /// The end of a list of topic memberships.
 pub(crate) const NO_MEMBERSHIP: u32 = u32::MAX;

@@ -1,20 +1,22 @@
 //! Counts ended connections by their cause.
 
 use super::cause::Cause;
+use super::flags::Flags;
 
 /// The connections that have ended, counted by their [`Cause`]. [`Stats::ends`] has one.
 ///
 /// [`Stats::ends`]: crate::Stats::ends
 ///
 /// ```
-/// use switchboard::testing::World;
+/// use std::io::ErrorKind;
 /// use switchboard::Cause;
+/// use switchboard::testing::World;
 ///
 /// let mut world = World::new();
 /// world.server.websocket("/", |_, _| {});
 /// let (ada, bob) = (world.websocket("/"), world.websocket("/"));
 /// world.end(ada);
-/// world.fail(bob);
+/// world.fail(bob, ErrorKind::ConnectionReset);
 ///
 /// let ends = world.context().stats().ends;
 /// assert_eq!((ends.get(Cause::Eof), ends.get(Cause::Reset), ends.total()), (1, 1, 2));
@@ -42,7 +44,16 @@ impl Ends {
         Cause::ALL.iter().copied().zip(self.0)
     }
 
-    /// Counts an end.
+    /// Counts the end of a connection by the cause in its flags.
+    #[inline]
+    pub(crate) fn count_end(&mut self, flags: Flags) {
+        debug_assert!(flags.cause().is_some(), "every end has a cause: {flags:?}");
+        if let Some(count) = self.0.get_mut(flags.cause_index()) {
+            *count += 1;
+        }
+    }
+
+    /// Counts an end that no flags record.
     #[inline]
     pub(crate) fn count(&mut self, cause: Cause) {
         self.0[cause as usize] += 1;

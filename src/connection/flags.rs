@@ -81,6 +81,12 @@ impl Flags {
         Cause::of_byte((self.0 >> Flags::CAUSE) as u8)
     }
 
+    /// Returns the index of the cause in [`Cause::ALL`]; past its end while there is none.
+    #[inline]
+    pub(crate) fn cause_index(self) -> usize {
+        (self.0 >> Flags::CAUSE).wrapping_sub(1) as usize
+    }
+
     /// Sets why the connection ends. The first cause stays.
     #[inline]
     pub(crate) fn end_by(&mut self, cause: Cause) {

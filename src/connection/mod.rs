@@ -50,7 +50,7 @@ pub use backpressure::Backpressure;
 pub use cause::Cause;
 pub(crate) use chunks::Chunks;
 pub(crate) use clock::{Clock, NEVER, TICK, ticks};
-pub(crate) use connection::{Connection, NO_MEMBERSHIP, TURNED_AWAY, UNCOUNTED};
+pub(crate) use connection::{Connection, NO_MEMBERSHIP, RIVAL, TURNED_AWAY, UNCOUNTED};
 pub use ends::Ends;
 pub(crate) use exchange::{Exchange, Incoming, Progress, Terms};
 pub(crate) use flags::Flags;

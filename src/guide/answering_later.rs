@@ -77,8 +77,9 @@
 //! # What if the peer has left?
 //!
 //! A late answer does nothing. A [`ConnId`](crate::ConnId) names one exchange. When its peer breaks
-//! off, the server calls [`cancelled`](crate::Handler::cancelled) once. The next request on the
-//! same socket has another name, so an answer can never reach the wrong request. With several
+//! off, the server calls [`cancelled`](crate::Handler::cancelled) once, with the
+//! [`Cause`](crate::Cause). The next request on the same socket has another name, so an answer can
+//! never reach the wrong request. With several
 //! reactors, keep a name together with the [`Remote`](crate::Remote) of its server: a name means
 //! nothing in another server.
 //!
@@ -89,7 +90,7 @@
 //! #[derive(Default)]
 //! struct Waiting {
 //!     owed: Vec<ConnId>,
-//!     cancelled: usize,
+//!     cancelled: Vec<Cause>,
 //! }
 //!
 //! impl Handler for Waiting {
@@ -97,9 +98,9 @@
 //!         self.owed.push(conn.id());
 //!         Reply::Later
 //!     }
-//!     fn cancelled(&mut self, conn: &mut Conn<'_>, _cause: Cause) {
+//!     fn cancelled(&mut self, conn: &mut Conn<'_>, cause: Cause) {
 //!         self.owed.retain(|id| *id != conn.id());
-//!         self.cancelled += 1;
+//!         self.cancelled.push(cause);
 //!     }
 //! }
 //!
@@ -115,7 +116,7 @@
 //! world.request(ada, "/later");
 //! world.fail(ada, std::io::ErrorKind::ConnectionReset);
 //! world.with(zone, |waiting, _cx| {
-//!     assert_eq!((waiting.owed.len(), waiting.cancelled), (0, 1));
+//!     assert_eq!((waiting.owed.len(), &*waiting.cancelled), (0, &[Cause::Reset][..]));
 //! });
 //! ```
 //!
@@ -168,7 +169,7 @@
 //! | --- | --- |
 //! | a request that is not whole | the connection ends |
 //! | a deferred answer, a streamed answer | the answer is sent, then the connection ends |
-//! | the same, with `half_close(false)` | `cancelled`, the connection ends |
+//! | the same, with `half_close(false)` | `cancelled` by `Eof`, the connection ends |
 //! | an answer that waits for its reader | the answer is sent, then the connection ends |
 //! | an event stream | `close` with 1006: a browser ends a stream in this way alone |
 //! | a WebSocket | `close` with 1006: a Close frame is missing (RFC 6455 7.1.5) |
@@ -179,7 +180,7 @@
 //! | question | answer |
 //! | --- | --- |
 //! | How long may an answer take? | 60 s, [`answer_timeout`](crate::Options::answer_timeout) |
-//! | What if it takes longer? | the client gets 503, the handler gets `cancelled` |
+//! | What if it takes longer? | a 503, and `cancelled` with the cause `AnswerTimeout` |
 //! | What if two answers are given? | the first is sent, the second is ignored |
 //! | May the answer be an upgrade? | yes, [`cx.upgrade`](crate::Context::upgrade) |
 //! | What about later requests of the connection? | they wait for the answer, in order |

@@ -201,6 +201,7 @@
 //! | every request: 400 behind a TCP proxy | a PROXY header came | [`proxy_protocol`][header] |
 //! | every connection ends behind a TCP proxy | no PROXY header came | `proxy_protocol on;` |
 //! | a client left, its event stream stays | HAProxy waits for output | `option abortonclose` |
+//! | many ends by `ProxyFault` | the proxy sends no header | [`proxy_protocol`][header] |
 //! | a client left, and no `cancelled` comes | a FIN may be a half-close | [`half_close`][half] |
 //!
 //! The refusals of the server are texts that name the cause. A browser shows a page neither the

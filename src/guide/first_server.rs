@@ -120,7 +120,8 @@
 //!
 //! Setting up can fail: [`listen`](crate::Server::listen) reports a port that is taken. The methods
 //! that a handler calls on [`Conn`](crate::Conn) and [`Context`](crate::Context) return no errors.
-//! A broken WebSocket shows in [`close`](crate::Handler::close), with code 1006. A wrong header in
+//! A broken WebSocket shows in [`close`](crate::Handler::close), with code 1006 and a
+//! [cause](super::endings). A wrong header in
 //! a response turns that response into a 500 that names the header. [`run`](crate::Reactor::run)
 //! returns an error only if waiting itself fails, which no peer can cause.
 //!

@@ -11,6 +11,7 @@
 //! | [`topics`] | send one message to many: rooms, counts, event streams beside WebSockets |
 //! | [`answering_later`] | let a thread or a tokio task answer a request |
 //! | [`time`] | run timers, and know every deadline with its default |
+//! | [`endings`] | learn why a connection ended, and what to do about it |
 //! | [`slow_readers`] | decide what happens to a peer that does not read |
 //! | [`security`] | know what is refused by default, and with which status |
 //! | [`tls`] | serve `https` and `wss`: certificates, a reload, sessions, client certificates |
@@ -42,6 +43,7 @@ pub mod behind_a_proxy;
 pub mod big_messages;
 pub mod compared;
 pub mod compression;
+pub mod endings;
 pub mod first_server;
 pub mod measuring;
 pub mod metrics;

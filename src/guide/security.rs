@@ -217,13 +217,16 @@
 //! encoding. Reserved bits must be clear unless an extension was agreed on. Text is refused at its
 //! first bad byte, even in the middle of a frame.
 //!
-//! | code | when |
-//! | --- | --- |
-//! | 1002 | the protocol is violated |
-//! | 1007 | text is not UTF-8, or compressed data is corrupt |
-//! | 1008 | the peer sends faster than `message_rate` or `byte_rate` |
-//! | 1009 | a message is above `max_message` |
-//! | 1013 | more than `max_buffered` waits for the peer |
+//! | code | when | [cause](super::endings) |
+//! | --- | --- | --- |
+//! | 1002 | the protocol is violated | `Violation` |
+//! | 1007 | text is not UTF-8, or compressed data is corrupt | `Violation` |
+//! | 1008 | the peer sends faster than `message_rate` or `byte_rate` | `Rate` |
+//! | 1009 | a message is above `max_message` | `TooBig` |
+//! | 1013 | more than `max_buffered` waits for the peer | `TooSlow` |
+//!
+//! A refused request ends its connection by `TooBig` (413, 414, 431), `Refused` (403, 421),
+//! `HeadTimeout` or `BodyTimeout` (408), and by `Violation` for all else.
 //!
 //! # PROXY headers
 //!

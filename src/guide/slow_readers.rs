@@ -70,7 +70,9 @@
 //! - A Close frame with 1013, if the limit is passed and nothing may be dropped.
 //!
 //! [`Stats::dropped`](crate::Stats::dropped) counts dropped messages, once for each receiver.
-//! [`Stats::overflowed`](crate::Stats::overflowed) counts connections closed with 1013.
+//! [`Stats::overflowed`](crate::Stats::overflowed) counts connections closed with 1013. Their cause
+//! is [`TooSlow`](crate::Cause::TooSlow); that of a response that is read too slowly is
+//! [`WriteTimeout`](crate::Cause::WriteTimeout).
 //!
 //! # What the handler can do
 //!

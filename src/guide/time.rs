@@ -81,7 +81,7 @@
 //! server shortens this time by a different amount for each connection, at most a tenth. So a ping
 //! comes 45 to 50.25 s after the last byte (deadlines have steps of 250 ms), and the pings are
 //! spread. Any byte counts as a sign of life. After 20 s more of silence the connection ends, and
-//! `close` says 1006.
+//! `close` says 1006, with the cause `PongTimeout`.
 //!
 //! ```
 //! use std::time::Duration;
@@ -135,6 +135,9 @@
 //! | `event_stream_interval` | 15 s | an event stream is open | a comment |
 //! | `lifetime` | none | the connection is open | Close 1001; in HTTP, a last answer |
 //!
+//! Each deadline that ends a connection has its own [`Cause`](crate::Cause), which `close` and
+//! `cancelled` get: see [`endings`](super::endings).
+//!
 //! An event stream whose reader takes nothing ends within the sum of one interval and
 //! `write_timeout`. A taken-over connection has its own timeouts and `lifetime`, and no other
 //! deadline but the limit of the kernel below. [`Connect::timeout`](crate::Connect::timeout) is 10
@@ -147,7 +150,7 @@
 //! [`Listener`](crate::Listener) therefore have a `TCP_USER_TIMEOUT`: the `write_timeout` of the
 //! server's default options, at least 4 s. So the stream ends within the sum of one interval and
 //! `write_timeout`. The timeout holds for WebSockets and takeovers too: bytes that no peer
-//! acknowledges or takes for that long end the connection, and `close` gets 1006.
+//! acknowledges or takes for that long end the connection. `close` gets 1006 and the cause `Reset`.
 //! `write_timeout(Duration::MAX)` turns it off. Sockets that the program
 //! [adopts](crate::Server::adopt), or that it bound itself, keep their own options.
 //!

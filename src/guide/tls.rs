@@ -234,7 +234,8 @@
 //! [`Stats::rejected`](crate::Stats::rejected) counts it. A peer that only left is not reported.
 //! TLS at a plain port, plain HTTP at a port for TLS, and a client beyond a limit are
 //! [`Observed::Refused`](crate::Observed::Refused). A fault after the handshake ends a WebSocket
-//! with 1006, and is not reported. Most reasons are those of rustls:
+//! with 1006 and the cause [`TlsFault`](crate::Cause::TlsFault), and is not reported. Most reasons
+//! are those of rustls:
 //!
 //! | the reason has | cause |
 //! | --- | --- |

@@ -5,7 +5,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use super::server::{LARGE_PER_TURN, Server};
-use crate::connection::{Cause, CloseRecord, Flags, Phase, Progress, TURNED_AWAY, UNCOUNTED};
+use crate::connection::{CloseRecord, Flags, Phase, Progress, RIVAL, TURNED_AWAY, UNCOUNTED};
 use crate::context::{Close, Context, RemoteCall};
 use crate::websocket::CloseCode;
 
@@ -187,27 +187,22 @@ impl Server {
 
     fn free(&mut self, slot: u32) {
         let table = &mut self.context.table;
-        let cause = table.with(slot, |at| {
-            at.tidy();
-            at.cause()
-        });
+        table.with(slot, |at| at.tidy());
         let Some(mut connection) = table.slots.remove(slot) else { return };
         if connection.transport.is_tls() && connection.is_whole() {
             connection.transport.close_notify(&mut table.books.traffic);
         }
         table.books.phases.leave(connection.phase);
-        // Both have been counted already.
-        let (mut is_counted, replaced) = (false, cause == Some(Cause::Replaced));
         match connection.address {
-            UNCOUNTED => {}
-            TURNED_AWAY => {
-                table.books.turned_away -= 1;
-                is_counted = true;
+            // Neither is a connection of the server's, or it was counted when it was refused.
+            TURNED_AWAY => table.books.turned_away -= 1,
+            RIVAL => table.rivals -= 1,
+            address => {
+                table.books.stats.ends.count_end(connection.flags);
+                if address != UNCOUNTED {
+                    self.context.addresses.leave(address);
+                }
             }
-            noted => self.context.addresses.leave(noted),
-        }
-        if let Some(cause) = cause.filter(|_| !is_counted && !replaced) {
-            table.books.stats.ends.count(cause);
         }
         // Closing a descriptor also takes it out of the Poll.
         drop(connection);
@@ -251,8 +246,7 @@ impl Server {
                 self.forget(id, attempt);
                 self.record_declined(slot, attempt);
             }
-            Progress::Rival(_) => self.context.table.rivals -= 1,
-            Progress::Body(_) | Progress::Discard(_) => {}
+            Progress::Rival(_) | Progress::Body(_) | Progress::Discard(_) => {}
         }
     }
 }

@@ -34,6 +34,7 @@ use crate::websocket::Message;
 ///   calls nothing for HEAD.
 /// - [`close`] comes exactly once after each [`open`]. [`Context::connect`] makes one exception: an
 ///   attempt that fails gets [`close`] without [`open`].
+/// - [`close`] and [`cancelled`] get the [`Cause`], of several reasons the first.
 /// - [`cancelled`] comes at most once: when the peer breaks the connection off, when a deadline
 ///   such as [`Options::answer_timeout`] passes, when a reader is too slow, or when a drain ends.
 /// - A peer that only ends its own side (FIN) cancels nothing: it may still read. With
@@ -43,6 +44,7 @@ use crate::websocket::Message;
 /// - [`timeout`] comes once for each [`Conn::set_timeout`], unless the exchange ends first.
 /// - No callback of an exchange follows [`close`] or [`cancelled`].
 ///
+/// [`Cause`]: crate::Cause
 /// [`request`]: Handler::request
 /// [`body`]: Handler::body
 /// [`open`]: Handler::open
@@ -159,14 +161,26 @@ pub trait Handler: Any {
 
     /// Handles the end of a WebSocket, event stream or takeover, exactly once after each
     /// [`open`](Handler::open). Its [`Conn::topics`] are still complete, but it receives nothing.
+    /// [`Close::cause`] says why.
     fn close(&mut self, conn: &mut Conn<'_>, close: Close<'_>) {
         let _ = (conn, close);
     }
 
-    /// Handles the end of a deferred or streamed answer that is no longer needed: the peer has
-    /// broken off or reads too slowly, a deadline has passed, or a drain has ended. A client behind
-    /// a proxy may have [too many](crate::Server::max_connections_per_address) of them. A later
+    /// Handles the end of a deferred or streamed answer that is no longer needed. A later
     /// [`Context::respond`](crate::Context::respond) does nothing.
+    ///
+    /// | the answer ends because | `cause` |
+    /// | --- | --- |
+    /// | the peer broke the connection off | [`Reset`](Cause::Reset) |
+    /// | the peer ended its side, without `half_close` | [`Eof`](Cause::Eof) |
+    /// | the deferred answer is late | [`AnswerTimeout`](Cause::AnswerTimeout) |
+    /// | the reader of a streamed answer is too slow | [`WriteTimeout`](Cause::WriteTimeout) |
+    /// | a drain has ended | [`Drain`](Cause::Drain) |
+    /// | a client behind a proxy has [too many] of them | [`Refused`](Cause::Refused) |
+    ///
+    /// An earlier reason stays: after [`Conn::close`] the cause is [`Local`](Cause::Local).
+    ///
+    /// [too many]: crate::Server::max_connections_per_address
     ///
     /// A client that ends its side (FIN) is still owed its answer, unless
     /// [`Options::half_close`](crate::Options::half_close) is off.

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use super::server::{Race, Server};
 use crate::connection::{
-    AttemptState, Cause, ConnId, Exchange, Flags, NEVER, Phase, Progress, TokenKind, UNCOUNTED,
+    AttemptState, Cause, ConnId, Exchange, Flags, NEVER, Phase, Progress, RIVAL, TokenKind,
 };
 use crate::context::Context;
 use crate::net::{Readiness, Transport, dial};
@@ -89,14 +89,12 @@ impl Server {
         let token = TokenKind::Connection(slot).token(self.number);
         transport.register(self.registry.as_ref(), token)?;
         if is_rival {
-            self.context.table.insert(slot, transport, UNCOUNTED, (Phase::Connecting, NEVER));
+            self.context.table.insert(slot, transport, RIVAL, (Phase::Connecting, NEVER));
             self.context.table.rivals += 1;
             self.context.table.with(slot, |at| {
                 // The attempt's deadline is the rival's, and the age of a rival is nothing.
                 at.set_deadline(NEVER);
                 at.connection.flags.insert(Flags::CLIENT);
-                // Whatever ends a rival, it is an end that `win_race` counts, or none.
-                at.connection.flags.end_by(Cause::Replaced);
                 at.held().exchange = Some(Box::new(Exchange::of_client(Progress::Rival(id))));
             });
             self.race(id).rivals.push(slot);
