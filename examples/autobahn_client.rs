@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use output::{print_error, print_line};
 use switchboard::{
-    Close, CloseCode, Conn, Connect, Context, Handler, Message, Options, Reactor, ZoneId,
+    Close, Conn, Connect, Context, Drain, Handler, Message, Options, Reactor, ZoneId,
 };
 
 const USAGE: &str = "\
@@ -68,7 +68,9 @@ impl Handler for Runner {
             Stage::Case(case) if case < self.cases => Stage::Case(case + 1),
             Stage::Case(_) => Stage::Reports,
             Stage::Count | Stage::Reports => {
-                return conn.context().drain(CloseCode::NORMAL, Duration::ZERO);
+                // Without notice and window, every deadline will do.
+                let _begun = conn.context().drain(Drain::within(Duration::ZERO));
+                return;
             }
         };
         self.connect(conn.context());

@@ -9,7 +9,7 @@
 //!
 //! `cargo run --features tls --example client -- wss://127.0.0.1:9001/ --root roots.pem`
 //!
-//! It uses `common/output.rs`. Its `Cargo.toml`:
+//! It uses `common/output.rs` and `common/signals.rs`. Its `Cargo.toml`:
 //!
 //! ```toml
 //! [package]
@@ -19,6 +19,7 @@
 //!
 //! [dependencies]
 //! httpdate = "1"
+//! signal-hook = "0.4"
 //! switchboard = "0.1"
 //!
 //! [features]
@@ -27,6 +28,8 @@
 
 #[path = "common/output.rs"]
 mod output;
+#[path = "common/signals.rs"]
+mod signals;
 
 use std::hash::{BuildHasher, RandomState};
 use std::io::BufRead;
@@ -36,8 +39,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use output::{print_error, print_line};
 use switchboard::{
-    Close, CloseCode, Conn, ConnId, Connect, Context, Declined, Handler, Message, Reactor, Request,
-    ZoneId,
+    Close, CloseCode, Conn, ConnId, Connect, Context, Declined, Drain, Handler, Message, Reactor,
+    Request, ZoneId,
 };
 
 const USAGE: &str = "\
@@ -49,11 +52,16 @@ with the input, once its lines are answered, and with a normal Close.
   URL          where to, such as ws://127.0.0.1:9001/ or wss://feed.example/
   --root FILE  with wss: the certificate authorities to trust, a PEM file (default: those of the
                platform); wss needs `--features tls` when building
-  -h, --help   this text";
+  -h, --help   this text
+
+SIGINT, SIGTERM and SIGHUP close the WebSocket with 1001 and end the client. A second one does not
+wait.";
 
 /// The command that has TLS.
 const TLS: &str = "`cargo run --features tls --example client`";
 
+/// How long the closing handshake may take at the end.
+const GOODBYE: Duration = Duration::from_secs(2);
 const SHORTEST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
 /// The longest delay that a server may ask for.
@@ -133,7 +141,8 @@ impl Client {
 
     fn end(&mut self, cx: &mut Context, fault: Option<String>) {
         self.fault = fault;
-        cx.drain(CloseCode::NORMAL, Duration::from_secs(2));
+        // Without notice and window, every deadline will do.
+        let _begun = cx.drain(Drain { code: CloseCode::NORMAL, ..Drain::within(GOODBYE) });
     }
 }
 
@@ -171,6 +180,9 @@ impl Handler for Client {
     /// Called at the end of every attempt: after `open`, or instead of it.
     fn close(&mut self, conn: &mut Conn<'_>, close: Close<'_>) {
         let was_open = self.conn.take().is_some();
+        if !conn.context().is_ready() {
+            return; // a signal or the end has begun the drain
+        }
         if close.code == CloseCode::NORMAL {
             return self.end(conn.context(), None);
         }
@@ -300,6 +312,10 @@ fn run(connect: Connect) -> std::io::Result<Option<String>> {
         drop(sender);
         let _ = wake();
     });
+    let ending = reactor.remote();
+    signals::on_end(move || {
+        let _already_ending = ending.drain(Drain::within(GOODBYE));
+    })?;
     reactor.run()?;
     Ok(reactor.server.with(zone, Instant::now(), |client, _cx| client.fault.take()))
 }

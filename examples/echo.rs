@@ -22,6 +22,8 @@
 //! tls = ["switchboard/tls"]
 //! ```
 
+#[path = "common/ending.rs"]
+mod ending;
 #[path = "common/log.rs"]
 mod log;
 #[path = "common/metrics.rs"]
@@ -35,16 +37,16 @@ use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
+use ending::Ending;
 use lexopt::Arg;
 use listenfd::ListenFd;
 use log::Log;
 use output::{print_error, print_line};
 use switchboard::http::Method;
 use switchboard::{
-    CloseCode, Conn, Handler, Listener, Message, Options, Reactor, Reply, Request, Response,
-    TrustedHeader, Upgrade, Zone,
+    Conn, Handler, Listener, Message, Options, Reactor, Reply, Request, Response, TrustedHeader,
+    Upgrade, Zone,
 };
 
 const USAGE: &str = "\
@@ -81,10 +83,13 @@ Behind a proxy:
   -h, --help      this text
 
 SIGINT, SIGTERM and SIGHUP close all WebSockets with 1001 and end the server. A second one does
-not wait.";
-
-/// How long the closing handshakes may take at the end.
-const GOODBYE: Duration = Duration::from_secs(3);
+not wait. How it ends, in seconds from the signal:
+  --drain-notice SECONDS
+                  accept and serve for so long, with `Connection: close` in each answer (default 0)
+  --drain-window SECONDS
+                  then stop accepting, and close the WebSockets over so long (default 0)
+  --drain-deadline SECONDS
+                  drop what is left then (default: 3 s after the window)";
 
 struct Echo {
     /// Whether clients get to know their address.
@@ -136,23 +141,32 @@ struct Arguments {
     /// The header in which the proxies name their clients.
     header: TrustedHeader,
     proxy_protocol: bool,
+    ending: Ending,
+}
+
+impl Arguments {
+    /// What holds without any argument.
+    fn new() -> Arguments {
+        Arguments {
+            addresses: Vec::new(),
+            paths: Vec::new(),
+            mode: None,
+            options: Options::new(),
+            verbose: false,
+            metrics: None,
+            origins: Vec::new(),
+            tls: None,
+            proxies: Vec::new(),
+            header: TrustedHeader::XForwardedFor,
+            proxy_protocol: false,
+            ending: Ending::default(),
+        }
+    }
 }
 
 /// Parses the command line. `Err` is the exit code after `--help` or a fault.
 fn arguments() -> Result<Arguments, ExitCode> {
-    let mut found = Arguments {
-        addresses: Vec::new(),
-        paths: Vec::new(),
-        mode: None,
-        options: Options::new(),
-        verbose: false,
-        metrics: None,
-        origins: Vec::new(),
-        tls: None,
-        proxies: Vec::new(),
-        header: TrustedHeader::XForwardedFor,
-        proxy_protocol: false,
-    };
+    let mut found = Arguments::new();
     let mut parser = lexopt::Parser::from_env();
     loop {
         match parser.next() {
@@ -183,6 +197,11 @@ fn arguments() -> Result<Arguments, ExitCode> {
             }
             Ok(Some(Arg::Long("origin"))) => {
                 found.origins.push(origin(text(value(&mut parser)?)).map_err(|e| usage(&e))?);
+            }
+            Ok(Some(Arg::Long(option))) if Ending::has(option) => {
+                let option = option.to_owned();
+                let value = text(value(&mut parser)?);
+                found.ending.set(&option, &value).map_err(|error| usage(&error))?;
             }
             Ok(Some(argument)) => return Err(usage(&argument.unexpected().to_string())),
             Err(error) => return Err(usage(&error.to_string())),
@@ -328,6 +347,8 @@ fn places(arguments: &mut Arguments, mut inherited: ListenFd) -> io::Result<Vec<
 }
 
 fn serve(mut arguments: Arguments, inherited: ListenFd) -> io::Result<()> {
+    let drain = arguments.ending.drain();
+    let drain = drain.map_err(|error| io::Error::new(ErrorKind::InvalidInput, error))?;
     let log = Log::start("echo")?;
     let mut reactor = Reactor::new()?;
     let listeners = listeners(&mut arguments, inherited)?;
@@ -355,7 +376,7 @@ fn serve(mut arguments: Arguments, inherited: ListenFd) -> io::Result<()> {
     }
     let remote = reactor.remote();
     signals::on_end(move || {
-        let _already_ending = remote.drain(CloseCode::GOING_AWAY, GOODBYE);
+        let _already_ending = remote.drain(drain);
     })?;
     print_line(format_args!("listening on {}", places.join(" and ")));
     let outcome = reactor.run();

@@ -4,7 +4,7 @@
 //! `cargo run --example embed -- 127.0.0.1:9002 127.0.0.1:9003`, then send datagrams to the second
 //! address.
 //!
-//! It uses `common/output.rs`. Its `Cargo.toml`:
+//! It uses `common/output.rs` and `common/signals.rs`. Its `Cargo.toml`:
 //!
 //! ```toml
 //! [package]
@@ -13,20 +13,26 @@
 //! edition = "2024"
 //!
 //! [dependencies]
+//! signal-hook = "0.4"
 //! switchboard = "0.1"
 //! ```
 
 #[path = "common/output.rs"]
 mod output;
+#[path = "common/signals.rs"]
+mod signals;
 
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use output::{print_error, print_line};
-use switchboard::mio::{Events, Interest, Poll, Token, net::UdpSocket};
-use switchboard::{Conn, EventStream, Handler, Message, Outgoing, Reply, Request, Server, Upgrade};
+use switchboard::mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
+use switchboard::{
+    Conn, Drain, EventStream, Handler, Message, Outgoing, Reply, Request, Server, Upgrade,
+};
 
 const USAGE: &str = "\
 usage: embed [LISTEN [FEED]]
@@ -36,10 +42,17 @@ Publishes each datagram that arrives at FEED to the WebSockets and event streams
   LISTEN      where to listen: HOST:PORT, or :PORT for every address of this machine
               (default 127.0.0.1:9002)
   FEED        IP:PORT of the UDP socket (default 127.0.0.1:9003)
-  -h, --help  this text";
+  -h, --help  this text
 
-/// The program's own token. Tokens with the highest bit set belong to the server.
+SIGINT, SIGTERM and SIGHUP close all WebSockets with 1001 and end the program. A second one does
+not wait.";
+
+/// The program's own tokens. Tokens with the highest bit set belong to the server.
 const FEED: Token = Token(0);
+const WAKER: Token = Token(1);
+
+/// How long the closing handshakes may take at the end.
+const GOODBYE: Duration = Duration::from_secs(3);
 
 struct Feed;
 
@@ -97,9 +110,14 @@ fn run(listen: &str, feed: &str) -> std::io::Result<()> {
     server.zone("/feed", Feed);
     let listener = server.listen(listen)?;
     let address = server.local_addr(listener)?;
+    // A signal is handled on a thread of its own, and wakes the loop.
+    let remote = server.remote(Arc::new(Waker::new(poll.registry(), WAKER)?));
+    signals::on_end(move || {
+        let _already_ending = remote.drain(Drain::within(GOODBYE));
+    })?;
     print_line(format_args!("listening on {address}, feed on {}", udp.local_addr()?));
 
-    loop {
+    while !server.is_drained() {
         if let Err(error) = poll.poll(&mut events, server.poll_timeout(Instant::now())) {
             // mio returns EINTR after a signal, which is no reason to end.
             if error.kind() == ErrorKind::Interrupted {
@@ -117,6 +135,7 @@ fn run(listen: &str, feed: &str) -> std::io::Result<()> {
         }
         server.flush(now);
     }
+    Ok(())
 }
 
 /// Publishes all datagrams that have arrived. Readiness is edge-triggered: the loop ends only when

@@ -52,7 +52,7 @@
 //! | open a `wss` URL | feature `tls`, [`Connect::to`] | [`Connect`] |
 //! | serve `https` and `wss` | feature `tls`, `Tls`, `TlsConfig` | [tls](guide::tls) |
 //! | compress messages | feature `deflate` | [compression](guide::compression) |
-//! | end in order | [`Server::drain`], [`Remote::drain`] | [first_server](guide::first_server) |
+//! | end in order | [`Drain`], [`Server::drain`], [`Remote::drain`] | [ending] |
 //! | see what is going on | [`Context::stats`], [`Metrics`] | [metrics](guide::metrics) |
 //! | log what is refused | [`Server::observe`] | [security] |
 //! | parse the protocols alone | [`proto`] | [`proto`] |
@@ -100,6 +100,7 @@
 //! The crate is tested on Linux x86-64. Other Unix systems should work and are untested. Windows is
 //! not supported.
 //!
+//! [ending]: guide::time#ending-in-order
 //! [later]: guide::answering_later
 //! [slow readers]: guide::slow_readers
 //! [security]: guide::security
@@ -136,8 +137,8 @@ pub use connection::{
     TurnStats, ZoneId, ZoneStats,
 };
 pub use context::{
-    Accepted, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, EventStream, Remote, Reply,
-    Stream, TimerId, Upgrade,
+    Accepted, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, Drain, DrainError,
+    EventStream, Remote, Reply, Stream, TimerId, Upgrade,
 };
 pub use delivery::Outgoing;
 pub use http1::{Extensions, Request, RequestError, Response, TrustedHeader, Version};

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crowd::{Crowd, TIMEOUT, TOPIC, UPGRADE_REQUEST};
 use hold::{Holds, LONGEST};
-use switchboard::{CloseCode, Options, Readiness};
+use switchboard::{Drain, Options, Readiness};
 
 /// Without optimisation the test checks what happens, not how long it takes.
 const TIMED: bool = !cfg!(debug_assertions);
@@ -146,12 +146,20 @@ fn fall_silent(crowd: &mut Crowd) {
     closed(crowd);
 }
 
-/// Half of them answer the Close frame; the deadline ends the others.
+/// The time between the end of the window and the deadline.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// All are closed over a window. Half of those that are left answer the Close frame; the deadline
+/// ends the others.
 fn drain(crowd: &mut Crowd) {
     let mut call = Holds::new("drain: the call");
-    call.time(|| crowd.server.drain(CloseCode::GOING_AWAY, Duration::from_secs(4)));
+    let window = Duration::from_secs(30);
+    let drain = Drain { window, ..Drain::within(window + PATIENCE) };
+    call.time(|| crowd.server.drain(drain).unwrap());
     crowd.holds.push(call);
     crowd.rest("drain: flush");
+    assert!(crowd.websockets() == CONNECTIONS, "the window has begun, and no moment has come");
+    crowd.advance("drain, window: flush", window);
     crowd.received(|_, frames| assert_eq!(frames, [0x88, 0x02, 0x03, 0xE9]));
     crowd.tell(
         "drain, answered: ready",
@@ -162,7 +170,7 @@ fn drain(crowd: &mut Crowd) {
             n % 2 == 0
         },
     );
-    crowd.fall_behind(Duration::from_secs(4));
+    crowd.fall_behind(PATIENCE);
     crowd.rest("drain, at its deadline: flush");
     closed(crowd);
     assert!(crowd.server.is_drained());

@@ -9,7 +9,7 @@ mod metrics;
 #[path = "programs/mod.rs"]
 mod programs;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
@@ -118,7 +118,7 @@ fn programs_print_their_help() {
 
 #[test]
 fn servers_say_goodbye_at_a_signal() {
-    for (name, path) in [("chat", "/ws"), ("echo", "/")] {
+    for (name, path) in [("chat", "/ws"), ("echo", "/"), ("embed", "/feed")] {
         for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
             let address = format!("127.0.0.1:{}", free_port());
             let arguments = listening(name, &address);
@@ -131,9 +131,83 @@ fn servers_say_goodbye_at_a_signal() {
     }
 }
 
+/// The head of the answer to a request that lets the connection stay open.
+fn head_of_answer(program: &mut Program, address: &str) -> String {
+    let mut socket = connect(program, address);
+    write!(socket, "GET / HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    let (mut head, mut byte) = (String::new(), [0]);
+    while !head.ends_with("\r\n\r\n") && socket.read_exact(&mut byte).is_ok() {
+        head.push(byte[0].into());
+    }
+    head
+}
+
+#[test]
+fn servers_end_in_the_stages_of_their_command_line() {
+    for (name, path) in [("chat", "/ws"), ("echo", "/")] {
+        let address = format!("127.0.0.1:{}", free_port());
+        let mut arguments = listening(name, &address);
+        arguments.extend(["--drain-notice", "2", "--drain-window", "0.5"]);
+        let mut program = Program::start(name, &arguments, Sink::Nothing, Sink::Nothing);
+        let mut sockets: Vec<_> =
+            (0..10).map(|_| websocket(&mut program, &address, path)).collect();
+        assert!(!head_of_answer(&mut program, &address).contains("Connection: close"));
+        program.signal(Signal::SIGTERM);
+        // The notice: new connections are served, and answers are the last of their connection.
+        wait_until("an answer that is the last", || {
+            head_of_answer(&mut program, &address).contains("Connection: close\r\n")
+        });
+        let mut late = websocket(&mut program, &address, path);
+        for socket in sockets.iter_mut().chain([&mut late]) {
+            assert_eq!(close_code(socket), 1001, "{name}");
+        }
+        assert_eq!(program.end(), Some(0), "{name}");
+    }
+}
+
+#[test]
+fn servers_say_what_to_give_for_a_wrong_end() {
+    for name in ["chat", "echo"] {
+        for (options, says) in [
+            (&["--drain-window", "soon"][..], "give seconds, such as 30"),
+            (&["--drain-notice", "-1"], "give seconds, such as 30"),
+            (&["--drain-window", "10", "--drain-deadline", "5"], "a deadline of 10s or more"),
+        ] {
+            let output = run(name, &[&listening(name, "127.0.0.1:0"), options].concat());
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{name} {options:?}: {errors}");
+            assert!(errors.contains(says) && errors.contains("--drain-"), "{errors}");
+            assert_eq!(errors.lines().count(), 1, "{errors}");
+        }
+    }
+}
+
+/// A client that is told to end closes its WebSocket, and does not connect again.
+#[test]
+fn client_says_goodbye_at_a_signal() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let address = format!("127.0.0.1:{}", free_port());
+        let mut echo = Program::start("echo", &[&address], Sink::Nothing, Sink::Nothing);
+        assert_serves(&mut echo, &address);
+        let mut command = Command::new(executable("client"));
+        command.arg(format!("ws://{address}/")).stdin(Stdio::piped());
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut client = Program { child };
+        let mut input = client.child.stdin.take().unwrap();
+        let mut output = client.child.stdout.take().unwrap();
+        input.write_all(b"hello\n").unwrap();
+        output.read_exact(&mut [0; 6]).unwrap(); // the echo
+        client.signal(signal);
+        assert_eq!(client.end(), Some(0), "{signal}");
+        let errors = std::io::read_to_string(client.child.stderr.take().unwrap()).unwrap();
+        assert!(!errors.contains("trying again"), "{errors}");
+        assert!(echo.is_running());
+    }
+}
+
 #[test]
 fn second_signal_does_not_wait() {
-    for (name, path) in [("chat", "/ws"), ("echo", "/")] {
+    for (name, path) in [("chat", "/ws"), ("echo", "/"), ("embed", "/feed")] {
         for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
             let address = format!("127.0.0.1:{}", free_port());
             let arguments = listening(name, &address);

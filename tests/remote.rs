@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use switchboard::{CloseCode, Handler, Reactor, Remote, ZoneId};
+use switchboard::{Drain, Handler, Reactor, Remote, ZoneId};
 
 /// How many calls may wait.
 const CAPACITY: usize = 65_536;
@@ -102,8 +102,28 @@ fn remote_calls_of_many_threads_all_arrive() {
             .collect();
         assert_eq!(own, Vec::from_iter(0..2_000), "in each thread's order");
     }
-    remote.drain(CloseCode::GOING_AWAY, Duration::ZERO).unwrap();
+    remote.drain(Drain::within(Duration::ZERO)).unwrap();
     thread.join().unwrap().unwrap();
+}
+
+#[test]
+fn remote_drain_checks_its_stages_before_it_queues_anything() {
+    let (mut reactor, _, remote) = reactor();
+    let seconds = Duration::from_secs;
+    let short = Drain { window: seconds(30), ..Drain::within(seconds(29)) };
+    let error = remote.drain(short).unwrap_err();
+    assert!(error.to_string().ends_with("give a deadline of 30s or more"), "{error}");
+    reactor.turn(Some(Duration::ZERO)).unwrap();
+    assert!(reactor.server.is_ready() && !error.is_closed());
+
+    // A remote call is a call of its own turn: its notice counts from there.
+    remote.drain(Drain { notice: seconds(3600), ..Drain::within(seconds(7200)) }).unwrap();
+    reactor.turn(Some(Duration::ZERO)).unwrap();
+    assert!(!reactor.server.is_ready() && !reactor.server.is_drained());
+    let wait = reactor.server.poll_timeout(Instant::now()).unwrap();
+    assert!((seconds(3000)..=seconds(3600)).contains(&wait), "{wait:?}");
+    remote.drain(Drain::within(seconds(3600))).unwrap();
+    reactor.run().unwrap();
 }
 
 #[test]
@@ -115,9 +135,7 @@ fn remote_gives_back_what_the_queue_cannot_take() {
     let refused = remote.call(zone, note(7)).expect_err("the queue is full");
     assert!(!refused.is_closed());
     assert_eq!(refused.to_string(), "65,536 calls are waiting already; try again later");
-    assert!(
-        remote.drain(CloseCode::NORMAL, Duration::ZERO).is_err_and(|refused| !refused.is_closed())
-    );
+    assert!(remote.drain(Drain::default()).is_err_and(|refused| !refused.is_closed()));
     reactor.server.with(zone, Instant::now(), refused.into_inner());
     assert_eq!(notes(&mut reactor, zone), [7], "the closure itself comes back");
     reactor.turn(Some(Duration::ZERO)).unwrap();
@@ -139,9 +157,7 @@ fn remote_of_a_server_that_is_gone_gives_everything_back() {
     let refused = remote.call(zone, note(1)).expect_err("nobody will run it");
     assert!(refused.is_closed());
     assert_eq!(refused.to_string(), "the server is gone");
-    assert!(
-        remote.drain(CloseCode::NORMAL, Duration::ZERO).is_err_and(|refused| refused.is_closed())
-    );
+    assert!(remote.drain(Drain::default()).is_err_and(|refused| refused.is_closed()));
 }
 
 #[test]
@@ -178,7 +194,7 @@ fn field_row_28_remote_wakes_a_parked_loop() {
     waits.sort();
     assert!(waits[25] < Duration::from_millis(5), "half of them take more than {:?}", waits[25]);
     assert!(waits[49] < Duration::from_secs(2), "one takes {:?}", waits[49]);
-    remote.drain(CloseCode::GOING_AWAY, Duration::ZERO).unwrap();
+    remote.drain(Drain::within(Duration::ZERO)).unwrap();
     thread.join().unwrap().unwrap();
 }
 
@@ -186,7 +202,7 @@ fn field_row_28_remote_wakes_a_parked_loop() {
 fn remote_drain_ends_the_run() {
     let (remote, zone, thread) = running();
     ask(&remote, zone, |_| ());
-    remote.drain(CloseCode::GOING_AWAY, Duration::from_secs(60)).unwrap();
+    remote.drain(Drain::within(Duration::from_secs(60))).unwrap();
     thread.join().unwrap().unwrap();
     assert!(remote.call(zone, note(1)).is_err_and(|refused| refused.is_closed()));
 }

@@ -579,7 +579,7 @@ fn lifetime_ends_every_exchange() {
 }
 
 fn drain(site: &mut Site) {
-    site.world.server.drain(CloseCode::GOING_AWAY, seconds(20));
+    site.world.server.drain(switchboard::Drain::within(seconds(20))).unwrap();
     site.world.settle();
 }
 

@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use common::dialling::{URL, dialler, established, nothing_left};
 use common::frames::{PING, masked_frames, plain, text};
 use common::{Bytes, Client, Log, Pair, Recorder, World, millis, seconds};
-use switchboard::{Backpressure, CloseCode, ConnId, Connect, Options, Upgrade};
+use switchboard::{Backpressure, CloseCode, ConnId, Connect, Drain, Options, Upgrade};
 
 fn echo_server(log: &Log) -> World {
     let recorder = Recorder::new(log)
@@ -313,7 +313,7 @@ fn drain_ends_clients_and_attempts_and_lets_nobody_begin() {
     sim.receive(opening);
     log.take();
     let now = sim.now;
-    sim.server.context(now).drain(CloseCode::GOING_AWAY, seconds(9));
+    sim.server.context(now).drain(Drain::within(seconds(9))).unwrap();
     sim.settle();
     assert_eq!(log.take(), ["close 1006 \"\""], "the attempt");
     let (said, _) = masked_frames(&sim.receive(open));

@@ -319,7 +319,7 @@ fn server_drains_what_is_in_progress_and_closes_the_idle() {
     sim.push(piped, http::get("/p").repeat(300));
     sim.turn();
     let now = sim.now;
-    sim.server.context(now).drain(switchboard::CloseCode::GOING_AWAY, seconds(9));
+    sim.server.context(now).drain(switchboard::Drain::within(seconds(9))).unwrap();
     sim.settle();
     assert!(sim.is_gone(idle), "nothing is lost by closing it");
     assert!(

@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 
 use common::dialling::nothing_left;
 use common::{Bytes, Client, World, millis, seconds};
-use switchboard::{Close, CloseCode, Conn, ConnId, Connect, Declined, Handler, ZoneId};
+use switchboard::{Close, CloseCode, Conn, ConnId, Connect, Declined, Drain, Handler, ZoneId};
 
 #[derive(Default)]
 struct Reader {
@@ -127,7 +127,7 @@ fn body_ends_with_the_connection_or_after_a_second() {
             assert_eq!(attempt.ends(), []);
             attempt.world.advance(millis(251));
         },
-        |attempt| attempt.world.server.drain(CloseCode::GOING_AWAY, seconds(5)),
+        |attempt| attempt.world.server.drain(Drain::within(seconds(5))).unwrap(),
     ];
     for end in ends {
         let mut attempt = Attempt::begin(Connect::to(URL));

@@ -5,7 +5,7 @@ mod common;
 use common::frames::{close, text};
 use common::http::{get, handshake, only, post};
 use common::{Bytes, Log, Recorder, World, after_handshake, millis, seconds, words};
-use switchboard::{CloseCode, EventStream, Reply, Response, Stream, Transport, Upgrade};
+use switchboard::{CloseCode, Drain, EventStream, Reply, Response, Stream, Transport, Upgrade};
 
 /// WebSockets, event streams at `/events`, answers that come later at `/later`, bodies at `/body`.
 fn server(log: &Log) -> (World, switchboard::ZoneId<Recorder>) {
@@ -33,7 +33,7 @@ fn drain_tells_websockets_and_waits_for_their_answer() {
     sim.settle();
     clients.iter().for_each(|client| assert!(after_handshake(&sim.receive(*client)).is_empty()));
     log.take();
-    sim.server.drain(CloseCode::GOING_AWAY, seconds(10));
+    sim.server.drain(Drain::within(seconds(10))).unwrap();
     assert!(!sim.server.is_drained());
     sim.settle();
     for client in &clients {
@@ -51,7 +51,7 @@ fn drain_closes_idle_connections_and_refuses_new_ones() {
     let (mut sim, _) = server(&Log::new());
     let (fresh, idle) = (sim.connect(), sim.connect());
     sim.ask(idle, get("/"));
-    sim.server.drain(CloseCode::GOING_AWAY, seconds(10));
+    sim.server.drain(Drain::within(seconds(10))).unwrap();
     sim.settle();
     assert!(sim.is_gone(fresh) && sim.is_gone(idle));
     assert_eq!((sim.receive(fresh), sim.receive(idle)), (vec![], vec![]));
@@ -69,7 +69,7 @@ fn drain_lets_requests_in_progress_be_answered() {
     sim.send(body, &request[..request.len() - 1]);
     sim.send(later, get("/later"));
     let id = log.last_id();
-    sim.server.drain(CloseCode::GOING_AWAY, seconds(10));
+    sim.server.drain(Drain::within(seconds(10))).unwrap();
     sim.advance(millis(500));
     assert!(![head, body, later].iter().any(|client| sim.is_gone(*client)));
 
@@ -104,7 +104,7 @@ fn drain_lets_answers_under_way_leave() {
     sim.window(slow, 1_000);
     sim.send(slow, get("/"));
     sim.send(streamed, get("/stream"));
-    sim.server.drain(CloseCode::GOING_AWAY, seconds(10));
+    sim.server.drain(Drain::within(seconds(10))).unwrap();
     sim.settle();
     sim.window(slow, usize::MAX);
     sim.server.with(zone, sim.now, |_, cx| {
@@ -125,7 +125,7 @@ fn drain_closes_event_streams() {
     let stream = sim.raw_events("/events");
     log.take();
     sim.server.context(sim.now).publish("nobody", "x");
-    sim.server.drain(CloseCode::GOING_AWAY, seconds(10));
+    sim.server.drain(Drain::within(seconds(10))).unwrap();
     sim.settle();
     assert!(sim.is_ended(stream));
     assert_eq!(log.take(), ["close 1001 \"\""]);
@@ -142,7 +142,7 @@ fn drain_drops_at_its_deadline_whoever_is_left() {
     sim.send(clients[0], get("/later"));
     sim.window(clients[2], 0);
     log.take();
-    sim.server.drain(CloseCode::RESTART, seconds(1));
+    sim.server.drain(Drain { code: CloseCode::RESTART, ..Drain::within(seconds(1)) }).unwrap();
     sim.advance(millis(999));
     assert_eq!(sim.stats().connections, 4, "everybody has its time");
     assert_eq!(sim.words(clients[1]), ["close 1012"]);
@@ -164,8 +164,8 @@ fn drain_drops_at_its_deadline_whoever_is_left() {
 fn drain_keeps_its_first_code_and_deadline() {
     let (mut sim, _) = server(&Log::new());
     let client = sim.raw_websocket("/");
-    sim.server.drain(CloseCode::RESTART, seconds(1));
-    sim.server.drain(CloseCode::GOING_AWAY, seconds(100));
+    sim.server.drain(Drain { code: CloseCode::RESTART, ..Drain::within(seconds(1)) }).unwrap();
+    sim.server.drain(Drain::within(seconds(100))).unwrap();
     sim.advance(seconds(1));
     assert_eq!(sim.words(client), ["close 1012"]);
     assert!(sim.server.is_drained());
@@ -181,7 +181,7 @@ fn drain_tells_latecomers_too() {
     sim.send(stream, &get("/events")[..10]);
     sim.send(late, handshake("/later"));
     let id = log.last_id();
-    sim.server.drain(CloseCode::GOING_AWAY, seconds(10));
+    sim.server.drain(Drain::within(seconds(10))).unwrap();
     sim.settle();
     sim.send(slow, &handshake("/")[50..]);
     sim.send(stream, &get("/events")[10..]);
@@ -205,7 +205,7 @@ fn drain_is_begun_by_a_handler_too() {
     let log = Log::new();
     let recorder = Recorder::new(&log).message(|conn, _| {
         conn.send("goodbye");
-        conn.context().drain(CloseCode::GOING_AWAY, seconds(1));
+        conn.context().drain(Drain::within(seconds(1))).unwrap();
     });
     let mut sim = World::serving(|server| {
         server.zone("/", recorder);
@@ -226,7 +226,7 @@ fn drain_between_turns_counts_from_the_next_turn() {
     let client = sim.websocket("/");
     let token = sim.token(client);
     sim.push(client, [0x8a, 0x80, 0, 0, 0, 0]); // a pong, so that the peer is alive
-    sim.server.drain(CloseCode::GOING_AWAY, seconds(2));
+    sim.server.drain(Drain::within(seconds(2))).unwrap();
     let now = sim.now + seconds(30);
     sim.server.ready(token, switchboard::Readiness::READABLE, now);
     sim.server.flush(now);

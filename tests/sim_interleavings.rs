@@ -10,7 +10,8 @@ use common::http::{self, handshake};
 use common::{Bytes, Client, Log, Recorder, World, cases, frames, millis, seconds};
 use proptest::prelude::*;
 use switchboard::{
-    CloseCode, ConnId, EventStream, Options, Readiness, Reply, Response, Stats, Stream, Upgrade,
+    CloseCode, ConnId, Drain, EventStream, Options, Readiness, Reply, Response, Stats, Stream,
+    Upgrade,
 };
 
 #[derive(Clone, Debug)]
@@ -239,9 +240,12 @@ impl Chaos {
             Op::Drain => {
                 // Late in the day: a drain ends everything.
                 if self.ids.len() > 60 {
+                    // A notice and a window, of one length or none.
+                    let long = seconds(self.ids.len() as u64 % 3);
+                    let drain = Drain { notice: long, window: long, ..Drain::within(seconds(5)) };
                     self.draining = true;
                     let now = self.sim.now;
-                    self.sim.server.context(now).drain(CloseCode::GOING_AWAY, seconds(5));
+                    self.sim.server.context(now).drain(drain).unwrap();
                 }
             }
         }

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use common::{World, cases, frames, http, seconds};
 use proptest::prelude::*;
+#[cfg(feature = "deflate")]
+use switchboard::DeflateConfig;
 use switchboard::http::Request as HttpRequest;
 use switchboard::testing::Client;
 use switchboard::{
-    Backpressure, CloseCode, Conn, ConnId, EventStream, Handler, Listener, Message, Metrics,
-    Options, Readiness, Ready, Reply, Request, Response, Server, Stream, Transport, Upgrade, Zone,
-    mio,
+    Backpressure, Conn, ConnId, Drain, EventStream, Handler, Listener, Message, Metrics, Options,
+    Readiness, Ready, Reply, Request, Response, Server, Stream, Transport, Upgrade, Zone, mio,
 };
 
 /// Serves each kind of exchange at a path of its own.
@@ -83,7 +84,7 @@ fn stats_counts_a_connection_in_each_phase() {
     assert_eq!((stats.event_streams, stats.takeovers, stats.lingering), (1, 1, 1));
     assert_eq!((stats.websockets, stats.closing, stats.arriving), (2, 0, 0));
     assert_eq!((stats.accepted, stats.requests, stats.refused), (10, 7, 1));
-    world.context().drain(CloseCode::GOING_AWAY, seconds(60));
+    world.context().drain(Drain::within(seconds(60))).unwrap();
     world.settle();
     let stats = world.context().stats();
     assert_eq!((stats.websockets, stats.closing), (1, 1), "one did not answer");
@@ -274,7 +275,7 @@ proptest! {
         run(options.clone().backpressure(Backpressure::DropOldest), &ops);
         run(options.clone().backpressure(Backpressure::KeepLatest), &ops);
         #[cfg(feature = "deflate")]
-        for config in [switchboard::DeflateConfig::shared(), switchboard::DeflateConfig::dedicated()] {
+        for config in [DeflateConfig::shared(), DeflateConfig::dedicated()] {
             run(options.clone().deflate(config.threshold(0)), &ops);
         }
     }
@@ -446,7 +447,7 @@ fn readiness_ends_with_the_call_of_drain() {
     assert_eq!(world.get("/readyz").status, 200);
     world.push(client, http::get("/readyz"));
     world.push(head, http::request("HEAD", "/readyz", "", ""));
-    world.context().drain(CloseCode::GOING_AWAY, seconds(10));
+    world.context().drain(Drain::within(seconds(10))).unwrap();
     world.settle();
     let answer = world.answer(client);
     assert_eq!((answer.status.as_u16(), answer.text()), (503, "draining\n"));

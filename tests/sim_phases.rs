@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 
 use common::http;
 use common::{Bytes, Client, Log, Recorder, World, frames, seconds};
-use switchboard::{CloseCode, EventStream, Options, Reply, Response, Stream, Upgrade};
+use switchboard::{CloseCode, Drain, EventStream, Options, Reply, Response, Stream, Upgrade};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -158,7 +158,7 @@ impl Stage {
             Writable => self.sim.window(client, usize::MAX),
             Deadline => self.sim.advance(seconds(11)),
             Drain => {
-                self.sim.server.context(now).drain(CloseCode::GOING_AWAY, seconds(60));
+                self.sim.server.context(now).drain(Drain::within(seconds(60))).unwrap();
                 self.sim.settle();
             }
             Close => self.close(),

@@ -278,7 +278,7 @@ fn draining_server_tells_no_time() {
     let client = sim.connect();
     sim.send(client, "GET / HT");
     let now = sim.now;
-    sim.server.context(now).drain(switchboard::CloseCode::GOING_AWAY, seconds(9));
+    sim.server.context(now).drain(switchboard::Drain::within(seconds(9))).unwrap();
     let (answer, _) = answer(&sim.ask(client, "TP/1.1\r\nHost: a\r\n\r\n"), "GET");
     assert_eq!(
         (values(&answer, "connection"), values(&answer, "keep-alive")),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use switchboard::mio::{Poll, Token};
 use switchboard::{
-    CloseCode, Listener, ListenerId, MemoryPeer, Options, Readiness, Server, Stats, Transport,
+    Drain, Listener, ListenerId, MemoryPeer, Options, Readiness, Server, Stats, Transport,
     TrustedHeader,
 };
 use vectors::{Verdict, block, rows};
@@ -415,7 +415,7 @@ fn drain_ends_a_connection_that_arrives() {
     let mut edge = Edge::new();
     let mut client = edge.connect();
     edge.send(&mut client, &LINE[..20]);
-    edge.server.drain(CloseCode::GOING_AWAY, Duration::from_secs(10));
+    edge.server.drain(Drain::within(Duration::from_secs(10))).unwrap();
     edge.settle();
     assert!(client.peer.is_gone());
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::dialling::{dialler, nothing_left};
 use common::{Bytes, Client, Log, Recorder, World, millis, seconds};
-use switchboard::{CloseCode, ConnId, Connect, Options, Readiness, ZoneId};
+use switchboard::{CloseCode, ConnId, Connect, Drain, Options, Readiness, ZoneId};
 
 const NAME: &str = "feed.example";
 const URL: &str = "ws://feed.example/chat?room=7";
@@ -224,7 +224,7 @@ fn end_of_an_attempt_closes_its_rivals() {
             },
             "close 1001 \"changed my mind\"",
         ),
-        (|race| race.world.server.drain(CloseCode::GOING_AWAY, seconds(5)), "close 1006 \"\""),
+        (|race| race.world.server.drain(Drain::within(seconds(5))).unwrap(), "close 1006 \"\""),
         (|race| race.world.advance(seconds(10)), "close 1006 \"not open in time\""),
     ];
     for (end, told) in ends {

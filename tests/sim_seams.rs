@@ -11,7 +11,7 @@ use common::dialling::{dialler, nothing_left};
 use common::http::{self, only};
 use common::serving::serving;
 use common::{Bytes, Client, Log, World, millis, seconds};
-use switchboard::{CloseCode, Connect, Options, Rate, Reply, Response, Stream};
+use switchboard::{CloseCode, Connect, Drain, Options, Rate, Reply, Response, Stream};
 
 const FOUR: [&str; 4] = ["2001:db8::1", "2001:db8::2", "192.0.2.1", "192.0.2.2"];
 
@@ -339,7 +339,7 @@ fn drain_ends_races_and_lingering_connections_in_any_chunk() {
             world.end(*client);
         }
         world.advance(millis(250));
-        world.server.drain(CloseCode::GOING_AWAY, seconds(5));
+        world.server.drain(Drain::within(seconds(5))).unwrap();
         world.settle();
         assert_eq!(handlers.take().len(), 30);
         for (_, client) in world.dialled().into_iter().chain(begun) {

@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use common::http::{self, Answer, only};
 use common::{Bytes, Client, Log, Recorder, World, millis, seconds};
 use switchboard::{
-    CloseCode, EventStream, Message, Options, Outgoing, Reply, Response, Stream, ZoneId,
+    Drain, EventStream, Message, Options, Outgoing, Reply, Response, Stream, ZoneId,
 };
 
 /// `/chunked` and `/counted` stream four pieces, one a call; `/short` and `/long` declare another
@@ -406,7 +406,7 @@ fn event_stream_ends_once_however_it_ends() {
         (
             |sim, _| {
                 let now = sim.now;
-                sim.server.context(now).drain(CloseCode::GOING_AWAY, seconds(9));
+                sim.server.context(now).drain(Drain::within(seconds(9))).unwrap();
                 sim.settle();
             },
             "close 1001 \"\"",

@@ -16,7 +16,7 @@ use common::{Log, Recorder, raw};
 use rustix::process::Signal;
 use switchboard::mio::net::UdpSocket as MioUdp;
 use switchboard::mio::{Events, Interest, Poll, Token};
-use switchboard::{CloseCode, Conn, Handler, Reactor, Request, Server};
+use switchboard::{Conn, Drain, Handler, Reactor, Request, Server};
 
 #[test]
 fn server_echoes_over_tcp() {
@@ -223,7 +223,7 @@ fn server_lives_in_a_foreign_loop() {
             }
             server.flush(now);
             if server.context(now).stats().accepted == 3 {
-                server.drain(CloseCode::GOING_AWAY, Duration::ZERO);
+                server.drain(Drain::within(Duration::ZERO)).unwrap();
             }
         }
     });

@@ -12,7 +12,7 @@ use common::wire::{PATIENCE, Running, Wire};
 use common::{Log, Recorder};
 use socket2::{Domain, Socket, Type};
 use switchboard::{
-    Close, CloseCode, Conn, ConnId, Connect, Context, Handler, Message, Reactor, ZoneId,
+    Close, CloseCode, Conn, ConnId, Connect, Context, Drain, Handler, Message, Reactor, ZoneId,
 };
 
 /// A reactor in this thread that dials, and the events of its handler.
@@ -312,7 +312,7 @@ fn drain_ends_what_was_dialled() {
     let waits = dialler
         .connect(Connect::to(&format!("ws://{}/", silent.local_addr().unwrap())).timeout(PATIENCE));
     dialler.reactor.turn(Some(Duration::ZERO)).unwrap();
-    dialler.reactor.server.drain(CloseCode::GOING_AWAY, PATIENCE);
+    dialler.reactor.server.drain(Drain::within(PATIENCE)).unwrap();
     dialler.reactor.run().unwrap();
     let mut heard = dialler.log.take_all();
     heard.sort();
@@ -365,7 +365,9 @@ fn reactor_is_woken_by_a_name_that_was_looked_up() {
     impl Handler for Ends {
         fn close(&mut self, conn: &mut Conn<'_>, close: Close<'_>) {
             assert_eq!(close.reason, "the name has no address");
-            conn.context().drain(CloseCode::NORMAL, Duration::ZERO);
+            conn.context()
+                .drain(Drain { code: CloseCode::NORMAL, ..Drain::within(Duration::ZERO) })
+                .unwrap();
         }
     }
     let mut reactor = Reactor::new().expect("a reactor");

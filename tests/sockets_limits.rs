@@ -11,7 +11,7 @@ use common::http;
 use common::wire::{PATIENCE, Wire};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use socket2::{Domain, SockRef, Socket, Type};
-use switchboard::{CloseCode, Listener, ListenerId, Options, Reactor, Stats};
+use switchboard::{Drain, Listener, ListenerId, Options, Reactor, Stats};
 
 /// An echo server in this thread, which works only in a turn.
 struct Turning {
@@ -309,7 +309,7 @@ fn connections_that_are_turned_away_may_finish_their_upload() {
         assert_refused(&mut outside, status);
         // A drain waits for connections that linger, and for nothing here.
         let start = Instant::now();
-        server.reactor.server.drain(CloseCode::GOING_AWAY, PATIENCE);
+        server.reactor.server.drain(Drain::within(PATIENCE)).unwrap();
         while !server.reactor.server.is_drained() {
             server.reactor.turn(Some(Duration::from_millis(20))).unwrap();
             assert!(start.elapsed() < Duration::from_secs(3), "the client has ended its side");

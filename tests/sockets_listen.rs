@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use common::wire::{PATIENCE, Wire};
 use socket2::{Domain, SockRef, Socket, Type};
-use switchboard::{CloseCode, ListenAddr, Listener, ListenerId, Reactor, Stats, mio};
+use switchboard::{Drain, ListenAddr, Listener, ListenerId, Reactor, Stats, mio};
 
 const LOCAL: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
@@ -140,7 +140,7 @@ fn listener_of_a_draining_server_has_no_address() {
     let listener = Listener::from("localhost:0").reuse_port(true).backlog(8);
     let listener = reactor.server.listen(listener).unwrap();
     let address = reactor.server.local_addrs(listener).unwrap()[1];
-    reactor.server.drain(CloseCode::GOING_AWAY, Duration::ZERO);
+    reactor.server.drain(Drain::within(Duration::ZERO)).unwrap();
     reactor.turn(Some(Duration::ZERO)).unwrap();
     assert!(reactor.server.local_addr(listener).is_err());
     assert!(reactor.server.local_addrs(listener).is_err());
@@ -381,10 +381,36 @@ fn pauses_under_load_lose_no_connection() {
     });
 }
 
+/// Clients that wait in the kernel's queue when accepting stops are served: closing the socket
+/// would reset them. Their requests have arrived, so they are answered.
+#[test]
+fn drain_serves_what_waits_at_its_listeners() {
+    for address in ["127.0.0.1:0", "localhost:0"] {
+        let (mut reactor, id) = serving(Listener::from(address).accepts_per_turn(1));
+        let address = *reactor.server.local_addrs(id).unwrap().last().unwrap();
+        let mut clients: Vec<_> = (0..8).map(|_| TcpStream::connect(address).unwrap()).collect();
+        for client in &mut clients {
+            client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        }
+        reactor.server.drain(Drain::within(PATIENCE)).unwrap();
+        let serving = std::thread::spawn(move || {
+            for mut client in clients {
+                let mut answer = String::new();
+                client.read_to_string(&mut answer).unwrap();
+                assert!(answer.contains("Connection: close\r\n"), "{answer:?}");
+                assert!(answer.ends_with("hello"), "{answer:?}");
+            }
+        });
+        reactor.run().unwrap();
+        serving.join().unwrap();
+        assert!(TcpStream::connect(address).is_err());
+    }
+}
+
 #[test]
 fn pause_of_a_draining_server_does_nothing() {
     let (mut reactor, id) = serving("127.0.0.1:0");
-    reactor.server.drain(CloseCode::GOING_AWAY, Duration::ZERO);
+    reactor.server.drain(Drain::within(Duration::ZERO)).unwrap();
     reactor.turn(Some(Duration::ZERO)).unwrap();
     reactor.server.accepting(id, false);
     reactor.server.accepting(id, true);

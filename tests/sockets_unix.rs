@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use common::frames::text;
 use common::http;
 use common::wire::{PATIENCE, Wire};
-use switchboard::{CloseCode, ListenAddr, Listener, Reactor, Stats};
+use switchboard::{Drain, ListenAddr, Listener, Reactor, Stats};
 
 /// A folder of one test, removed at the end.
 struct Folder(PathBuf);
@@ -126,7 +126,7 @@ fn server_echoes_over_a_unix_socket_and_over_tcp_at_once() {
     far.send(text("as well"));
     server.until(|stats| stats.messages == 4);
     assert_eq!(far.word(), "text as well");
-    server.0.server.drain(CloseCode::GOING_AWAY, PATIENCE);
+    server.0.server.drain(Drain::within(PATIENCE)).unwrap();
     server.0.turn(Some(Duration::ZERO)).unwrap();
     assert_eq!(near.word(), "close 1001");
 }
@@ -258,7 +258,7 @@ fn socket_file_is_removed_when_its_listener_ends() {
     let mut wire = connect(&path);
     wire.send(http::handshake("/ws"));
     server.until(|stats| stats.websockets == 1);
-    server.0.server.drain(CloseCode::GOING_AWAY, PATIENCE);
+    server.0.server.drain(Drain::within(PATIENCE)).unwrap();
     server.0.turn(Some(Duration::ZERO)).unwrap();
     assert!(folder.names().is_empty() && !server.0.server.is_drained());
     let next = Turning::at(Listener::unix(&path));
@@ -298,7 +298,7 @@ fn listener_on_a_unix_socket_says_where_it_listens() {
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(error.to_string().contains("Server::listening_at"), "{error}");
         assert_eq!(reactor.server.local_addrs(id).unwrap_err().kind(), ErrorKind::Unsupported);
-        reactor.server.drain(CloseCode::GOING_AWAY, Duration::ZERO);
+        reactor.server.drain(Drain::within(Duration::ZERO)).unwrap();
         reactor.turn(Some(Duration::ZERO)).unwrap();
         assert_eq!(reactor.server.listening_at(id).unwrap_err().kind(), ErrorKind::NotConnected);
     }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use switchboard::http::Request as Ask;
 use switchboard::testing::{Received, World};
 use switchboard::{
-    Backpressure, Close, CloseCode, Conn, ConnId, Connect, Context, EventStream, Handler, Message,
-    Options, Outgoing, Reply, Request, Response, Server, Stream, Upgrade,
+    Backpressure, Close, CloseCode, Conn, ConnId, Connect, Context, Drain, EventStream, Handler,
+    Message, Options, Outgoing, Reply, Request, Response, Server, Stream, Upgrade,
 };
 
 fn seconds(seconds: u64) -> Duration {
@@ -288,7 +288,7 @@ fn event_stream_is_heard_event_by_event() {
     let (event, id) = (Some("weather".to_owned()), Some("7".to_owned()));
     assert_eq!(received[0], Received::Event { event, id, data: "two\nlines".to_owned() });
     assert!(world.is_open(ada));
-    world.server.drain(CloseCode::GOING_AWAY, seconds(5));
+    world.server.drain(Drain::within(seconds(5))).unwrap();
     assert!(!world.is_open(ada));
     assert!(world.server.is_drained());
 }
@@ -480,7 +480,7 @@ fn test_that_has_gone_wrong_is_told_what_to_do() {
     assert!(text.starts_with("no client sends such a request: "), "{text}");
     let text = panic_of(|| _ = Received::Binary(vec![1]).text().to_owned());
     assert!(text.contains("Match on Received::Binary"), "{text}");
-    world.server.drain(CloseCode::GOING_AWAY, seconds(1));
+    world.server.drain(Drain::within(seconds(1))).unwrap();
     let text = panic_of(|| _ = world.connect());
     assert!(text.starts_with("the server takes no connection: "), "{text}");
 }

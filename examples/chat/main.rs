@@ -25,6 +25,8 @@
 //! ```
 
 mod chat;
+#[path = "../common/ending.rs"]
+mod ending;
 #[path = "../common/log.rs"]
 mod log;
 mod members;
@@ -46,13 +48,14 @@ use std::fmt::Display;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use lexopt::prelude::*;
 use switchboard::http::Method;
-use switchboard::{CloseCode, Conn, ListenAddr, Reactor, Reply, Request, TrustedHeader, Zone};
+use switchboard::{Conn, Drain, ListenAddr, Reactor, Reply, Request, TrustedHeader, Zone};
 
 use chat::{Chat, PREFIXES};
+use ending::Ending;
 use log::Log;
 use output::{print_error, print_line};
 
@@ -78,10 +81,12 @@ Usage: chat [--listen ADDR] [--origin ORIGIN].. [--allow-host HOST]..
   --verbose          print each refused request and connection
   -h, --help         print this and end
 
-SIGINT (Ctrl-C), SIGTERM and SIGHUP say goodbye to everybody and end. A second one does not wait.";
-
-/// How long goodbyes may take.
-const GOODBYE: Duration = Duration::from_secs(3);
+SIGINT (Ctrl-C), SIGTERM and SIGHUP say goodbye to everybody and end. A second one does not wait.
+How the chat ends, in seconds from the signal:
+  --drain-notice SECONDS    accept and serve for so long, with `Connection: close` in each answer
+                            (default 0)
+  --drain-window SECONDS    then stop accepting, and close the WebSockets over so long (default 0)
+  --drain-deadline SECONDS  drop what is left then (default: 3 s after the window)";
 
 /// The hosts that are served beside those of `--allow-host`.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.0/8", "[::1]"];
@@ -95,6 +100,7 @@ struct Arguments {
     verbose: bool,
     /// Where metrics are served.
     metrics: Option<String>,
+    ending: Ending,
 }
 
 /// What ends the program early: a line for the user, and the exit code.
@@ -117,6 +123,9 @@ fn run() -> Result<(), Failure> {
     };
     // Every browser is a descriptor. With the soft limit alone the chat still works, for fewer.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
+
+    let drain = arguments.ending.drain();
+    let drain = drain.map_err(|error| Failure(format!("{error}; see chat --help"), 2))?;
 
     let log = Log::start("chat").map_err(|error| Failure(format!("no thread: {error}"), 1))?;
     let mut reactor =
@@ -150,7 +159,7 @@ fn run() -> Result<(), Failure> {
         print_line(format_args!("metrics at {url}"));
     }
     let bound = listen(&mut reactor, &arguments.listen)?;
-    goodbye_at_a_signal(&reactor);
+    goodbye_at_a_signal(&reactor, drain);
     match bound {
         ListenAddr::Tcp(address) => print_line(format_args!("open http://{}/", reachable(address))),
         place => print_line(format_args!("listening on {place}")),
@@ -171,6 +180,7 @@ fn arguments() -> Result<Option<Arguments>, Failure> {
         proxies: Vec::new(),
         verbose: false,
         metrics: None,
+        ending: Ending::default(),
     };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next().map_err(|error| usage(&error))? {
@@ -195,6 +205,11 @@ fn arguments() -> Result<Option<Arguments>, Failure> {
             Long("trusted-proxy") => arguments.proxies.push(value(&mut parser, Ok)?),
             Long("metrics-listen") => arguments.metrics = Some(value(&mut parser, Ok)?),
             Long("verbose") => arguments.verbose = true,
+            Long(option) if Ending::has(option) => {
+                let option = option.to_owned();
+                let value = value(&mut parser, Ok)?;
+                arguments.ending.set(&option, &value).map_err(|error| usage(&error))?;
+            }
             other => return Err(usage(&other.unexpected())),
         }
     }
@@ -231,10 +246,10 @@ fn front_door(_conn: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
 
 /// Ends the server at the first signal: it closes every connection in order, after which
 /// [`Reactor::run`] returns.
-fn goodbye_at_a_signal(reactor: &Reactor) {
+fn goodbye_at_a_signal(reactor: &Reactor, drain: Drain) {
     let remote = reactor.remote();
     let installed = signals::on_end(move || {
-        let _already_ending = remote.drain(CloseCode::GOING_AWAY, GOODBYE);
+        let _already_ending = remote.drain(drain);
     });
     if let Err(error) = installed {
         print_error(format_args!("chat: a signal will end the chat without a goodbye: {error}"));

@@ -155,6 +155,16 @@ impl Slots {
         self.earliest = earliest;
     }
 
+    /// The number of chunks, empty ones included.
+    pub(crate) fn chunks(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// No slot in use is this or beyond it.
+    pub(crate) fn end(&self) -> u32 {
+        (self.chunks.len() * CHUNK) as u32
+    }
+
     /// Returns the slots in use of one chunk; `None` past the last chunk. A visit of all
     /// connections takes one chunk at a time.
     pub(crate) fn chunk(&self, index: usize) -> Option<impl Iterator<Item = u32> + '_> {

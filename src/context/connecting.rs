@@ -38,6 +38,7 @@ impl Context {
     /// Of the [`Options`](crate::Options) of HTTP, only the limits of a head apply, to the server's
     /// response.
     pub fn connect<H: 'static>(&mut self, zone: ZoneId<H>, connect: Connect) -> ConnId {
+        let takes = self.takes_connections();
         let Some(slot) = self.table.slots.vacant() else { return ConnId::NOBODY };
         let first = (Phase::Connecting, ticks(connect.timeout));
         self.table.insert(slot, Transport::Unconnected, UNCOUNTED, first);
@@ -49,11 +50,13 @@ impl Context {
         // A failed attempt is reported through `close`, too.
         at.connection.flags.insert(Flags::CLIENT | Flags::OWES_CLOSE);
         let id = at.connection.id;
-        let draining =
-            self.draining.map_or(Ok(()), |_| Err(("the server is draining", Cause::Drain)));
+        let takes = match takes {
+            true => Ok(()),
+            false => Err(("the server is draining", Cause::Drain)),
+        };
         let handshake = connect.handshake.map_err(|reason| (reason, Cause::DialFailed));
         at.books.stats.dialled += 1;
-        match draining.and(handshake) {
+        match takes.and(handshake) {
             Ok(handshake) => {
                 #[cfg(feature = "deflate")]
                 let handshake = offer_compression(&at, handshake);

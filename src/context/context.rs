@@ -5,6 +5,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::draining::Draining;
 use super::origins::AllowedOrigins;
 use super::reply::Upgrade;
 use super::timeouts::Timeouts;
@@ -15,13 +16,13 @@ use crate::connection::{
 };
 use crate::delivery::{Delivery, EncodedOnce, Outgoing};
 use crate::http1::{Request, RequestError, Response};
-use crate::websocket::{CloseCode, Origins};
+use crate::websocket::Origins;
 
 /// All that a handler may touch: connections, topics, timers.
 ///
 /// A handler reaches it through [`Conn::context`](crate::Conn::context); between turns, a program
 /// reaches it through [`Server::context`](crate::Server::context). No method fails, blocks or calls
-/// a handler.
+/// a handler; [`drain`](Context::drain) checks its argument.
 ///
 /// ```
 /// use std::time::Instant;
@@ -39,7 +40,9 @@ pub struct Context {
     pub(crate) timers: Timers<Call, Repeat>,
     pub(crate) timeouts: Timeouts,
     pub(crate) work: ContextWork,
-    pub(crate) draining: Option<Draining>,
+    pub(crate) draining: Option<Box<Draining>>,
+    /// Decides the order in which a drain ends connections; by chance if unset.
+    pub(crate) drain_seed: Option<u64>,
     pub(crate) origins: AllowedOrigins,
     /// Addresses that a limit counts, and clients behind trusted proxies.
     pub(crate) addresses: Addresses,
@@ -75,17 +78,6 @@ pub(crate) enum Answer {
     Upgrade(Upgrade),
 }
 
-/// A drain that is under way.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Draining {
-    pub(crate) code: CloseCode,
-    pub(crate) deadline: Instant,
-    /// The time until the deadline, where it counts from the next turn.
-    pub(crate) pending: Option<Duration>,
-    /// The next chunk of connections to be closed.
-    pub(crate) chunk: usize,
-}
-
 impl Context {
     pub(crate) fn new(now: Instant) -> Context {
         Context {
@@ -96,6 +88,7 @@ impl Context {
             timeouts: Timeouts::default(),
             work: ContextWork::default(),
             draining: None,
+            drain_seed: None,
             origins: AllowedOrigins::default(),
             addresses: Addresses::default(),
         }
@@ -261,17 +254,6 @@ impl Context {
                 OptionsId(number)
             }
             Err(_) => OptionsId::default(),
-        }
-    }
-
-    /// Ends the server in order. Accepting stops, WebSockets are closed with `code`, and requests
-    /// in progress are answered before their connections close. Connections that are left after
-    /// `deadline` are dropped. Then [`Reactor::run`](crate::Reactor::run) returns. A second call
-    /// does nothing.
-    pub fn drain(&mut self, code: CloseCode, deadline: Duration) {
-        let deadline = self.later(deadline);
-        if self.draining.is_none() {
-            self.draining = Some(Draining { code, deadline, pending: None, chunk: 0 });
         }
     }
 

@@ -1,18 +1,16 @@
 //! Calls to a server from other threads: a bounded queue, and one wake-up for each burst of calls.
 //! This file never runs a call and knows no connection.
 
+use mio::Waker;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-use mio::Waker;
 
 use super::context::Context;
+use super::drain::{Drain, DrainError};
 use crate::connection::ZoneId;
-use crate::websocket::CloseCode;
 
 /// A call from another thread, for a zone's handler or for the context alone.
 pub(crate) enum RemoteCall {
@@ -31,7 +29,7 @@ type ZoneCall = Box<dyn FnOnce(&mut dyn Any, &mut Context) + Send>;
 ///
 /// ```
 /// use std::time::{Duration, Instant};
-/// use switchboard::{CloseCode, Handler, Reactor};
+/// use switchboard::{Drain, Handler, Reactor};
 ///
 /// struct Feed { latest: u64 }
 /// impl Handler for Feed {}
@@ -45,7 +43,7 @@ type ZoneCall = Box<dyn FnOnce(&mut dyn Any, &mut Context) + Send>;
 ///         cx.publish("feed", &*feed.latest.to_string());
 ///     });
 ///     assert!(sent.is_ok());
-///     assert!(remote.drain(CloseCode::GOING_AWAY, Duration::from_secs(1)).is_ok());
+///     assert!(remote.drain(Drain::within(Duration::from_secs(1))).is_ok());
 /// });
 /// reactor.run()?; // until the drain is complete
 /// assert_eq!(reactor.server.with(feed, Instant::now(), |feed, _cx| feed.latest), 1);
@@ -164,12 +162,34 @@ impl Remote {
         })
     }
 
-    /// Ends the server in order, as [`Context::drain`] does.
+    /// Ends the server in order, as [`Context::drain`] does. Its times count from the turn that the
+    /// call begins.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use switchboard::{Drain, DrainError, Reactor};
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let remote = reactor.remote();
+    /// assert_eq!(remote.drain(Drain::within(Duration::from_secs(3))), Ok(()));
+    /// reactor.run()?;
+    /// drop(reactor);
+    /// assert_eq!(remote.drain(Drain::default()), Err(DrainError::ServerGone));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// When 65,536 calls are waiting, or when the server is gone.
-    pub fn drain(&self, code: CloseCode, deadline: Duration) -> Result<(), CallError<()>> {
-        self.push((), |()| RemoteCall::Context(Box::new(move |cx| cx.drain(code, deadline))))
+    /// When the deadline leaves no room for notice and window, when 65,536 calls are waiting, or
+    /// when the server is gone. Then nothing is queued.
+    pub fn drain(&self, drain: Drain) -> Result<(), DrainError> {
+        drain.check()?;
+        // The check has passed, so the call cannot fail.
+        let call = move |cx: &mut Context| cx.drain(drain).unwrap_or_default();
+        let pushed = self.push((), |()| RemoteCall::Context(Box::new(call)));
+        pushed.map_err(|refused| match refused.is_closed() {
+            true => DrainError::ServerGone,
+            false => DrainError::QueueFull,
+        })
     }
 
     fn push<F>(&self, call: F, wrap: impl FnOnce(F) -> RemoteCall) -> Result<(), CallError<F>> {

@@ -12,7 +12,7 @@
 //! use signal_hook::consts::{SIGINT, SIGTERM};
 //! use signal_hook::iterator::Signals;
 //! use switchboard::http::Method;
-//! use switchboard::{CloseCode, Reactor, Response, Zone};
+//! use switchboard::{Drain, Reactor, Response, Zone};
 //!
 //! const PAGE: &str = "<script>
 //!   const socket = new WebSocket(`ws://${location.host}/echo`);
@@ -36,7 +36,7 @@
 //!     let mut signals = Signals::new([SIGINT, SIGTERM])?;
 //!     std::thread::spawn(move || {
 //!         signals.forever().next();
-//!         let _already_ending = remote.drain(CloseCode::GOING_AWAY, Duration::from_secs(3));
+//!         let _already_ending = remote.drain(Drain::within(Duration::from_secs(3)));
 //!     });
 //!     reactor.run()
 //! }
@@ -130,4 +130,6 @@
 //! [`drain`](crate::Server::drain) ends a server in order: listeners close, WebSockets get a Close
 //! frame, and requests in progress are answered. Connections that are left at the deadline are
 //! dropped. Then `run` returns. From another thread, such as a signal handler's, call
-//! [`Remote::drain`](crate::Remote::drain).
+//! [`Remote::drain`](crate::Remote::drain). A server behind a load balancer gives a notice first,
+//! and a server of many clients a window in which they leave; see
+//! [`time`](super::time#ending-in-order).

@@ -162,6 +162,55 @@
 //! server.options(Options::new().idle_timeout(Duration::from_secs(30)));
 //! ```
 //!
+//! # Ending in order
+//!
+//! A program that ends tells its clients so, and lets them come back elsewhere: not all at once,
+//! and not before a load balancer knows. A [`Drain`](crate::Drain) has three stages. Its documentation
+//! has a table of what each connection meets in each of them.
+//!
+//! | stage | default | what for | a value for a server of browsers |
+//! | --- | --- | --- | --- |
+//! | `notice` | 0 | a load balancer learns that the server is not ready | 10 s |
+//! | `window` | 0 | clients come back to the other servers one by one | 30 s |
+//! | `deadline`, from the call | 10 s | what has not ended is dropped | 60 s |
+//!
+//! Take a notice of two or three intervals of the load balancer's health check, which asks for a
+//! page that [`Context::is_ready`](crate::Context::is_ready) decides. Take a window that the other
+//! servers need to accept these clients. The supervisor must wait for longer than the deadline,
+//! such as `TimeoutStopSec=` of systemd.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use signal_hook::consts::{SIGINT, SIGTERM};
+//! use signal_hook::iterator::Signals;
+//! use switchboard::{Drain, Reactor, Response};
+//!
+//! let seconds = Duration::from_secs;
+//! let drain =
+//!     Drain { notice: seconds(10), window: seconds(30), ..Drain::within(seconds(60)) };
+//! drain.check()?; // now, not when the signal comes
+//!
+//! let mut reactor = Reactor::new()?;
+//! reactor.server.http("/readyz", |conn, _request| match conn.context().is_ready() {
+//!     true => Response::text("ready"),
+//!     false => Response::text("ending").with_status(503),
+//! });
+//! let remote = reactor.remote();
+//! let mut signals = Signals::new([SIGINT, SIGTERM])?;
+//! std::thread::spawn(move || {
+//!     signals.forever().next();
+//!     let _already_ending = remote.drain(drain);
+//!     if let Some(signal) = signals.forever().next() {
+//!         std::process::exit(128 + signal); // the second one does not wait
+//!     }
+//! });
+//! reactor.run()?; // until no connection is left, or until the deadline
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A second drain can only bring the three moments forward. So a program may begin a long drain at
+//! SIGTERM, and shorten it when its supervisor becomes impatient.
+//!
 //! # When the program stands still
 //!
 //! A callback blocks for 11 s, a debugger or SIGSTOP stops the process, a laptop's lid closes.

@@ -53,7 +53,7 @@
 //! | call | when |
 //! | --- | --- |
 //! | [`poll_timeout(now)`](crate::Server::poll_timeout) | before each wait: the longest wait |
-//! | [`is_drained()`](crate::Server::is_drained) | after `drain`: whether to leave the loop |
+//! | [`is_drained()`](crate::Server::is_drained) | after each turn: whether a `drain` is complete |
 //! | [`owns(token)`](crate::Server::owns) | for each event: whether it is the server's |
 //! | [`handle_event(event, now)`](crate::Server::handle_event) | for each event of the server |
 //! | [`leave_events()`](crate::Server::leave_events) | after a wait that filled your list |

@@ -32,7 +32,7 @@ const EVENTS: usize = 1 << 10;
 /// use std::io::{Read, Write};
 /// use std::net::TcpStream;
 /// use std::time::Duration;
-/// use switchboard::{CloseCode, Reactor};
+/// use switchboard::{Drain, Reactor};
 ///
 /// let mut reactor = Reactor::new()?;
 /// reactor.server.http("/", |_conn, _request| "hello");
@@ -44,7 +44,7 @@ const EVENTS: usize = 1 << 10;
 ///     socket.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
 ///     let mut answer = String::new();
 ///     socket.read_to_string(&mut answer)?;
-///     let _ = remote.drain(CloseCode::GOING_AWAY, Duration::from_secs(1));
+///     let _ = remote.drain(Drain::within(Duration::from_secs(1)));
 ///     Ok::<String, std::io::Error>(answer)
 /// });
 /// reactor.run()?; // until the drain is complete

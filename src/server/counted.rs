@@ -5,10 +5,8 @@ use std::any::Any;
 
 use super::handler::Handler;
 use super::served::Served;
-use super::server::Server;
-use super::zone::Zone;
 use crate::connection::{Cause, Stats, ZoneStats};
-use crate::context::{Chunk, Close, Conn, Context, Reply};
+use crate::context::{Chunk, Close, Conn, Reply};
 use crate::http1::Request;
 use crate::websocket::Message;
 
@@ -50,7 +48,7 @@ impl Counted {
 }
 
 /// Adds the messages that were sent since there were `before`.
-fn count_sent(stats: &mut Stats, index: usize, before: u64) {
+pub(super) fn count_sent(stats: &mut Stats, index: usize, before: u64) {
     if let Some(zone) = stats.zones.get_mut(index) {
         zone.messages_sent += stats.messages_sent - before;
     }
@@ -112,35 +110,5 @@ impl Handler for Counted {
 
     fn cancelled(&mut self, conn: &mut Conn<'_>, cause: Cause) {
         self.call(conn, |inner, conn| inner.cancelled(conn, cause));
-    }
-}
-
-impl Server {
-    /// Puts a handler at its zones, and returns its number.
-    pub(super) fn add_handler(&mut self, zones: Vec<Zone>, handler: Box<dyn Served>) -> u16 {
-        let counted = zones.iter().find(|zone| zone.is_counted);
-        let prefix = counted.and_then(|zone| zone.prefix.as_ref().ok()).cloned();
-        let number = self.zones.add(zones, handler);
-        if let Some(prefix) = prefix {
-            let zone = if prefix.is_empty() { "/".into() } else { prefix };
-            let stats = &mut self.context.table.books.stats;
-            self.zones.count(number, stats.zones.len());
-            stats.zones.push(ZoneStats { zone, ..ZoneStats::default() });
-        }
-        number
-    }
-
-    /// Runs a closure with a zone's handler, outside of the handler's callbacks.
-    pub(super) fn run_for<R>(
-        &mut self,
-        zone: u16,
-        call: impl FnOnce(&mut dyn Any, &mut Context) -> R,
-    ) -> R {
-        let before = self.context.table.books.stats.messages_sent;
-        let result = call(self.zones.handler_as_any(zone), &mut self.context);
-        if let Some(index) = self.zones.counted(zone) {
-            count_sent(&mut self.context.table.books.stats, index, before);
-        }
-        result
     }
 }

@@ -90,7 +90,7 @@ impl Server {
 
     /// Looks for news of a peer that the loop has not brought: reads its transport once, and offers
     /// it once what waits. A full list of events or a stall of the program may have left both.
-    fn look_again(&mut self, slot: u32) {
+    pub(super) fn look_again(&mut self, slot: u32) {
         let Some((mut at, delivery)) = self.context.lease(slot) else { return };
         if at.is_blocked() {
             delivery.offer(&mut at);

@@ -1,62 +1,128 @@
-//! A drain: closes the server's connections in order, some in each turn. At the deadline, the drain
-//! drops the connections that are left.
-
-use std::time::Duration;
+//! A drain: ends the server's connections in order, some in each turn. At the deadline, the drain
+//! drops the connections that are left. The table in context/drain.rs says what ends when.
 
 use super::server::Server;
-use crate::connection::{Cause, Phase};
-use crate::context::Conn;
-use crate::websocket::CloseCode;
+use crate::connection::{Cause, Flags, Phase};
+use crate::context::{Conn, Drain, DrainError, LAST_ACCEPTS, Walk};
 
 impl Server {
-    /// Ends the server in order; see [`Context::drain`](crate::Context::drain). The deadline counts
-    /// from the next turn, since between turns the server does not know the time.
-    pub fn drain(&mut self, code: CloseCode, deadline: Duration) {
-        if self.context.draining.is_none() {
-            self.context.drain(code, deadline);
-            if let Some(draining) = &mut self.context.draining {
-                draining.pending = Some(deadline);
-            }
-        }
+    /// Ends the server in order; see [`Drain`]. Its times count from the next turn, since between
+    /// turns the server does not know the time. The end is complete once
+    /// [`is_drained`](Server::is_drained) says so.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use switchboard::{Drain, Server};
+    ///
+    /// let mut server = Server::detached();
+    /// server.drain(Drain { notice: Duration::from_secs(5), ..Drain::default() })?;
+    /// let now = Instant::now();
+    /// server.flush(now);
+    /// assert!(!server.is_ready() && !server.is_drained());
+    /// assert_eq!(server.poll_timeout(now), Some(Duration::from_secs(5)));
+    /// server.flush(now + Duration::from_secs(5));
+    /// assert!(server.is_drained());
+    /// # Ok::<(), switchboard::DrainError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Context::drain`](crate::Context::drain).
+    pub fn drain(&mut self, drain: Drain) -> Result<(), DrainError> {
+        self.context.drain_from_next_turn(drain)
     }
 
-    /// Whether a [`drain`](Server::drain) is complete: no connection is left.
+    /// Whether the server wants more clients; see [`Context::is_ready`](crate::Context::is_ready).
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.context.is_ready()
+    }
+
+    /// Whether a [`drain`](Server::drain) is complete: its notice is over, the listeners are
+    /// closed, and no connection is left.
+    #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.context.draining.is_some() && self.context.table.slots.len() == 0
+        let has_stopped = self.context.draining.as_ref().is_some_and(|it| !it.is_listening());
+        has_stopped && self.context.table.slots.len() == 0
     }
 
-    /// Whether a drain has connections left to close.
+    /// Whether a drain has something to do in the next turn.
     pub(super) fn drains_on(&self) -> bool {
-        let slots = &self.context.table.slots;
-        self.context.draining.is_some_and(|draining| slots.chunk(draining.chunk).is_some())
+        let (now, slots) = (self.context.now(), &self.context.table.slots);
+        let draining = self.context.draining.as_ref();
+        draining.is_some_and(|draining| draining.is_busy(now, slots.len(), slots.chunks()))
     }
 
     /// Goes on with a drain.
+    #[inline]
     pub(super) fn drain_on(&mut self) {
-        let Some(mut draining) = self.context.draining else { return };
-        self.stop_listening();
-        if let Some(pending) = draining.pending.take() {
-            draining.deadline = self.context.later(pending);
+        if self.context.draining.is_some() {
+            self.take_drain_step();
         }
-        let late = self.context.now() >= draining.deadline;
-        let slots = &self.context.table.slots;
-        if late && slots.chunk(draining.chunk).is_none() && slots.len() > 0 {
-            draining.chunk = 0;
-        }
-        let slots = slots.chunk(draining.chunk).map(Iterator::collect::<Vec<u32>>);
-        draining.chunk += usize::from(slots.is_some());
-        for slot in slots.into_iter().flatten() {
-            if late {
-                self.context.table.with(slot, |at| at.mark_gone(Cause::Drain));
-            } else {
-                self.drain_one(slot, draining.code);
-            }
-        }
-        self.context.draining = Some(draining);
     }
 
-    fn drain_one(&mut self, slot: u32, code: CloseCode) {
-        let Some(mut at) = self.context.table.lease(slot) else { return };
+    fn take_drain_step(&mut self) {
+        self.context.settle_drain();
+        let now = self.context.now();
+        let Some(draining) = &mut self.context.draining else { return };
+        let walk = match draining.advance(now) {
+            Walk::LastAccepts(turns) => self.accept_last(turns),
+            walk => walk,
+        };
+        if matches!(walk, Walk::Notice | Walk::LastAccepts(_)) {
+            return self.drain_goes_on(walk);
+        }
+        self.stop_listening();
+        match walk {
+            Walk::Http(chunk) => self.end_http(chunk),
+            Walk::Late(chunk) => self.drop_late(chunk),
+            _ => self.end_due(),
+        }
+    }
+
+    fn drain_goes_on(&mut self, walk: Walk) {
+        if let Some(draining) = &mut self.context.draining {
+            draining.walk = walk;
+        }
+    }
+
+    /// Accepts what waited at the listeners when the window began: closing them would reset it.
+    fn accept_last(&mut self, turns: u8) -> Walk {
+        if turns == LAST_ACCEPTS {
+            (0..self.listeners.len()).for_each(|index| self.accept_later(index as u16));
+        }
+        self.accept_again();
+        match turns.checked_sub(1).filter(|_| !self.work.accepting.is_empty()) {
+            Some(turns) => Walk::LastAccepts(turns),
+            None => Walk::Http(0),
+        }
+    }
+
+    fn slots_of(&self, chunk: usize) -> Vec<u32> {
+        self.context.table.slots.chunk(chunk).map_or_else(Vec::new, Iterator::collect)
+    }
+
+    /// Ends what is not an open exchange in a chunk.
+    fn end_http(&mut self, chunk: usize) {
+        for slot in self.slots_of(chunk) {
+            self.end_request(slot);
+        }
+        let slots = &self.context.table.slots;
+        match &mut self.context.draining {
+            Some(draining) if chunk + 1 >= slots.chunks() => draining.begin_open(slots.end()),
+            _ => self.drain_goes_on(Walk::Http(chunk + 1)),
+        }
+    }
+
+    fn end_request(&mut self, slot: u32) {
+        let Some(connection) = self.context.table.slots.at_mut(slot) else { return };
+        // What has arrived is answered.
+        if connection.phase == Phase::Idle && !connection.has_spill() && !connection.has_output() {
+            connection.flags.remove(Flags::UNREAD);
+            self.look_again(slot);
+        }
+        let Some(mut at) = self.context.table.lease(slot).filter(|at| !at.is_gone()) else {
+            return;
+        };
         let arrived = at.connection.has_spill();
         match at.connection.phase {
             // The last response may come from this very turn, and still wait.
@@ -68,15 +134,50 @@ impl Server {
             Phase::Idle | Phase::Head | Phase::Body | Phase::Deferred | Phase::Responding => {
                 at.set_last(Cause::Drain);
             }
-            Phase::WebSocket(_) | Phase::Streaming | Phase::Taken => {
-                let id = at.connection.id;
-                self.call_back(slot, |server| {
-                    let conn = &mut Conn { cx: &mut server.context, id };
-                    conn.close_by(code, "", Cause::Drain);
-                });
-            }
             Phase::Connecting | Phase::Arriving => at.mark_gone(Cause::Drain),
-            Phase::Lingering => {}
+            Phase::WebSocket(_) | Phase::Streaming | Phase::Taken | Phase::Lingering => {}
         }
+    }
+
+    /// Ends the open exchanges whose moment has come.
+    fn end_due(&mut self) {
+        let now = self.context.now();
+        let Some(draining) = &mut self.context.draining else { return };
+        let due = draining.take_due(now);
+        let reason = draining.reason.clone();
+        for slot in due {
+            self.end_open(slot, &reason);
+        }
+    }
+
+    fn end_open(&mut self, slot: u32, reason: &str) {
+        let Some(draining) = &self.context.draining else { return };
+        let code = draining.code;
+        let Some(connection) = self.context.table.slots.at(slot) else { return };
+        if connection.phase.is_open() {
+            let id = connection.id;
+            self.call_back(slot, |server| {
+                let conn = &mut Conn { cx: &mut server.context, id };
+                conn.close_by(code, reason, Cause::Drain);
+            });
+        }
+    }
+
+    /// Ends an exchange that opened after the window began. The walk may have passed it.
+    pub(super) fn end_newcomer(&mut self, slot: u32) {
+        let draining = self.context.draining.as_ref().filter(|it| it.ends_newcomers());
+        if let Some(reason) = draining.map(|draining| draining.reason.clone()) {
+            self.end_open(slot, &reason);
+        }
+    }
+
+    /// Drops the connections of a chunk.
+    fn drop_late(&mut self, chunk: usize) {
+        for slot in self.slots_of(chunk) {
+            self.context.table.with(slot, |at| at.mark_gone(Cause::Drain));
+        }
+        // A walk past the end begins anew, while a connection is left.
+        let is_over = chunk >= self.context.table.slots.chunks();
+        self.drain_goes_on(Walk::Late(if is_over { 0 } else { chunk + 1 }));
     }
 }

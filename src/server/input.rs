@@ -352,10 +352,14 @@ impl Server {
             at.record_close(CloseCode::NORMAL, "released", false, Cause::Local);
         });
         self.tell_close(slot);
+        let is_ending = self.context.draining.as_ref().is_some_and(|it| it.ends_newcomers());
         self.context.table.with(slot, |at| {
             at.connection.options = 0;
             if !at.is_gone() {
                 at.connection.flags.go_on();
+            }
+            if is_ending {
+                at.set_last(Cause::Drain);
             }
             // The request may have been the last, and output may still wait.
             at.after_response();

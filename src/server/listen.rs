@@ -234,7 +234,9 @@ impl Server {
 
     /// Takes in a connection of a simulation, as if a plain listener had accepted it.
     pub(crate) fn accepted(&mut self, transport: Transport) {
-        self.admit(transport, None, false);
+        if self.check_drain().is_ok() {
+            self.admit(transport, None, false);
+        }
     }
 
     /// Takes in a connection whose address has its place. Failing that, gives the place back.
@@ -331,8 +333,8 @@ impl Server {
         address: u32,
         phase: Phase,
     ) -> io::Result<u32> {
-        if self.context.draining.is_some() {
-            return Err(Error::new(ErrorKind::NotConnected, "the server is draining"));
+        if self.context.draining.as_ref().is_some_and(|draining| !draining.is_listening()) {
+            return Err(is_draining());
         }
         let Some(slot) = self.context.table.slots.vacant() else {
             return Err(Error::other("16.7 million connections are open already"));
@@ -350,11 +352,21 @@ impl Server {
         Ok(slot)
     }
 
+    /// Checks that a drain does not keep a program from bringing connections.
+    pub(super) fn check_drain(&self) -> io::Result<()> {
+        self.context.takes_connections().then_some(()).ok_or_else(is_draining)
+    }
+
     /// Stops listening for good.
     pub(super) fn stop_listening(&mut self) {
         self.listeners.clear();
         self.work.accepting.clear();
     }
+}
+
+#[cold]
+fn is_draining() -> Error {
+    Error::new(ErrorKind::NotConnected, "the server is draining")
 }
 
 /// How long bytes to a peer may stay unacknowledged: `write_timeout`, but long enough for a network

@@ -76,7 +76,7 @@ impl Handler for Health {
 
 impl Handler for Ready {
     fn request(&mut self, conn: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
-        page(request, || match conn.cx.draining.is_none() {
+        page(request, || match conn.cx.is_ready() {
             true => Response::text("ready\n"),
             false => Response::text("draining\n").with_status(503),
         })

@@ -14,7 +14,7 @@
 //! | where is a ping answered, and a message handed over | `frames` |
 //! | where does a deadline end a connection | `deadlines` |
 //! | where does a listener reach some zones only | `internal` |
-//! | where is a zone counted, and a turn measured | `counted`, `turns` |
+//! | where is a zone counted, and a turn measured | `counted`, `counting`, `turns` |
 //! | where is an observer told what is refused | `observing` |
 //! | where are output, timers and ends handled | `flush` |
 //! | where is a WebSocket opened in the client role | `dialing`, `racing`, `handshaking` |
@@ -26,6 +26,7 @@ mod arriving;
 mod buffer_pool;
 mod clients;
 mod counted;
+mod counting;
 mod deadlines;
 mod declining;
 mod dialing;

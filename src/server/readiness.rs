@@ -22,11 +22,13 @@ impl Server {
     /// `TCP_USER_TIMEOUT` a peer that vanishes may be noticed after a quarter of an hour.
     ///
     /// # Errors
-    /// When the socket cannot be registered, when the server is draining, or when 16.7 million
+    /// When the socket cannot be registered, when the window of a [drain](crate::Drain) has begun,
+    /// or when 16.7 million
     /// connections are open. Also when no path can have the prefix of a [zone](crate::Zone::new).
     pub fn adopt(&mut self, transport: impl Into<Transport>, now: Instant) -> io::Result<Token> {
         self.check_zones()?;
         self.context.table.books.clock.set(now);
+        self.check_drain()?;
         let transport = transport.into();
         let phase = if transport.is_handshaking() { Phase::Arriving } else { Phase::Idle };
         let address = match self.place(&transport, None) {
@@ -80,6 +82,7 @@ impl Server {
     ) -> io::Result<Token> {
         self.check_zones()?;
         self.context.table.books.clock.set(now);
+        self.check_drain()?;
         let acceptor = self.listeners.get(usize::from(listener.0)).and_then(Option::as_ref);
         let arrival = &acceptor.ok_or(ErrorKind::NotConnected)?.arrival;
         let (arrives, is_internal) = (!arrival.is_immediate(), arrival.is_internal);
@@ -203,8 +206,7 @@ impl Server {
         let earliest = earliest.min(self.buffer_pool.next_check());
         let deadline = (earliest != NEVER).then(|| table.books.clock.instant(earliest));
         let retry = self.listeners.iter().flatten().filter_map(Acceptor::retry_at).min();
-        // Without connections there is nothing to wait for.
-        let drain = cx.draining.filter(|_| table.slots.len() > 0).map(|draining| draining.deadline);
+        let drain = cx.draining.as_ref().and_then(|it| it.next_step(now, table.slots.len()));
         let next = [deadline, cx.timers.next(), retry, drain].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(now))
     }

@@ -8,7 +8,7 @@ use http::StatusCode;
 
 use super::server::Server;
 use crate::connection::{Cause, ConnId, Flags, Incoming, Phase, Progress, Terms};
-use crate::context::{Answer, Conn, EventStream, Reply, Stream, Upgrade};
+use crate::context::{Answer, EventStream, Reply, Stream, Upgrade};
 use crate::http1::{self, BodyLength, Encoding, Request, RequestError, Response, Version};
 use crate::outbox::Kind;
 use crate::websocket::{self, Origins, State};
@@ -133,7 +133,8 @@ impl Server {
         if last {
             at.connection.flags.insert(Flags::LAST);
         }
-        if draining {
+        // An answer that goes on for some time may end for another cause.
+        if draining && framing.is_none() {
             at.connection.flags.end_by(Cause::Drain);
         }
         let encoding = Encoding {
@@ -293,11 +294,9 @@ impl Server {
             at.connection.flags.insert(Flags::CHUNKS);
         }
         at.enter(phase);
-        let id = at.connection.id;
         self.tell(slot, |handler, conn| handler.open(conn, request));
-        // A drain has closed the exchanges that were open then, so this one is closed now.
-        if let Some(draining) = self.context.draining {
-            Conn { cx: &mut self.context, id }.close_by(draining.code, "", Cause::Drain);
+        if self.context.draining.is_some() {
+            self.end_newcomer(slot);
         }
     }
 

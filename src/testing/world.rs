@@ -103,8 +103,11 @@ impl World {
     /// server.http("/", |_, _| "hello");
     /// assert_eq!(World::over(server).get("/").text(), "hello");
     /// ```
-    pub fn over(server: Server) -> World {
-        World { server, now: Instant::now(), links: Vec::new(), is_touched: false }
+    pub fn over(mut server: Server) -> World {
+        let now = Instant::now();
+        // A drain ends connections in the same order each time.
+        server.context(now).drain_seed = Some(1);
+        World { server, now, links: Vec::new(), is_touched: false }
     }
 
     /// The server's context at the present moment: to send, publish, count or set timers from
@@ -200,14 +203,14 @@ impl World {
     ///
     /// ```
     /// # use switchboard::testing::World;
-    /// # use switchboard::CloseCode;
-    /// # use std::time::Duration;
+    /// # use switchboard::Drain;
     /// # let mut world = World::new();
     /// # world.server.websocket("/", |_, _| {});
     /// # let ada = world.websocket("/");
-    /// world.server.drain(CloseCode::GOING_AWAY, Duration::from_secs(5));
+    /// world.server.drain(Drain::default())?;
     /// world.settle();
     /// assert!(world.server.is_drained());
+    /// # Ok::<(), switchboard::DrainError>(())
     /// ```
     ///
     /// # Panics

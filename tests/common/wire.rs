@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use switchboard::{CloseCode, Reactor, Remote};
+use switchboard::{Drain, Reactor, Remote};
 
 use super::frames::{Frame, first_frame, some_frames};
 use super::http::handshake;
@@ -56,7 +56,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let drained = self.remote.drain(CloseCode::GOING_AWAY, Duration::ZERO);
+        let drained = self.remote.drain(Drain::within(Duration::ZERO));
         let ended = self.thread.take().map(JoinHandle::join);
         if !thread::panicking() {
             assert!(

@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use switchboard::{
-    Cause, Close, CloseCode, Conn, EventStream, Handler, Listener, Message, Options, Reactor,
-    Remote, Reply, Request, Response, Server, Stream, Upgrade, Zone,
+    Cause, Close, Conn, Drain, EventStream, Handler, Listener, Message, Options, Reactor, Remote,
+    Reply, Request, Response, Server, Stream, Upgrade, Zone,
 };
 
 /// A server on a loopback port.
@@ -77,13 +77,13 @@ impl Site {
     }
 
     pub fn drain(&self) {
-        let _ended = self.remote.drain(CloseCode::GOING_AWAY, Duration::from_secs(2));
+        let _ended = self.remote.drain(Drain::within(Duration::from_secs(2)));
     }
 }
 
 impl Drop for Site {
     fn drop(&mut self) {
-        let _ended = self.remote.drain(CloseCode::GOING_AWAY, Duration::ZERO);
+        let _ended = self.remote.drain(Drain::within(Duration::ZERO));
         let thread = self.thread.take().unwrap();
         if thread.join().is_err() && !std::thread::panicking() {
             panic!("the server panicked");

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, StreamOwned};
-use switchboard::{CloseCode, Listener, Reactor, Remote, Tls, TlsConfig};
+use switchboard::{Drain, Listener, Reactor, Remote, Tls, TlsConfig};
 use switchboard_tls_tests::memory::{client, own};
 use switchboard_tls_tests::{Authority, Folder};
 
@@ -42,7 +42,7 @@ impl Served {
     }
 
     fn end(self) {
-        self.remote.drain(CloseCode::GOING_AWAY, Duration::ZERO).unwrap();
+        self.remote.drain(Drain::within(Duration::ZERO)).unwrap();
         self.thread.join().unwrap();
     }
 }

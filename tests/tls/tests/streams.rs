@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustls::AlertDescription;
 use switchboard::proto::websocket::Opcode;
 use switchboard::{
-    CloseCode, Conn, EventStream, Handler, Options, Readiness, Reply, Request, Response,
+    Drain, Conn, EventStream, Handler, Options, Readiness, Reply, Request, Response,
 };
 use switchboard_tls_tests::{Peer, Sim, masked, plain_frame};
 
@@ -204,7 +204,7 @@ fn server_drains_connections_under_tls() {
     let (mut idle, mut open) = (sim.connected(false), sim.websocket(true));
     let config = sim.client_config(false);
     let arriving = sim.peer(&config);
-    sim.server.drain(CloseCode::GOING_AWAY, Duration::from_secs(5));
+    sim.server.drain(Drain::within(Duration::from_secs(5))).unwrap();
     sim.advance(Duration::from_millis(100));
     idle.pull();
     open.pull();
