@@ -37,6 +37,7 @@
 //! | say which pages and hosts are allowed | [`Server::origins`], [`Server::hosts`] | [security] |
 //! | run behind a proxy | [`Server::trusted_proxies`] | [proxies](guide::behind_a_proxy) |
 //! | get the client's address from a PROXY header | [`Listener::proxy_protocol`] | [security] |
+//! | learn why a connection ended | [`Close::cause`], [`Stats::ends`] | [endings](guide::endings) |
 //! | deal with slow readers | [`Backpressure`], [`Conn::buffered`] | [slow readers] |
 //! | know what is refused, and how | a table of faults | [security] |
 //! | test a handler | [`testing::World`] | [testing](guide::testing_handlers) |

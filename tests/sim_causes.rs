@@ -12,7 +12,7 @@ use common::{Bytes, http, seconds};
 use switchboard::mio::{Poll, Token};
 use switchboard::testing::Client;
 use switchboard::{
-    Cause, CloseCode, Listener, ListenerId, MemoryPeer, Options, Rate, Readiness, Server,
+    Cause, CloseCode, Drain, Listener, ListenerId, MemoryPeer, Options, Rate, Readiness, Server,
     Transport, TrustedHeader,
 };
 
@@ -579,7 +579,7 @@ fn lifetime_ends_every_exchange() {
 }
 
 fn drain(site: &mut Site) {
-    site.world.server.drain(switchboard::Drain::within(seconds(20))).unwrap();
+    site.world.server.drain(Drain::within(seconds(20))).unwrap();
     site.world.settle();
 }
 

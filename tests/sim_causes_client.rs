@@ -14,7 +14,7 @@ use common::frames::{self, frame, plain, text};
 use common::{Bytes, cases, http, millis, seconds};
 use proptest::prelude::*;
 use switchboard::testing::Client;
-use switchboard::{Cause, CloseCode, ConnId, Connect, Options, Rate};
+use switchboard::{Cause, CloseCode, ConnId, Connect, Drain, Options, Rate};
 
 use Told::Close;
 
@@ -185,14 +185,14 @@ fn open_websocket_ends_by_every_cause_of_a_websocket() {
         &[
             ("open", |site| {
                 open(site);
-                site.world.server.drain(switchboard::Drain::within(seconds(20))).unwrap();
+                site.world.server.drain(Drain::within(seconds(20))).unwrap();
             }),
             ("under way", |site| {
                 dialled(site);
-                site.world.server.drain(switchboard::Drain::within(seconds(20))).unwrap();
+                site.world.server.drain(Drain::within(seconds(20))).unwrap();
             }),
             ("begun too late", |site| {
-                site.world.server.drain(switchboard::Drain::within(seconds(20))).unwrap();
+                site.world.server.drain(Drain::within(seconds(20))).unwrap();
                 site.world.context().connect(site.zone, Connect::to(URL));
             }),
         ],
@@ -476,7 +476,7 @@ impl End {
                 world.settle();
             }
             End::Drain => {
-                world.server.drain(switchboard::Drain::within(seconds(1_000))).unwrap();
+                world.server.drain(Drain::within(seconds(1_000))).unwrap();
                 world.settle();
             }
             // With a sign of life before each ping is due.

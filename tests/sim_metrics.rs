@@ -522,7 +522,7 @@ fn counters_never_decrease() {
         let (name, labels, value) = series(line);
         if name.ends_with("_total") || name.ends_with("_bucket") || name.ends_with("_count") {
             let later = after.lines().filter(|line| !line.starts_with('#')).map(series);
-            let later = later.filter(|(n, l, _)| (*n, *l) == (name, labels)).next().unwrap();
+            let later = later.clone().find(|(n, l, _)| (*n, *l) == (name, labels)).unwrap();
             assert!(later.2 >= value, "{line}");
         }
     }

@@ -393,6 +393,8 @@ fn drain_serves_what_waits_at_its_listeners() {
             client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         }
         reactor.server.drain(Drain::within(PATIENCE)).unwrap();
+        // The loop has not heard of them yet.
+        reactor.server.flush(Instant::now());
         let serving = std::thread::spawn(move || {
             for mut client in clients {
                 let mut answer = String::new();

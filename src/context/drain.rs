@@ -22,7 +22,7 @@ use crate::websocket::CloseCode;
 /// world.server.websocket("/ws", |conn, message| conn.send(message));
 /// let (ada, bob) = (world.websocket("/ws"), world.connect());
 /// world.request(bob, "/page");
-/// assert_eq!(world.answer(bob).header("connection"), None);
+/// assert_eq!(world.answer(bob).header("connection"), Some("keep-alive"));
 ///
 /// let drain = Drain {
 ///     reason: "a new version".into(),

@@ -165,8 +165,8 @@
 //! # Ending in order
 //!
 //! A program that ends tells its clients so, and lets them come back elsewhere: not all at once,
-//! and not before a load balancer knows. A [`Drain`](crate::Drain) has three stages. Its documentation
-//! has a table of what each connection meets in each of them.
+//! and not before a load balancer knows. A [`Drain`](crate::Drain) has three stages. Its
+//! documentation has a table of what each connection meets in each of them.
 //!
 //! | stage | default | what for | a value for a server of browsers |
 //! | --- | --- | --- | --- |

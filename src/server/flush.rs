@@ -165,7 +165,8 @@ impl Server {
             let Some(at) = self.context.table.lease(slot) else { continue };
             at.connection.flags.remove(Flags::ENDED);
             let gone = at.is_gone();
-            if gone {
+            let held = at.connection.held.as_ref();
+            if gone && held.is_some_and(|held| held.exchange.is_some()) {
                 self.tell_cancelled(slot);
             }
             let closed = self.tell_close(slot);
@@ -187,8 +188,10 @@ impl Server {
 
     fn free(&mut self, slot: u32) {
         let table = &mut self.context.table;
-        table.with(slot, |at| at.tidy());
         let Some(mut connection) = table.slots.remove(slot) else { return };
+        if let Some(held) = connection.held.take_if(|held| held.is_empty()) {
+            table.books.pool.put(held);
+        }
         if connection.transport.is_tls() && connection.is_whole() {
             connection.transport.close_notify(&mut table.books.traffic);
         }

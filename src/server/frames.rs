@@ -153,7 +153,13 @@ impl Server {
                 let end = (violation.code(), violation.as_str());
                 self.fail(slot, end, Cause::of_violation(violation));
             }
-            false => self.finish(slot, Cause::of_violation(violation)),
+            false => {
+                self.context.table.with(slot, |at| {
+                    let cause = Cause::of_violation(violation);
+                    at.record_close(CloseCode::ABNORMAL, "", false, cause);
+                    finish(at, cause);
+                });
+            }
         }
     }
 
@@ -229,17 +235,15 @@ impl Server {
             delivery.push_close(&mut at, code, "");
         }
         at.record_close(code, reason, by_peer, Cause::PeerClosed);
-        self.finish(slot, Cause::PeerClosed);
+        finish(&mut at, Cause::PeerClosed);
     }
+}
 
-    /// Ends a WebSocket after both Close frames. Nothing more is read.
-    fn finish(&mut self, slot: u32, cause: Cause) {
-        let Some(mut at) = self.context.table.lease(slot) else { return };
-        at.record_close(CloseCode::ABNORMAL, "", false, cause);
-        at.linger(cause);
-        if !at.connection.flags.has(Flags::CLIENT) {
-            at.connection.flags.insert(Flags::READ_CLOSED);
-        }
+/// Ends a WebSocket after both Close frames. Nothing more is read.
+fn finish(at: &mut Lease<'_>, cause: Cause) {
+    at.linger(cause);
+    if !at.connection.flags.has(Flags::CLIENT) {
+        at.connection.flags.insert(Flags::READ_CLOSED);
     }
 }
 

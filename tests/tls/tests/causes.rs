@@ -11,7 +11,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConnection, RootCertStore};
 use switchboard::testing::{Client, World};
 use switchboard::{
-    Cause, ClientTls, Close, CloseCode, Conn, Connect, Handler, Message, Readiness, ZoneId,
+    Cause, ClientTls, Close, Drain, Conn, Connect, Handler, Message, Readiness, ZoneId,
 };
 use switchboard_tls_tests::far::{Far, server};
 use switchboard_tls_tests::{Authority, Peer, Sim, UPGRADE};
@@ -110,7 +110,7 @@ fn server_tells_why_a_connection_of_tls_ended() {
         }),
         ("half a hello and a drain", Cause::Drain, false, |line| {
             line.hello();
-            line.sim.server.drain(CloseCode::GOING_AWAY, Duration::from_secs(5));
+            line.sim.server.drain(Drain::within(Duration::from_secs(5))).unwrap();
             line.sim.advance(Duration::from_secs(1));
         }),
         ("close_notify", Cause::Eof, true, |line| {
@@ -235,8 +235,8 @@ fn client_tells_why_an_attempt_at_tls_ended() {
             let client = road.dial();
             road.world.write(client, "HTTP/1.1 400 Bad Request\r\n\r\n");
         }),
-        ("a host that no certificate can name", Cause::TlsFault, |road| {
-            let connect = Connect::to("wss://a_b..example/")
+        ("a host that no certificate can name", Cause::DialFailed, |road| {
+            let connect = Connect::to("wss://a..b/")
                 .tls(ClientTls::from_pem(road.authority.pem().as_bytes()).unwrap());
             let (_, _) = road.world.dial(road.zone, connect);
             road.world.settle();
