@@ -1,4 +1,4 @@
-//! Counts connections by their phase, without a branch. This file sets no phase.
+//! Counts connections by their phase. This file sets no phase.
 
 use super::phase::Phase;
 use super::stats::Stats;
@@ -61,14 +61,12 @@ impl Phases {
     }
 }
 
-/// The place of a phase: its own byte, by the layout of today's compiler, so that this costs
-/// nothing. No other order would be wrong.
+/// The place of a phase. A table and a sum take few instructions: of one match for both, the
+/// compiler made a table of jumps, which added 50 instructions to a handshake and a close.
 #[inline]
 fn index(phase: Phase) -> usize {
-    let index = match phase {
-        Phase::WebSocket(State::Open) => 0,
-        Phase::WebSocket(State::Closing) => 1,
-        Phase::WebSocket(State::Closed) => 2,
+    let state = if let Phase::WebSocket(state) = phase { state as usize } else { 0 };
+    let first = match phase {
         Phase::Connecting => 3,
         Phase::Arriving => 4,
         Phase::Idle => 5,
@@ -76,10 +74,11 @@ fn index(phase: Phase) -> usize {
         Phase::Body => 7,
         Phase::Deferred => 8,
         Phase::Responding => 9,
-        Phase::Streaming => 11,
-        Phase::Taken => 12,
-        Phase::Lingering => 13,
+        Phase::WebSocket(_) => 10,
+        Phase::Streaming => 13,
+        Phase::Taken => 14,
+        Phase::Lingering => 15,
     };
-    // The compiler then knows that the index is within the array.
-    index & 15
+    // With the mask the compiler knows that the sum is within the array.
+    (first + state) & 15
 }

@@ -58,15 +58,20 @@ impl Transport {
     }
 
     /// Reads once. After a read that filled `buf`, the transport may hold further bytes.
+    #[inline(never)]
     pub(crate) fn read(&mut self, buf: &mut [u8], traffic: &mut Traffic) -> io::Result<Read> {
+        self.read_fast(buf, traffic)
+    }
+
+    /// Reads once, like [`read`](Transport::read), as a part of the fast path: a call would cost
+    /// more than the rest.
+    #[inline(always)]
+    pub(crate) fn read_fast(&mut self, buf: &mut [u8], traffic: &mut Traffic) -> io::Result<Read> {
         loop {
             let result = match self {
                 Transport::Tcp(socket) => socket.read(buf),
                 Transport::Unix(socket) => socket.read(buf),
-                Transport::Memory(memory) => return memory.read(buf, traffic),
-                #[cfg(feature = "tls")]
-                Transport::Tls(stream) => return stream.read(buf, traffic),
-                Transport::Unconnected => return Ok(Read::Blocked),
+                rare => return rare.read_rare(buf, traffic),
             };
             return match result {
                 Ok(0) => Ok(Read::End),
@@ -78,6 +83,17 @@ impl Transport {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Read::Blocked),
                 Err(error) => Err(error),
             };
+        }
+    }
+
+    /// Reads once from what is no socket.
+    #[inline(never)]
+    fn read_rare(&mut self, buf: &mut [u8], traffic: &mut Traffic) -> io::Result<Read> {
+        match self {
+            Transport::Memory(memory) => memory.read(buf, traffic),
+            #[cfg(feature = "tls")]
+            Transport::Tls(stream) => stream.read(buf, traffic),
+            _ => Ok(Read::Blocked),
         }
     }
 

@@ -20,7 +20,7 @@ impl Server {
         else {
             return false;
         };
-        match connection.transport.read(&mut self.lent.input, traffic) {
+        match connection.transport.read_fast(&mut self.lent.input, traffic) {
             Ok(Read::Bytes { n, more: false }) => {
                 let (id, zone) = (connection.id, connection.zone);
                 if deadline < connection.deadline {

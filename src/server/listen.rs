@@ -131,6 +131,8 @@ impl Server {
     }
 
     /// Accepts waiting connections, within the turn's budget.
+    // Apart, so that `accept_again` is small enough to be a part of `flush`.
+    #[inline(never)]
     fn accept(&mut self, index: u16) {
         let listener = self.listeners.get(usize::from(index)).and_then(Option::as_ref);
         for _ in 0..listener.map_or(0, Acceptor::per_turn) {
@@ -309,6 +311,7 @@ impl Server {
 
     /// Accepts from every listener with waiting connections. That includes listeners whose budget
     /// ended in the last turn, and listeners whose pause is over.
+    #[inline(always)]
     pub(super) fn accept_again(&mut self) {
         let now = self.context.now();
         for index in 0..self.listeners.len() {
