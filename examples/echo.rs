@@ -29,6 +29,8 @@ mod access;
 mod ending;
 #[path = "common/log.rs"]
 mod log;
+#[path = "common/metrics.rs"]
+mod metrics;
 #[path = "common/notify.rs"]
 mod notify;
 #[path = "common/output.rs"]
@@ -50,7 +52,7 @@ use output::{print_error, print_line};
 use switchboard::http::Method;
 use switchboard::{
     Conn, Handler, Listener, Message, Options, Reactor, Reply, Request, Response, Server,
-    TrustedHeader, Upgrade,
+    TrustedHeader, Upgrade, Zone,
 };
 
 const USAGE: &str = "\
@@ -82,6 +84,9 @@ Behind a proxy:
                   needs `--features deflate` when building
   --origin ORIGIN let pages of this origin open WebSockets, beside those of the same host:
                   https://app.example, null, file://, capacitor://localhost
+  --metrics-listen [HOST:]PORT
+                  serve /metrics, /healthz and /readyz there, and nowhere else; a port alone is
+                  one of 127.0.0.1
   --verbose       print each refused request and connection
   --access-log    print a line for each request and for the end of each WebSocket
   -h, --help      this text
@@ -139,6 +144,8 @@ struct Arguments {
     options: Options,
     verbose: bool,
     access_log: bool,
+    /// Where metrics are served.
+    metrics: Option<String>,
     origins: Vec<String>,
     /// The files of the certificate chain and of its key.
     tls: Option<(PathBuf, PathBuf)>,
@@ -160,6 +167,7 @@ impl Arguments {
             options: Options::new(),
             verbose: false,
             access_log: false,
+            metrics: None,
             origins: Vec::new(),
             tls: None,
             proxies: Vec::new(),
@@ -184,6 +192,9 @@ fn arguments() -> Result<Arguments, ExitCode> {
             Ok(Some(Arg::Value(address))) => found.addresses.push(text(address)),
             Ok(Some(Arg::Long("verbose"))) => found.verbose = true,
             Ok(Some(Arg::Long("access-log"))) => found.access_log = true,
+            Ok(Some(Arg::Long("metrics-listen"))) => {
+                found.metrics = Some(text(value(&mut parser)?));
+            }
             Ok(Some(Arg::Long("unix"))) => found.paths.push(value(&mut parser)?.into()),
             Ok(Some(Arg::Long("mode"))) => {
                 found.mode = Some(mode(&text(value(&mut parser)?)).map_err(|error| usage(&error))?);
@@ -386,13 +397,17 @@ fn serve(mut arguments: Arguments, inherited: ListenFd) -> io::Result<()> {
     if is_behind_proxy {
         server.trusted_proxies(&arguments.proxies, arguments.header)?;
     }
-    let echo = server.zone("/", Echo { is_behind_proxy });
+    let zone = Zone::new("/").counted(arguments.metrics.is_some());
+    let echo = server.zone(zone, Echo { is_behind_proxy });
     notify::alive(server, echo);
     observe(server, (arguments.verbose, arguments.access_log), log.lines());
     let mut places = Vec::new();
     for listener in listeners {
         let listener = server.listen(listener)?;
         places.extend(server.listening_at(listener)?.iter().map(ToString::to_string));
+    }
+    if let Some(place) = &arguments.metrics {
+        print_line(format_args!("metrics at {}", metrics::serve(server, place)?));
     }
     let remote = reactor.remote();
     signals::on_end(move || {

@@ -54,7 +54,7 @@
 //! | serve `https` and `wss` | feature `tls`, `Tls`, `TlsConfig` | [tls](guide::tls) |
 //! | compress messages | feature `deflate` | [compression](guide::compression) |
 //! | end in order | [`Drain`], [`Server::drain`], [`Remote::drain`] | [ending] |
-//! | see what is going on | [`Context::stats`] | [measuring](guide::measuring) |
+//! | see what is going on | [`Context::stats`], [`Metrics`] | [metrics](guide::metrics) |
 //! | write an access log | [`Server::observe`], [`Answered`] | [observing](guide::observing) |
 //! | log what is refused | [`Server::observe`], feature `log` | [observing](guide::observing) |
 //! | parse the protocols alone | [`proto`] | [`proto`] |
@@ -139,7 +139,7 @@ pub use rustls;
 pub use cluster::{Cluster, ClusterHandle, Member};
 pub use connection::{
     Backpressure, Cause, ConnId, Declined, Ends, ListenerId, Options, OptionsId, Protocol, Rate,
-    Stats, ZoneId,
+    Refusals, Stats, Times, TurnStats, ZoneId, ZoneStats,
 };
 pub use context::{
     Accepted, AdoptError, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, Drain,
@@ -153,7 +153,8 @@ pub use net::{ClientTls, Tls, TlsConfig, TlsStream};
 pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Socket, Transport};
 pub use reactor::Reactor;
 pub use server::{
-    Answered, Ended, Handler, Observed, Opened, Panicked, Refused, Rejected, Server, Violated, Zone,
+    Answered, Ended, Handler, Health, Metrics, Observed, Opened, Panicked, Ready, Refused, Rejected,
+    Server, Violated, Zone,
 };
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};
 #[cfg(feature = "deflate")]

@@ -4,6 +4,8 @@
 
 #[path = "programs/listening.rs"]
 mod listening;
+#[path = "programs/metrics.rs"]
+mod metrics;
 #[path = "programs/mod.rs"]
 mod programs;
 #[path = "programs/supervised.rs"]

@@ -10,7 +10,8 @@ use common::http::{self, handshake};
 use common::{Bytes, Client, Log, Recorder, World, cases, frames, millis, seconds};
 use proptest::prelude::*;
 use switchboard::{
-    CloseCode, ConnId, Drain, EventStream, Options, Readiness, Reply, Response, Stream, Upgrade,
+    CloseCode, ConnId, Drain, EventStream, Options, Readiness, Reply, Response, Stats, Stream,
+    Upgrade,
 };
 
 #[derive(Clone, Debug)]
@@ -279,7 +280,20 @@ impl Chaos {
         );
         let stats = cx.stats();
         assert!(stats.websockets + stats.event_streams + stats.takeovers <= self.open.len());
+        let carried: Vec<_> =
+            self.clients.iter().map(|client| self.sim.peer(*client).carried()).collect();
+        assert_eq!(stats.bytes_received, carried.iter().map(|(read, _)| read).sum::<u64>());
+        assert_eq!(stats.bytes_sent, carried.iter().map(|(_, written)| written).sum::<u64>());
+        assert_eq!(stats.connections, in_phases(&stats), "{stats:?}");
     }
+}
+
+/// The sum of the connections in each phase.
+fn in_phases(stats: &Stats) -> usize {
+    let waiting = stats.connecting + stats.arriving + stats.idle;
+    let exchanging = stats.reading_head + stats.reading_body + stats.deferred + stats.responding;
+    let open = stats.websockets + stats.event_streams + stats.takeovers;
+    waiting + exchanging + open + stats.lingering
 }
 
 proptest! {

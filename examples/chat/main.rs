@@ -31,6 +31,8 @@ mod ending;
 #[path = "../common/log.rs"]
 mod log;
 mod members;
+#[path = "../common/metrics.rs"]
+mod metrics;
 mod names;
 #[path = "../common/notify.rs"]
 mod notify;
@@ -64,7 +66,7 @@ const HELP: &str = "\
 A chat server with its page.
 
 Usage: chat [--listen ADDR] [--origin ORIGIN].. [--allow-host HOST]..
-            [--trusted-proxy CIDR].. [--verbose]
+            [--trusted-proxy CIDR].. [--metrics-listen [HOST:]PORT] [--verbose]
 
   --listen ADDR      where to listen: HOST:PORT, or :PORT for every address of this machine
                      (default 127.0.0.1:8080; port 0 takes any free one). A path as
@@ -76,6 +78,9 @@ Usage: chat [--listen ADDR] [--origin ORIGIN].. [--allow-host HOST]..
   --trusted-proxy CIDR
                      believe the X-Forwarded-For of this proxy, such as 127.0.0.1, 10.0.0.0/8,
                      or unix for all peers of a Unix socket
+  --metrics-listen [HOST:]PORT
+                     serve /metrics, /healthz and /readyz there, and nowhere else; a port alone
+                     is one of 127.0.0.1
   --verbose          print each refused request and connection
   -h, --help         print this and end
 
@@ -97,6 +102,8 @@ struct Arguments {
     hosts: Vec<String>,
     proxies: Vec<String>,
     verbose: bool,
+    /// Where metrics are served.
+    metrics: Option<String>,
     ending: Ending,
 }
 
@@ -128,7 +135,8 @@ fn run() -> Result<(), Failure> {
     let mut reactor =
         Reactor::new().map_err(|error| Failure(format!("no event loop: {error}"), 1))?;
     let server = &mut reactor.server;
-    let chat = server.zones(PREFIXES, Chat::new());
+    let counted = |prefix: &&str| Zone::new(prefix).counted(arguments.metrics.is_some());
+    let chat = server.zones(PREFIXES.iter().map(counted), Chat::new());
     server.with(chat, Instant::now(), |handler, cx| handler.start(chat, cx));
     notify::alive(server, chat);
     server.http(Zone::new(why::PATH).methods(&[Method::POST]), why::why);
@@ -152,6 +160,13 @@ fn run() -> Result<(), Failure> {
         });
     }
 
+    if let Some(place) = &arguments.metrics {
+        let url = metrics::serve(server, place).map_err(|error| match error.kind() {
+            ErrorKind::InvalidInput => Failure(format!("{error}; see chat --help"), 2),
+            _ => Failure(error.to_string(), 1),
+        })?;
+        print_line(format_args!("metrics at {url}"));
+    }
     let bound = listen(&mut reactor, &arguments.listen)?;
     goodbye_at_a_signal(&reactor, drain);
     match bound {
@@ -174,6 +189,7 @@ fn arguments() -> Result<Option<Arguments>, Failure> {
         hosts: Vec::new(),
         proxies: Vec::new(),
         verbose: false,
+        metrics: None,
         ending: Ending::default(),
     };
     let mut parser = lexopt::Parser::from_env();
@@ -197,6 +213,7 @@ fn arguments() -> Result<Option<Arguments>, Failure> {
                 is_host.then_some(text).ok_or("chat.example")
             })?),
             Long("trusted-proxy") => arguments.proxies.push(value(&mut parser, Ok)?),
+            Long("metrics-listen") => arguments.metrics = Some(value(&mut parser, Ok)?),
             Long("verbose") => arguments.verbose = true,
             Long(option) if Ending::has(option) => {
                 let option = option.to_owned();

@@ -27,7 +27,7 @@ impl Lease<'_> {
             let now = books.clock.micros();
             (connection.message_rate, connection.byte_rate) = (now, now);
         }
-        books.stats.moved(connection.phase, phase);
+        books.phases.moved(connection.phase, phase);
         let begins_to_linger = phase == Phase::Lingering && connection.phase != phase;
         connection.phase = phase;
         connection.flags.remove(Flags::PINGED | Flags::FROM_ACCEPT | Flags::FRESH);

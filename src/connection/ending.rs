@@ -104,7 +104,7 @@ impl Lease<'_> {
             return self.mark_gone(Cause::Eof);
         }
         if flags.mark(Flags::SHUT) {
-            self.connection.transport.shutdown();
+            self.connection.transport.shutdown(&mut self.books.traffic);
             self.read_later();
         }
     }

@@ -56,6 +56,8 @@ impl Flags {
     pub(crate) const ARRIVES: Flags = Flags(1 << 20);
     /// No byte of a request has come since the accept.
     pub(crate) const FRESH: Flags = Flags(1 << 21);
+    /// The connection came through an internal listener.
+    pub(crate) const INTERNAL: Flags = Flags(1 << 22);
     /// Frames are masked or compressed: one test keeps both cases off the hot path.
     pub(crate) const UNUSUAL: Flags = Flags(Flags::CLIENT.0 | Flags::DEFLATES.0);
 

@@ -2,12 +2,15 @@
 
 use super::cause::Cause;
 use super::ends::Ends;
-use super::phase::Phase;
+use super::refusals::Refusals;
+use super::turn_stats::TurnStats;
+use super::zone_stats::ZoneStats;
 
 /// Counters of a server.
 ///
-/// The first four count what is open at this moment. The others count since the server was made,
-/// and only grow. [`Context::stats`](crate::Context::stats) returns a copy.
+/// [`Context::stats`](crate::Context::stats) returns a copy, and
+/// [`to_prometheus`](Stats::to_prometheus) writes it as text. Fields of `usize` count what is open
+/// at this moment. Fields of `u64` count since the server was made, and only grow.
 ///
 /// ```
 /// use switchboard::testing::World;
@@ -19,20 +22,42 @@ use super::phase::Phase;
 ///
 /// let stats = world.context().stats();
 /// assert_eq!((stats.connections, stats.websockets), (1, 1));
-/// assert_eq!((stats.accepted, stats.requests, stats.messages), (1, 1, 1));
+/// assert_eq!((stats.accepted, stats.requests), (1, 1));
+/// assert_eq!((stats.messages, stats.messages_sent), (1, 1));
 /// assert_eq!((stats.refused, stats.overflowed, stats.dropped), (0, 0, 0));
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Counts open connections of any protocol and in either role.
+    /// Counts open connections of any protocol and in either role. It is the sum of the phases:
+    /// `connecting`, `arriving`, `idle`, `reading_head`, `reading_body`, `deferred`, `responding`,
+    /// `websockets`, `event_streams`, `takeovers` and `lingering`.
     pub connections: usize,
+    /// Counts connections that this program opens: a name, a socket, TLS, a handshake.
+    pub connecting: usize,
+    /// Counts accepted connections whose PROXY header or TLS handshake is not over.
+    pub arriving: usize,
+    /// Counts HTTP connections of whose next request no byte has arrived.
+    pub idle: usize,
+    /// Counts connections of whose request head a part has arrived.
+    pub reading_head: usize,
+    /// Counts connections of whose request body a part is still to arrive.
+    pub reading_body: usize,
+    /// Counts connections whose request has a deferred answer
+    /// ([`Reply::Later`](crate::Reply::Later)).
+    pub deferred: usize,
+    /// Counts connections whose response is being written or streamed.
+    pub responding: usize,
     /// Counts open WebSockets, including those in their close handshake.
     pub websockets: usize,
+    /// Counts those among the WebSockets that have sent a Close frame and await the peer's.
+    pub closing: usize,
     /// Counts open event streams.
     pub event_streams: usize,
     /// Counts connections that a handler has taken over.
     pub takeovers: usize,
+    /// Counts connections that are over but for their last bytes, or the peer's.
+    pub lingering: usize,
     /// Counts connections accepted or adopted, without those turned away.
     pub accepted: u64,
     /// Counts attempts in the client role, and each further socket of one that was given up for
@@ -48,7 +73,7 @@ pub struct Stats {
     /// Counts pauses of a listener that found no descriptor or memory for a connection.
     pub exhausted: u64,
     /// Counts connections refused because of a limit, in all or for their address. While such a
-    /// connection lingers, `connections` does not count it.
+    /// connection lingers, neither `connections` nor a phase counts it.
     pub turned_away: u64,
     /// Counts TLS handshakes that succeeded.
     pub handshakes: u64,
@@ -58,11 +83,24 @@ pub struct Stats {
     pub rejected: u64,
     /// Counts requests with a complete and valid head.
     pub requests: u64,
-    /// Counts requests that the server answered with an error before a handler answered.
+    /// Counts requests that the server answered with an error in place of a handler, such as 404
+    /// where no zone replies.
     pub refused: u64,
+    /// Counts refusals by status: of `refused`, of `turned_away`, and of connections refused while
+    /// no descriptor was left.
+    pub refusals: Refusals,
+    /// Counts bytes that sockets returned. Under TLS they are ciphertext.
+    pub bytes_received: u64,
+    /// Counts bytes that sockets took. Under TLS they are ciphertext.
+    pub bytes_sent: u64,
     /// Counts WebSocket messages delivered to handlers. A message in chunks counts once, with its
     /// last chunk.
     pub messages: u64,
+    /// Counts messages to WebSockets and events to event streams, once for each receiver. Control
+    /// frames do not count, and a fragmented message counts with its last fragment. Messages of
+    /// which the connection could take none, as one that closes, do not count. Those that are
+    /// dropped later do.
+    pub messages_sent: u64,
     /// Counts WebSockets, event streams and takeovers closed because more than
     /// [`max_buffered`](crate::Options::max_buffered) bytes waited (1013).
     pub overflowed: u64,
@@ -75,6 +113,11 @@ pub struct Stats {
     /// Counts published messages that the full queue of another reactor of a
     /// [`Cluster`](crate::Cluster) did not take, once for each such reactor.
     pub not_passed_on: u64,
+    /// Has one entry for each handler at a zone with
+    /// [`Zone::counted`](crate::Zone::counted), in the order of their registration.
+    pub zones: Vec<ZoneStats>,
+    /// Has the time of turns, once [`Server::measure_turns`](crate::Server::measure_turns) is on.
+    pub turns: Option<TurnStats>,
 }
 
 impl Stats {
@@ -83,31 +126,6 @@ impl Stats {
         for _ in 0..sockets {
             self.dialled += 1;
             self.ends.count(Cause::Replaced);
-        }
-    }
-
-    /// Whether every connection that was accepted or dialled is open or has ended.
-    pub(crate) fn adds_up(&self) -> bool {
-        self.ends.total() + self.connections as u64 == self.accepted + self.dialled
-    }
-
-    /// Counts a change of phase.
-    pub(crate) fn moved(&mut self, from: Phase, to: Phase) {
-        if let Some(count) = self.open(from) {
-            *count -= 1;
-        }
-        if let Some(count) = self.open(to) {
-            *count += 1;
-        }
-    }
-
-    /// Returns the counter of a phase; `None` for a phase without one.
-    pub(crate) fn open(&mut self, phase: Phase) -> Option<&mut usize> {
-        match phase {
-            Phase::WebSocket(_) => Some(&mut self.websockets),
-            Phase::Streaming => Some(&mut self.event_streams),
-            Phase::Taken => Some(&mut self.takeovers),
-            _ => None,
         }
     }
 }

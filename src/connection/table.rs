@@ -11,13 +11,14 @@ use super::lane::Lane;
 use super::next_check::{born, next_check};
 use super::options::Options;
 use super::phase::Phase;
+use super::phase_counts::Phases;
 use super::rates::RateLimit;
 use super::records::Records;
 use super::share::Share;
 use super::slots::{Earliest, Slots};
 use super::stats::Stats;
 use super::work::TableWork;
-use crate::net::Transport;
+use crate::net::{Traffic, Transport};
 
 /// All connections of a server.
 #[derive(Debug)]
@@ -36,6 +37,9 @@ pub(crate) struct Books {
     /// Sets of options by number. Number 0 is the default set.
     pub(crate) options: Vec<Options>,
     pub(crate) stats: Stats,
+    /// Connections by phase, those among them that do not count included.
+    pub(crate) phases: Phases,
+    pub(crate) traffic: Traffic,
     pub(crate) pool: HeldPool,
     pub(crate) work: TableWork,
     pub(crate) lane: Lane,
@@ -62,6 +66,7 @@ pub(crate) struct AtRest<'t> {
     pub(crate) deadline: u32,
     /// The longest message in bytes.
     pub(crate) max_message: usize,
+    pub(crate) traffic: &'t mut Traffic,
 }
 
 impl Table {
@@ -70,6 +75,8 @@ impl Table {
             clock,
             options: vec![Options::default().settled()],
             stats: Stats::default(),
+            phases: Phases::default(),
+            traffic: Traffic::default(),
             pool: HeldPool::default(),
             work: TableWork::new(),
             lane: Lane::new(),
@@ -100,6 +107,27 @@ impl Table {
         if let Some(share) = &self.books.share {
             share.count();
         }
+    }
+
+    /// Returns a copy of all counters.
+    pub(crate) fn stats(&self) -> Stats {
+        let Books { traffic, turned_away, .. } = &self.books;
+        let mut stats = Stats {
+            connections: self.connections(),
+            bytes_received: traffic.received,
+            bytes_sent: traffic.sent,
+            ..self.books.stats.clone()
+        };
+        self.books.phases.write_to(&mut stats, self.rivals, *turned_away);
+        stats
+    }
+
+    /// Whether every connection that was accepted or dialled is open or has ended, and each slot in
+    /// use is counted in one phase.
+    pub(crate) fn adds_up(&self) -> bool {
+        let Books { stats, phases, .. } = &self.books;
+        stats.ends.total() + self.connections() as u64 == stats.accepted + stats.dialled
+            && phases.total() == self.slots.len()
     }
 
     /// Lends the connection in a slot.
@@ -141,7 +169,8 @@ impl Table {
             return None;
         }
         let deadline = next_check(&self.books.clock, connection, options);
-        Some(AtRest { connection, deadline, max_message: options.rules.max_message })
+        let (max_message, traffic) = (options.rules.max_message, &mut self.books.traffic);
+        Some(AtRest { connection, deadline, max_message, traffic })
     }
 
     /// Inserts a new connection in a vacant slot: its first phase, and the ticks until its first
@@ -173,6 +202,7 @@ impl Table {
         if let Some(share) = &mut self.books.share {
             share.enter(address == TURNED_AWAY);
         }
+        self.books.phases.enter(phase);
         self.slots.insert(slot, connection);
         self.with(slot, |at| at.arm(ticks));
     }

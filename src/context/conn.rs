@@ -105,6 +105,7 @@ impl Conn<'_> {
                 Message::Binary(bytes) => (Opcode::Binary, bytes),
             };
             let Context { table, delivery, .. } = &mut *self.cx;
+            table.books.stats.messages_sent += 1;
             delivery.send_fast(table, self.id.slot(), opcode, payload);
         } else {
             self.send_otherwise(&message.into());
@@ -126,6 +127,7 @@ impl Conn<'_> {
     /// Every `&str` is valid UTF-8, so a message in text fragments is valid as a whole.
     pub fn send_fragment<'m>(&mut self, fragment: impl Into<Message<'m>>, is_final: bool) {
         let Some((mut at, delivery)) = self.lease_websocket() else { return };
+        at.books.stats.messages_sent += u64::from(is_final);
         let message = fragment.into();
         let key = delivery.masking_key(&at);
         let output = delivery.output(&mut at);

@@ -232,9 +232,9 @@ impl Context {
     /// Returns the server's counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let stats = self.table.books.stats;
-        let panics = stats.panics + self.drop_panics.get();
-        Stats { connections: self.table.connections(), panics, ..stats }
+        let mut stats = self.table.stats();
+        stats.panics += self.drop_panics.get();
+        stats
     }
 
     /// Returns an instant in the future, even for a duration that no clock can hold.

@@ -48,11 +48,15 @@ impl Context {
         let key = self.delivery.number_of(message.key.unwrap_or(topic));
         let Some((topic, members)) = self.topics.lend(topic) else { return };
         let mut encoded = EncodedOnce::new(message, key);
+        let waiting = self.delivery.fan_out.receivers();
         for member in members.iter().filter(|member| Some(member.slot) != except) {
             if let Some(mut at) = self.table.lease(member.slot) {
                 self.delivery.publish_to(&mut at, &mut encoded);
             }
         }
+        // `deliver` has counted the others.
+        let posted = self.delivery.fan_out.receivers() - waiting;
+        self.table.books.stats.messages_sent += posted as u64;
         self.topics.give_back((topic, members));
     }
 

@@ -108,6 +108,7 @@ impl Delivery {
         droppable: Droppable,
         key: u64,
     ) {
+        at.books.stats.messages_sent += 1;
         if at.is_on_fast_path() {
             return self.push_fast(at, [&frame]);
         }

@@ -79,6 +79,12 @@ impl FanOut {
         self.receivers.is_empty()
     }
 
+    /// Slots that wait. One that has got the frame otherwise meanwhile still counts.
+    #[inline]
+    pub(crate) fn receivers(&self) -> usize {
+        self.receivers.len()
+    }
+
     /// Bytes that wait for each of the receivers.
     pub(crate) fn len(&self) -> usize {
         self.frame.as_ref().map_or(0, |(frame, _)| frame.len())

@@ -33,7 +33,7 @@ impl Delivery {
         if self.frame_buf.is_empty() {
             return;
         }
-        match at.transport.write(self.frame_buf.as_bytes()) {
+        match at.transport.write(self.frame_buf.as_bytes(), &mut table.books.traffic) {
             // Of a quiet connection nothing waited for this.
             Ok(Wrote::All) => self.frame_buf.clear(),
             outcome => {
@@ -92,7 +92,7 @@ impl Delivery {
     /// Writes a large message from where it lies, and keeps what the transport refuses.
     fn send_uncopied(&mut self, at: &mut Lease<'_>, header: &[u8], payload: &[u8]) {
         let pieces = [IoSlice::new(header), IoSlice::new(payload)];
-        match at.connection.transport.write_vectored(&pieces) {
+        match at.connection.transport.write_vectored(&pieces, &mut at.books.traffic) {
             Ok(Wrote::All) => {}
             outcome => at.after_write(outcome, |at, n| {
                 // A frame that has begun to leave is bytes: nothing may come before its end.
@@ -114,7 +114,8 @@ impl Delivery {
         if at.is_gone() {
             return self.frame_buf.clear();
         }
-        let outcome = at.connection.transport.write(self.frame_buf.as_bytes());
+        let bytes = self.frame_buf.as_bytes();
+        let outcome = at.connection.transport.write(bytes, &mut at.books.traffic);
         self.after_frame_buf(at, outcome);
     }
 

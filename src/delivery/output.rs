@@ -51,6 +51,7 @@ impl Delivery {
         }
         match (at.connection.phase, outgoing.message) {
             (Phase::WebSocket(State::Open), message) => {
+                at.books.stats.messages_sent += 1;
                 if at.connection.flags.any(Flags::UNUSUAL) {
                     return self.send_unusual(at, &outgoing);
                 }
@@ -58,6 +59,7 @@ impl Delivery {
                 output.push(Kind::Frames, |own| websocket::encode_message(own, message));
             }
             (Phase::Streaming, Message::Text(data)) => {
+                at.books.stats.messages_sent += 1;
                 self.output(at).push(Kind::Bytes, |own| {
                     http1::event_stream::encode(own, outgoing.event, outgoing.id, data);
                 });
@@ -178,7 +180,11 @@ impl Delivery {
             return;
         }
         let before = self.cork.written();
-        let outcome = self.cork.write_to(&mut at.connection.transport, &mut self.scratch);
+        let outcome = self.cork.write_to(
+            &mut at.connection.transport,
+            &mut self.scratch,
+            &mut at.books.traffic,
+        );
         if at.books.records.is_some() {
             at.note_left(self.cork.written() - before);
         }
@@ -222,7 +228,11 @@ impl Delivery {
         let connection = &mut *at.connection;
         let Some(held) = &mut connection.held else { return at.on_drained() };
         let before = held.outbox.written();
-        let outcome = held.outbox.write_to(&mut connection.transport, &mut self.scratch);
+        let outcome = held.outbox.write_to(
+            &mut connection.transport,
+            &mut self.scratch,
+            &mut at.books.traffic,
+        );
         let n = held.outbox.written() - before;
         if at.books.records.is_some() {
             at.note_left(n);

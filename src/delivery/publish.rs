@@ -71,7 +71,7 @@ impl Delivery {
             return;
         }
         at.connection.flags.remove(Flags::POSTED);
-        let outcome = at.connection.transport.write(frame);
+        let outcome = at.connection.transport.write(frame, &mut at.books.traffic);
         let mut refused = None;
         at.after_write(outcome, |_, n| refused = Some((Rc::clone(frame), n, *droppable)));
         if let Some((frame, n, droppable)) = refused {

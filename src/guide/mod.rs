@@ -24,6 +24,7 @@
 //! | [`compression`] | turn on permessage-deflate, and know what one connection costs then |
 //! | [`observing`] | see what happens: an access log, ends and their causes, metrics |
 //! | [`measuring`] | measure a server yourself, and read the figures |
+//! | [`metrics`] | watch a server from outside: counters, Prometheus, health, a dashboard |
 //! | [`went_wrong_elsewhere`] | 29 faults of other projects, with the tests that guard this crate |
 //! | [`compared`] | choose between this crate and seven others |
 //! | [`why`] | know why the crate is built this way, and which ideas were refused |
@@ -50,6 +51,7 @@ pub mod endings;
 pub mod first_server;
 pub mod many_cores;
 pub mod measuring;
+pub mod metrics;
 pub mod observing;
 pub mod security;
 pub mod slow_readers;

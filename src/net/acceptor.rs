@@ -16,6 +16,7 @@ use super::bound::{Bound, ListenAddr};
 use super::first_read::FirstReadBackoff;
 use super::outcome::Read;
 use super::tcp::limit_unacknowledged;
+use super::traffic::Traffic;
 use super::transport::Transport;
 
 /// The outcome of one attempt to accept.
@@ -126,6 +127,7 @@ impl Acceptor {
         &mut self,
         now: Instant,
         refusal: &[u8],
+        traffic: &mut Traffic,
         refused: &mut dyn FnMut(&Transport, &[u8]),
     ) -> AcceptOutcome {
         if self.is_paused || self.retry_at.is_some_and(|at| now < at) {
@@ -145,7 +147,7 @@ impl Acceptor {
                     return AcceptOutcome::Drained;
                 }
                 Err(error) if is_exhaustion(&error) => {
-                    self.refuse_waiting(refusal, refused);
+                    self.refuse_waiting(refusal, traffic, refused);
                     break;
                 }
                 // ECONNABORTED, EPROTO, EINTR and the like concern one connection that is gone: the
@@ -167,7 +169,12 @@ impl Acceptor {
     }
 
     /// Refuses the connections that wait, one after the other over the reserved descriptor.
-    fn refuse_waiting(&mut self, refusal: &[u8], refused: &mut dyn FnMut(&Transport, &[u8])) {
+    fn refuse_waiting(
+        &mut self,
+        refusal: &[u8],
+        traffic: &mut Traffic,
+        refused: &mut dyn FnMut(&Transport, &[u8]),
+    ) {
         for _ in 0..REFUSED_PER_PAUSE {
             if self.reserve.take().is_none() {
                 break;
@@ -177,7 +184,7 @@ impl Acceptor {
             if let Ok(socket) = accepted {
                 // A peer that the listener does not name is closed before a byte is read.
                 if self.arrival.admits(&socket, None) == Some(true) {
-                    turn_away(socket, &self.arrival, refusal, &mut *refused);
+                    turn_away(socket, &self.arrival, refusal, traffic, &mut *refused);
                 }
             }
             self.reserve = reserve();
@@ -221,13 +228,14 @@ fn turn_away(
     mut transport: Transport,
     arrival: &Arrival,
     refusal: &[u8],
+    traffic: &mut Traffic,
     refused: impl FnOnce(&Transport, &[u8]),
 ) {
     let mut buf = [0; 4 << 10];
-    let read = transport.read(&mut buf).map_or(0, Read::count);
+    let read = transport.read(&mut buf, traffic).map_or(0, Read::count);
     let awaits_tls = arrival.awaits_tls(&buf[..read]);
     refused(&transport, if awaits_tls { &[] } else { &buf[..read] });
-    let _ = transport.write(Arrival::refusal(awaits_tls, refusal));
+    let _ = transport.write(Arrival::refusal(awaits_tls, refusal), traffic);
 }
 
 fn reserve() -> Option<File> {

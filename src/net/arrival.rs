@@ -24,6 +24,8 @@ pub(crate) struct Arrival {
     /// Certificates, where connections begin with a TLS handshake.
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<super::tls::Tls>,
+    /// Whether the connections reach internal zones, and no others.
+    pub(crate) is_internal: bool,
 }
 
 impl Arrival {
@@ -34,6 +36,7 @@ impl Arrival {
             proxies,
             #[cfg(feature = "tls")]
             tls,
+            is_internal: _,
         } = self;
         #[cfg(feature = "tls")]
         if tls.is_some() {

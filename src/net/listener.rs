@@ -242,6 +242,32 @@ impl Listener {
         self
     }
 
+    /// Sets whether the connections reach [internal zones](crate::Zone::internal), and no others
+    /// (default: they reach all other zones).
+    ///
+    /// Such a listener is for operators: a loopback address, or one of a private network. Beyond
+    /// [`max_connections`](crate::Server::max_connections) it still takes 16 connections, so that a
+    /// full server can be seen. All else holds alike, [`Server::hosts`](crate::Server::hosts)
+    /// included.
+    ///
+    /// ```
+    /// use switchboard::{Health, Listener, Metrics, Reactor, Ready, Zone};
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let server = &mut reactor.server;
+    /// server.http("/", |_conn, _request| "for everyone");
+    /// server.zone(Zone::new("/metrics").internal(true), Metrics);
+    /// server.zone(Zone::new("/healthz").internal(true), Health);
+    /// server.zone(Zone::new("/readyz").internal(true), Ready);
+    /// server.listen("127.0.0.1:0")?;
+    /// server.listen(Listener::from("127.0.0.1:0").internal(true))?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn internal(mut self, is_internal: bool) -> Listener {
+        self.arrival.is_internal = is_internal;
+        self
+    }
+
     /// Has each connection begin with a TLS handshake (RFC 8446, RFC 5246; default: none).
     ///
     /// The handshake and the first request head together have

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mio::Token;
 
 use super::outcome::Read;
+use super::traffic::Traffic;
 
 /// The server's end of an in-memory connection.
 ///
@@ -51,6 +52,10 @@ struct Pipe {
     to_peer: Vec<u8>,
     /// Bytes that the server may still write; `usize::MAX` is no limit.
     window: usize,
+    /// Bytes that the peer has sent.
+    sent: u64,
+    /// Bytes that the peer has received.
+    received: u64,
     peer_ended: bool,
     server_ended: bool,
     server_gone: bool,
@@ -76,6 +81,8 @@ impl Memory {
             read_at_most: usize::MAX,
             to_peer: Vec::new(),
             window: usize::MAX,
+            sent: 0,
+            received: 0,
             peer_ended: false,
             server_ended: false,
             server_gone: false,
@@ -88,7 +95,7 @@ impl Memory {
     }
 
     #[inline(never)]
-    pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<Read> {
+    pub(crate) fn read(&mut self, buf: &mut [u8], traffic: &mut Traffic) -> io::Result<Read> {
         let mut pipe = lock(&self.pipe);
         if let Some(kind) = pipe.broken {
             return Err(kind.into());
@@ -100,6 +107,7 @@ impl Memory {
         }
         buf[..n].copy_from_slice(&pipe.to_server[start..start + n]);
         pipe.read += n;
+        traffic.received += n as u64;
         let more = pipe.read < pipe.to_server.len();
         if !more {
             pipe.to_server = Vec::new();
@@ -122,11 +130,16 @@ impl Memory {
         Ok(n)
     }
 
-    pub(crate) fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(crate) fn write_vectored(
+        &mut self,
+        pieces: &[IoSlice<'_>],
+        traffic: &mut Traffic,
+    ) -> io::Result<usize> {
         let mut written = 0;
         for piece in pieces {
             let n = self.write(piece)?;
             written += n;
+            traffic.sent += n as u64;
             if n < piece.len() {
                 break;
             }
@@ -173,12 +186,35 @@ impl Drop for Memory {
 impl MemoryPeer {
     /// Sends bytes to the server. There is no limit.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        lock(&self.pipe).to_server.extend_from_slice(bytes.as_ref());
+        let mut pipe = lock(&self.pipe);
+        pipe.to_server.extend_from_slice(bytes.as_ref());
+        pipe.sent += bytes.as_ref().len() as u64;
     }
 
     /// Takes all bytes that the server has written since the last call.
     pub fn receive(&mut self) -> Vec<u8> {
-        std::mem::take(&mut lock(&self.pipe).to_peer)
+        let mut pipe = lock(&self.pipe);
+        pipe.received += pipe.to_peer.len() as u64;
+        std::mem::take(&mut pipe.to_peer)
+    }
+
+    /// Returns the bytes that the server has read, and those that it has written, since the
+    /// beginning.
+    ///
+    /// ```
+    /// # let mut world = switchboard::testing::World::new();
+    /// # world.server.http("/", |_, _| "hello");
+    /// let ada = world.connect();
+    /// world.request(ada, "/");
+    /// let (read, written) = world.peer(ada).carried();
+    /// let stats = world.context().stats();
+    /// assert_eq!((stats.bytes_received, stats.bytes_sent), (read, written));
+    /// ```
+    #[must_use]
+    pub fn carried(&self) -> (u64, u64) {
+        let pipe = lock(&self.pipe);
+        let unread = pipe.to_server.len() - pipe.read;
+        (pipe.sent - unread as u64, pipe.received + pipe.to_peer.len() as u64)
     }
 
     /// Lets the server write this many more bytes before the transport is full.

@@ -15,6 +15,8 @@ mod listener;
 mod memory;
 mod networks;
 mod outcome;
+#[cfg(feature = "tls")]
+mod over_tls;
 mod proxy_header;
 mod readiness;
 mod resolve;
@@ -23,6 +25,7 @@ mod socket;
 mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
+mod traffic;
 mod transport;
 mod unix;
 
@@ -46,4 +49,5 @@ pub use socket::Socket;
 pub use tls::{ClientTls, Tls, TlsConfig, TlsStream};
 #[cfg(feature = "tls")]
 pub(crate) use tls::{FRONT, HTTP_1_1, Handshake, NO_NAME, reason, server_name};
+pub(crate) use traffic::Traffic;
 pub use transport::Transport;

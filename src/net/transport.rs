@@ -8,12 +8,11 @@ use std::net::{IpAddr, Shutdown, SocketAddr};
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
-#[cfg(feature = "tls")]
-use super::carrier::Carrier;
 use super::memory::{Memory, MemoryPeer};
 use super::outcome::{Read, Wrote};
 #[cfg(feature = "tls")]
 use super::tls::{Tls, TlsStream};
+use super::traffic::Traffic;
 
 /// Carries the bytes of one connection.
 ///
@@ -59,19 +58,27 @@ impl Transport {
     }
 
     /// Reads once. After a read that filled `buf`, the transport may hold further bytes.
-    pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<Read> {
+    #[inline(never)]
+    pub(crate) fn read(&mut self, buf: &mut [u8], traffic: &mut Traffic) -> io::Result<Read> {
+        self.read_fast(buf, traffic)
+    }
+
+    /// Reads once, like [`read`](Transport::read), as a part of the fast path: a call would cost
+    /// more than the rest.
+    #[inline(always)]
+    pub(crate) fn read_fast(&mut self, buf: &mut [u8], traffic: &mut Traffic) -> io::Result<Read> {
         loop {
             let result = match self {
                 Transport::Tcp(socket) => socket.read(buf),
                 Transport::Unix(socket) => socket.read(buf),
-                Transport::Memory(memory) => return memory.read(buf),
-                #[cfg(feature = "tls")]
-                Transport::Tls(stream) => return stream.read(buf),
-                Transport::Unconnected => return Ok(Read::Blocked),
+                rare => return rare.read_rare(buf, traffic),
             };
             return match result {
                 Ok(0) => Ok(Read::End),
-                Ok(n) => Ok(Read::Bytes { n, more: n == buf.len() }),
+                Ok(n) => {
+                    traffic.received += n as u64;
+                    Ok(Read::Bytes { n, more: n == buf.len() })
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Read::Blocked),
                 Err(error) => Err(error),
@@ -79,19 +86,33 @@ impl Transport {
         }
     }
 
+    /// Reads once from what is no socket.
+    #[inline(never)]
+    fn read_rare(&mut self, buf: &mut [u8], traffic: &mut Traffic) -> io::Result<Read> {
+        match self {
+            Transport::Memory(memory) => memory.read(buf, traffic),
+            #[cfg(feature = "tls")]
+            Transport::Tls(stream) => stream.read(buf, traffic),
+            _ => Ok(Read::Blocked),
+        }
+    }
+
     /// Writes once. Only [`Wrote::All`] says that the transport may take more bytes now.
     // The compiler finds the function too large to be inlined by itself: that would cost 31
     // instructions for each delivery.
     #[inline(always)]
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<Wrote> {
+    pub(crate) fn write(&mut self, bytes: &[u8], traffic: &mut Traffic) -> io::Result<Wrote> {
         loop {
             let result = match self {
                 Transport::Tcp(socket) => socket.write(bytes),
                 Transport::Unix(socket) => socket.write(bytes),
-                rare => return rare.write_pieces(&[IoSlice::new(bytes)]),
+                rare => return rare.write_pieces(&[IoSlice::new(bytes)], traffic),
             };
             return match result {
-                Ok(n) => Ok(Wrote::of(n, bytes.len())),
+                Ok(n) => {
+                    traffic.sent += n as u64;
+                    Ok(Wrote::of(n, bytes.len()))
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Wrote::Nothing),
                 Err(error) => Err(error),
@@ -101,16 +122,23 @@ impl Transport {
 
     /// Writes once, like [`write`](Transport::write), bytes that lie in several places.
     #[inline]
-    pub(crate) fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<Wrote> {
+    pub(crate) fn write_vectored(
+        &mut self,
+        pieces: &[IoSlice<'_>],
+        traffic: &mut Traffic,
+    ) -> io::Result<Wrote> {
         let given = pieces.iter().map(|piece| piece.len()).sum();
         loop {
             let result = match self {
                 Transport::Tcp(socket) => socket.write_vectored(pieces),
                 Transport::Unix(socket) => socket.write_vectored(pieces),
-                rare => return rare.write_pieces(pieces),
+                rare => return rare.write_pieces(pieces, traffic),
             };
             return match result {
-                Ok(n) => Ok(Wrote::of(n, given)),
+                Ok(n) => {
+                    traffic.sent += n as u64;
+                    Ok(Wrote::of(n, given))
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Wrote::Nothing),
                 Err(error) => Err(error),
@@ -121,14 +149,14 @@ impl Transport {
     /// Writes once to what is no socket. It stands apart, so that a write to a socket compares
     /// twice and has no table of jumps.
     #[inline(never)]
-    fn write_pieces(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<Wrote> {
+    fn write_pieces(&mut self, pieces: &[IoSlice<'_>], traffic: &mut Traffic) -> io::Result<Wrote> {
         match self {
             Transport::Memory(memory) => {
                 let given = pieces.iter().map(|piece| piece.len()).sum();
-                memory.write_vectored(pieces).map(|n| Wrote::of(n, given))
+                memory.write_vectored(pieces, traffic).map(|n| Wrote::of(n, given))
             }
             #[cfg(feature = "tls")]
-            Transport::Tls(stream) => stream.write(pieces),
+            Transport::Tls(stream) => stream.write(pieces, traffic),
             _ => Ok(Wrote::Nothing),
         }
     }
@@ -146,7 +174,8 @@ impl Transport {
     }
 
     /// Ends our side: after the bytes written, the peer reads end of file.
-    pub(crate) fn shutdown(&mut self) {
+    #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "only TLS writes here"))]
+    pub(crate) fn shutdown(&mut self, traffic: &mut Traffic) {
         // The socket may be gone already, which is no fault.
         let _gone = match self {
             Transport::Tcp(socket) => socket.shutdown(Shutdown::Write),
@@ -157,7 +186,7 @@ impl Transport {
             }
             #[cfg(feature = "tls")]
             Transport::Tls(stream) => {
-                stream.shutdown();
+                stream.shutdown(traffic);
                 Ok(())
             }
             Transport::Unconnected => Ok(()),
@@ -322,59 +351,18 @@ impl Transport {
 
     /// Tells the peer that nothing is cut off, before the connection is dropped. Without TLS the
     /// end of file says so.
+    #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "only TLS writes here"))]
     #[inline]
-    pub(crate) fn close_notify(&mut self) {
+    pub(crate) fn close_notify(&mut self, traffic: &mut Traffic) {
         #[cfg(feature = "tls")]
         if let Transport::Tls(stream) = self {
-            stream.close_notify();
+            stream.close_notify(traffic);
         }
     }
 }
 
 #[cfg(feature = "tls")]
 const _: () = assert!(cfg!(debug_assertions) || size_of::<TlsStream<Transport>>() <= 32);
-
-#[cfg(feature = "tls")]
-impl Carrier for Transport {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<Read> {
-        self.read(buf)
-    }
-
-    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<Wrote> {
-        self.write_vectored(pieces)
-    }
-
-    fn shutdown(&mut self) {
-        self.shutdown();
-    }
-}
-
-#[cfg(feature = "tls")]
-impl Tls {
-    /// Expects TLS of the client at the other end of a transport, for
-    /// [`Server::adopt`](crate::Server::adopt).
-    ///
-    /// A client that speaks plain HTTP gets a 400 in plain text.
-    ///
-    /// ```
-    /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/data"))?;
-    /// use std::time::Instant;
-    /// use switchboard::{Readiness, Server, Tls, Transport};
-    ///
-    /// let tls = Tls::from_pem_files("chain.pem", "key.pem")?;
-    /// let (transport, mut peer) = Transport::memory();
-    /// let (mut server, now) = (Server::detached(), Instant::now());
-    /// let token = server.adopt(tls.over(transport), now)?;
-    /// peer.send("GET / HTTP/1.1\r\n\r\n");
-    /// server.ready(token, Readiness::READABLE, now);
-    /// server.flush(now);
-    /// assert!(peer.receive().starts_with(b"HTTP/1.1 400 "));
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn over(&self, transport: impl Into<Transport>) -> Transport {
-        Transport::Tls(Box::new(TlsStream::expect(transport.into(), self.clone())))
-    }
-}
 
 impl From<TcpStream> for Transport {
     fn from(socket: TcpStream) -> Transport {

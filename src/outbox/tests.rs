@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::outbox::Outbox;
 use super::segment::{Droppable, Kind};
-use crate::net::{Transport, Wrote};
+use crate::net::{Traffic, Transport, Wrote};
 use crate::websocket::{Message, encode_message};
 
 /// Frames of many sizes arrive whole and in their order through every window, also behind a frame
@@ -27,10 +27,13 @@ fn outbox_leaves_in_order_whatever_the_window() {
                 _ => outbox.push(Kind::Frames, |own| own.extend_from_slice(&frame)),
             }
             peer.window(window);
-            assert!(outbox.write_to(&mut transport, &mut scratch).is_ok());
+            assert!(outbox.write_to(&mut transport, &mut scratch, &mut Traffic::default()).is_ok());
         }
         peer.window(usize::MAX);
-        assert_eq!(outbox.write_to(&mut transport, &mut scratch).ok(), Some(Wrote::All));
+        assert_eq!(
+            outbox.write_to(&mut transport, &mut scratch, &mut Traffic::default()).ok(),
+            Some(Wrote::All)
+        );
         assert_eq!(peer.receive(), expected);
         assert_eq!((outbox.len(), outbox.own.len(), outbox.segments.len()), (0, 0, 0));
     }
@@ -44,7 +47,7 @@ fn outbox_gives_back_what_has_left_of_an_endless_segment() {
     for _ in 0..10_000 {
         outbox.push(Kind::Frames, |own| encode_message(own, Message::Binary(&[7; 98])));
         peer.window(if outbox.len() > 1000 { 100 } else { 90 });
-        assert!(outbox.write_to(&mut transport, &mut scratch).is_ok());
+        assert!(outbox.write_to(&mut transport, &mut scratch, &mut Traffic::default()).is_ok());
         peer.receive();
         assert!(!outbox.is_empty());
     }
@@ -71,7 +74,7 @@ fn outbox_leaves_in_order_from_pages() {
             );
             outbox.push(Kind::Frames, |own| own.extend_from_slice(&expected[before..]));
             peer.window(if n % 8 == 0 { 500 } else { 0 });
-            assert!(outbox.write_to(&mut transport, &mut scratch).is_ok());
+            assert!(outbox.write_to(&mut transport, &mut scratch, &mut Traffic::default()).is_ok());
             outbox.store_waiting();
         }
         assert!(outbox.len() > 1 << 20);
@@ -85,7 +88,7 @@ fn outbox_leaves_in_order_from_pages() {
                 outbox.len()
             );
             peer.window(window);
-            assert!(outbox.write_to(&mut transport, &mut scratch).is_ok());
+            assert!(outbox.write_to(&mut transport, &mut scratch, &mut Traffic::default()).is_ok());
         }
         assert!(peer.receive() == expected, "window {window}");
         assert!(outbox.own.capacity() <= 8 << 10);
@@ -102,11 +105,11 @@ fn outbox_sends_control_at_the_next_boundary() {
         for _ in 0..3 {
             outbox.push(Kind::Frames, |own| encode_message(own, Message::Text("12345678")));
         }
-        assert!(outbox.write_to(&mut transport, &mut scratch).is_ok());
+        assert!(outbox.write_to(&mut transport, &mut scratch, &mut Traffic::default()).is_ok());
         outbox.push_control(true, b"\x8A\x01a");
         outbox.push_control(true, b"\x8A\x01b");
         peer.window(usize::MAX);
-        assert!(outbox.write_to(&mut transport, &mut scratch).is_ok());
+        assert!(outbox.write_to(&mut transport, &mut scratch, &mut Traffic::default()).is_ok());
         let boundary = window.div_ceil(10) * 10;
         let mut expected = b"\x81\x0812345678".repeat(3);
         expected.splice(boundary..boundary, *b"\x8A\x01b");

@@ -6,7 +6,7 @@ use std::io::{self, IoSlice};
 
 use super::outbox::Outbox;
 use super::segment::Segment;
-use crate::net::{Transport, Wrote};
+use crate::net::{Traffic, Transport, Wrote};
 
 /// One call of the transport.
 struct Attempt {
@@ -38,10 +38,12 @@ impl Outbox {
         &mut self,
         transport: &mut Transport,
         scratch: &mut Vec<u8>,
+        traffic: &mut Traffic,
     ) -> io::Result<Wrote> {
         let mut written = 0;
         while self.len > 0 {
-            let Attempt { is_control, n, is_full } = self.write_once(transport, scratch)?;
+            let Attempt { is_control, n, is_full } =
+                self.write_once(transport, scratch, traffic)?;
             written += n;
             self.written += n as u64;
             if n == self.len {
@@ -62,12 +64,17 @@ impl Outbox {
     }
 
     /// Writes control frames at a frame boundary, else as many segments as one write takes.
-    fn write_once(&self, transport: &mut Transport, scratch: &mut Vec<u8>) -> io::Result<Attempt> {
+    fn write_once(
+        &self,
+        transport: &mut Transport,
+        scratch: &mut Vec<u8>,
+        traffic: &mut Traffic,
+    ) -> io::Result<Attempt> {
         let front = self.front();
         let (is_control, piece) = if self.control.is_empty() {
             match self.segments.len() > 1 {
                 true if is_small(front) => (false, self.gather(scratch)),
-                true => return self.write_large(transport),
+                true => return self.write_large(transport, traffic),
                 false => (false, front),
             }
         } else {
@@ -77,7 +84,7 @@ impl Outbox {
                 begun => (false, &front[..begun]),
             }
         };
-        Ok(Attempt::new(is_control, transport.write(piece)?, piece.len()))
+        Ok(Attempt::new(is_control, transport.write(piece, traffic)?, piece.len()))
     }
 
     /// Gathers the small segments at the front.
@@ -93,7 +100,7 @@ impl Outbox {
     }
 
     /// Writes the large segments at the front without a copy.
-    fn write_large(&self, transport: &mut Transport) -> io::Result<Attempt> {
+    fn write_large(&self, transport: &mut Transport, traffic: &mut Traffic) -> io::Result<Attempt> {
         let mut slices = [IoSlice::new(&[]); PIECES];
         let (mut count, mut asked) = (0, 0);
         for (slice, piece) in
@@ -102,7 +109,7 @@ impl Outbox {
             *slice = IoSlice::new(piece);
             (count, asked) = (count + 1, asked + piece.len());
         }
-        Ok(Attempt::new(false, transport.write_vectored(&slices[..count])?, asked))
+        Ok(Attempt::new(false, transport.write_vectored(&slices[..count], traffic)?, asked))
     }
 
     /// Returns the bytes of each segment that have not left.
@@ -152,7 +159,9 @@ mod tests {
             let mut received = Vec::new();
             for _ in 0..=expected.len() / window {
                 peer.window(window);
-                assert!(outbox.write_to(&mut transport, &mut scratch).is_ok());
+                assert!(
+                    outbox.write_to(&mut transport, &mut scratch, &mut Traffic::default()).is_ok()
+                );
                 received.extend(peer.receive());
                 assert_eq!(received.len() + outbox.len(), expected.len(), "window {window}");
             }
@@ -170,7 +179,10 @@ mod tests {
         for _ in 0..3 * PIECES {
             outbox.push_shared(Rc::clone(&frame), Droppable::Never);
         }
-        assert_eq!(outbox.write_to(&mut transport, &mut scratch).ok(), Some(Wrote::All));
+        assert_eq!(
+            outbox.write_to(&mut transport, &mut scratch, &mut Traffic::default()).ok(),
+            Some(Wrote::All)
+        );
         assert_eq!((peer.receive().len(), scratch.capacity()), (3 * PIECES * SMALL, 0));
     }
 }

@@ -79,7 +79,8 @@ impl Server {
             return self.handshake(slot, 0);
         }
         let room = self.lent.input.len() - ROOM;
-        let n = match at.connection.transport.read(&mut self.lent.input[kept..room]) {
+        let buf = &mut self.lent.input[kept..room];
+        let n = match at.connection.transport.read(buf, &mut at.books.traffic) {
             Ok(Read::Bytes { n, more }) => {
                 // No readiness follows a FIN: only a further read finds the end of file.
                 if more || at.connection.flags.has(Flags::READ_CLOSED) {
@@ -113,7 +114,7 @@ impl Server {
     fn handshake(&mut self, slot: u32, given: usize) {
         let Some(mut at) = self.context.table.lease(slot) else { return };
         let Transport::Tls(stream) = &mut at.connection.transport else { return };
-        match stream.handshake(&mut self.lent.input, given) {
+        match stream.handshake(&mut self.lent.input, given, &mut at.books.traffic) {
             Ok(Handshake::Pending { more }) => {
                 if more || at.connection.flags.has(Flags::READ_CLOSED) {
                     at.read_later();

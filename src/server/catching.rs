@@ -94,7 +94,10 @@ impl Server {
         let handler = self.zones.handlers.as_any(zone.index).downcast_mut();
         let handler: &mut H = handler.expect("a ZoneId of this server");
         let cx = &mut self.context;
-        match catch(|| call(handler, cx)) {
+        let before = cx.table.books.stats.messages_sent;
+        let outcome = catch(|| call(handler, cx));
+        self.count_sent(zone.index, before);
+        match outcome {
             Ok(result) => result,
             Err(payload) => {
                 match self.zones.handlers.catches() {
@@ -115,12 +118,13 @@ impl Server {
     ) {
         let catches = self.zones.handlers.catches();
         let (handler, cx) = (self.zones.handlers.as_any(zone), &mut self.context);
+        let before = cx.table.books.stats.messages_sent;
         if !catches {
-            return call(handler, cx);
-        }
-        if let Err(payload) = catch(|| call(handler, cx)) {
+            call(handler, cx);
+        } else if let Err(payload) = catch(|| call(handler, cx)) {
             cx.note_panic(None, callback, &*payload);
             dispose(payload);
         }
+        self.count_sent(zone, before);
     }
 }

@@ -217,7 +217,6 @@ impl Server {
         {
             return None;
         }
-        self.context.table.books.stats.refused += 1;
         let error = RequestError::TooManyOfClient;
         self.observe_refusal(slot, error.status(), error.as_str(), request.head());
         // The connection may carry other clients, so it goes on.

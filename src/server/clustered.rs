@@ -70,8 +70,8 @@ impl Server {
         }
         // Without its listener, as in a drain, the connection is closed.
         if let Some(arrival) = self.arrival_at(index) {
-            let arrives = !arrival.is_immediate();
-            let slot = self.admit(transport, arrives.then_some(index), peer.as_ref());
+            let (arrives, is_internal) = (!arrival.is_immediate(), arrival.is_internal);
+            let slot = self.admit(transport, arrives.then_some(index), peer.as_ref(), is_internal);
             if let Some(slot) = slot.filter(|_| !arrives) {
                 self.read_after_accept(index, slot);
             }

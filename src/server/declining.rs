@@ -50,7 +50,7 @@ impl Server {
     fn begin_anew(&mut self, slot: u32) {
         let id = self.context.table.with(slot, |at| {
             let transport = &mut at.connection.transport;
-            transport.close_notify();
+            transport.close_notify(&mut at.books.traffic);
             drop(mem::replace(transport, Transport::Unconnected));
             at.books.stats.replaced(1);
             // All of them concerned the last socket.

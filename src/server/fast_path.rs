@@ -16,10 +16,11 @@ impl Server {
     #[inline]
     pub(super) fn read_fast(&mut self, slot: u32) -> bool {
         let Context { table, delivery, .. } = &mut self.context;
-        let Some(AtRest { connection, deadline, max_message }) = table.at_rest(slot) else {
+        let Some(AtRest { connection, deadline, max_message, traffic }) = table.at_rest(slot)
+        else {
             return false;
         };
-        match connection.transport.read(&mut self.lent.input) {
+        match connection.transport.read_fast(&mut self.lent.input, traffic) {
             Ok(Read::Bytes { n, more: false }) => {
                 let (id, zone) = (connection.id, connection.zone);
                 if deadline < connection.deadline {

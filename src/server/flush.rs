@@ -67,7 +67,10 @@ impl Server {
         if self.work.writing.is_empty() && self.context.delivery.fan_out.is_empty() {
             self.context.table.books.pool.end_turn();
         }
-        debug_assert!(self.context.stats().adds_up(), "{:?}", self.context.stats());
+        if self.measures_turns() {
+            self.record_turn(now);
+        }
+        debug_assert!(self.context.table.adds_up(), "{:?}", self.context.stats());
     }
 
     /// Whether another round has something to do.
@@ -109,8 +112,9 @@ impl Server {
     /// Runs the timers that are due. A timer may judge a peer by its silence, so input that came
     /// before the timer is read first.
     fn run_timers(&mut self) {
-        if self.context.timers.next().is_none() {
-            return;
+        let Some(first) = self.context.timers.next() else { return };
+        if self.measures_turns() {
+            self.note_due(first);
         }
         let now = self.context.now();
         let due_by = match mem::take(&mut self.leaves_events) {
@@ -204,11 +208,9 @@ impl Server {
             table.books.pool.put(held);
         }
         if connection.transport.is_tls() && connection.is_whole() {
-            connection.transport.close_notify();
+            connection.transport.close_notify(&mut table.books.traffic);
         }
-        if let Some(count) = table.books.stats.open(connection.phase) {
-            *count -= 1;
-        }
+        table.books.phases.leave(connection.phase);
         let address = connection.address;
         // Neither is a connection of the server's, or it was counted when it was refused.
         if address != TURNED_AWAY && address != RIVAL {

@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::mem;
 
+use super::counted::Counted;
 use super::guarded::Guarded;
 use super::handler::Handler;
 use super::served::Served;
@@ -39,14 +40,17 @@ impl Handlers {
         }
     }
 
-    /// Returns a handler under its own type, also where its panics are caught.
+    /// Returns a handler under its own type, also where it is counted and its panics are caught.
     pub(super) fn as_any(&mut self, number: u16) -> &mut dyn Any {
-        let handler: Option<&mut dyn Any> = match self.all.get_mut(usize::from(number)) {
+        let handler: Option<&mut dyn Served> = match self.all.get_mut(usize::from(number)) {
             Some(handler) if self.guarded => inner(&mut **handler).map(|inner| &mut **inner as _),
             Some(handler) => Some(&mut **handler),
             None => None,
         };
-        handler.unwrap_or(&mut self.none)
+        match handler {
+            Some(handler) => Counted::inner(handler),
+            None => &mut self.none,
+        }
     }
 
     /// Whether panics of the handlers are caught.

@@ -6,7 +6,7 @@ use std::io;
 use std::mem;
 
 use super::server::Server;
-use crate::connection::{Cause, Flags, Phase, Protocol};
+use crate::connection::{Cause, Flags, Phase, Protocol, Table};
 use crate::net::Read;
 use crate::websocket::CloseCode;
 
@@ -55,8 +55,9 @@ impl Server {
     /// Reads from a connection that was just accepted, and returns whether it had input. If not,
     /// a readable event follows.
     pub(super) fn read_speculatively(&mut self, slot: u32) -> bool {
-        let Some(connection) = self.context.table.slots.at_mut(slot) else { return false };
-        let outcome = connection.transport.read(&mut self.lent.input);
+        let Table { slots, books, .. } = &mut self.context.table;
+        let Some(connection) = slots.at_mut(slot) else { return false };
+        let outcome = connection.transport.read(&mut self.lent.input, &mut books.traffic);
         let hit = !matches!(outcome, Ok(Read::Blocked));
         let more = self.after_read(slot, false, outcome);
         self.read_on(slot, more);
@@ -124,9 +125,9 @@ impl Server {
                     true => SMALL_READ,
                     false => assembly.piece(self.lent.large_left.clamp(SMALL_READ, LARGE_READ)),
                 };
-                at.connection.transport.read(assembly.space(len))
+                at.connection.transport.read(assembly.space(len), &mut at.books.traffic)
             }
-            _ => at.connection.transport.read(&mut self.lent.input),
+            _ => at.connection.transport.read(&mut self.lent.input, &mut at.books.traffic),
         };
         self.after_read(slot, in_place, outcome)
     }
@@ -313,7 +314,7 @@ impl Server {
         if !at.connection.flags.has(Flags::READ_CLOSED) || at.connection.has_spill() {
             return;
         }
-        match at.connection.transport.read(&mut self.lent.input) {
+        match at.connection.transport.read(&mut self.lent.input, &mut at.books.traffic) {
             Ok(Read::End) => at.set_last(Cause::Eof),
             Ok(Read::Bytes { n, .. }) => self.keep(slot, self.lent.input[..n].to_vec()),
             Ok(Read::Blocked) => {}

@@ -74,6 +74,7 @@ impl Server {
     /// reactor.
     pub(super) fn listen_at(&mut self, bindings: Bindings) -> io::Result<ListenerId> {
         let Bindings { sockets, per_turn, arrival, is_ours, hands_over } = bindings;
+        self.zones.is_divided |= arrival.is_internal;
         let unacknowledged = unacknowledged(&self.context.table.books.options[0]);
         let first = self.listeners.len();
         let mut acceptors = Vec::new();
@@ -135,25 +136,31 @@ impl Server {
     }
 
     /// Accepts waiting connections, within the turn's budget.
+    // Apart, so that `accept_again` is small enough to be a part of `flush`.
+    #[inline(never)]
     fn accept(&mut self, index: u16) {
         let listener = self.listeners.get(usize::from(index)).and_then(Option::as_ref);
         for _ in 0..listener.map_or(0, Acceptor::per_turn) {
             let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) else { return };
-            let now = self.context.now();
+            let (now, mut no_room) = (self.context.now(), 0);
             let books = &mut self.context.table.books;
+            let (traffic, records) = (&mut books.traffic, &mut books.records);
             let mut refused = |transport: &Transport, read: &[u8]| {
-                let why = (StatusCode::SERVICE_UNAVAILABLE, "no descriptor or memory is left");
-                let peer = transport.peer_addr();
-                books.note(|records, _| records.turned_away(peer, why, read));
+                no_room += 1;
+                if let Some(records) = records {
+                    let why = (StatusCode::SERVICE_UNAVAILABLE, "no descriptor or memory is left");
+                    records.turned_away(transport.peer_addr(), why, read);
+                }
             };
-            match listener.accept(now, NO_ROOM, &mut refused) {
+            match listener.accept(now, NO_ROOM, traffic, &mut refused) {
                 AcceptOutcome::Connection(transport) => {
                     if listener.hands_over {
                         self.place_in_cluster(index, transport);
                         continue;
                     }
                     let arrives = !listener.arrival.is_immediate();
-                    match self.admit(transport, arrives.then_some(index), None) {
+                    let is_internal = listener.arrival.is_internal;
+                    match self.admit(transport, arrives.then_some(index), None, is_internal) {
                         Some(slot) if !arrives => self.read_after_accept(index, slot),
                         _ => {}
                     }
@@ -161,7 +168,9 @@ impl Server {
                 AcceptOutcome::Drained => return,
                 // EMFILE or ENFILE: the acceptor tries again after a pause, at `retry_at`.
                 AcceptOutcome::Exhausted => {
-                    self.context.table.books.stats.exhausted += 1;
+                    let stats = &mut self.context.table.books.stats;
+                    stats.exhausted += 1;
+                    stats.refusals.count(StatusCode::SERVICE_UNAVAILABLE.as_u16(), no_room);
                     return;
                 }
             }
@@ -191,6 +200,7 @@ impl Server {
         transport: Transport,
         arrives: Option<u16>,
         peer: Option<&SocketAddr>,
+        is_internal: bool,
     ) -> Option<u32> {
         let listener = arrives.and_then(|index| self.listeners.get(usize::from(index))?.as_ref());
         let arrival = listener.map(|listener| &listener.arrival);
@@ -200,9 +210,7 @@ impl Server {
             self.reject_stranger(&transport);
             return None;
         }
-        if self.context.table.connections() >= self.limits.connections
-            || !self.has_place_in_cluster()
-        {
+        if self.is_full(is_internal) || !(is_internal || self.has_place_in_cluster()) {
             let reason = "as many connections as max_connections allows";
             let answer = (StatusCode::SERVICE_UNAVAILABLE, NO_ROOM);
             self.turn_away(transport, arrives, answer, reason);
@@ -233,14 +241,18 @@ impl Server {
         self.context.table.books.stats.accepted += u64::from(slot.is_some());
         if let Some(slot) = slot {
             self.context.note_opened(slot);
+            if is_internal {
+                self.set_internal(slot);
+            }
         }
         slot
     }
 
     /// Takes in a connection that this server has accepted. Reads from it, if bytes may be there.
     pub(super) fn take_accepted(&mut self, index: u16, transport: Transport) {
-        let arrives = self.arrival_at(index).is_some_and(|arrival| !arrival.is_immediate());
-        if let Some(slot) = self.admit(transport, arrives.then_some(index), None)
+        let Some(arrival) = self.arrival_at(index) else { return };
+        let (arrives, is_internal) = (!arrival.is_immediate(), arrival.is_internal);
+        if let Some(slot) = self.admit(transport, arrives.then_some(index), None, is_internal)
             && !arrives
         {
             self.read_after_accept(index, slot);
@@ -250,7 +262,7 @@ impl Server {
     /// Takes in a connection of a simulation, as if a plain listener had accepted it.
     pub(crate) fn accepted(&mut self, transport: Transport) {
         if self.check_drain().is_ok() {
-            self.admit(transport, None, None);
+            self.admit(transport, None, None, false);
         }
     }
 
@@ -279,6 +291,7 @@ impl Server {
     ) {
         let table = &mut self.context.table;
         table.books.stats.turned_away += 1;
+        table.books.stats.refusals.count(status.as_u16(), 1);
         let is_full = table.books.turned_away == MAX_TURNED_AWAY || table.slots.vacant().is_none();
         let arrival = arrives.and_then(|index| self.arrival_at(index));
         // The request line, if it has arrived, or the first byte of TLS. Unread bytes would reset a
@@ -286,7 +299,10 @@ impl Server {
         let observed = self.context.table.books.records.is_some();
         let reads = is_full || observed || arrival.is_some_and(|it| !it.is_plain());
         let mut read = match reads {
-            true => transport.read(&mut self.lent.input).map_or(0, Read::count),
+            true => {
+                let traffic = &mut self.context.table.books.traffic;
+                transport.read(&mut self.lent.input, traffic).map_or(0, Read::count)
+            }
             false => 0,
         };
         let arrival = arrives.and_then(|index| self.arrival_at(index));
@@ -302,7 +318,7 @@ impl Server {
         }
         if is_full {
             // The peer may be gone.
-            let _gone = transport.write(refusal);
+            let _gone = transport.write(refusal, &mut self.context.table.books.traffic);
             return;
         }
         if let Ok(slot) = self.take_in(transport, TURNED_AWAY, Phase::Idle) {
@@ -322,6 +338,7 @@ impl Server {
 
     /// Accepts from every listener with waiting connections. That includes listeners whose budget
     /// ended in the last turn, and listeners whose pause is over.
+    #[inline(always)]
     pub(super) fn accept_again(&mut self) {
         let now = self.context.now();
         for index in 0..self.listeners.len() {

@@ -14,6 +14,8 @@
 //! | where is a [`Reply`](crate::Reply) performed, and the Origin checked | `reply` |
 //! | where is a ping answered, and a message handed over | `frames` |
 //! | where does a deadline end a connection | `deadlines` |
+//! | where does a listener reach some zones only | `internal` |
+//! | where is a zone counted, and a turn measured | `counted`, `counting`, `turns` |
 //! | where is an observer told what happens | `observing` |
 //! | where is a panic caught | `guarded`, `catching`; otherwise: `poison` |
 //! | where are output, timers and ends handled | `flush` |
@@ -28,6 +30,8 @@ mod buffer_pool;
 mod catching;
 mod clients;
 mod clustered;
+mod counted;
+mod counting;
 mod deadlines;
 mod declining;
 mod dialing;
@@ -41,10 +45,12 @@ mod handlers;
 mod handshaking;
 mod hosts;
 mod input;
+mod internal;
 mod listen;
 mod listeners;
 #[cfg(feature = "log")]
 mod logging;
+mod metrics;
 mod observer;
 mod observing;
 mod poison;
@@ -60,12 +66,15 @@ mod securing;
 mod served;
 #[expect(clippy::module_inception)]
 mod server;
+mod turns;
+mod zone;
 mod zones;
 
 pub use access::{Answered, Ended, Opened};
 pub(crate) use clustered::Seat;
 pub use handler::Handler;
+pub use metrics::{Health, Metrics, Ready};
 pub use observer::Observed;
 pub use refusals::{Panicked, Refused, Rejected, Violated};
 pub use server::Server;
-pub use zones::Zone;
+pub use zone::Zone;

@@ -102,6 +102,9 @@ impl Server {
         head: &[u8],
     ) {
         let Context { table, addresses, .. } = &mut self.context;
+        let stats = &mut table.books.stats;
+        stats.refused += 1;
+        stats.refusals.count(status.as_u16(), 1);
         let Some(connection) = table.slots.at(slot) else { return };
         table.books.note(|records, _| {
             let peer = records.peer(slot).or_else(|| connection.transport.peer_addr());

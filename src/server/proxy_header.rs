@@ -112,6 +112,7 @@ impl Server {
         let refusal = Arrival::refusal(awaits_tls, TOO_MANY);
         let books = &mut self.context.table.books;
         books.stats.turned_away += 1;
+        books.stats.refusals.count(StatusCode::TOO_MANY_REQUESTS.as_u16(), 1);
         let may_linger = books.turned_away < MAX_TURNED_AWAY;
         let head = if awaits_tls { &[] } else { &self.lent.input[..n] };
         books.note(|records, _| {
@@ -130,7 +131,7 @@ impl Server {
             self.let_linger(slot, refusal);
         } else {
             // Its peer reads the answer if it fits into the socket, which is empty.
-            let _gone = at.connection.transport.write(refusal);
+            let _gone = at.connection.transport.write(refusal, &mut at.books.traffic);
             at.mark_gone(Cause::Refused);
         }
     }

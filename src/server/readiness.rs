@@ -84,8 +84,9 @@ impl Server {
         self.context.table.books.clock.set(now);
         self.check_drain()?;
         let acceptor = self.listeners.get(usize::from(listener.0)).and_then(Option::as_ref);
-        let arrives = !acceptor.ok_or(ErrorKind::NotConnected)?.arrival.is_immediate();
-        let slot = self.admit(transport.into(), arrives.then_some(listener.0), None);
+        let arrival = &acceptor.ok_or(ErrorKind::NotConnected)?.arrival;
+        let (arrives, is_internal) = (!arrival.is_immediate(), arrival.is_internal);
+        let slot = self.admit(transport.into(), arrives.then_some(listener.0), None, is_internal);
         let slot = slot.ok_or_else(|| {
             let reason = "a limit or the listener refuses the connection";
             io::Error::new(ErrorKind::ConnectionRefused, reason)
@@ -174,6 +175,9 @@ impl Server {
         self.context.table.books.clock.set(now);
         let wait = self.wait(now);
         self.context.table.books.clock.expect_wait(wait);
+        if self.measures_turns() {
+            self.note_wait(now, wait);
+        }
         wait
     }
 

@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 
 use super::input::Consumed;
 use super::server::Server;
-use super::zones::WHOLE_SERVER;
+use super::zone::WHOLE_SERVER;
 use crate::connection::{Cause, Exchange, Flags, Incoming, Phase, Progress, Terms};
 use crate::context::Reply;
 use crate::http1::{
@@ -128,7 +128,7 @@ impl Server {
         body: Body<'_>,
         mut from: usize,
     ) -> Walk {
-        while let Some(entry) = self.zones.next(request.path(), from) {
+        while let Some(entry) = self.next_zone(slot, request.path(), from) {
             from = entry + 1;
             let zone = &self.zones.entries[entry];
             if zone.refuses(request.method()).is_some() {
@@ -142,7 +142,7 @@ impl Server {
                 other => return other,
             }
         }
-        let (response, reason) = self.unanswered(request);
+        let (response, reason) = self.unanswered(slot, request);
         if response.status().is_client_error() {
             self.observe_refusal(slot, response.status(), reason, request.head());
         }
@@ -151,7 +151,7 @@ impl Server {
 
     /// Makes the answer where no zone replied, and the reason of a refusal: 405 with the methods of
     /// every zone that takes others, else 404; 204 for the server as a whole (RFC 9110 9.3.7).
-    fn unanswered(&self, request: &Request<'_>) -> (Response, &'static str) {
+    fn unanswered(&self, slot: u32, request: &Request<'_>) -> (Response, &'static str) {
         if request.path() == WHOLE_SERVER {
             return (Response::empty(204), "");
         }
@@ -161,7 +161,7 @@ impl Server {
         }
         let mut allowed: Vec<Method> = Vec::new();
         let mut from = 0;
-        while let Some(entry) = self.zones.next(request.path(), from) {
+        while let Some(entry) = self.next_zone(slot, request.path(), from) {
             from = entry + 1;
             let methods = self.zones.entries[entry].refuses(request.method());
             for method in methods.unwrap_or_default() {
@@ -360,7 +360,6 @@ impl Server {
         error: RequestError,
         head: &[u8],
     ) {
-        self.context.table.books.stats.refused += 1;
         self.refuse_for(slot, error, error.as_str(), head);
         self.respond(slot, Terms { keep_alive: false, ..terms }, &error.into());
     }
@@ -374,7 +373,6 @@ impl Server {
         text: String,
         head: &[u8],
     ) {
-        self.context.table.books.stats.refused += 1;
         self.refuse_for(slot, error, text.clone(), head);
         let response = Response::from(error).body(text.into_bytes());
         self.respond(slot, Terms { keep_alive: false, ..terms }, &response);

@@ -40,7 +40,7 @@ impl Server {
         }
         let Some(mut at) = self.context.table.lease(slot) else { return };
         let Transport::Tls(stream) = &mut at.connection.transport else { return };
-        match stream.handshake(&mut self.lent.input, 0) {
+        match stream.handshake(&mut self.lent.input, 0, &mut at.books.traffic) {
             Ok(Handshake::Pending { more }) => {
                 // No readiness follows a FIN: only a further read finds the end of file.
                 if more || at.connection.flags.has(Flags::READ_CLOSED) {

@@ -15,7 +15,8 @@ use super::hosts::Hosts;
 use super::observer::Observer;
 use super::proxies::Proxies;
 use super::served::Served;
-use super::zones::{Zone, Zones};
+use super::zone::Zone;
+use super::zones::Zones;
 use crate::connection::{Cause, ConnId, NUMBERS, Options, SLOTS, ZoneId};
 use crate::context::{Conn, Context, Link, Remote, Reply, TimerId};
 use crate::http1::Request;
@@ -81,6 +82,8 @@ pub struct Server {
     pub(super) work: ServerWork,
     /// Whether the last wait of the loop may have left events behind.
     pub(super) leaves_events: bool,
+    /// When the next turn is due, while turns are measured.
+    pub(super) due: Option<Instant>,
     pub(super) listeners: Vec<Option<Acceptor>>,
     /// What connections of closed listeners have to do before their first request.
     pub(super) arrivals: Vec<Arrival>,
@@ -201,6 +204,7 @@ impl Server {
             },
             work: ServerWork::default(),
             leaves_events: false,
+            due: None,
             listeners: Vec::new(),
             arrivals: Vec::new(),
             limits: Limits {
@@ -227,7 +231,7 @@ impl Server {
     /// # Panics
     /// With more than 65,536 handlers. `zones`, `websocket` and `http` panic alike.
     pub fn zone<H: Handler>(&mut self, zone: impl Into<Zone>, handler: H) -> ZoneId<H> {
-        ZoneId::new(self.zones.add(vec![zone.into()], Box::new(handler)))
+        ZoneId::new(self.add_handler(vec![zone.into()], Box::new(handler)))
     }
 
     /// Puts one handler at several prefixes. [`Request::zone`] returns the one that matched.
@@ -252,7 +256,7 @@ impl Server {
         handler: H,
     ) -> ZoneId<H> {
         let zones = zones.into_iter().map(Into::into).collect();
-        ZoneId::new(self.zones.add(zones, Box::new(handler)))
+        ZoneId::new(self.add_handler(zones, Box::new(handler)))
     }
 
     /// Serves WebSockets at a prefix with a closure that takes their messages.

@@ -9,6 +9,7 @@ use rustls::Connection;
 use super::server::Tls;
 use crate::net::carrier::Carrier;
 use crate::net::outcome::{Read, Wrote};
+use crate::net::traffic::Traffic;
 
 /// Bytes at the front of a read buffer that plaintext may take before ciphertext is used: a record
 /// that rustls holds a part of has up to 18 KiB.
@@ -77,6 +78,7 @@ pub(crate) fn is_plain_text(byte: &u8) -> bool {
 /// The write side of a carrier. It notes when the carrier is full, which saves a system call.
 struct Sink<'c, C> {
     carrier: &'c mut C,
+    traffic: &'c mut Traffic,
     is_full: bool,
 }
 
@@ -86,7 +88,7 @@ impl<C: Carrier> io::Write for Sink<'_, C> {
     }
 
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        let outcome = self.carrier.write_vectored(pieces)?;
+        let outcome = self.carrier.write_vectored(pieces, self.traffic)?;
         self.is_full = outcome != Wrote::All;
         match outcome {
             Wrote::Nothing => Err(ErrorKind::WouldBlock.into()),
@@ -100,8 +102,12 @@ impl<C: Carrier> io::Write for Sink<'_, C> {
 }
 
 /// Writes ciphertext, and returns whether all of it has left.
-fn flush(connection: &mut Connection, carrier: &mut impl Carrier) -> io::Result<bool> {
-    let mut sink = Sink { carrier, is_full: false };
+fn flush(
+    connection: &mut Connection,
+    carrier: &mut impl Carrier,
+    traffic: &mut Traffic,
+) -> io::Result<bool> {
+    let mut sink = Sink { carrier, traffic, is_full: false };
     while connection.wants_write() && !sink.is_full {
         match connection.write_tls(&mut sink) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
@@ -201,9 +207,14 @@ impl<C: Carrier> TlsStream<C> {
     ///
     /// # Errors
     /// When the carrier fails, or the peer breaks the protocol.
-    pub(crate) fn handshake(&mut self, buf: &mut [u8], given: usize) -> io::Result<Handshake> {
+    pub(crate) fn handshake(
+        &mut self,
+        buf: &mut [u8],
+        given: usize,
+        traffic: &mut Traffic,
+    ) -> io::Result<Handshake> {
         let outcome = match given {
-            0 => self.carrier.read(&mut buf[FRONT..])?,
+            0 => self.carrier.read(&mut buf[FRONT..], traffic)?,
             n => {
                 buf.copy_within(..n, FRONT);
                 Read::Bytes { n, more: false }
@@ -231,7 +242,7 @@ impl<C: Carrier> TlsStream<C> {
         };
         let Decrypted { n, is_closed, fault } = decrypt(connection, &mut buf[..FRONT + n], FRONT);
         // An alert leaves here too.
-        let flushed = flush(connection, &mut self.carrier);
+        let flushed = flush(connection, &mut self.carrier, traffic);
         if let Some(fault) = fault {
             *health = Health::Reported;
             return Err(io::Error::new(ErrorKind::InvalidData, fault));
@@ -251,7 +262,7 @@ impl<C: Carrier> TlsStream<C> {
 
     /// Reads ciphertext once, into the back of the buffer, and decrypts it to the front.
     #[inline(never)]
-    pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<Read> {
+    pub(crate) fn read(&mut self, buf: &mut [u8], traffic: &mut Traffic) -> io::Result<Read> {
         let Session::Begun { connection, health, .. } = &mut self.session else {
             return Ok(Read::Blocked);
         };
@@ -264,14 +275,14 @@ impl<C: Carrier> TlsStream<C> {
                 return Err(fault.map_or(ErrorKind::InvalidData.into(), io::Error::other));
             }
             Health::Reported => {
-                return Ok(match self.carrier.read(buf)? {
+                return Ok(match self.carrier.read(buf, traffic)? {
                     Read::Bytes { more, .. } => Read::Bytes { n: 0, more },
                     nothing => nothing,
                 });
             }
         }
         let front = FRONT.min(buf.len() / 2);
-        let (got, more) = match self.carrier.read(&mut buf[front..])? {
+        let (got, more) = match self.carrier.read(&mut buf[front..], traffic)? {
             Read::Bytes { n, more } => (n, more),
             nothing => return Ok(nothing),
         };
@@ -279,7 +290,7 @@ impl<C: Carrier> TlsStream<C> {
         if connection.wants_write() {
             // An alert, or the answer to a new key. What the carrier refuses leaves later, and its
             // errors come back then.
-            let _later = flush(connection, &mut self.carrier);
+            let _later = flush(connection, &mut self.carrier, traffic);
         }
         *health = match (is_closed, fault) {
             (_, Some(fault)) if n == 0 => {
@@ -301,11 +312,15 @@ impl<C: Carrier> TlsStream<C> {
     /// left although the plaintext was taken, the last byte counts as not taken, so that the caller
     /// waits for a writable event. The next write begins with this byte, and skips it.
     #[inline(never)]
-    pub(crate) fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<Wrote> {
+    pub(crate) fn write(
+        &mut self,
+        pieces: &[IoSlice<'_>],
+        traffic: &mut Traffic,
+    ) -> io::Result<Wrote> {
         let Session::Begun { connection, health, credit, .. } = &mut self.session else {
             return Ok(Wrote::Nothing);
         };
-        if !flush(connection, &mut self.carrier)? {
+        if !flush(connection, &mut self.carrier, traffic)? {
             return Ok(Wrote::Nothing);
         }
         // After an alert nothing may be sent.
@@ -320,7 +335,7 @@ impl<C: Carrier> TlsStream<C> {
                 return Err(ErrorKind::WriteZero.into());
             }
             taken += n;
-            if !flush(connection, &mut self.carrier)? {
+            if !flush(connection, &mut self.carrier, traffic)? {
                 *credit = taken == given;
                 return Ok(Wrote::of(taken - usize::from(*credit), given));
             }
@@ -330,25 +345,25 @@ impl<C: Carrier> TlsStream<C> {
 
     /// Ends our side: close_notify (RFC 8446 6.1), and then the carrier's end of file. An end that
     /// the carrier does not take now leaves with later ciphertext.
-    pub(crate) fn shutdown(&mut self) {
+    pub(crate) fn shutdown(&mut self, traffic: &mut Traffic) {
         let is_left = match &mut self.session {
             Session::Expected(_) => true,
             Session::Begun { connection, health, .. } => {
                 health.say_end(connection);
-                flush(connection, &mut self.carrier).unwrap_or(true)
+                flush(connection, &mut self.carrier, traffic).unwrap_or(true)
             }
         };
         if is_left {
-            self.carrier.shutdown();
+            self.carrier.shutdown(traffic);
         }
     }
 
     /// Tells the peer that nothing was cut off, before the connection is dropped.
-    pub(crate) fn close_notify(&mut self) {
+    pub(crate) fn close_notify(&mut self, traffic: &mut Traffic) {
         if let Session::Begun { connection, health, .. } = &mut self.session {
             health.say_end(connection);
             // The peer may be gone.
-            let _gone = flush(connection, &mut self.carrier);
+            let _gone = flush(connection, &mut self.carrier, traffic);
         }
     }
 }

@@ -54,6 +54,34 @@ fn server_writes_through_every_window() {
     }
 }
 
+/// Bytes count where they go through the socket: ciphertext, handshakes and close_notify included.
+#[test]
+fn server_counts_ciphertext() {
+    for tls12 in [false, true] {
+        for window in [usize::MAX, 5_000, 17] {
+            let mut sim = Sim::new();
+            let mut peer = sim.websocket(tls12);
+            peer.wire.window(window);
+            peer.say(masked(Opcode::Binary, &[7; 4_000]));
+            peer.push();
+            sim.ready(&peer, Readiness::READABLE);
+            sim.flush();
+            drain(&mut sim, &mut peer, window);
+            peer.wire.window(usize::MAX);
+            sim.settle(&mut peer);
+            peer.wire.end();
+            sim.ready(&peer, Readiness { readable: true, writable: false, read_closed: true });
+            sim.flush();
+            assert!(peer.wire.is_gone());
+            let now = sim.now;
+            let stats = sim.server.context(now).stats();
+            let (read, written) = peer.wire.carried();
+            assert_eq!((stats.bytes_received, stats.bytes_sent), (read, written), "{window}");
+            assert!(read > 4_000 && written > 4_000, "{read} {written}");
+        }
+    }
+}
+
 #[test]
 fn server_keeps_the_order_of_messages_where_ciphertext_is_left() {
     let mut sim = Sim::new();
