@@ -153,8 +153,8 @@ pub use net::{ClientTls, Tls, TlsConfig, TlsStream};
 pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Socket, Transport};
 pub use reactor::Reactor;
 pub use server::{
-    Answered, Ended, Handler, Health, Metrics, Observed, Opened, Panicked, Ready, Refused, Rejected,
-    Server, Violated, Zone,
+    Answered, Ended, Handler, Health, Metrics, Observed, Opened, Panicked, Ready, Refused,
+    Rejected, Server, Violated, Zone,
 };
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};
 #[cfg(feature = "deflate")]

@@ -171,7 +171,7 @@ impl ClusterHandle {
     {
         let inner = Arc::clone(&self.inner);
         let sum = move |answers: Vec<Option<Stats>>| {
-            let ended = inner.ended.iter().map(|stats| lock(stats).unwrap_or_default());
+            let ended = inner.ended.iter().map(|stats| lock(stats).clone().unwrap_or_default());
             answers.into_iter().zip(ended).map(|(answer, ended)| answer.unwrap_or(ended)).sum()
         };
         ask_all(&self.inner.stations, |cx| cx.stats(), sum, then)

@@ -29,6 +29,11 @@ impl Refusals {
         }
     }
 
+    /// Adds the refusals of another server.
+    pub(super) fn add(&mut self, other: &Refusals) {
+        other.iter().for_each(|(status, count)| self.count(status, count));
+    }
+
     /// Returns the number of refusals with a status.
     #[must_use]
     pub fn get(&self, status: u16) -> u64 {

@@ -59,6 +59,13 @@ impl Times {
         self.max.record(time, now);
     }
 
+    /// Adds the times of another server.
+    pub(super) fn add(&mut self, other: &Times) {
+        self.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
+        self.sum += other.sum;
+        self.max.this = self.max.this.max(other.max());
+    }
+
     /// Returns the number of times.
     #[must_use]
     pub fn count(&self) -> u64 {
