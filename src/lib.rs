@@ -41,6 +41,9 @@
 //! | know what is refused, and how | a table of faults | [security] |
 //! | test a handler | [`testing::World`] | [testing](guide::testing_handlers) |
 //! | use a loop of my own | [`Server::new`], [`Server::flush`] | [your_loop](guide::your_loop) |
+//! | run in tokio, calloop, glib or a game | [`Reactor::turn`] | [loops](guide::other_loops) |
+//! | keep a turn within a frame | [`Server::turn_budget`] | [loops](guide::other_loops) |
+//! | watch a socket or pipe of my own | [`Reactor::watch`] | [your_loop](guide::your_loop) |
 //! | listen at a Unix socket | [`Listener::unix`] | [listeners](guide::your_loop#listeners) |
 //! | take sockets of a supervisor | [`Listener`] | [listeners](guide::your_loop#listeners) |
 //! | stop accepting for a while | [`Server::accepting`] | [listeners](guide::your_loop#listeners) |
@@ -73,9 +76,9 @@
 //! The rules hold for every callback. An exchange is one request with its answer, or the WebSocket,
 //! event stream or takeover that began with it.
 //! 1. A handler runs to completion, and no handler is called from inside another.
-//! 2. No method of [`Conn`] or [`Context`] can fail, block, or call a handler. Bytes may
-//!    leave at once or later. A broken socket shows in [`Handler::close`] or [`Handler::cancelled`]
-//!    only.
+//! 2. No method of [`Conn`] or [`Context`] blocks or calls a handler, and but for
+//!    [`Context::watch`] none fails. Bytes may leave at once or later. A broken socket shows in
+//!    [`Handler::close`] or [`Handler::cancelled`] only.
 //! 3. You may keep a [`ConnId`], the name of one exchange, for ever. Once the exchange has ended,
 //!    the name has no effect.
 //! 4. A callback borrows its request, body, message or bytes until it returns.
@@ -134,15 +137,15 @@ pub use rustls;
 pub use connection::{Backpressure, ConnId, Declined, Options, OptionsId, Rate, Stats, ZoneId};
 pub use context::{
     Accepted, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, EventStream, Remote, Reply,
-    Stream, TimerId, Upgrade,
+    Stream, TimerId, Upgrade, WatchId,
 };
 pub use delivery::Outgoing;
 pub use http1::{Extensions, Request, RequestError, Response, TrustedHeader, Version};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use net::{ClientTls, Tls, TlsConfig, TlsStream};
-pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Transport};
-pub use reactor::Reactor;
+pub use net::{Descriptor, ListenAddr, Listener, Memory, MemoryPeer, Readiness, Transport};
+pub use reactor::{Reactor, Turn};
 pub use server::{Handler, ListenerId, Observed, Refused, Rejected, Server, Zone};
 pub use websocket::{CloseCode, InvalidCloseCode, Message, Violation};
 #[cfg(feature = "deflate")]

@@ -10,11 +10,13 @@ use super::reply::Upgrade;
 use super::timeouts::Timeouts;
 use super::timer::{Action, Due, TimerId, Timers};
 use super::topics::Topics;
+use super::watch::{Leave, Watches};
 use crate::connection::{
     Addresses, Clock, ConnId, Flags, Lease, Options, OptionsId, Phase, Stats, Table, ZoneId,
 };
 use crate::delivery::{Delivery, EncodedOnce, Outgoing};
 use crate::http1::{Request, RequestError, Response};
+use crate::net::Readiness;
 use crate::websocket::{CloseCode, Origins};
 
 /// All that a handler may touch: connections, topics, timers.
@@ -43,12 +45,19 @@ pub struct Context {
     pub(crate) origins: AllowedOrigins,
     /// Addresses that a limit counts, and clients behind trusted proxies.
     pub(crate) addresses: Addresses,
+    /// Sources of the program's own.
+    pub(crate) watches: Watches<dyn Watched>,
 }
 
 /// A closure for one zone's handler, run between events.
 pub(crate) type Call = Box<dyn FnOnce(&mut dyn Any, &mut Context)>;
 /// The closure of a repeating timer.
 pub(crate) type Repeat = Box<dyn FnMut(&mut dyn Any, &mut Context)>;
+
+/// A source of the program's own and its closure, of any type.
+pub(crate) trait Watched: Leave {
+    fn call(&mut self, handler: &mut dyn Any, cx: &mut Context, readiness: Readiness);
+}
 
 /// Lists of work for zones and exchanges, which `flush` performs.
 #[derive(Default)]
@@ -98,6 +107,7 @@ impl Context {
             draining: None,
             origins: AllowedOrigins::default(),
             addresses: Addresses::default(),
+            watches: Watches::default(),
         }
     }
 

@@ -15,6 +15,8 @@ mod reply;
 mod timeouts;
 mod timer;
 mod topics;
+mod watch;
+mod watching;
 
 pub use conn::Conn;
 pub use conn_map::ConnMap;
@@ -28,3 +30,4 @@ pub(crate) use remote::RemoteCall;
 pub use remote::{CallError, Remote};
 pub use reply::{EventStream, Reply, Stream, Upgrade};
 pub use timer::TimerId;
+pub use watch::WatchId;

@@ -16,7 +16,8 @@
 //! | [`tls`] | serve `https` and `wss`: certificates, a reload, sessions, client certificates |
 //! | [`behind_a_proxy`] | set up nginx, Caddy or HAProxy, and read the symptom of a missing line |
 //! | [`testing_handlers`] | test a handler without a socket and without sleeping |
-//! | [`your_loop`] | put the server into your own loop: mio, one that polls descriptors, or none |
+//! | [`your_loop`] | put the server into your own mio loop, and your sockets into its loop |
+//! | [`other_loops`] | run a reactor in tokio, calloop, glib, or the frames of a game |
 //! | [`big_messages`] | pass on big messages and responses in pieces, collect a body |
 //! | [`compression`] | turn on permessage-deflate, and know what one connection costs then |
 //! | [`measuring`] | measure a server yourself, and read the figures |
@@ -43,6 +44,7 @@ pub mod compared;
 pub mod compression;
 pub mod first_server;
 pub mod measuring;
+pub mod other_loops;
 pub mod security;
 pub mod slow_readers;
 pub mod state;

@@ -7,6 +7,7 @@ mod arrival;
 mod bound;
 #[cfg(feature = "tls")]
 mod carrier;
+mod descriptor;
 mod dial;
 mod first_read;
 mod into_listener;
@@ -28,6 +29,7 @@ pub(crate) use acceptor::{AcceptOutcome, Acceptor};
 pub(crate) use address::{Network, prefix, race_order};
 pub(crate) use arrival::Arrival;
 pub use bound::ListenAddr;
+pub use descriptor::Descriptor;
 pub(crate) use dial::dial;
 pub use listener::Listener;
 pub use memory::{Memory, MemoryPeer};

@@ -27,7 +27,7 @@ impl Server {
     /// A program with a loop of its own calls it after every batch of events, and when
     /// [`poll_timeout`](Server::poll_timeout) has passed without any.
     pub fn flush(&mut self, now: Instant) {
-        self.context.table.books.clock.set(now);
+        self.context.table.books.clock.set_in_turn(now);
         self.read_backlog();
         self.accept_again();
         self.run_arrivals();
@@ -72,6 +72,9 @@ impl Server {
     fn read_backlog(&mut self) {
         if self.work.backlog.is_empty() {
             return;
+        }
+        if self.turn_budget.is_some() {
+            return self.read_backlog_within();
         }
         let mut backlog = mem::take(&mut self.work.backlog);
         for slot in backlog.drain(..) {

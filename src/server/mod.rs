@@ -15,12 +15,14 @@
 //! | where does a deadline end a connection | `deadlines` |
 //! | where is an observer told what is refused | `observing` |
 //! | where are output, timers and ends handled | `flush` |
+//! | where does a turn end because its time is spent | `bounded_turn` |
 //! | where is a WebSocket opened in the client role | `dialing`, `racing`, `handshaking` |
 //! | where is TLS begun in the client role | `securing` |
 //! | where is a redirection followed, or a response handed over | `declining` |
 
 mod admission;
 mod arriving;
+mod bounded_turn;
 mod buffer_pool;
 mod clients;
 mod deadlines;
@@ -49,6 +51,7 @@ mod securing;
 mod served;
 #[expect(clippy::module_inception)]
 mod server;
+mod turn_budget;
 mod zones;
 
 pub use handler::Handler;

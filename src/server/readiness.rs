@@ -18,6 +18,12 @@ impl Server {
     /// Takes in a connection, and returns its token. A socket is registered with the `Poll`; the
     /// readiness of an in-memory transport comes through [`ready`](Server::ready).
     ///
+    /// This is for sockets that the program has accepted by itself, and without mio for
+    /// [transports in memory](Transport::memory). A program with another poller does not adopt
+    /// sockets for it. It has that poller poll the one descriptor of a
+    /// [`Reactor`](crate::Reactor), which holds them all: see
+    /// [`other_loops`](crate::guide::other_loops).
+    ///
     /// A socket keeps its own options. Without `TCP_NODELAY` small messages may wait, and without
     /// `TCP_USER_TIMEOUT` a peer that vanishes may be noticed after a quarter of an hour.
     ///
@@ -98,22 +104,32 @@ impl Server {
 
     /// Handles one of mio's events.
     pub fn handle_event(&mut self, event: &Event, now: Instant) {
-        let readiness = Readiness {
-            // A read returns the error.
-            readable: event.is_readable() || event.is_error(),
-            writable: event.is_writable(),
-            read_closed: event.is_read_closed(),
-        };
-        self.ready(event.token(), readiness, now);
+        self.ready(event.token(), readiness_of(event), now);
     }
 
     /// Handles the readiness of a transport or a listener. Tokens of other servers are ignored.
+    ///
+    /// This is for readiness that does not come as an event of mio: of transports in memory, or of
+    /// a poller of the program's own that is edge-triggered, as `epoll` with `EPOLLET` is. The
+    /// server never says when it stops reading a socket, so a level-triggered poller would report
+    /// it again and again: poll the descriptor of a [`Reactor`](crate::Reactor) instead.
     pub fn ready(&mut self, token: Token, readiness: Readiness, now: Instant) {
         self.context.table.books.clock.set(now);
         match TokenKind::of(token, self.number) {
             Some(TokenKind::Connection(slot)) => self.connection_ready(slot, readiness),
             Some(TokenKind::Listener(index)) => self.accept_later(index),
+            Some(TokenKind::Watched(index)) => self.watched_ready(index, readiness),
             None => {}
+        }
+    }
+
+    /// Calls the closure of a source of the program's own.
+    #[cold]
+    fn watched_ready(&mut self, index: u16, readiness: Readiness) {
+        if let Some(mut lent) = self.context.watches.lend(index) {
+            let handler = self.zones.handler_as_any(lent.zone);
+            lent.watched.call(handler, &mut self.context, readiness);
+            self.context.watches.give_back(lent);
         }
     }
 
@@ -212,6 +228,17 @@ impl Server {
             && self.context.delivery.fan_out.is_empty()
             && self.context.table.books.work.is_empty())
             || self.drains_on()
+    }
+}
+
+/// Returns what an event of mio reports.
+#[inline]
+pub(super) fn readiness_of(event: &Event) -> Readiness {
+    Readiness {
+        // A read returns the error.
+        readable: event.is_readable() || event.is_error(),
+        writable: event.is_writable(),
+        read_closed: event.is_read_closed(),
     }
 }
 

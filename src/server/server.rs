@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use super::hosts::Hosts;
 use super::observer::Observer;
 use super::proxies::Proxies;
 use super::served::Served;
+use super::turn_budget::TurnBudget;
 use super::zones::{Zone, Zones};
 use crate::connection::{ConnId, Options, SLOTS, ZoneId};
 use crate::context::{Conn, Context, Remote, Reply, TimerId};
@@ -81,11 +83,12 @@ pub struct Server {
     pub(super) work: ServerWork,
     /// Whether the last wait of the loop may have left events behind.
     pub(super) leaves_events: bool,
+    pub(super) turn_budget: Option<Box<TurnBudget>>,
     pub(super) listeners: Vec<Option<Acceptor>>,
     pub(super) limits: Limits,
     /// Buffers of large messages, for reuse.
     pub(super) buffer_pool: BufferPool,
-    pub(super) registry: Option<Registry>,
+    pub(super) registry: Option<Rc<Registry>>,
     pub(super) number: usize,
     pub(super) remote: Remote,
     pub(super) resolver: Option<Resolver>,
@@ -171,7 +174,9 @@ impl Server {
     /// When the registry cannot be cloned.
     pub fn new(registry: &Registry) -> io::Result<Server> {
         let mut server = Server::detached();
-        server.registry = Some(registry.try_clone()?);
+        let registry = Rc::new(registry.try_clone()?);
+        server.context.watches.attach(Rc::clone(&registry), server.number);
+        server.registry = Some(registry);
         Ok(server)
     }
 
@@ -194,6 +199,7 @@ impl Server {
             },
             work: ServerWork::default(),
             leaves_events: false,
+            turn_budget: None,
             listeners: Vec::new(),
             limits: Limits {
                 connections: SLOTS as usize,
@@ -327,7 +333,7 @@ impl Server {
         now: Instant,
         call: impl FnOnce(&mut H, &mut Context) -> R,
     ) -> R {
-        self.context.table.books.clock.set(now);
+        self.context.table.books.clock.set_between_turns(now);
         let handler = self.zones.handler_as_any(zone.index).downcast_mut();
         call(handler.expect("a ZoneId of this server"), &mut self.context)
     }
@@ -335,7 +341,7 @@ impl Server {
     /// Returns the context, and sets its time, which must not be earlier than any time passed
     /// before.
     pub fn context(&mut self, now: Instant) -> &mut Context {
-        self.context.table.books.clock.set(now);
+        self.context.table.books.clock.set_between_turns(now);
         &mut self.context
     }
 
