@@ -126,13 +126,10 @@ fn run(listen: &str, feed: &str) -> std::io::Result<()> {
             return Err(error);
         }
         let now = Instant::now();
-        for event in &events {
-            match event.token() {
-                FEED => publish_datagrams(&udp, &mut server, now)?,
-                token if server.owns(token) => server.handle_event(event, now),
-                _ => {}
-            }
+        if events.iter().any(|event| event.token() == FEED) {
+            publish_datagrams(&udp, &mut server, now)?;
         }
+        server.handle_events(&events, now);
         server.flush(now);
     }
     Ok(())

@@ -42,6 +42,9 @@
 //! | know what is refused, and how | a table of faults | [security] |
 //! | test a handler | [`testing::World`] | [testing](guide::testing_handlers) |
 //! | use a loop of my own | [`Server::new`], [`Server::flush`] | [your_loop](guide::your_loop) |
+//! | run in tokio, calloop, glib or a game | [`Reactor::turn`] | [loops](guide::other_loops) |
+//! | keep a turn within a frame | [`Server::turn_budget`] | [loops](guide::other_loops) |
+//! | watch a socket or pipe of my own | [`Reactor::watch`] | [your_loop](guide::your_loop) |
 //! | listen at a Unix socket | [`Listener::unix`] | [listeners](guide::your_loop#listeners) |
 //! | take sockets of a supervisor | [`Listener`] | [listeners](guide::your_loop#listeners) |
 //! | stop accepting for a while | [`Server::accepting`] | [listeners](guide::your_loop#listeners) |
@@ -75,9 +78,9 @@
 //! The rules hold for every callback. An exchange is one request with its answer, or the WebSocket,
 //! event stream or takeover that began with it.
 //! 1. A handler runs to completion, and no handler is called from inside another.
-//! 2. No method of [`Conn`] or [`Context`] can fail, block, or call a handler. Bytes may
-//!    leave at once or later. A broken socket shows in [`Handler::close`] or [`Handler::cancelled`]
-//!    only.
+//! 2. No method of [`Conn`] or [`Context`] blocks or calls a handler, and but for
+//!    [`Context::watch`] none fails. Bytes may leave at once or later. A broken socket shows in
+//!    [`Handler::close`] or [`Handler::cancelled`] only.
 //! 3. You may keep a [`ConnId`], the name of one exchange, for ever. Once the exchange has ended,
 //!    the name has no effect.
 //! 4. A callback borrows its request, body, message or bytes until it returns.
@@ -143,15 +146,15 @@ pub use connection::{
 };
 pub use context::{
     Accepted, AdoptError, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, Drain,
-    DrainError, EventStream, Remote, Reply, Stream, TimerId, Upgrade,
+    DrainError, EventStream, Remote, Reply, Stream, TimerId, Upgrade, WatchId,
 };
 pub use delivery::Outgoing;
 pub use http1::{Extensions, Request, RequestError, Response, TrustedHeader, Version};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use net::{ClientTls, Tls, TlsConfig, TlsStream};
-pub use net::{ListenAddr, Listener, Memory, MemoryPeer, Readiness, Socket, Transport};
-pub use reactor::Reactor;
+pub use net::{Descriptor, ListenAddr, Listener, Memory, MemoryPeer, Readiness, Socket, Transport};
+pub use reactor::{Reactor, Turn};
 pub use server::{
     Answered, Ended, Handler, Health, Metrics, Observed, Opened, Panicked, Ready, Refused,
     Rejected, Server, Violated, Zone,

@@ -37,7 +37,7 @@ fn listening<'a>(name: &str, address: &'a str) -> Vec<&'a str> {
 
 #[test]
 fn programs_serve_on_with_an_output_that_takes_nothing() {
-    for name in ["chat", "echo", "embed"] {
+    for name in ["chat", "echo", "embed", "game"] {
         for (output, errors) in [
             (Sink::Gone, Sink::Nothing),
             (Sink::Full, Sink::Nothing),
@@ -254,7 +254,7 @@ fn signals_that_were_ignored_at_the_start_stay_ignored() {
 
 #[test]
 fn servers_listen_at_every_address_of_a_port_and_of_localhost() {
-    for name in ["chat", "echo", "embed"] {
+    for name in ["chat", "echo", "embed", "game"] {
         for host in ["", "localhost", "LocalHost"] {
             let port = free_port();
             let address = format!("{host}:{port}");
@@ -271,7 +271,7 @@ fn servers_listen_at_every_address_of_a_port_and_of_localhost() {
 fn servers_say_what_to_give_in_place_of_a_wrong_address() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let in_use = taken.local_addr().unwrap().to_string();
-    for name in ["chat", "echo", "embed"] {
+    for name in ["chat", "echo", "embed", "game"] {
         for (address, code, says) in [
             ("9001", 2, "127.0.0.1:9001, or :9001"),
             ("nonsense", 2, "HOST:PORT"),
@@ -436,4 +436,33 @@ fn chat_believes_a_trusted_proxy_and_prints_its_client() {
     assert!(exchange(&mut program, &address, head).starts_with("HTTP/1.1 404 "));
     let errors = program.read_errors("a refusal", |errors| errors.contains("404"));
     assert!(errors.starts_with("chat: 192.0.2.1 through 127.0.0.1:"), "{errors}");
+}
+
+/// Frames come while players do, and the server serves between them.
+#[test]
+fn game_plays_its_frames_and_serves() {
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut program = Program::start("game", &[&address], Sink::Nothing, Sink::Nothing);
+    let frames = |program: &mut Program| -> u64 {
+        let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        let answer = exchange(program, &address, request.as_bytes());
+        answer.rsplit("\r\n\r\n").next().unwrap().trim().parse().expect("a number of frames")
+    };
+    let mut player = websocket(&mut program, &address, "/");
+    let before = frames(&mut program);
+    // A masked frame with a key of zeros.
+    player.write_all(b"\x81\x85\0\0\0\0right").unwrap();
+    let (mut heard, mut buf) = (Vec::new(), [0; 4096]);
+    while !String::from_utf8_lossy(&heard).contains("0 at 30,0") {
+        let n = player.read(&mut buf).unwrap();
+        assert_ne!(n, 0, "the end, after {:?}", String::from_utf8_lossy(&heard));
+        heard.extend_from_slice(&buf[..n]);
+    }
+    assert!(String::from_utf8_lossy(&heard).contains("0 at 29,0"), "each frame moves by one");
+    assert!(frames(&mut program) >= before + 29);
+    player.write_all(b"\x81\x84\0\0\0\0stop").unwrap();
+    program.signal(Signal::SIGTERM);
+    assert_eq!(close_code(&mut player), 1001);
+    drop(player);
+    assert_eq!(program.end(), Some(0));
 }

@@ -86,6 +86,20 @@ impl Clock {
         }
     }
 
+    /// Sets the time of a turn that ends. A wait that is not over by now, is not waited for.
+    #[inline]
+    pub(crate) fn set_in_turn(&mut self, now: Instant) {
+        self.set(now);
+        self.wait = 0;
+    }
+
+    /// Sets the time of a call of the program between two turns. The wait goes on after it.
+    pub(crate) fn set_between_turns(&mut self, now: Instant) {
+        let (wait, began) = (self.wait, self.micros);
+        self.set(now);
+        self.wait = wait.saturating_sub(self.micros - began);
+    }
+
     /// Sets the time after a wait that a signal ended. The process may have been stopped for all of
     /// that wait.
     pub(crate) fn set_after_signal(&mut self, now: Instant) {
@@ -125,6 +139,13 @@ impl Clock {
         let micros = micros.min(u64::from(MAX_CREDIT)) as u32;
         self.credit = self.rate_credit().max(micros);
         self.credit_ends = self.micros + u64::from(self.credit).max(GRACE);
+    }
+
+    /// Has rates excuse input that has waited here for these ticks.
+    pub(crate) fn excuse_ticks(&mut self, ticks: u32) {
+        if ticks > 0 {
+            self.excuse(u64::from(ticks) * TICK_MICROS);
+        }
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -219,5 +240,23 @@ mod tests {
         clock.expect_wait(None);
         clock.set(at(331_900));
         assert_eq!((clock.tick(), clock.rate_credit()), (1256, 0));
+    }
+
+    /// A call of the program between two turns leaves the rest of the wait; a turn ends it.
+    #[test]
+    fn clock_counts_a_wait_on_both_sides_of_a_call() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut clock = Clock::new(start);
+        clock.expect_wait(Some(Duration::from_secs(10)));
+        clock.set_between_turns(at(3_000));
+        clock.set(at(10_000));
+        assert_eq!((clock.tick(), clock.rate_credit()), (40, 0));
+        clock.expect_wait(Some(Duration::from_secs(10)));
+        clock.set_between_turns(at(11_000));
+        // The turn begins at this moment, and its callbacks take 9 s.
+        clock.set_in_turn(at(11_000));
+        clock.set(at(20_000));
+        assert_eq!((clock.tick(), clock.rate_credit()), (48, 9_000_000));
     }
 }

@@ -148,6 +148,8 @@ impl<H> fmt::Debug for ZoneId<H> {
 pub(crate) enum TokenKind {
     Connection(u32),
     Listener(u16),
+    /// A source of the program's own.
+    Watched(u16),
 }
 
 const MARK: usize = 1 << (usize::BITS - 1);
@@ -155,10 +157,12 @@ const MARK: usize = 1 << (usize::BITS - 1);
 pub(crate) const NUMBERS: usize = (MARK >> SLOT_BITS) - 1;
 /// The number of no server.
 pub(crate) const NO_SERVER: usize = usize::MAX;
-/// The highest slots name listeners, not connections.
+/// The highest slots name listeners and watched sources, not connections.
 const LISTENERS: u32 = 1 << 12;
-pub(crate) const SLOTS: u32 = (1 << SLOT_BITS) - LISTENERS;
+const WATCHED: u32 = 1 << 12;
+pub(crate) const SLOTS: u32 = (1 << SLOT_BITS) - LISTENERS - WATCHED;
 pub(crate) const MAX_LISTENERS: usize = LISTENERS as usize;
+pub(crate) const MAX_WATCHED: usize = WATCHED as usize;
 
 impl TokenKind {
     /// Makes the token for a server with this number.
@@ -166,6 +170,7 @@ impl TokenKind {
         let slot = match self {
             TokenKind::Connection(slot) => slot,
             TokenKind::Listener(index) => SLOTS + u32::from(index) % LISTENERS,
+            TokenKind::Watched(index) => SLOTS + LISTENERS + u32::from(index) % WATCHED,
         };
         Token(MARK | server << SLOT_BITS | slot as usize)
     }
@@ -181,7 +186,10 @@ impl TokenKind {
         Some(if slot < SLOTS {
             TokenKind::Connection(slot)
         } else {
-            TokenKind::Listener((slot - SLOTS) as u16)
+            match slot - SLOTS {
+                index @ 0..LISTENERS => TokenKind::Listener(index as u16),
+                index => TokenKind::Watched((index - LISTENERS) as u16),
+            }
         })
     }
 }
@@ -230,6 +238,8 @@ mod tests {
             TokenKind::Connection(SLOTS - 1),
             TokenKind::Listener(0),
             TokenKind::Listener(4095),
+            TokenKind::Watched(0),
+            TokenKind::Watched(4095),
         ] {
             for server in [0, 1, 126] {
                 let token = kind.token(server);

@@ -64,7 +64,7 @@ pub(crate) use exchange::{Exchange, Incoming, Progress, Terms};
 pub(crate) use flags::Flags;
 pub(crate) use held::CloseRecord;
 pub use id::{ConnId, ListenerId, OptionsId, ZoneId};
-pub(crate) use id::{MAX_LISTENERS, NO_SERVER, NUMBERS, SLOTS, TokenKind};
+pub(crate) use id::{MAX_LISTENERS, MAX_WATCHED, NO_SERVER, NUMBERS, SLOTS, TokenKind};
 pub(crate) use index::Index;
 pub(crate) use lane::Lane;
 pub use options::Options;

@@ -14,11 +14,13 @@ use super::reply::Upgrade;
 use super::timeouts::Timeouts;
 use super::timer::{Action, Due, TimerId, Timers};
 use super::topics::Topics;
+use super::watch::{Leave, Watches};
 use crate::connection::{
     Addresses, Clock, ConnId, Flags, Lease, Options, OptionsId, Phase, Stats, Table, ZoneId,
 };
 use crate::delivery::Delivery;
 use crate::http1::{Request, RequestError, Response};
+use crate::net::Readiness;
 use crate::websocket::Origins;
 
 /// All that a handler may touch: connections, topics, timers.
@@ -53,12 +55,19 @@ pub struct Context {
     pub(crate) drop_panics: Rc<Cell<u64>>,
     /// What is published for the other reactors of a cluster.
     pub(crate) elsewhere: Option<Box<Elsewhere>>,
+    /// Sources of the program's own.
+    pub(crate) watches: Watches<dyn Watched>,
 }
 
 /// A closure for one zone's handler, run between events.
 pub(crate) type Call = Box<dyn FnOnce(&mut dyn Any, &mut Context)>;
 /// The closure of a repeating timer.
 pub(crate) type Repeat = Box<dyn FnMut(&mut dyn Any, &mut Context)>;
+
+/// A source of the program's own and its closure, of any type.
+pub(crate) trait Watched: Leave {
+    fn call(&mut self, handler: &mut dyn Any, cx: &mut Context, readiness: Readiness);
+}
 
 /// Lists of work for zones and exchanges, which `flush` performs.
 #[derive(Default)]
@@ -100,6 +109,7 @@ impl Context {
             addresses: Addresses::default(),
             drop_panics: Rc::default(),
             elsewhere: None,
+            watches: Watches::default(),
         }
     }
 

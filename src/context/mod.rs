@@ -29,6 +29,8 @@ mod stations;
 mod timeouts;
 mod timer;
 mod topics;
+mod watch;
+mod watching;
 
 pub use adopting::AdoptError;
 pub(crate) use adopting::Reason;
@@ -53,3 +55,4 @@ pub use remote::{CallError, Remote};
 pub use reply::{EventStream, Reply, Stream, Upgrade};
 pub(crate) use stations::{Link, Stations};
 pub use timer::TimerId;
+pub use watch::WatchId;

@@ -18,7 +18,8 @@
 //! | [`behind_a_proxy`] | set up nginx, Caddy or HAProxy, and read the symptom of a missing line |
 //! | [`deployment`] | run it under systemd, redeploy without loss, raise limits, a static binary |
 //! | [`testing_handlers`] | test a handler without a socket and without sleeping |
-//! | [`your_loop`] | put the server into your own loop: mio, one that polls descriptors, or none |
+//! | [`your_loop`] | put the server into your own mio loop, and your sockets into its loop |
+//! | [`other_loops`] | run a reactor in tokio, calloop, glib, or the frames of a game |
 //! | [`many_cores`] | run a reactor on each core: connections, limits and topics over all |
 //! | [`big_messages`] | pass on big messages and responses in pieces, collect a body |
 //! | [`compression`] | turn on permessage-deflate, and know what one connection costs then |
@@ -53,6 +54,7 @@ pub mod many_cores;
 pub mod measuring;
 pub mod metrics;
 pub mod observing;
+pub mod other_loops;
 pub mod security;
 pub mod slow_readers;
 pub mod state;

@@ -217,9 +217,9 @@
 //! **A stall of the program never ends a live peer.**
 //!
 //! - Deadlines of connections run on *loop time*. While the loop waits, loop time runs like real
-//!   time, for as long as `poll_timeout` allowed. Of any delay beyond, it counts at most one
-//!   second. So no peer is late because the program was, and the deadlines of a connection that
-//!   waited for its accept begin at the accept.
+//!   time, for as long as `poll_timeout` or [`Turn::wait`](crate::Turn::wait) allowed. Of any delay
+//!   beyond, it counts at most one second. So no peer is late because the program was, and the
+//!   deadlines of a connection that waited for its accept begin at the accept.
 //! - Before a connection ends because its peer was silent or took nothing, the server reads its
 //!   socket once more, and tries once to write waiting output. Then it looks at the deadline again.
 //! - Before `timeout` is called, its connection is read once. If there were more events than the

@@ -1,6 +1,69 @@
 //! The server in a loop of your own: mio, any loop that polls a descriptor, or none. The server
 //! itself waits for nothing, so it fits into every loop.
 //!
+//! | your loop | use |
+//! | --- | --- |
+//! | mio | a [`Server`](crate::Server) with your registry: [below](#in-a-mio-loop) |
+//! | tokio, calloop, glib, libuv, a game | a [`Reactor`](crate::Reactor): [`other_loops`] |
+//! | none of your own | [`Reactor::watch`] for your sources: [below](#your-sources-in-its-loop) |
+//!
+//! # Your sources in its loop
+//!
+//! The shortest way needs no loop of your own. [`Reactor::watch`] adds a UDP socket, a pipe, a
+//! timerfd or the output of a child process to the reactor's `Poll`, and calls a zone when it is
+//! ready. Sources of mio go in as they are; all other descriptors in a
+//! [`Descriptor`](crate::Descriptor).
+//!
+//! ```
+//! use std::io::{ErrorKind, Read};
+//! use std::process::{Command, Stdio};
+//! use std::time::Duration;
+//! use switchboard::mio::Interest;
+//! use switchboard::{Descriptor, Handler, Reactor};
+//!
+//! #[derive(Default)]
+//! struct Log {
+//!     bytes: usize,
+//!     has_ended: bool,
+//! }
+//! impl Handler for Log {}
+//!
+//! let mut reactor = Reactor::new()?;
+//! let log = reactor.server.zone("/log", Log::default());
+//! let mut child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
+//! let out = Descriptor::new(child.stdout.take().expect("a pipe"))?;
+//! reactor.watch(out, Interest::READABLE, log, |log: &mut Log, cx, out, _readiness| {
+//!     let mut buf = [0; 4096];
+//!     // Readiness is edge-triggered: read until nothing is left.
+//!     loop {
+//!         match out.get_mut().read(&mut buf) {
+//!             Ok(0) => return log.has_ended = true,
+//!             Ok(n) => {
+//!                 log.bytes += n;
+//!                 cx.publish("log", &buf[..n]);
+//!             }
+//!             Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+//!             Err(error) if error.kind() == ErrorKind::Interrupted => {}
+//!             Err(_) => return log.has_ended = true,
+//!         }
+//!     }
+//! })?;
+//! let mut ended = false;
+//! while !ended {
+//!     reactor.turn(Some(Duration::from_secs(10)))?;
+//!     let now = std::time::Instant::now();
+//!     ended = reactor.server.with(log, now, |log, _cx| log.has_ended);
+//! }
+//! assert_eq!(reactor.server.with(log, std::time::Instant::now(), |log, _cx| log.bytes), 6);
+//! # child.wait()?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! [`Reactor::unwatch`](crate::Reactor::unwatch) gives the source back. Callbacks use
+//! [`Context::watch`](crate::Context::watch) and [`Context::unwatch`](crate::Context::unwatch); in
+//! the source's own closure, `unwatch` drops the source once the closure returns. A source that is
+//! still watched is dropped with the server.
+//!
 //! # In a mio loop
 //!
 //! Make the [`Server`](crate::Server) from your registry. Hand the server its events, and end each
@@ -31,20 +94,12 @@
 //!             waited => waited?,
 //!         }
 //!         let now = Instant::now();
-//!         for event in &events {
-//!             match event.token() {
-//!                 FEED => {
-//!                     while let Ok(n) = udp.recv(&mut buf) {
-//!                         server.context(now).publish("feed", &buf[..n]);
-//!                     }
-//!                 }
-//!                 token if server.owns(token) => server.handle_event(event, now),
-//!                 _ => {}
+//!         if events.iter().any(|event| event.token() == FEED) {
+//!             while let Ok(n) = udp.recv(&mut buf) {
+//!                 server.context(now).publish("feed", &buf[..n]);
 //!             }
 //!         }
-//!         if events.iter().count() == events.capacity() {
-//!             server.leave_events();
-//!         }
+//!         server.handle_events(&events, now);
 //!         server.flush(now);
 //!     }
 //! }
@@ -54,10 +109,12 @@
 //! | --- | --- |
 //! | [`poll_timeout(now)`](crate::Server::poll_timeout) | before each wait: the longest wait |
 //! | [`is_drained()`](crate::Server::is_drained) | after each turn: whether a `drain` is complete |
-//! | [`owns(token)`](crate::Server::owns) | for each event: whether it is the server's |
-//! | [`handle_event(event, now)`](crate::Server::handle_event) | for each event of the server |
-//! | [`leave_events()`](crate::Server::leave_events) | after a wait that filled your list |
+//! | [`handle_events(&events, now)`](crate::Server::handle_events) | after each wait |
 //! | [`flush(now)`](crate::Server::flush) | at the end of each turn, even without events |
+//!
+//! A loop that takes its events one by one calls [`handle_event`](crate::Server::handle_event) for
+//! those that the server [owns](crate::Server::owns), and
+//! [`leave_events`](crate::Server::leave_events) after a wait that filled its list.
 //!
 //! Deadlines count the wait that `poll_timeout` asked for, and one second of any other delay. So a
 //! loop that blocks ends no connection. A loop that never calls `poll_timeout` slows deadlines
@@ -67,31 +124,8 @@
 //!
 //! # In any other loop
 //!
-//! A [`Reactor`](crate::Reactor) is one pollable descriptor. Wait until the descriptor is readable
-//! or the timeout has passed. Then call `turn` with a timeout of zero.
-//!
-//! ```
-//! use std::os::fd::{AsFd, BorrowedFd};
-//! use std::time::{Duration, Instant};
-//! use switchboard::Reactor;
-//!
-//! /// Stands for `poll(2)`, a GLib source, or whatever your loop has.
-//! fn wait_until_readable(_fd: BorrowedFd<'_>, _timeout: Option<Duration>) {}
-//!
-//! let mut reactor = Reactor::new()?;
-//! let listener = reactor.server.listen("127.0.0.1:0")?;
-//! # let _ = listener;
-//! for _turn in 0..3 {
-//!     let timeout = reactor.server.poll_timeout(Instant::now());
-//!     wait_until_readable(reactor.as_fd(), timeout);
-//!     reactor.turn(Some(Duration::ZERO))?;
-//! }
-//! # Ok::<(), std::io::Error>(())
-//! ```
-//!
-//! A `Reactor` is not `Send`, since handlers need not be `Send`. In a tokio program, give the
-//! reactor a thread of its own, and call it through a `Remote`; see
-//! [`answering_later`](super::answering_later).
+//! A [`Reactor`](crate::Reactor) is one pollable descriptor, for tokio, calloop, glib, libuv or the
+//! frames of a game: see [`other_loops`](super::other_loops).
 //!
 //! # Calls from other threads
 //!
@@ -134,6 +168,11 @@
 //! takes in a connection: a TCP or Unix socket of mio's types in non-blocking mode, or a connection
 //! in memory. Call [`ready`](crate::Server::ready) once each time a connection becomes readable or
 //! writable: readiness is edge-triggered.
+//!
+//! This is for simulations, for connections that are no sockets, and for an edge-triggered poller
+//! of your own that registers each socket once, for reading and writing. For any other poller,
+//! [nest the descriptor](super::other_loops) of a reactor: the server never says which readiness it
+//! wants next, since mio needs no such word.
 //!
 //! ```
 //! use std::time::Instant;
@@ -203,3 +242,6 @@
 //! # Several cores
 //!
 //! One reactor runs on one core. [`many_cores`](super::many_cores) is about more.
+//!
+//! [`Reactor::watch`]: crate::Reactor::watch
+//! [`other_loops`]: super::other_loops

@@ -8,6 +8,7 @@ mod bindings;
 mod bound;
 #[cfg(feature = "tls")]
 mod carrier;
+mod descriptor;
 mod dial;
 mod first_read;
 mod into_listener;
@@ -35,6 +36,7 @@ pub(crate) use arrival::Arrival;
 pub(crate) use bindings::Bindings;
 pub(crate) use bound::Bound;
 pub use bound::ListenAddr;
+pub use descriptor::Descriptor;
 pub(crate) use dial::dial;
 pub use listener::Listener;
 pub use memory::{Memory, MemoryPeer};

@@ -2,5 +2,7 @@
 
 #[expect(clippy::module_inception)]
 mod reactor;
+mod turn;
 
 pub use reactor::Reactor;
+pub use turn::Turn;

@@ -64,7 +64,7 @@ impl Server {
                 Phase::Connecting => self.go_on_securing(slot),
                 _ => {}
             }
-            if began.elapsed() >= self.limits.handshake_budget {
+            if began.elapsed() >= self.limits.handshake_budget || self.is_time_spent() {
                 return;
             }
         }

@@ -100,6 +100,10 @@ impl Server {
             // The handler's answer may be here, though not given to the connection yet.
             Phase::Deferred => self.run_answers(),
             Phase::Arriving => self.look_at_arrival(slot),
+            // Its input was left for a later turn, before it was read in this one.
+            _ if self.turn_budget.is_some() && at.connection.flags.has(Flags::UNREAD) => {
+                self.read_again(slot);
+            }
             _ if at.connection.may_read() => self.read(slot),
             _ => {}
         }

@@ -34,7 +34,7 @@ impl Server {
         };
         let token = TokenKind::Connection(slot).token(self.number);
         let mut transport = transport.into();
-        transport.register(self.registry.as_ref(), token)?;
+        transport.register(self.registry.as_deref(), token)?;
         let id = self.context.connect(zone, connect);
         if let Some(connection) = self.context.table.slots.at_mut(id.slot()) {
             connection.transport = transport;

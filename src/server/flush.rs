@@ -36,7 +36,7 @@ impl Server {
 
     /// Ends a turn, for a caller that poisons the server if a panic unwinds.
     pub(crate) fn flush_turn(&mut self, now: Instant) {
-        self.context.table.books.clock.set(now);
+        self.context.table.books.clock.set_in_turn(now);
         self.read_backlog();
         self.accept_again();
         self.run_arrivals();
@@ -88,6 +88,9 @@ impl Server {
     fn read_backlog(&mut self) {
         if self.work.backlog.is_empty() {
             return;
+        }
+        if self.turn_budget.is_some() {
+            return self.read_backlog_within();
         }
         let mut backlog = mem::take(&mut self.work.backlog);
         for slot in backlog.drain(..) {

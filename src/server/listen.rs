@@ -84,7 +84,7 @@ impl Server {
                 return Err(Error::other("a server has at most 4,096 listeners"));
             }
             let token = TokenKind::Listener(index as u16).token(self.number);
-            let mut acceptor = Acceptor::new(socket, per_turn, self.registry.as_ref(), token)?;
+            let mut acceptor = Acceptor::new(socket, per_turn, self.registry.as_deref(), token)?;
             acceptor.arrival = arrival.clone();
             acceptor.is_ours = is_ours;
             acceptor.hands_over = hands_over;
@@ -135,12 +135,11 @@ impl Server {
         }
     }
 
-    /// Accepts waiting connections, within the turn's budget.
+    /// Accepts at most `limit` waiting connections.
     // Apart, so that `accept_again` is small enough to be a part of `flush`.
     #[inline(never)]
-    fn accept(&mut self, index: u16) {
-        let listener = self.listeners.get(usize::from(index)).and_then(Option::as_ref);
-        for _ in 0..listener.map_or(0, Acceptor::per_turn) {
+    pub(super) fn accept(&mut self, index: u16, limit: usize) {
+        for _ in 0..limit {
             let Some(Some(listener)) = self.listeners.get_mut(usize::from(index)) else { return };
             let (now, mut no_room) = (self.context.now(), 0);
             let books = &mut self.context.table.books;
@@ -347,11 +346,20 @@ impl Server {
                 self.accept_later(index as u16);
             }
         }
+        if self.turn_budget.is_some() {
+            return self.accept_within();
+        }
         for _ in 0..self.work.accepting.len() {
             if let Some(index) = self.work.accepting.pop_front() {
-                self.accept(index);
+                self.accept(index, self.accepts_per_turn(index));
             }
         }
+    }
+
+    /// Returns the most connections that one turn accepts from a listener.
+    pub(super) fn accepts_per_turn(&self, index: u16) -> usize {
+        let listener = self.listeners.get(usize::from(index)).and_then(Option::as_ref);
+        listener.map_or(0, Acceptor::per_turn)
     }
 
     /// Puts a transport into the table, as an idle HTTP connection or as one that is to arrive.
@@ -371,7 +379,7 @@ impl Server {
         };
         let token = TokenKind::Connection(slot).token(self.number);
         if self.registry.is_some() || transport.is_memory() {
-            transport.register(self.registry.as_ref(), token)?;
+            transport.register(self.registry.as_deref(), token)?;
         }
         let options = &self.context.table.books.options[0];
         let ticks = match phase {

@@ -19,6 +19,7 @@
 //! | where is an observer told what happens | `observing` |
 //! | where is a panic caught | `guarded`, `catching`; otherwise: `poison` |
 //! | where are output, timers and ends handled | `flush` |
+//! | where does a turn end because its time is spent | `bounded_turn` |
 //! | where is a WebSocket opened in the client role | `dialing`, `racing`, `handshaking` |
 //! | where is TLS begun in the client role | `securing` |
 //! | where is a redirection followed, or a response handed over | `declining` |
@@ -26,6 +27,7 @@
 mod access;
 mod admission;
 mod arriving;
+mod bounded_turn;
 mod buffer_pool;
 mod catching;
 mod clients;
@@ -66,6 +68,7 @@ mod securing;
 mod served;
 #[expect(clippy::module_inception)]
 mod server;
+mod turn_budget;
 mod turns;
 mod zone;
 mod zones;

@@ -122,6 +122,9 @@ impl Server {
             let due = self.context.timers.pop(at);
             contain(catch(|| drop(due)));
         }
+        while let Some(watched) = self.context.watches.pop() {
+            contain(catch(|| drop(watched)));
+        }
         for handler in self.zones.handlers.take_all() {
             contain(catch(|| drop(handler)));
         }

@@ -87,7 +87,7 @@ impl Server {
             }
         };
         let token = TokenKind::Connection(slot).token(self.number);
-        transport.register(self.registry.as_ref(), token)?;
+        transport.register(self.registry.as_deref(), token)?;
         if is_rival {
             self.context.table.insert(slot, transport, RIVAL, (Phase::Connecting, NEVER));
             self.context.table.rival_began();
@@ -200,7 +200,7 @@ impl Server {
         }
         let slot = id.slot();
         let token = TokenKind::Connection(slot).token(self.number);
-        if let Err(error) = transport.move_to(self.registry.as_ref(), token) {
+        if let Err(error) = transport.move_to(self.registry.as_deref(), token) {
             return self.dial_next(id, &error.to_string());
         }
         if let Some(connection) = self.context.table.slots.at_mut(slot) {

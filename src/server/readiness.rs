@@ -17,6 +17,12 @@ impl Server {
     /// Takes in a connection, and returns its token. A socket is registered with the `Poll`; the
     /// readiness of an in-memory transport comes through [`ready`](Server::ready).
     ///
+    /// This is for sockets that the program has accepted by itself, and without mio for
+    /// [transports in memory](Transport::memory). A program with another poller does not adopt
+    /// sockets for it. It has that poller poll the one descriptor of a
+    /// [`Reactor`](crate::Reactor), which holds them all: see
+    /// [`other_loops`](crate::guide::other_loops).
+    ///
     /// A socket keeps its own options. Without `TCP_NODELAY` small messages may wait, and without
     /// `TCP_USER_TIMEOUT` a peer that vanishes may be noticed after a quarter of an hour.
     ///
@@ -108,28 +114,38 @@ impl Server {
     /// Handles an event, for a caller that poisons the server if a panic unwinds.
     #[inline]
     pub(crate) fn take_event(&mut self, event: &Event, now: Instant) {
-        let readiness = Readiness {
-            // A read returns the error.
-            readable: event.is_readable() || event.is_error(),
-            writable: event.is_writable(),
-            read_closed: event.is_read_closed(),
-        };
-        self.take_readiness(event.token(), readiness, now);
+        self.take_readiness(event.token(), readiness_of(event), now);
     }
 
     /// Handles the readiness of a transport or a listener. Tokens of other servers are ignored.
     /// A [poisoned](Server::is_poisoned) server ignores all tokens.
+    ///
+    /// This is for readiness that does not come as an event of mio: of transports in memory, or of
+    /// a poller of the program's own that is edge-triggered, as `epoll` with `EPOLLET` is. The
+    /// server never says when it stops reading a socket, so a level-triggered poller would report
+    /// it again and again: poll the descriptor of a [`Reactor`](crate::Reactor) instead.
     pub fn ready(&mut self, token: Token, readiness: Readiness, now: Instant) {
         self.poison_if_unwinding(|server| server.take_readiness(token, readiness, now));
     }
 
     #[inline]
-    fn take_readiness(&mut self, token: Token, readiness: Readiness, now: Instant) {
+    pub(super) fn take_readiness(&mut self, token: Token, readiness: Readiness, now: Instant) {
         self.context.table.books.clock.set(now);
         match TokenKind::of(token, self.heeded) {
             Some(TokenKind::Connection(slot)) => self.connection_ready(slot, readiness),
             Some(TokenKind::Listener(index)) => self.accept_later(index),
+            Some(TokenKind::Watched(index)) => self.watched_ready(index, readiness),
             None => {}
+        }
+    }
+
+    /// Calls the closure of a source of the program's own.
+    #[cold]
+    fn watched_ready(&mut self, index: u16, readiness: Readiness) {
+        if let Some(mut lent) = self.context.watches.lend(index) {
+            let zone = lent.zone;
+            self.call_zone("watch", zone, |handler, cx| lent.watched.call(handler, cx, readiness));
+            self.context.watches.give_back(lent);
         }
     }
 
@@ -238,6 +254,17 @@ impl Server {
             && self.context.table.books.work.is_empty())
             || self.drains_on()
             || self.context.elsewhere.as_ref().is_some_and(|elsewhere| !elsewhere.is_empty())
+    }
+}
+
+/// Returns what an event of mio reports.
+#[inline]
+pub(super) fn readiness_of(event: &Event) -> Readiness {
+    Readiness {
+        // A read returns the error.
+        readable: event.is_readable() || event.is_error(),
+        writable: event.is_writable(),
+        read_closed: event.is_read_closed(),
     }
 }
 

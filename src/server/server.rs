@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use super::hosts::Hosts;
 use super::observer::Observer;
 use super::proxies::Proxies;
 use super::served::Served;
+use super::turn_budget::TurnBudget;
 use super::zone::Zone;
 use super::zones::Zones;
 use crate::connection::{Cause, ConnId, NUMBERS, Options, SLOTS, ZoneId};
@@ -84,13 +86,14 @@ pub struct Server {
     pub(super) leaves_events: bool,
     /// When the next turn is due, while turns are measured.
     pub(super) due: Option<Instant>,
+    pub(super) turn_budget: Option<Box<TurnBudget>>,
     pub(super) listeners: Vec<Option<Acceptor>>,
     /// What connections of closed listeners have to do before their first request.
     pub(super) arrivals: Vec<Arrival>,
     pub(super) limits: Limits,
     /// Buffers of large messages, for reuse.
     pub(super) buffer_pool: BufferPool,
-    pub(super) registry: Option<Registry>,
+    pub(super) registry: Option<Rc<Registry>>,
     pub(super) number: usize,
     /// The number whose tokens the server handles: its own, or no server's once it is poisoned.
     pub(super) heeded: usize,
@@ -180,7 +183,9 @@ impl Server {
     /// When the registry cannot be cloned.
     pub fn new(registry: &Registry) -> io::Result<Server> {
         let mut server = Server::detached();
-        server.registry = Some(registry.try_clone()?);
+        let registry = Rc::new(registry.try_clone()?);
+        server.context.watches.attach(Rc::clone(&registry), server.number);
+        server.registry = Some(registry);
         Ok(server)
     }
 
@@ -205,6 +210,7 @@ impl Server {
             work: ServerWork::default(),
             leaves_events: false,
             due: None,
+            turn_budget: None,
             listeners: Vec::new(),
             arrivals: Vec::new(),
             limits: Limits {
@@ -303,7 +309,7 @@ impl Server {
     /// Returns the context, and sets its time, which must not be earlier than any time passed
     /// before. No output of a [poisoned](Server::is_poisoned) server leaves.
     pub fn context(&mut self, now: Instant) -> &mut Context {
-        self.context.table.books.clock.set(now);
+        self.context.table.books.clock.set_between_turns(now);
         &mut self.context
     }
 

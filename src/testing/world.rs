@@ -248,11 +248,9 @@ impl World {
         self.is_touched = false;
         // What set the server up may have told it a later time.
         self.now = self.server.context(self.now).now();
-        for link in &mut self.links {
-            if let Some(news) = link.news() {
-                self.server.ready(link.token, news, self.now);
-            }
-        }
+        let links = self.links.iter_mut();
+        let news = links.filter_map(|link| link.news().map(|news| (link.token, news)));
+        self.server.ready_all(news, self.now);
         self.server.flush(self.now);
     }
 
