@@ -1,6 +1,7 @@
 //! `cargo bench --bench cluster`: measures what a message costs with two reactors, relative to one,
 //! beside the same ratio of two bare epoll programs. This file knows the workload and its budget.
 
+#[expect(dead_code, reason = "the other benches use the rest")]
 mod measure;
 
 use std::io;

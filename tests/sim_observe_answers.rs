@@ -13,7 +13,7 @@ use std::time::Duration;
 use common::{Client, Log, Recorder, World, cases, raw, seconds};
 use proptest::prelude::*;
 use switchboard::{
-    CloseCode, Conn, Connect, EventStream, Observed, Options, Reply, Response, Stream,
+    CloseCode, Conn, Connect, Drain, EventStream, Observed, Options, Reply, Response, Stream,
     TrustedHeader,
 };
 
@@ -128,7 +128,7 @@ fn connect(world: &mut World, seen: &Seen) -> Client {
 }
 
 fn drain(world: &mut World, after: Duration) {
-    world.server.drain(CloseCode::GOING_AWAY, after);
+    world.server.drain(Drain::within(after)).unwrap();
     world.settle();
 }
 

@@ -55,7 +55,7 @@ use std::time::Instant;
 
 use lexopt::prelude::*;
 use switchboard::http::Method;
-use switchboard::{Conn, Drain, ListenAddr, Reactor, Reply, Request, TrustedHeader, Zone};
+use switchboard::{Conn, Drain, ListenAddr, Reactor, Reply, Request, Server, TrustedHeader, Zone};
 
 use chat::{Chat, PREFIXES};
 use ending::Ending;
@@ -141,16 +141,7 @@ fn run() -> Result<(), Failure> {
     notify::alive(server, chat);
     server.http(Zone::new(why::PATH).methods(&[Method::POST]), why::why);
     server.http(Zone::new("/").methods(&[Method::GET, Method::HEAD]), front_door);
-    server.remedies("--origin", "--allow-host");
-    server.origins(&arguments.origins);
-    if !arguments.hosts.is_empty() {
-        server.hosts(arguments.hosts.iter().map(String::as_str).chain(LOOPBACK));
-    }
-    if !arguments.proxies.is_empty() {
-        server
-            .trusted_proxies(&arguments.proxies, TrustedHeader::XForwardedFor)
-            .map_err(|error| Failure(format!("--trusted-proxy: {error}; see chat --help"), 2))?;
-    }
+    guard(server, &arguments)?;
     if arguments.verbose {
         let lines = log.lines();
         server.observe(move |event| {
@@ -178,6 +169,21 @@ fn run() -> Result<(), Failure> {
     drop(reactor);
     log.end();
     outcome.map_err(|error| Failure(format!("the event loop failed: {error}"), 1))
+}
+
+/// Says which pages, hosts and proxies the server believes.
+fn guard(server: &mut Server, arguments: &Arguments) -> Result<(), Failure> {
+    server.remedies("--origin", "--allow-host");
+    server.origins(&arguments.origins);
+    if !arguments.hosts.is_empty() {
+        server.hosts(arguments.hosts.iter().map(String::as_str).chain(LOOPBACK));
+    }
+    if !arguments.proxies.is_empty() {
+        server
+            .trusted_proxies(&arguments.proxies, TrustedHeader::XForwardedFor)
+            .map_err(|error| Failure(format!("--trusted-proxy: {error}; see chat --help"), 2))?;
+    }
+    Ok(())
 }
 
 /// The command line; nothing if only help is wanted.

@@ -28,75 +28,24 @@ impl Sum for Stats {
     }
 }
 
+/// Adds the counters of these names. A field that is named nowhere does not compile.
+macro_rules! add {
+    ($sum:ident, $other:ident, { $($counter:ident)* }, { $($rest:ident)* }) => {
+        let Stats { $($counter,)* $($rest,)* } = $other;
+        $($sum.$counter += $counter;)*
+    };
+}
+
 impl AddAssign for Stats {
     fn add_assign(&mut self, other: Stats) {
-        // A counter that is not named here does not compile.
-        let Stats {
-            connections,
-            connecting,
-            arriving,
-            idle,
-            reading_head,
-            reading_body,
-            deferred,
-            responding,
-            websockets,
-            closing,
-            event_streams,
-            takeovers,
-            lingering,
-            accepted,
-            dialled,
-            ends,
-            exhausted,
-            turned_away,
-            handshakes,
-            rejected,
-            requests,
-            refused,
-            refusals,
-            bytes_received,
-            bytes_sent,
-            messages,
-            messages_sent,
-            overflowed,
-            dropped,
-            panics,
-            not_passed_on,
-            zones,
-            turns,
-        } = other;
-        self.connections += connections;
-        self.connecting += connecting;
-        self.arriving += arriving;
-        self.idle += idle;
-        self.reading_head += reading_head;
-        self.reading_body += reading_body;
-        self.deferred += deferred;
-        self.responding += responding;
-        self.websockets += websockets;
-        self.closing += closing;
-        self.event_streams += event_streams;
-        self.takeovers += takeovers;
-        self.lingering += lingering;
-        self.accepted += accepted;
-        self.dialled += dialled;
-        self.ends += ends;
-        self.exhausted += exhausted;
-        self.turned_away += turned_away;
-        self.handshakes += handshakes;
-        self.rejected += rejected;
-        self.requests += requests;
-        self.refused += refused;
+        add!(self, other, {
+            connections connecting arriving idle reading_head reading_body deferred responding
+            websockets closing event_streams takeovers lingering
+            accepted dialled ends exhausted turned_away handshakes rejected requests refused
+            bytes_received bytes_sent messages messages_sent overflowed dropped panics
+            not_passed_on
+        }, { refusals zones turns });
         self.refusals.add(&refusals);
-        self.bytes_received += bytes_received;
-        self.bytes_sent += bytes_sent;
-        self.messages += messages;
-        self.messages_sent += messages_sent;
-        self.overflowed += overflowed;
-        self.dropped += dropped;
-        self.panics += panics;
-        self.not_passed_on += not_passed_on;
         zones.into_iter().for_each(|zone| self.add_zone(zone));
         self.add_turns(turns);
     }

@@ -97,7 +97,7 @@ impl Remote {
     /// use std::io::{Read, Write};
     /// use std::net::{TcpListener, TcpStream};
     /// use std::time::Duration;
-    /// use switchboard::{CloseCode, Reactor};
+    /// use switchboard::{Drain, Reactor};
     ///
     /// let mut reactor = Reactor::new()?;
     /// reactor.server.http("/", |_conn, _request| "hello");
@@ -111,7 +111,7 @@ impl Remote {
     ///     client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;
     ///     let mut answer = String::new();
     ///     client.read_to_string(&mut answer)?;
-    ///     let _ = remote.drain(CloseCode::GOING_AWAY, Duration::from_secs(1));
+    ///     let _ = remote.drain(Drain::within(Duration::from_secs(1)));
     ///     std::io::Result::Ok(answer)
     /// });
     /// reactor.run()?;
