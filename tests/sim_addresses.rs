@@ -673,7 +673,7 @@ fn observer_sees_client_and_peer() {
         assert_eq!(client, expected, "{line}");
         assert!(line.starts_with(begins), "{line}\n{begins}");
     }
-    assert_eq!(world.context().stats().refused, 3);
+    assert_eq!(world.context().stats().refused, 6);
 }
 
 /// The naive oracle: all lines as one list, from right to left.

@@ -317,7 +317,11 @@ fn observer_gets_each_panic_with_its_callback_and_its_message() {
     let (sender, seen) = channel();
     let mut world = World::new();
     world.server.catch_panics(true);
-    world.server.observe(move |event: &Observed<'_>| sender.send(event.to_string()).unwrap());
+    world.server.observe(move |event: &Observed<'_>| {
+        if let Observed::Panicked(_) = event {
+            sender.send(event.to_string()).unwrap();
+        }
+    });
     let zone = world.server.zone("/", Counter::default());
     world.server.http("/text", |_, _| -> &str { panic!("a \"text\" \u{1b}[31m\nof two lines") });
     world.server.http("/long", |_, _| -> &str { panic!("{}", "é".repeat(2_000)) });

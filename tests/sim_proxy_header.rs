@@ -415,12 +415,14 @@ fn connections_beyond_a_limit_linger_within_a_bound() {
 }
 
 #[test]
-fn drain_ends_a_connection_that_arrives() {
+fn drain_ends_a_connection_that_arrives_within_a_second() {
     let mut edge = Edge::new();
     let mut client = edge.connect();
     edge.send(&mut client, &LINE[..20]);
     edge.server.drain(Drain::within(Duration::from_secs(10))).unwrap();
     edge.settle();
+    assert!(!client.peer.is_gone());
+    edge.pass(1_250);
     assert!(client.peer.is_gone());
 }
 

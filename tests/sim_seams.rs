@@ -325,6 +325,8 @@ fn drain_ends_races_and_lingering_connections_in_any_chunk() {
         let zone = world.server.zone("/other", common::Recorder::new(&handlers));
         world.host("feed.example", &FOUR);
         let idle: Vec<Client> = (0..1_020).map(|_| world.connect()).collect();
+        // A drain waits for the first request of a client that has just connected.
+        world.advance(seconds(1));
         for _ in 0..30 {
             world.context().connect(zone, Connect::to("ws://feed.example/"));
         }

@@ -79,6 +79,6 @@ fn panic_that_ends_its_thread_closes_every_socket() {
     let payload = thread.join().unwrap_err();
     assert_eq!(payload.downcast_ref::<&str>(), Some(&"a page"));
     assert!(TcpStream::connect(address).is_err());
-    let drain = switchboard::CloseCode::GOING_AWAY;
-    assert!(remote.drain(drain, PATIENCE).unwrap_err().is_closed());
+    let drain = switchboard::Drain::within(PATIENCE);
+    assert!(remote.drain(drain).unwrap_err().is_closed());
 }

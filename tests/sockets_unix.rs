@@ -127,7 +127,7 @@ fn server_echoes_over_a_unix_socket_and_over_tcp_at_once() {
     server.until(|stats| stats.messages == 4);
     assert_eq!(far.word(), "text as well");
     server.0.server.drain(Drain::within(PATIENCE)).unwrap();
-    server.0.turn(Some(Duration::ZERO)).unwrap();
+    server.until(|stats| stats.closing == 2);
     assert_eq!(near.word(), "close 1001");
 }
 

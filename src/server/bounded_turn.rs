@@ -100,7 +100,8 @@ impl Server {
         }
     }
 
-    /// Handles a list of events, for a caller that poisons the server if a panic unwinds. Returns whether the list was full.
+    /// Handles a list of events, for a caller that poisons the server if a panic unwinds.
+    /// Returns whether the list was full.
     #[inline]
     pub(crate) fn take_events(&mut self, events: &Events, now: Instant) -> bool {
         let mut count = 0;

@@ -224,7 +224,7 @@ impl Server {
         drop(connection);
     }
 
-    /// Counts a connection that is out of the table no longer: for its cluster, and for its address.
+    /// Counts a connection that is out of the table no longer: for its cluster and its address.
     #[inline]
     pub(super) fn leave_place(&mut self, address: u32) {
         let table = &mut self.context.table;

@@ -14,9 +14,9 @@ impl Observed<'_> {
     /// | [`Violated`](Observed::Violated), [`Dropped`](Observed::Dropped) | warn | `switchboard` |
     /// | [`Opened`](Observed::Opened), [`Ended`](Observed::Ended) | debug | `switchboard` |
     ///
-    /// `server.observe(|event| event.log())` logs all events. A server has one observer, so a program
-    /// with a closure of its own calls this method in it. The program chooses the logger, which
-    /// runs on the server's thread and must not block.
+    /// `server.observe(|event| event.log())` logs all events. A server has one observer, so a
+    /// program with a closure of its own calls this method in it. The program chooses the logger,
+    /// which runs on the server's thread and must not block.
     ///
     /// ```
     /// use std::sync::Mutex;

@@ -24,6 +24,7 @@
 //! | where is TLS begun in the client role | `securing` |
 //! | where is a redirection followed, or a response handed over | `declining` |
 
+mod accepting;
 mod access;
 mod admission;
 mod arriving;

@@ -56,7 +56,8 @@ pub enum Observed<'o> {
 impl Observed<'_> {
     /// Whether something was turned down or lost: [`Refused`](Observed::Refused),
     /// [`Rejected`](Observed::Rejected), [`Violated`](Observed::Violated),
-    /// [`Panicked`](Observed::Panicked) and [`Dropped`](Observed::Dropped). A program that logs faults alone asks for these.
+    /// [`Panicked`](Observed::Panicked) and [`Dropped`](Observed::Dropped). A program that logs
+    /// faults alone asks for these.
     ///
     /// ```
     /// use switchboard::testing::World;
