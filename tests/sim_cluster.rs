@@ -331,21 +331,17 @@ fn handed_over_connection_meets_the_listeners_proxy_header() {
 }
 
 #[test]
-fn drain_serves_or_closes_what_was_handed_over_and_not_admitted() {
+fn drain_closes_what_was_handed_over_and_not_admitted() {
     let mut sim = Sim::new(Cluster::new(2).max_connections(10).max_connections_per_address(10));
-    let mut waiting: Vec<_> = (0..6).map(|_| sim.offer("192.0.2.1:1").unwrap()).collect();
-    waiting[0].send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let waiting: Vec<_> = (0..6).map(|_| sim.offer("192.0.2.1:1").unwrap()).collect();
     sim.handle.drain(Drain::within(seconds(10))).unwrap();
     let late: Vec<_> = (0..4).map(|_| sim.offer("192.0.2.1:1").unwrap()).collect();
     sim.settle();
     // Their first requests had a second to come.
     assert!(late.iter().all(MemoryPeer::is_gone));
-    assert!(waiting[0].receive().starts_with(b"HTTP/1.1 "));
     sim.worlds.iter_mut().for_each(|world| world.advance(seconds(2)));
     sim.settle();
-    assert!(waiting[1..].iter().all(MemoryPeer::is_gone));
-    waiting[0].end();
-    sim.settle();
+    assert!(waiting.iter().all(MemoryPeer::is_gone));
     assert_eq!(sim.connections(), [0, 0]);
     assert!(sim.worlds.iter().all(|world| world.server.is_drained()));
     let after = sim.offer("192.0.2.1:1").unwrap();
