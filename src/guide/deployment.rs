@@ -11,9 +11,11 @@
 //! | start, restart, a user without rights | [a systemd unit](#a-systemd-unit) |
 //! | a new version without a lost connection | [a redeploy](#a-redeploy-without-loss) |
 //! | one descriptor for each connection | [`LimitNOFILE=`](#limits) |
-//! | more than one core | [one reactor for each core](super::your_loop#several-cores) |
+//! | more than one core | [a cluster](super::many_cores): one reactor for each core |
 //! | TLS | [TLS in the server](super::tls), or [a proxy](super::behind_a_proxy) |
-//! | refusals in a log | [`Server::observe`](crate::Server::observe), `--verbose` in the examples |
+//! | refusals in a log | [`observing`](super::observing); `--verbose` in the examples |
+//! | the causes of ends | [`endings`](super::endings) |
+//! | figures for Prometheus | [`metrics`](super::metrics); `--metrics-listen` in the examples |
 //! | an answer to "is it ready" | [`/healthz` and `/readyz`](#health-logs-and-a-proxy) |
 //!
 //! # A systemd unit
@@ -100,7 +102,8 @@
 //!   connect anew. Without it, a request that crosses the close of an idle connection is lost, and
 //!   its client has to repeat it. A load balancer also needs the notice, to read `/readyz`.
 //! - **At the window's beginning**, the server accepts what waits in the kernel's queue, and then
-//!   closes its listeners. A client that connected less than a second ago still gets one answer.
+//!   closes its listeners, [internal](super::metrics#pages-for-operators) ones too. A client that
+//!   connected less than a second ago still gets one answer.
 //! - **The window** spreads the Close frames of WebSockets, so that their clients do not all come
 //!   back at once. A message that crosses the Close frame is not handled: clients repeat what was
 //!   not confirmed.
@@ -112,10 +115,19 @@
 //! | two processes with `reuse_port` | served at once | a sysctl; see below |
 //! | a proxy, or a load balancer | go to other servers | `/readyz`, or a list that you change |
 //!
-//! `tests/deploy/run` does the first three, several times in a row. Meanwhile clients connect one
-//! after the other, and 16 WebSockets echo. No attempt is refused, reset or left without an answer,
-//! and each WebSocket gets its Close frame. Without the notice, 29 of some 2,100 requests over 8
-//! kept connections were lost in four redeploys; with it, none.
+//! What must hold in each of them:
+//!
+//! - The supervisor starts the next version, and waits for `READY=1`, before it ends the last one.
+//!   Only `systemctl restart` works without this, since systemd keeps the socket.
+//! - It waits for longer than the drain's deadline before it sends SIGKILL.
+//! - The notice is longer than clients rest between two requests, and has two or three intervals of
+//!   a load balancer's check.
+//! - Clients of WebSockets connect anew after a Close frame with 1001.
+//!
+//! `tests/deploy/run` does the first three ways, several times in a row. Meanwhile clients connect
+//! one after the other, and 16 WebSockets echo. No attempt is refused, reset or left without an
+//! answer, and each WebSocket gets its Close frame. Without the notice, 29 of some 2,100 requests
+//! over 8 kept connections were lost in four redeploys; with it, none.
 //!
 //! ## At an inherited socket
 //!
@@ -144,7 +156,7 @@
 //!
 //! When a listening socket closes, the kernel resets the connections that wait in its queue, and
 //! those whose handshake is under way. The server accepts what waits before it closes a listener.
-//! What comes between the last accept and the close is still lost, unless the kernel may hand it to
+//! What comes between the last accept and the close is lost, unless the kernel may hand it to
 //! the other socket (Linux 5.14 and later). The farther the client, the longer its handshake is in
 //! danger:
 //!
@@ -164,6 +176,10 @@
 //!
 //! Both processes must run as one user: the kernel refuses the port to any other.
 //!
+//! [Pages for operators](#health-logs-and-a-proxy) need a port for each instance: at a shared one,
+//! a check would reach either of them. Name the instances after their ports, as `echo@9464` and
+//! `echo@9465`, and add `--metrics-listen %i` to the unit.
+//!
 //! # Limits
 //!
 //! | limit | where | default |
@@ -177,13 +193,16 @@
 //!
 //! - **A connection takes one descriptor**, and some 5 KiB of the kernel's memory at each end;
 //!   [`measuring`](super::measuring) has the figures. A listener takes two, one of them in reserve.
-//!   A reactor takes three more.
+//!   A reactor takes three more. The example `echo` with `--metrics-listen` takes 12 beside its
+//!   connections: three are its standard streams, and two wait for signals.
 //! - **The soft limit** is what holds. A program raises it to the hard limit itself: the examples
 //!   do so with the crate `rlimit`. systemd's hard limit is 524,288 without `LimitNOFILE=`.
-//! - **Without a descriptor** left, waiting clients get 503 over the one in reserve, and
-//!   [`Stats::exhausted`](crate::Stats) counts. Set
-//!   [`max_connections`](crate::Server::max_connections) a little below the limit, and each client
-//!   beyond gets its 503 in an orderly way.
+//! - **Without a descriptor** left, waiting clients and checks of health get 503 over the one in
+//!   reserve, and [`Stats::exhausted`](crate::Stats::exhausted) counts.
+//! - **Set [`max_connections`](crate::Server::max_connections)** to 300 less than the limit. Then
+//!   each client beyond gets its 503 in an orderly way, and internal listeners still take 16
+//!   connections. The 300 are up to 256 refused clients that read their answer, these 16, and the
+//!   program's own.
 //! - **The queue** holds connections that the loop has not accepted yet. A longer queue helps
 //!   through a burst; a loop that never catches up needs another core.
 //! - **A proxy** needs a descriptor and a port of its own for each connection to the server. Beyond
@@ -191,13 +210,17 @@
 //!
 //! # Health, logs, and a proxy
 //!
-//! - **`/healthz`** answers while the loop turns. **`/readyz`** says 503 once a drain has begun:
-//!   [`is_ready`](crate::Server::is_ready) is false then. The examples serve both with
-//!   `--metrics-listen`, at a listener of their own that only the machine reaches by default.
+//! - **Checks**: [`Health`](crate::Health) answers 200 while the loop turns.
+//!   [`Ready`](crate::Ready) answers 503 once a drain has begun. The examples serve them as
+//!   `/healthz` and `/readyz`, and [`metrics`](super::metrics) as `/metrics`, with
+//!   `--metrics-listen 9464`. Only the machine itself reaches this port; `10.0.0.5:9464` serves
+//!   them to a network.
+//! - **In the window** of a drain, these pages are gone with their listener. A check finds no
+//!   server then, and Prometheus does not get the last counts.
 //! - **Logs** go to standard error, which systemd and container engines collect. Do not wait for
 //!   that output on the loop: `examples/common/log.rs` has a bounded queue and a thread.
 //! - **A proxy**: [`behind_a_proxy`](super::behind_a_proxy) has tested files for nginx, Caddy and
-//!   HAProxy. Give the server a notice longer than the proxy's interval of checks.
+//!   HAProxy. Give the server a notice of two or three intervals of the proxy's checks.
 //!
 //! # A static binary
 //!
@@ -210,7 +233,7 @@
 //!
 //! The target must be given by name, even if it is the machine's own. Otherwise the flag holds for
 //! build scripts and macros too, and the build fails. `tests/deploy/run` runs such a binary as the
-//! only file of an empty root directory, and talks to it over `http`, `https` and WebSocket.
+//! only file of an empty root directory, and tries it over `http`, `https` and WebSocket.
 //!
 //! In an empty root, some things are absent:
 //!
@@ -233,7 +256,8 @@
 //! ```
 //!
 //! The first process of a container gets no default action for signals. The examples handle
-//! SIGTERM, so they need no `--init`.
+//! SIGTERM, so they need no `--init`. The address 127.0.0.1 is the container's own, for the pages
+//! of `--metrics-listen 9464` too. With `:9464` the network of the containers reaches them.
 //!
 //! # What goes wrong
 //!
@@ -243,10 +267,14 @@
 //! | systemd kills the server now and then | a callback takes longer than the watchdog | a thread |
 //! | systemd kills the server at its end | the drain's deadline is later | `TimeoutStopSec=` |
 //! | 503 at some 1,000 connections | the soft limit holds | `LimitNOFILE=`, `rlimit` |
+//! | `/healthz` is 503 | no descriptor is left | `LimitNOFILE=`, `max_connections` |
 //! | "address in use" at a redeploy | only one of both has `reuse_port` | set it in both |
 //! | "address in use", both have it | they run as different users | `User=` in the template |
 //! | a few resets at each redeploy | handshakes at a listener that closes | `tcp_migrate_req` |
 //! | lost requests of kept connections | they crossed the close | a notice |
+//! | "address in use" with `--metrics-listen` | two versions at one port | a port for each |
+//! | `/readyz` is 200 in a drain | the public port of `echo` answers all paths | the other port |
+//! | 421 to a check or to Prometheus | `Server::hosts` lacks their host | add it; `--allow-host` |
 //! | clients wait during a restart | the socket's queue, while the drain goes on | two processes |
 //! | a listener at `localhost` fails | a static binary looks up no names | `127.0.0.1` |
 //!

@@ -38,6 +38,17 @@
 //! assert_eq!((ends.get(Cause::PeerClosed), ends.get(Cause::Reset)), (1, 1));
 //! ```
 //!
+//! In production, the causes are in three places:
+//!
+//! | question | where |
+//! | --- | --- |
+//! | which causes are frequent | `switchboard_connections_ended_total{cause=".."}` in [`metrics`] |
+//! | why this WebSocket ended | the last word of its line in `--access-log` of the example `echo` |
+//! | each end, of HTTP too | the event [`Ended`](crate::Ended) in [`observing`] |
+//!
+//! There, the label of a cause is in snake case, such as `peer_closed`:
+//! [`Cause::as_str`](crate::Cause::as_str).
+//!
 //! **The first cause stays.** A connection may begin to close long before its socket is closed. It
 //! keeps the cause of that beginning, whatever follows:
 //!
@@ -98,6 +109,8 @@
 //! redirection led elsewhere.
 //!
 //! [`Cause`]: crate::Cause
+//! [`metrics`]: super::metrics
+//! [`observing`]: super::observing
 //! [PeerClosed]: crate::Cause::PeerClosed
 //! [Eof]: crate::Cause::Eof
 //! [Reset]: crate::Cause::Reset

@@ -22,8 +22,8 @@
 //! and no handler needs a lock. State that all of them need, such as a list of users, is shared as
 //! in any threaded program: an `Arc` that the closure clones.
 //!
-//! [`Member`](crate::Member) tells which reactor it is. The first one may have its own listeners,
-//! for example one for metrics:
+//! [`Member`](crate::Member) tells which reactor it is. Each one may have its own listeners, for
+//! example one for [its metrics](super::metrics#several-reactors), or the first one alone:
 //!
 //! ```no_run
 //! # fn main() -> std::io::Result<()> {

@@ -47,7 +47,7 @@
 //! [`Server::hosts`](crate::Server::hosts), name the address that Prometheus asks in that list.
 //!
 //! The examples `echo` and `chat` do all of this with `--metrics-listen 9464`: a port alone is one
-//! of 127.0.0.1. For Prometheus:
+//! of 127.0.0.1. Two versions that run at once need two ports. For Prometheus:
 //!
 //! ```yaml
 //! scrape_configs:
@@ -57,6 +57,30 @@
 //! ```
 //!
 //! `examples/grafana/switchboard.json` is a dashboard for Grafana, to be imported as it is.
+//!
+//! # Several reactors
+//!
+//! [`Metrics`](crate::Metrics) shows the server that it belongs to. In a
+//! [cluster](super::many_cores), give each reactor a port, and let Prometheus add them up:
+//!
+//! ```no_run
+//! use switchboard::{Cluster, Listener, Metrics, Zone};
+//!
+//! let cluster = Cluster::new(4);
+//! cluster.run(|reactor, member| {
+//!     let server = &mut reactor.server;
+//!     server.websocket("/ws", |conn, message| conn.send(message));
+//!     server.measure_turns(true);
+//!     server.zone(Zone::new("/metrics").internal(true), Metrics);
+//!     let place = format!("127.0.0.1:{}", 9464 + member.index());
+//!     server.listen(Listener::from(place).internal(true))?;
+//!     Ok(())
+//! })?;
+//! # std::io::Result::Ok(())
+//! ```
+//!
+//! [`ClusterHandle::stats`](crate::ClusterHandle::stats) has the sum in one place, for a page of
+//! the program's own. The sum does not show which loop is late.
 //!
 //! # The names
 //!
@@ -97,10 +121,12 @@
 //!
 //! # What to watch
 //!
-//! - **Turn time.** Every callback holds up all connections. A turn of 100 ms is a callback that
-//!   blocks: give the work to a thread, and [answer later](super::answering_later).
-//! - **Lag.** A turn is late if a timer was due before it, or if the wait that the loop was allowed
-//!   was over. Lag without long turns means that other programs take the processor.
+//! - **Turn time**, `switchboard_turn_max_seconds`. Every callback holds up all connections. A turn
+//!   of 100 ms is a callback that blocks: give the work to a thread, and
+//!   [answer later](super::answering_later).
+//! - **Lag**, `switchboard_turn_lag_max_seconds`: the loop is late by so much. A turn is late if a
+//!   timer was due before it, or if the wait that the loop was allowed was over. Lag without long
+//!   turns means that other programs take the processor.
 //! - **The share of turns in time**, `rate(switchboard_turn_seconds_sum[1m])`. Near 1 the loop
 //!   never waits, and one core is used up.
 //! - **Pauses, connections turned away, overflows.** Each has a limit that was reached. See

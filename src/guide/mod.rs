@@ -23,9 +23,9 @@
 //! | [`many_cores`] | run a reactor on each core: connections, limits and topics over all |
 //! | [`big_messages`] | pass on big messages and responses in pieces, collect a body |
 //! | [`compression`] | turn on permessage-deflate, and know what one connection costs then |
-//! | [`observing`] | see what happens: an access log, ends and their causes, metrics |
-//! | [`measuring`] | measure a server yourself, and read the figures |
+//! | [`observing`] | see what happens: events, refusals, an access log |
 //! | [`metrics`] | watch a server from outside: counters, Prometheus, health, a dashboard |
+//! | [`measuring`] | measure a server yourself, and read the figures |
 //! | [`went_wrong_elsewhere`] | 29 faults of other projects, with the tests that guard this crate |
 //! | [`compared`] | choose between this crate and seven others |
 //! | [`why`] | know why the crate is built this way, and which ideas were refused |

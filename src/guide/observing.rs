@@ -1,4 +1,4 @@
-//! How to see from outside what a server does: its events, an access log, metrics.
+//! Observing: the events of a server, its refusals, an access log.
 //!
 //! # Events
 //!
@@ -12,6 +12,7 @@
 //! | [`Refused`](crate::Refused) | the server answered in place of a handler | status, reason |
 //! | [`Rejected`](crate::Rejected) | a connection is closed before its first request | reason |
 //! | [`Violated`](crate::Violated) | a WebSocket fails by a fault of its peer | code, reason |
+//! | [`Panicked`](crate::Panicked) | a callback panicked, and was caught | callback, message |
 //! | [`Ended`](crate::Ended) | a connection has ended | protocol, time, cause, code, reason |
 //! | [`Dropped`](crate::Observed::Dropped) | a turn had more than 1,024 events | their number |
 //!
@@ -71,9 +72,9 @@
 //! ```
 //!
 //! With the feature `log`, `server.observe(|event| event.log())` hands each event to that crate:
-//! answers at `info` with the target `switchboard::access`, refusals and violations at `warn`,
-//! beginnings and ends at `debug`. A server has one observer: a closure of your own that shall log
-//! as well calls `event.log()`.
+//! answers at `info` with the target `switchboard::access`, beginnings and ends at `debug`, and all
+//! else at `warn`. A server has one observer: to log as well, a closure of your own
+//! calls `event.log()`.
 //!
 //! # What it costs
 //!
@@ -83,4 +84,5 @@
 //!
 //! # Metrics
 //!
-//! [`Context::stats`](crate::Context::stats) returns the server's counters.
+//! Events tell about one connection, counters about all of them. The chapter
+//! [`metrics`](super::metrics) has the counters, and how Prometheus gets them.

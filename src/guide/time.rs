@@ -75,7 +75,7 @@
 //! assert_eq!(world.closed(eve).unwrap().0, CloseCode::POLICY);
 //! ```
 //!
-//! # Pings: who sends them
+//! # Pings
 //!
 //! The server pings, and you need do nothing. A WebSocket that was silent for 50 s gets a ping. The
 //! server shortens this time by a different amount for each connection, at most a tenth. So a ping
@@ -174,16 +174,17 @@
 //! | `window` | 0 | clients come back to the other servers one by one | 30 s |
 //! | `deadline`, from the call | 10 s | what has not ended is dropped | 60 s |
 //!
-//! Take a notice of two or three intervals of the load balancer's health check, which asks for a
-//! page that [`Context::is_ready`](crate::Context::is_ready) decides. Take a window that the other
-//! servers need to accept these clients. The supervisor must wait for longer than the deadline,
-//! such as `TimeoutStopSec=` of systemd.
+//! Take a notice of two or three intervals of the load balancer's health check. That check asks
+//! [`Ready`](crate::Ready), or a page of the program's own that
+//! [`Context::is_ready`](crate::Context::is_ready) decides. Take a window in which the other
+//! servers can accept these clients. The supervisor must wait for longer than the deadline, such as
+//! `TimeoutStopSec=` of systemd. The chapter [`deployment`](super::deployment) has whole redeploys.
 //!
 //! ```no_run
 //! use std::time::Duration;
 //! use signal_hook::consts::{SIGINT, SIGTERM};
 //! use signal_hook::iterator::Signals;
-//! use switchboard::{Drain, Reactor, Response};
+//! use switchboard::{Drain, Reactor, Ready};
 //!
 //! let seconds = Duration::from_secs;
 //! let drain =
@@ -191,10 +192,7 @@
 //! drain.check()?; // now, not when the signal comes
 //!
 //! let mut reactor = Reactor::new()?;
-//! reactor.server.http("/readyz", |conn, _request| match conn.context().is_ready() {
-//!     true => Response::text("ready"),
-//!     false => Response::text("ending").with_status(503),
-//! });
+//! reactor.server.zone("/readyz", Ready); // 503 from the call of `drain` on
 //! let remote = reactor.remote();
 //! let mut signals = Signals::new([SIGINT, SIGTERM])?;
 //! std::thread::spawn(move || {
@@ -221,9 +219,9 @@
 //!   beyond, it counts at most one second. So no peer is late because the program was, and the
 //!   deadlines of a connection that waited for its accept begin at the accept.
 //! - Before a connection ends because its peer was silent or took nothing, the server reads its
-//!   socket once more, and tries once to write waiting output. Then it looks at the deadline again.
+//!   socket once more. It tries once to write waiting output, and looks at the deadline again.
 //! - Before `timeout` is called, its connection is read once. If there were more events than the
-//!   loop takes at once, a due timer is held back until all are handled, for 50 ms at most.
+//!   loop takes at once, a due timer waits until all are handled, for 50 ms at most.
 //! - Rates run on real time. What a peer sent during a stall arrives all at once. So after a stall
 //!   its burst grows by what its rate allowed during the stall.
 //!

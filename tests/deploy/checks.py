@@ -6,6 +6,7 @@ checks to run (all without any).
 """
 
 import fcntl
+import itertools
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from load import PATIENCE, Load, REQUEST, WebSocket, connect, get, read_answer
+from load import PATIENCE, Load, REQUEST, WebSocket, connect, get, read_answer, status
 from programs import Program, listener
 
 EXAMPLES, STATIC = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
@@ -213,12 +214,27 @@ def redeploy_with_reuse_port():
 
 
 def redeploy_with_a_notice():
-    """A notice moves kept connections to the next program, and a window spreads the WebSockets."""
+    """A notice moves kept connections to the next program, /readyz shows it, and a window spreads the WebSockets."""
     migrate(True)
     command = [ECHO, PLACE, "--reuse-port", "--drain-notice", "0.5", "--drain-window", "0.5"]
-    first = Program(command).wait_for("READY=1")
+    ports = itertools.count(9464)
+
+    def start():
+        port = next(ports)
+        program = Program([*command, "--metrics-listen", str(port)])
+        program.pages = ("127.0.0.1", port)
+        return program
+
+    def end(program):
+        assert status(program.pages, "/readyz") == 200
+        program.signal(signal.SIGTERM)
+        wait_until("/readyz answers 503", lambda: status(program.pages, "/readyz") == 503)
+        assert status(program.pages, "/healthz") == 200
+        program.ended()
+
+    first = start().wait_for("READY=1")
     with Load(ADDRESS, keepers=8) as load:
-        figures = redeploy(load, lambda: Program(command), first)
+        figures = redeploy(load, start, first, end)
     # A keeper that the kernel gives to the program that ends is told again.
     assert load.counts["told to move"] >= 8 * REDEPLOYS / 2, load.counts
     return f"{figures}; {load.demand_none_lost()}"
@@ -239,14 +255,14 @@ def restart_at_a_socket_of_the_supervisor():
     return f"{REDEPLOYS} restarts; {load.demand_none_lost()}"
 
 
-def redeploy(load, start, first=None):
+def redeploy(load, start, first=None, end=Program.end):
     """Starts the next program, ends the one before, and so on."""
     programs = [first or start().wait_for("READY=1")]
     try:
         for _ in range(REDEPLOYS):
             time.sleep(0.3)
             programs.append(start().wait_for("READY=1"))
-            programs[-2].end()
+            end(programs[-2])
         load.__exit__()
         programs[-1].end()
     finally:

@@ -46,6 +46,16 @@ def get(address):
         return read_answer(connection)
 
 
+def status(address, path):
+    """The status of an answer."""
+    with connect(address) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        answer = b""
+        while piece := connection.recv(1 << 16):
+            answer += piece
+    return int(answer.split(b" ", 2)[1])
+
+
 class WebSocket:
     """A WebSocket client for short texts."""
 

@@ -43,7 +43,7 @@ fn servers_say_what_to_give_in_place_of_a_wrong_place_for_metrics() {
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{errors}");
         assert!(
-            errors.contains("--metrics-listen: cannot listen at \"nowhere\": give"),
+            errors.contains("--metrics-listen \"nowhere\": give a port up to 65535, such as 9464"),
             "{errors}"
         );
     }
