@@ -97,7 +97,7 @@
 //!
 //! - `deflate`: permessage-deflate (RFC 7692). [`Options`] turn it on; by default it is off.
 //! - `idn`: hosts outside ASCII in the URL of a [`Connect`], looked up in their `xn--` form.
-//! - `log`: [`Observed::log`] hands what an [observer](guide::observing) gets to the crate `log`.
+//! - `log`: `Observed::log` hands what an [observer](guide::observing) gets to the crate `log`.
 //! - `tls`: TLS 1.3 and 1.2 by rustls, for [listeners](guide::tls) and for the `wss` URLs of a
 //!   [`Connect`]. It is the only feature that builds C code.
 //!

@@ -210,7 +210,7 @@ impl TokenKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct OptionsId(pub(crate) u16);
 
-/// Names a listener of a server. [`Server::listen`] returns one.
+/// Names a listener of a server. [`Server::listen`](crate::Server::listen) returns one.
 ///
 /// ```
 /// use std::net::TcpStream;

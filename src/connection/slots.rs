@@ -96,7 +96,8 @@ impl Slots {
         if slab.len() == CHUNK - 1 {
             self.vacant.push(chunk);
         }
-        if slab.is_empty() {
+        // The first chunk stays: a server with few connections would allocate it again and again.
+        if slab.is_empty() && chunk > 0 {
             *slab = Slab::new();
         }
         Some(connection)

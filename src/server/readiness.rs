@@ -128,7 +128,7 @@ impl Server {
         self.poison_if_unwinding(|server| server.take_readiness(token, readiness, now));
     }
 
-    #[inline]
+    #[inline(never)]
     pub(super) fn take_readiness(&mut self, token: Token, readiness: Readiness, now: Instant) {
         self.context.table.books.clock.set(now);
         match TokenKind::of(token, self.heeded) {
@@ -149,6 +149,8 @@ impl Server {
         }
     }
 
+    // A part of `take_readiness`, which is the beginning of all input.
+    #[inline(always)]
     fn connection_ready(&mut self, slot: u32, readiness: Readiness) {
         // Nearly always, input is the only news.
         if readiness.readable && !readiness.read_closed && self.read_fast(slot) {
