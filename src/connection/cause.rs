@@ -141,7 +141,8 @@ causes! {
     /// answered 503.
     AnswerTimeout "answer_timeout" "the handler did not answer in time"
     /// A callback panicked, and [`Server::catch_panics`](crate::Server::catch_panics) is on (1011).
-    /// A request that is answered with 500 after a panic does not end its connection.
+    /// A request that is answered with 500 after a panic does not end its connection, unless a part
+    /// of its body is still to arrive.
     Panic "panic" "a callback panicked"
 }
 
