@@ -222,7 +222,7 @@ fn server_drains_connections_under_tls() {
     sim.advance(Duration::from_millis(100));
     open.pull();
     assert!(open.closed && open.wire.is_ended());
-    sim.advance(Duration::from_secs(1));
+    sim.advance(Duration::from_millis(1_050)); // a second and a step of the clock since the accept
     fresh.pull();
     assert!(fresh.closed && fresh.wire.is_gone() && arriving.wire.is_gone());
 }
