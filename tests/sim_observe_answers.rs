@@ -787,14 +787,16 @@ impl Crowd {
                 }
             }
             Deed::Wait(n) => world.advance(seconds(n)),
-            Deed::Drain(notice, window, rest) => {
-                self.is_draining = true;
-                let [notice, window] = [notice, window].map(seconds);
-                let deadline = notice + window + seconds(rest);
-                world.server.drain(Drain { notice, window, ..Drain::within(deadline) }).unwrap();
-                world.turn();
-            }
+            Deed::Drain(notice, window, rest) => self.drain(notice, window, rest),
         }
+    }
+
+    fn drain(&mut self, notice: u64, window: u64, rest: u64) {
+        self.is_draining = true;
+        let deadline = seconds(notice + window + rest);
+        let [notice, window] = [notice, window].map(seconds);
+        self.world.server.drain(Drain { notice, window, ..Drain::within(deadline) }).unwrap();
+        self.world.turn();
     }
 }
 
