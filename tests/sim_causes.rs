@@ -146,6 +146,14 @@ fn eof_is_the_end_of_the_peers_side() {
                 let ada = taken(site, "hello");
                 site.world.end(ada);
             }),
+            ("of a takeover whose client reads its answer late", &[Close(Cause::Eof)], |site| {
+                let ada = taken(site, "hello");
+                site.world.window(ada, 0);
+                site.world.send(ada, "wait");
+                site.world.end(ada);
+                site.world.advance(seconds(25));
+                site.world.window(ada, usize::MAX);
+            }),
             ("of a takeover with output that waits", &[Close(Cause::Eof)], |site| {
                 let ada = unread(site, "/take");
                 site.with_last(|conn| conn.write(&[7; 10_000]));
@@ -352,6 +360,23 @@ fn readers_and_silent_peers_have_a_cause_each() {
                 let ada = site.world.events("/events");
                 site.world.window(ada, 0);
                 site.world.context().publish("all", "news");
+            }),
+            ("a takeover whose client has ended its side", &[Close(Cause::WriteTimeout)], |site| {
+                let ada = taken(site, "hello");
+                site.world.window(ada, 0);
+                site.world.send(ada, "wait");
+                site.world.end(ada);
+            }),
+            ("one whose client reads for a while", &[Close(Cause::WriteTimeout)], |site| {
+                let ada = taken(site, "hello");
+                site.world.window(ada, 0);
+                site.world.send(ada, "flood");
+                site.world.end(ada);
+                for _ in 0..8 {
+                    site.world.advance(seconds(10));
+                    site.world.window(ada, 6_000);
+                }
+                assert_eq!(site.world.stats().takeovers, 1, "it reads fast enough");
             }),
         ],
     );
