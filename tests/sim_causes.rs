@@ -982,7 +982,9 @@ fn opened(site: &mut Site, path: &str) {
 
 #[test]
 fn panic_ends_every_open_exchange() {
-    let ways: [(&str, &str, fn(&mut Site)); 9] = [
+    /// The callback that panics, the protocol, and what is done.
+    type Panics = (&'static str, &'static str, fn(&mut Site));
+    let ways: [Panics; 9] = [
         ("open", "websocket", |site| opened(site, "/ws?panic")),
         ("open", "event stream", |site| opened(site, "/events?panic")),
         ("open", "takeover", |site| opened(site, "/take?panic")),
