@@ -11,10 +11,11 @@ use std::time::Instant;
 use measure::bench::{self, Bench};
 use measure::contest::{Budget, Contest};
 use measure::contestants::Program;
+use measure::load::TICKS_A_SECOND;
 use measure::ratio::Figure;
 use measure::rounds::{self, Contestant, ENOUGH, Limits};
 use measure::table::{Comparison, verdict};
-use measure::workload::{TICKS_A_SECOND, Workload};
+use measure::workload::Workload;
 
 /// Connections of each reactor.
 const CONNECTIONS: usize = 200;

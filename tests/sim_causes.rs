@@ -6,14 +6,16 @@
 mod causes;
 mod common;
 
+use std::sync::mpsc::{Receiver, channel};
+
 use causes::{Site, Told, counted};
 use common::frames::{self, frame, text};
 use common::{Bytes, http, seconds};
 use switchboard::mio::{Poll, Token};
 use switchboard::testing::Client;
 use switchboard::{
-    Cause, CloseCode, Drain, Listener, ListenerId, MemoryPeer, Options, Rate, Readiness, Server,
-    Transport, TrustedHeader,
+    Cause, CloseCode, Drain, Listener, ListenerId, MemoryPeer, Observed, Options, Rate, Readiness,
+    Server, Transport, TrustedHeader,
 };
 
 use Told::{Cancelled, Close};
@@ -143,6 +145,14 @@ fn eof_is_the_end_of_the_peers_side() {
             ("of a takeover", &[Close(Cause::Eof)], |site| {
                 let ada = taken(site, "hello");
                 site.world.end(ada);
+            }),
+            ("of a takeover whose client reads its answer late", &[Close(Cause::Eof)], |site| {
+                let ada = taken(site, "hello");
+                site.world.window(ada, 0);
+                site.world.send(ada, "wait");
+                site.world.end(ada);
+                site.world.advance(seconds(25));
+                site.world.window(ada, usize::MAX);
             }),
             ("of a takeover with output that waits", &[Close(Cause::Eof)], |site| {
                 let ada = unread(site, "/take");
@@ -350,6 +360,23 @@ fn readers_and_silent_peers_have_a_cause_each() {
                 let ada = site.world.events("/events");
                 site.world.window(ada, 0);
                 site.world.context().publish("all", "news");
+            }),
+            ("a takeover whose client has ended its side", &[Close(Cause::WriteTimeout)], |site| {
+                let ada = taken(site, "hello");
+                site.world.window(ada, 0);
+                site.world.send(ada, "wait");
+                site.world.end(ada);
+            }),
+            ("one whose client reads for a while", &[Close(Cause::WriteTimeout)], |site| {
+                let ada = taken(site, "hello");
+                site.world.window(ada, 0);
+                site.world.send(ada, "flood");
+                site.world.end(ada);
+                for _ in 0..8 {
+                    site.world.advance(seconds(10));
+                    site.world.window(ada, 6_000);
+                }
+                assert_eq!(site.world.stats().takeovers, 1, "it reads fast enough");
             }),
         ],
     );
@@ -899,4 +926,185 @@ fn stranger_is_no_end() {
     assert!(edge.sent(FROM_ADA).is_none());
     let stats = edge.site.world.stats();
     assert_eq!((stats.accepted, stats.rejected, stats.ends.total()), (0, 1, 0));
+}
+
+/// What the observer of such a server tells of ends and refusals: the first words of each.
+fn observed(edge: &mut Edge) -> Receiver<String> {
+    let (sender, events) = channel();
+    edge.site.world.server.observe(move |event| {
+        if matches!(event, Observed::Refused(_) | Observed::Ended(_)) {
+            let line = event.to_string();
+            let end = line.find(" after ").or(line.find(',')).unwrap();
+            sender.send(line[..end].to_owned()).unwrap();
+        }
+    });
+    events
+}
+
+#[test]
+fn observer_hears_of_the_client_in_a_header_at_the_end() {
+    let mut edge = Edge::new();
+    let events = observed(&mut edge);
+    let (token, mut peer) = edge.sent(FROM_ADA).unwrap();
+    peer.end();
+    edge.ready(token);
+    assert_eq!(events.try_iter().collect::<Vec<_>>(), ["192.0.2.1 ended"]);
+    edge.sent(&format!("{FROM_BOB}{}", http::get("/a"))).unwrap();
+    edge.site.world.advance(seconds(80));
+    let lines: Vec<_> = events.try_iter().collect();
+    assert_eq!(lines, ["192.0.2.2 ended"]);
+}
+
+/// A client that a limit refuses is named by both events, although no place is kept for it.
+#[test]
+fn observer_hears_of_the_client_that_is_refused_for_its_header() {
+    let mut edge = Edge::new();
+    edge.site.world.server.max_connections_per_address(1);
+    let events = observed(&mut edge);
+    edge.sent(FROM_ADA).unwrap();
+    let (token, mut eve) = edge.sent(FROM_ADA).unwrap();
+    eve.end();
+    edge.ready(token);
+    let lines: Vec<_> = events.try_iter().collect();
+    assert_eq!(lines, ["192.0.2.1 refused with 429", "192.0.2.1 ended"]);
+    let stats = edge.site.world.stats();
+    assert_eq!(stats.refusals.iter().collect::<Vec<_>>(), [(429, 1)]);
+    assert_eq!((stats.turned_away, stats.refused, stats.rejected), (1, 0, 0));
+}
+
+/// A takeover, event stream or WebSocket that has asked with this query.
+fn opened(site: &mut Site, path: &str) {
+    site.sent(match path.starts_with("/ws") {
+        true => http::handshake(path),
+        false => http::get(path),
+    });
+}
+
+#[test]
+fn panic_ends_every_open_exchange() {
+    /// The callback that panics, the protocol, and what is done.
+    type Panics = (&'static str, &'static str, fn(&mut Site));
+    let ways: [Panics; 9] = [
+        ("open", "websocket", |site| opened(site, "/ws?panic")),
+        ("open", "event stream", |site| opened(site, "/events?panic")),
+        ("open", "takeover", |site| opened(site, "/take?panic")),
+        ("message", "websocket", |site| {
+            let ada = site.world.raw_websocket("/ws");
+            site.world.send(ada, text("panic"));
+        }),
+        ("pong", "websocket", |site| {
+            let ada = site.world.raw_websocket("/ws");
+            site.world.send(ada, frames::pong("panic"));
+        }),
+        ("writable", "websocket", |site| {
+            let ada = site.world.raw_websocket("/ws");
+            site.world.with(site.zone, |ends, _| ends.panics = true);
+            site.world.send(ada, text("write"));
+        }),
+        ("timeout", "websocket", |site| {
+            let ada = site.world.raw_websocket("/ws");
+            site.world.send(ada, text("wait"));
+            site.world.advance(seconds(2));
+        }),
+        ("input", "takeover", |site| {
+            taken(site, "panic");
+        }),
+        ("input", "takeover", |site| {
+            let ada = taken(site, "panic");
+            site.reset(ada);
+        }),
+    ];
+    for (callback, protocol, act) in ways {
+        let what = format!("{callback} of a {protocol}");
+        let mut site = Site::new(Options::new());
+        site.world.server.catch_panics(true);
+        let (sender, events) = channel();
+        site.world.server.observe(move |event| match event {
+            Observed::Panicked(it) => sender.send(it.callback.to_owned()).unwrap(),
+            Observed::Ended(it) => {
+                let code = it.code.map_or(0, CloseCode::as_u16);
+                sender.send(format!("{} {} {code}", it.protocol, it.cause.as_str())).unwrap();
+            }
+            _ => {}
+        });
+        act(&mut site);
+        assert_eq!(site.finish(&what), [Close(Cause::Panic)], "{what}");
+        assert_eq!(counted(&mut site.world), [(Cause::Panic, 1)], "{what}");
+        let expected = [callback.to_owned(), format!("{protocol} panic 1011")];
+        assert_eq!(events.try_iter().collect::<Vec<_>>(), expected, "{what}");
+        let text = site.world.stats().to_prometheus();
+        let line = "\nswitchboard_connections_ended_total{cause=\"panic\"} 1\n";
+        assert!(text.contains(line) && text.contains("\nswitchboard_panics_total 1\n"), "{text}");
+    }
+}
+
+/// A 500 after a panic is an answer like any other.
+#[test]
+fn panic_of_a_request_ends_no_connection() {
+    let mut site = Site::new(Options::new());
+    site.world.server.catch_panics(true);
+    let ada = site.asked("/panic");
+    site.world.send(ada, http::request("POST", "/upload", "Content-Length: 5\r\n", "panic"));
+    site.world.send(ada, http::get("/a"));
+    let answers = site.world.receive(ada);
+    assert_eq!(String::from_utf8_lossy(&answers).matches("HTTP/1.1 500 ").count(), 2);
+    assert!(answers.ends_with(b"/a"));
+    site.world.end(ada);
+    assert_eq!(site.finish("two panics"), []);
+    assert_eq!(counted(&mut site.world), [(Cause::Eof, 1)]);
+    assert_eq!(site.world.stats().panics, 2);
+}
+
+#[cfg(feature = "deflate")]
+mod compressed {
+    use super::*;
+    use switchboard::proto::websocket::{DeflateConfig, Deflater, encode_compressed};
+
+    /// A compressed message of this many zeros.
+    fn zeros(count: usize) -> Vec<u8> {
+        let (mut deflated, mut out) = (Vec::new(), Vec::new());
+        let payload = vec![0; count];
+        Deflater::new(&DeflateConfig::shared(), 15).deflate(&payload, &mut deflated, false);
+        encode_compressed(&mut out, false, &deflated, Some([1, 2, 3, 4]));
+        out
+    }
+
+    /// A WebSocket that may send compressed messages.
+    fn compressing(site: &mut Site) -> Client {
+        let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+        let ada = site.sent(http::handshake_with("/ws", offer));
+        let answer = String::from_utf8(site.world.receive(ada)).unwrap();
+        assert!(answer.contains("permessage-deflate"), "{answer}");
+        ada
+    }
+
+    #[test]
+    fn compressed_messages_have_a_cause_each() {
+        let options = Options::new().max_message(1_000).deflate(DeflateConfig::shared());
+        assert_ends(
+            Cause::TooBig,
+            &options,
+            &[("a bomb", &[Close(Cause::TooBig)], |site| {
+                let ada = compressing(site);
+                site.world.send(ada, zeros(1 << 20));
+            })],
+        );
+        assert_ends(
+            Cause::Violation,
+            &options,
+            &[
+                ("a corrupt message", &[Close(Cause::Violation)], |site| {
+                    let ada = compressing(site);
+                    let mut corrupt = zeros(500);
+                    corrupt.pop();
+                    corrupt[1] -= 1;
+                    site.world.send(ada, corrupt);
+                }),
+                ("a message that nobody agreed to compress", &[Close(Cause::Violation)], |site| {
+                    let ada = site.world.raw_websocket("/ws");
+                    site.world.send(ada, zeros(100));
+                }),
+            ],
+        );
+    }
 }

@@ -14,8 +14,9 @@ use switchboard::DeflateConfig;
 use switchboard::http::Request as HttpRequest;
 use switchboard::testing::Client;
 use switchboard::{
-    Backpressure, Conn, ConnId, Drain, EventStream, Handler, Listener, Message, Metrics, Options,
-    Readiness, Ready, Reply, Request, Response, Server, Stream, Transport, Upgrade, Zone, mio,
+    Backpressure, Conn, ConnId, Connect, Drain, EventStream, Handler, Listener, Message, Metrics,
+    Options, Readiness, Ready, Reply, Request, Response, Server, Stream, Transport, TrustedHeader,
+    Upgrade, Zone, mio,
 };
 
 /// Serves each kind of exchange at a path of its own.
@@ -312,6 +313,50 @@ fn counted_zone_counts_what_its_handler_does() {
     assert_eq!((stats.messages, stats.messages_sent), (3, 6));
     world.end(echo);
     assert_eq!(world.context().stats().zones[1].open, 0);
+}
+
+/// Messages of a connection that this program opened count as any other's.
+#[test]
+fn messages_of_the_client_role_are_counted_in_both_directions() {
+    let mut world = World::new();
+    let ids: Arc<Mutex<Vec<ConnId>>> = Arc::default();
+    let echo = Everything { ids: Arc::clone(&ids) };
+    let zone = world.server.zone(Zone::new("/").counted(true), echo);
+    let (far, id) = world.dial(zone, Connect::to("ws://feed.example/"));
+    world.accept(far);
+    world.say(far, "one");
+    world.say(far, "two");
+    assert_eq!(world.hear(far), ["one", "two"]);
+    world.context().send(id, "between turns");
+    world.context().publish("all", "to all");
+    world.settle();
+    assert_eq!(world.hear(far), ["between turns", "to all"]);
+    let stats = world.context().stats();
+    assert_eq!((stats.messages, stats.messages_sent), (2, 4));
+    assert_eq!((stats.accepted, stats.dialled, stats.websockets), (0, 1, 1));
+    assert_eq!((stats.zones[0].open, stats.zones[0].messages), (1, 2));
+    assert_eq!(stats.zones[0].messages_sent, 2, "the echoes");
+}
+
+/// Each 429 counts once: of an address, and of a client behind a proxy.
+#[test]
+fn refusals_of_too_many_are_counted_once() {
+    let mut world = everything();
+    world.server.trusted_proxies(["10.0.0.0/8"], TrustedHeader::XForwardedFor).unwrap();
+    world.server.max_connections_per_address(1);
+    world.connect_from("192.0.2.1:1");
+    world.connect_from("192.0.2.1:2");
+    let stats = world.context().stats();
+    assert_eq!((stats.turned_away, stats.refused, stats.accepted), (1, 0, 1));
+    assert_eq!(stats.refusals.iter().collect::<Vec<_>>(), [(429, 1)]);
+    for port in 1..=3 {
+        let proxy = world.connect_from(&format!("10.0.0.1:{port}"));
+        let client = "X-Forwarded-For: 192.0.2.7\r\n";
+        world.write(proxy, http::request("GET", "/later", client, ""));
+    }
+    let stats = world.context().stats();
+    assert_eq!((stats.turned_away, stats.refused, stats.requests), (1, 2, 3));
+    assert_eq!(stats.refusals.iter().collect::<Vec<_>>(), [(429, 3)]);
 }
 
 #[test]

@@ -13,8 +13,8 @@ use std::time::Duration;
 use common::{Client, Log, Recorder, World, cases, raw, seconds};
 use proptest::prelude::*;
 use switchboard::{
-    CloseCode, Conn, Connect, Drain, EventStream, Observed, Options, Reply, Response, Stream,
-    TrustedHeader,
+    CloseCode, Conn, ConnId, Connect, Drain, EventStream, Observed, Options, Reply, Response,
+    Stream, TrustedHeader,
 };
 
 /// What an observer is told, in words.
@@ -559,5 +559,323 @@ proptest! {
         // A body that comes where a head is due, or is cut, is refused without a request.
         let wild = answered + refused - stats.requests;
         prop_assert!(answered <= stats.requests && wild <= refused, "{stats:?}");
+    }
+}
+
+// ---- each request by its own path ---------------------------------------------------------------
+
+/// Kinds of requests, each with its method and the lines of its head.
+const KINDS: [(&str, &str, &str); 26] = [
+    ("GET", "get", ""),
+    ("HEAD", "get", ""),
+    ("GET", "get", "Connection: close\r\n"),
+    ("GET", "later", ""),
+    ("GET", "timeout-later", ""),
+    ("GET", "later-closed", ""),
+    ("POST", "body", "Content-Length: 4\r\n"),
+    ("POST", "body", "Content-Length: 4\r\nExpect: 100-continue\r\n"),
+    ("POST", "body", "Content-Length: 9999\r\n"),
+    ("POST", "body", "Content-Length: 0\r\n"),
+    ("POST", "get", "Content-Length: 4\r\n"),
+    ("POST", "take", "Content-Length: 4\r\n"),
+    ("POST", "panic-body", "Content-Length: 4\r\n"),
+    ("POST", "timeout-body", "Content-Length: 4\r\n"),
+    ("GET", "stream", ""),
+    ("GET", "panic-stream", ""),
+    ("GET", "large", ""),
+    ("GET", "nowhere", ""),
+    ("GET", "interim", ""),
+    ("GET", "bye", ""),
+    ("GET", "events", ""),
+    ("GET", "take", ""),
+    ("GET", "panic", ""),
+    ("GET", "ws", UPGRADE),
+    ("GET", "panic-open", UPGRADE),
+    ("GET", "ws", "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 12\r\n"),
+];
+
+/// A handler that answers by the last segment of the path, and panics in several callbacks.
+fn fragile(log: &Log) -> Recorder {
+    let doomed: Rc<Cell<Option<ConnId>>> = Rc::default();
+    let marked = Rc::clone(&doomed);
+    Recorder::new(log)
+        .request(move |conn, request| -> Reply {
+            let kind = request.path().rsplit('/').next().unwrap();
+            if kind.starts_with("timeout") {
+                conn.set_timeout(Some(seconds(3)));
+            }
+            match kind {
+                "get" => "hello".into(),
+                "large" => Response::bytes("application/x", vec![7; 1 << 16]).into(),
+                "interim" => Response::empty(103).into(),
+                "bye" => Response::text("bye").close().into(),
+                "later" | "timeout-later" => Reply::Later,
+                "later-closed" => {
+                    conn.close(CloseCode::NORMAL, "");
+                    Reply::Later
+                }
+                "body" | "panic-body" | "timeout-body" => Reply::Body(1 << 10),
+                "stream" => Stream::new(Response::empty(200)).into(),
+                "panic-stream" => {
+                    marked.set(Some(conn.id()));
+                    Stream::new(Response::empty(200)).into()
+                }
+                "events" => EventStream::new().into(),
+                "take" => Reply::Takeover(Response::empty(200)),
+                "panic" => panic!("in request"),
+                "ws" | "panic-open" => switchboard::Upgrade::new().into(),
+                _ => Reply::Pass,
+            }
+        })
+        .body(|_, request, body| match request.path().ends_with("panic-body") {
+            true => panic!("in body"),
+            false => format!("{} bytes", body.len()),
+        })
+        .open(|_, request| assert!(!request.path().ends_with("panic-open"), "in open"))
+        .message(|conn, message| conn.send(message))
+        .input(|conn, bytes| {
+            conn.release();
+            bytes.len()
+        })
+        .timeout(|_| panic!("in timeout"))
+        .writable(move |conn: &mut Conn<'_>| {
+            conn.write(b"a piece");
+            assert_ne!(doomed.get(), Some(conn.id()), "in writable");
+            conn.finish();
+        })
+}
+
+#[derive(Clone, Debug)]
+enum Deed {
+    Connect,
+    /// Requests of these kinds in one segment, if `true` with a turn behind it.
+    Send(usize, Vec<usize>, bool),
+    Write(usize, &'static str),
+    Say(usize),
+    Answer(usize),
+    Upgrade(usize),
+    Window(usize, usize),
+    End(usize),
+    Fail(usize, bool),
+    Wait(u64),
+    Drain(u64, u64, u64),
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let client = || 0..6_usize;
+    let kinds = proptest::collection::vec(0..KINDS.len(), 1..5);
+    prop_oneof![
+        3 => Just(Deed::Connect),
+        12 => (client(), kinds, any::<bool>()).prop_map(|(c, k, t)| Deed::Send(c, k, t)),
+        2 => client().prop_map(|client| Deed::Write(client, "body")),
+        1 => client().prop_map(|client| Deed::Write(client, HALF)),
+        1 => client().prop_map(Deed::Say),
+        3 => client().prop_map(Deed::Answer),
+        1 => client().prop_map(Deed::Upgrade),
+        3 => (client(), 0..3_000_usize).prop_map(|(c, n)| Deed::Window(c, n)),
+        1 => client().prop_map(Deed::End),
+        2 => (client(), any::<bool>()).prop_map(|(c, t)| Deed::Fail(c, t)),
+        2 => (0..30_u64).prop_map(Deed::Wait),
+    ]
+}
+
+fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+    let drain = (0..9_u64, 0..9_u64, 0..9_u64).prop_map(|(n, w, d)| Deed::Drain(n, w, d));
+    let before = proptest::collection::vec(deed(), 1..60);
+    let after = proptest::collection::vec(deed(), 0..20);
+    (before, drain, after).prop_map(|(mut deeds, drain, after)| {
+        deeds.push(drain);
+        deeds.extend(after);
+        deeds
+    })
+}
+
+/// A head that is never whole: a second `Host` follows.
+const HALF: &str = "GET /half HTTP/1.1\r\nHost: a\r\nX: ";
+
+/// The number of a request in its path, `/17/get`.
+fn number_of(path: &str) -> Option<usize> {
+    path.strip_prefix('/')?.split_once('/')?.0.parse().ok()
+}
+
+/// What happens to a peer, by its address.
+#[derive(Clone, Debug, PartialEq)]
+enum Deal {
+    Opened,
+    Answered(usize, u64, bool),
+    Refused(Option<usize>),
+    Panicked,
+    Ended(bool),
+}
+
+fn seen(event: &Observed<'_>) -> Option<(String, Deal)> {
+    let (peer, seen) = match event {
+        Observed::Opened(it) => (it.peer, Deal::Opened),
+        Observed::Answered(it) => {
+            assert!(it.status.is_some() || it.cause.is_some(), "{event}");
+            let number = number_of(it.path).expect("a request of this test");
+            (it.peer, Deal::Answered(number, it.bytes, it.cause.is_none()))
+        }
+        Observed::Refused(it) => {
+            // What is left of a body may stand before a method, of which it is a part then.
+            let line = it.request_line.trim_start_matches("body");
+            let (method, rest) = line.split_once(' ').unwrap_or_default();
+            let path = rest.split(' ').next().filter(|_| ["GET", "HEAD", "POST"].contains(&method));
+            (it.peer, Deal::Refused(path.and_then(number_of)))
+        }
+        Observed::Panicked(it) => (it.peer, Deal::Panicked),
+        Observed::Ended(it) => (it.peer, Deal::Ended(it.protocol == switchboard::Protocol::Http)),
+        _ => return None,
+    };
+    Some((peer.expect("an address").to_string(), seen))
+}
+
+/// A server with such a handler, its clients, and how many requests they have sent.
+struct Crowd {
+    world: World,
+    log: Log,
+    clients: Vec<(String, Client)>,
+    sent: usize,
+    is_draining: bool,
+}
+
+impl Crowd {
+    fn act(&mut self, deed: Deed) {
+        let client = |n: usize| self.clients.iter().rev().nth(n).map(|it| it.1);
+        let world = &mut self.world;
+        match deed {
+            Deed::Connect if self.is_draining => {}
+            Deed::Connect => {
+                let address = format!("192.0.2.1:{}", 1000 + self.clients.len());
+                let client = world.connect_from(&address);
+                self.clients.push((address, client));
+            }
+            Deed::Send(n, kinds, settles) => {
+                let Some(client) = client(n) else { return };
+                for kind in kinds {
+                    let (method, name, lines) = KINDS[kind];
+                    self.sent += 1;
+                    world.push(client, request(method, &format!("/{}/{name}", self.sent), lines));
+                }
+                if settles {
+                    world.settle();
+                }
+            }
+            Deed::Write(n, bytes) => client(n).map_or((), |it| world.write(it, bytes)),
+            Deed::Say(n) => client(n).map_or((), |it| world.write(it, raw(0x81, "hello"))),
+            Deed::Answer(n) => {
+                let ids = self.log.take_all();
+                if let Some((id, _)) = ids.iter().rev().nth(n) {
+                    world.context().respond(*id, "at last");
+                }
+            }
+            Deed::Upgrade(n) => {
+                let ids = self.log.take_all();
+                if let Some((id, _)) = ids.iter().rev().nth(n) {
+                    world.context().upgrade(*id, switchboard::Upgrade::new());
+                }
+            }
+            Deed::Window(n, bytes) => client(n).map_or((), |it| world.window(it, bytes)),
+            Deed::End(n) => client(n).map_or((), |it| world.end(it)),
+            // In the turn of what came before, or in one of its own.
+            Deed::Fail(n, settles) => {
+                if settles {
+                    world.settle();
+                }
+                if let Some(client) = client(n) {
+                    world.fail(client, ErrorKind::ConnectionReset);
+                }
+            }
+            Deed::Wait(n) => world.advance(seconds(n)),
+            Deed::Drain(notice, window, rest) => self.drain(notice, window, rest),
+        }
+    }
+
+    fn drain(&mut self, notice: u64, window: u64, rest: u64) {
+        self.is_draining = true;
+        let deadline = seconds(notice + window + rest);
+        let [notice, window] = [notice, window].map(seconds);
+        self.world.server.drain(Drain { notice, window, ..Drain::within(deadline) }).unwrap();
+        self.world.turn();
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(120))]
+
+    /// Whatever clients, handlers with panics, deadlines and a drain do: each connection has one
+    /// `Opened` at its beginning and one `Ended` at its end, and each request with a valid head
+    /// has between them exactly one `Answered` or `Refused`, in the order of the requests.
+    #[test]
+    fn each_request_is_answered_or_refused_once_between_one_beginning_and_one_end(
+        deeds in deeds()
+    ) {
+        let log = Log::new();
+        let options = Options::new().answer_timeout(seconds(20)).body_timeout(seconds(4));
+        let mut world = World::serving(|server| {
+            server.options(options);
+            server.catch_panics(true);
+            server.zone("/", fragile(&log));
+        });
+        let (sender, told) = channel();
+        world.server.observe(move |event| {
+            seen(event).into_iter().for_each(|it| sender.send(it).unwrap());
+        });
+        let mut received: HashMap<String, u64> = HashMap::new();
+        let mut crowd =
+            Crowd { world, log, clients: Vec::new(), sent: 0, is_draining: false };
+        for deed in deeds {
+            crowd.act(deed);
+            for (address, client) in &crowd.clients {
+                let bytes = crowd.world.peer(*client).receive().len();
+                *received.entry(address.clone()).or_default() += bytes as u64;
+            }
+        }
+        for (_, client) in &crowd.clients {
+            crowd.world.fail(*client, ErrorKind::ConnectionReset);
+        }
+        crowd.world.advance(seconds(600));
+        for (address, client) in &crowd.clients {
+            let bytes = crowd.world.peer(*client).receive().len();
+            *received.entry(address.clone()).or_default() += bytes as u64;
+        }
+        let mut peers: HashMap<String, Vec<Deal>> = HashMap::new();
+        told.try_iter().for_each(|(peer, seen)| peers.entry(peer).or_default().push(seen));
+        let stats = crowd.world.context().stats();
+        let (mut requests, mut refusals, mut panics) = (Vec::new(), 0, 0);
+        for (address, _) in &crowd.clients {
+            let told = &peers[address];
+            let count = |what: fn(&Deal) -> bool| told.iter().filter(|it| what(it)).count();
+            prop_assert_eq!(&told[0], &Deal::Opened);
+            prop_assert!(matches!(told.last(), Some(Deal::Ended(_))), "{:?}", told);
+            prop_assert_eq!(count(|it| matches!(it, Deal::Opened | Deal::Ended(_))), 2);
+            let refused = count(|it| matches!(it, Deal::Refused(_)));
+            refusals += refused as u64;
+            panics += count(|it| matches!(it, Deal::Panicked)) as u64;
+            let numbers = told.iter().filter_map(|it| match it {
+                Deal::Answered(number, ..) | Deal::Refused(Some(number)) => Some(*number),
+                _ => None,
+            });
+            let answered = told.iter().filter_map(|it| match it {
+                Deal::Answered(number, bytes, _) => Some((*number, *bytes)),
+                _ => None,
+            });
+            let (order, bytes): (Vec<usize>, Vec<u64>) = answered.unzip();
+            prop_assert!(order.is_sorted(), "{:?}", told);
+            requests.extend(numbers);
+            if refused == 0 && told.last() == Some(&Deal::Ended(true)) {
+                let received = received[address];
+                let total: u64 = bytes.iter().sum();
+                prop_assert_eq!(total, received, "{}: {:?}", address, told);
+            }
+        }
+        let all = requests.len();
+        requests.sort_unstable();
+        requests.dedup();
+        prop_assert_eq!(requests.len(), all, "a request twice");
+        prop_assert_eq!(all as u64, stats.requests, "{:?}", peers);
+        prop_assert_eq!((refusals, panics), (stats.refused, stats.panics));
+        prop_assert_eq!(stats.refusals.total(), stats.refused);
+        prop_assert_eq!(stats.ends.total(), crowd.clients.len() as u64);
     }
 }

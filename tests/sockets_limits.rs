@@ -4,6 +4,7 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use common::frames::text;
@@ -426,4 +427,42 @@ fn observer_hears_of_connections_that_are_turned_away_and_of_their_peers() {
         let head = "\"GET /nowhere HTTP/1.1\"";
         assert_eq!(line, format!("{peer} refused with {status}, {reason}: {head}"));
     }
+}
+
+/// The observer learns of connections that no descriptor is left for in the turn that refuses them,
+/// and `Stats::refusals` counts each.
+#[test]
+fn connections_without_a_descriptor_are_counted_and_observed_at_once() {
+    const NAME: &str = "connections_without_a_descriptor_are_counted_and_observed_at_once";
+    // The limit is the process's, so the test runs in one of its own.
+    if std::env::var_os("IS_CHILD").is_none() {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        let child = child.args([NAME, "--exact", "--test-threads=1"]).env("IS_CHILD", "1");
+        let output = child.output().unwrap();
+        return assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+    let mut server = Turning::start("127.0.0.1:0");
+    let (sender, events) = std::sync::mpsc::channel();
+    server.reactor.server.observe(move |event| sender.send(event.to_string()).unwrap());
+    let mut outside: Vec<_> = (0..3).map(|_| server.asking()).collect();
+    let (_, most) = rlimit::Resource::NOFILE.get().unwrap();
+    let free = std::fs::File::open("/dev/null").unwrap().as_raw_fd();
+    rlimit::setrlimit(rlimit::Resource::NOFILE, free as u64, most).unwrap();
+    server.turn();
+    rlimit::setrlimit(rlimit::Resource::NOFILE, most, most).unwrap();
+    let told: Vec<String> = events.try_iter().collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    for (line, wire) in told.iter().zip(&mut outside) {
+        let peer = wire.stream.local_addr().unwrap();
+        let why = "refused with 503, no descriptor or memory is left";
+        assert_eq!(*line, format!("{peer} {why}: \"GET / HTTP/1.1\""));
+        assert_refused(wire, FULL);
+    }
+    let stats = server.stats();
+    assert_eq!((stats.accepted, stats.exhausted, stats.turned_away, stats.refused), (0, 1, 0, 0));
+    assert_eq!(stats.refusals.iter().collect::<Vec<_>>(), [(503, 3)]);
+    let mut later = server.websocket();
+    server.assert_serves(&mut later);
+    let opened = events.try_iter().next();
+    assert!(opened.is_some_and(|line| line.ends_with(" opened")));
 }

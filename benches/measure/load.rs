@@ -12,7 +12,10 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
 use super::opening::{self, PATIENCE};
-use super::workload::{TICKS_A_SECOND, Workload};
+use super::workload::Workload;
+
+/// The ticks of a paced load generator.
+pub const TICKS_A_SECOND: usize = 100;
 
 const READ_BUFFER: usize = 256 << 10;
 const EVENTS: usize = 1024;

@@ -12,9 +12,6 @@ const MASKING_KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 const MASKED: u8 = 0x80;
 
-/// The ticks of a paced load generator.
-pub const TICKS_A_SECOND: usize = 100;
-
 /// The messages to be sent: all of one kind and one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workload {

@@ -101,8 +101,8 @@ causes! {
     /// [`pong_timeout`](crate::Options::pong_timeout).
     PongTimeout "pong_timeout" "the peer did not answer a ping in time"
     /// The reader of a response was slower than [`write_rate`](crate::Options::write_rate) over one
-    /// [`write_timeout`](crate::Options::write_timeout). Or that of an event stream took nothing
-    /// between two comments.
+    /// [`write_timeout`](crate::Options::write_timeout), or that of a takeover whose peer has ended
+    /// its side. Or that of an event stream took nothing between two comments.
     WriteTimeout "write_timeout" "the peer did not read in time"
     /// More than [`max_buffered`](crate::Options::max_buffered) bytes waited for a slow reader
     /// (1013).
@@ -141,7 +141,8 @@ causes! {
     /// answered 503.
     AnswerTimeout "answer_timeout" "the handler did not answer in time"
     /// A callback panicked, and [`Server::catch_panics`](crate::Server::catch_panics) is on (1011).
-    /// A request that is answered with 500 after a panic does not end its connection.
+    /// A request that is answered with 500 after a panic does not end its connection, unless a part
+    /// of its body is still to arrive.
     Panic "panic" "a callback panicked"
 }
 

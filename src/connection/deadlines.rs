@@ -117,6 +117,17 @@ impl Lease<'_> {
         self.set_deadline(deadline);
     }
 
+    /// Has a takeover whose peer has ended its side checked after `write_timeout`, while it waits
+    /// for its reader. A check that is to come stays.
+    #[cold]
+    pub(crate) fn await_last_bytes(&mut self) {
+        let after = self.options().write_timeout;
+        if self.books.clock.deadline(after) < self.connection.deadline {
+            self.held().outbox.progress();
+            self.arm(after);
+        }
+    }
+
     /// Sets the tick of the next check.
     pub(crate) fn set_deadline(&mut self, deadline: u32) {
         self.connection.deadline = deadline;

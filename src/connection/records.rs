@@ -15,6 +15,9 @@ use super::recorded::{End, Event, Events, Origin, Protocol, printable};
 use crate::http1::{Request, request_line};
 use crate::websocket::CloseCode;
 
+/// Connections for which room stays.
+const KEPT: usize = 256;
+
 /// The records of a server.
 #[derive(Debug)]
 pub(crate) struct Records {
@@ -201,6 +204,12 @@ impl Records {
     /// Notes the end of a connection, and of the answers that it cuts.
     pub(crate) fn ended(&mut self, slot: u32, cause: Cause, now: Instant) {
         let Some(known) = self.connections.remove(&slot) else { return };
+        // At most a quarter of the table is in use: the ends before pay for what is moved.
+        if self.connections.capacity() > KEPT
+            && self.connections.len() < self.connections.capacity() / 4
+        {
+            self.connections.shrink_to(KEPT.max(self.connections.len() * 2));
+        }
         let Known { origin, since, protocol, is_dialled, was_opened, answers, close } = known;
         for answer in answers.cut().filter(|answer| !answer.is_refused) {
             tell(&mut self.events, origin.peer, (answer, Some(cause)), now);

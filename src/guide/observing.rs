@@ -17,7 +17,9 @@
 //! | [`Dropped`](crate::Observed::Dropped) | a turn had more than 1,024 events | their number |
 //!
 //! Each `Opened` makes one `Ended`. Each request with a valid head makes one `Answered` or one
-//! `Refused`. So the life of a WebSocket makes four events:
+//! `Refused`. A 404 that a handler makes is `Answered`; the 404 where no zone replies is `Refused`.
+//! The 500 in place of a handler that panicked is `Answered`, behind its `Panicked`. The life of a
+//! WebSocket makes three events:
 //!
 //! ```
 //! use std::sync::mpsc;
@@ -54,7 +56,7 @@
 //! | the 101 of a WebSocket | its head was given to the kernel | the head |
 //! | an event stream, a takeover | its head was given to the kernel | the head |
 //! | cut | its connection ended before | what was given to the kernel |
-//! | none yet | its connection ended, a handler owed it | 0, and no status |
+//! | none yet | its connection ended before its head | those of a `100 Continue`, and no status |
 //!
 //! Answers of one connection count in their order. A reader that is slow makes the time of its
 //! answer long. A `100 Continue` counts for the answer behind it.

@@ -139,7 +139,8 @@
 //! `cancelled` get: see [`endings`](super::endings).
 //!
 //! An event stream whose reader takes nothing ends within the sum of one interval and
-//! `write_timeout`. A taken-over connection has its own timeouts and `lifetime`, and no other
+//! `write_timeout`. A taken-over connection has its own timeouts and `lifetime`. Once its peer has
+//! ended its side, `write_timeout` and `write_rate` hold for what still waits. It has no other
 //! deadline but the limit of the kernel below. [`Connect::timeout`](crate::Connect::timeout) is 10
 //! s, counted from the name lookup until the WebSocket is open, over all addresses and
 //! redirections. `lifetime` is kept in steps of 16 s, up to 12 days.

@@ -55,6 +55,10 @@ impl Server {
                     let stats = &mut self.context.table.books.stats;
                     stats.exhausted += 1;
                     stats.refusals.count(StatusCode::SERVICE_UNAVAILABLE.as_u16(), no_room);
+                    if no_room > 0 {
+                        // The observer learns of them in this turn.
+                        self.context.table.books.work.dirty.wake();
+                    }
                     return;
                 }
             }

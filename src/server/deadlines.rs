@@ -61,7 +61,7 @@ impl Server {
         let ends = match at.connection.phase {
             Phase::WebSocket(State::Open) => pinged,
             Phase::Streaming => at.is_blocked(),
-            Phase::Taken => false,
+            Phase::Taken => at.connection.flags.has(Flags::READ_CLOSED),
             _ => true,
         };
         if ends && !self.is_still_due(slot) {
@@ -78,6 +78,14 @@ impl Server {
             Phase::Responding => self.response_stalls(slot),
             Phase::WebSocket(State::Open) if !pinged => self.ping(slot),
             Phase::Streaming => self.call_back(slot, |server| server.keep_stream_alive(slot)),
+            Phase::Taken if at.connection.flags.has(Flags::READ_CLOSED) => {
+                self.response_stalls(slot);
+                self.context.table.with(slot, |at| {
+                    if at.is_blocked() && !at.is_gone() {
+                        at.await_last_bytes();
+                    }
+                });
+            }
             Phase::Taken => at.set_deadline(NEVER),
             Phase::Connecting => self.not_opened_in_time(slot),
             Phase::Arriving => self.not_arrived_in_time(slot),
@@ -199,7 +207,8 @@ impl Server {
         self.respond(slot, terms, &response);
     }
 
-    /// Drops a connection whose peer reads slower than `write_rate`. While the handler itself makes
+    /// Drops a connection whose peer reads slower than `write_rate`: that of a response, or of a
+    /// takeover once the peer has ended its side. While the handler itself makes
     /// no output, the peer is not at fault.
     fn response_stalls(&mut self, slot: u32) {
         let Some(mut at) = self.context.table.lease(slot) else { return };

@@ -44,6 +44,8 @@ impl Server {
             match at.connection.transport.is_broken() {
                 true if ended => at.mark_gone(Cause::Reset),
                 false if ended && cancels => at.mark_gone(Cause::Eof),
+                // What the peer still takes has the deadline of a response.
+                false if ended && at.connection.phase == Phase::Taken => at.await_last_bytes(),
                 _ => {}
             }
             return;

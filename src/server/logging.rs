@@ -12,6 +12,7 @@ impl Observed<'_> {
     /// | [`Answered`](Observed::Answered) | info | `switchboard::access` |
     /// | [`Refused`](Observed::Refused), [`Rejected`](Observed::Rejected) | warn | `switchboard` |
     /// | [`Violated`](Observed::Violated), [`Dropped`](Observed::Dropped) | warn | `switchboard` |
+    /// | [`Panicked`](Observed::Panicked) | warn | `switchboard` |
     /// | [`Opened`](Observed::Opened), [`Ended`](Observed::Ended) | debug | `switchboard` |
     ///
     /// `server.observe(|event| event.log())` logs all events. A server has one observer, so a

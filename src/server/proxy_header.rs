@@ -117,6 +117,7 @@ impl Server {
         let head = if awaits_tls { &[] } else { &self.lent.input[..n] };
         books.note(|records, _| {
             let origin = Origin::new(peer, Some(address.ip()));
+            records.names_client(slot, origin.client);
             records.refused(origin, StatusCode::TOO_MANY_REQUESTS, ADDRESS_IS_FULL, head);
         });
         let Some(mut at) = self.context.table.lease(slot) else { return };

@@ -26,6 +26,8 @@ pub struct Ends {
     told: Rc<RefCell<Vec<Told>>>,
     /// The exchange of the latest request.
     pub last: Option<ConnId>,
+    /// Whether `writable` panics.
+    pub panics: bool,
 }
 
 impl Handler for Ends {
@@ -43,6 +45,7 @@ impl Handler for Ends {
             "/stream" => Stream::new(Response::new(200)).into(),
             "/short" => Stream::new(Response::new(200)).length(100).into(),
             "/take" => Reply::Takeover(Response::empty(101)),
+            "/panic" => panic!("in request"),
             "/big" => "x".repeat(100_000).into(),
             "/last" => Response::text("last").close().into(),
             "/closed" => {
@@ -54,16 +57,21 @@ impl Handler for Ends {
     }
 
     fn body(&mut self, _: &mut Conn<'_>, _: &mut Request<'_>, body: &[u8]) -> Reply {
+        assert_ne!(body, b"panic", "in body");
         body.len().to_string().into()
     }
 
-    fn open(&mut self, conn: &mut Conn<'_>, _: &Request<'_>) {
+    fn open(&mut self, conn: &mut Conn<'_>, request: &Request<'_>) {
+        assert_ne!(request.query(), Some("panic"), "in open");
         self.last = Some(conn.id());
         conn.subscribe("all");
     }
 
     fn message(&mut self, conn: &mut Conn<'_>, message: Message<'_>) {
         match message.as_bytes() {
+            b"panic" => panic!("in message"),
+            b"write" => conn.want_writable(),
+            b"wait" => conn.set_timeout(Some(seconds(1))),
             b"close" => conn.close(CloseCode::NORMAL, "bye"),
             b"flood" => conn.send(Message::Binary(&[7; 100_000])),
             _ => conn.send(message),
@@ -72,6 +80,7 @@ impl Handler for Ends {
 
     fn input(&mut self, conn: &mut Conn<'_>, bytes: &[u8]) -> usize {
         match bytes {
+            b"panic" => panic!("in input"),
             b"release" => conn.release(),
             b"close" => conn.close(CloseCode::NORMAL, ""),
             b"flood" => conn.write(&[7; 100_000]),
@@ -84,6 +93,18 @@ impl Handler for Ends {
             _ => {}
         }
         bytes.len()
+    }
+
+    fn pong(&mut self, _: &mut Conn<'_>, payload: &[u8]) {
+        assert_ne!(payload, b"panic", "in pong");
+    }
+
+    fn writable(&mut self, _: &mut Conn<'_>) {
+        assert!(!self.panics, "in writable");
+    }
+
+    fn timeout(&mut self, _: &mut Conn<'_>) {
+        panic!("in timeout");
     }
 
     fn close(&mut self, _: &mut Conn<'_>, close: Close<'_>) {
@@ -109,7 +130,7 @@ impl Site {
 
     pub fn over(server: Server, options: Options) -> Site {
         let told = Rc::default();
-        let ends = Ends { told: Rc::clone(&told), last: None };
+        let ends = Ends { told: Rc::clone(&told), last: None, panics: false };
         let mut world = World::over(server);
         world.server.options(options);
         let zone = world.server.zone("/", ends);

@@ -11,7 +11,8 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConnection, RootCertStore};
 use switchboard::testing::{Client, World};
 use switchboard::{
-    Cause, ClientTls, Close, Conn, Connect, Drain, Handler, Message, Readiness, ZoneId,
+    Cause, ClientTls, Close, Conn, Connect, Drain, Handler, Message, Observed, Protocol, Readiness,
+    ZoneId,
 };
 use switchboard_tls_tests::far::{Far, server};
 use switchboard_tls_tests::{Authority, Peer, Sim, UPGRADE};
@@ -148,6 +149,68 @@ fn server_tells_why_a_connection_of_tls_ended() {
             let expected = if *is_open { vec![*cause] } else { Vec::new() };
             assert_eq!(told.take(), expected, "{name}");
         }
+    }
+}
+
+/// What the observer is told of an end: protocol, cause and reason.
+type Ended = (Protocol, Cause, String);
+
+fn observed(server: &mut switchboard::Server) -> Rc<RefCell<Vec<Ended>>> {
+    let ends: Rc<RefCell<Vec<Ended>>> = Rc::default();
+    let told = Rc::clone(&ends);
+    server.observe(move |event| {
+        if let Observed::Ended(it) = event {
+            told.borrow_mut().push((it.protocol, it.cause, it.reason.to_owned()));
+        }
+    });
+    ends
+}
+
+/// A record that is spoilt long after the handshake: the observer gets the cause and the words.
+#[test]
+fn observer_hears_of_a_fault_of_tls_after_the_handshake() {
+    type Way = (Protocol, fn(&mut Line));
+    let ways: [Way; 4] = [
+        (Protocol::Http, |_| {}),
+        (Protocol::Http, |line| line.say(GET)),
+        (Protocol::WebSocket, |line| line.say(UPGRADE)),
+        (Protocol::WebSocket, |line| {
+            line.say(UPGRADE);
+            line.sim.advance(Duration::from_secs(20));
+        }),
+    ];
+    for tls12 in [false, true] {
+        for (protocol, act) in ways {
+            let mut sim = Sim::new();
+            let ends = observed(&mut sim.server);
+            let peer = sim.connected(tls12);
+            let mut line = Line { sim, peer };
+            act(&mut line);
+            line.spoil();
+            line.sim.advance(Duration::from_secs(120));
+            let ends = ends.take();
+            let [(spoken, cause, reason)] = &ends[..] else { panic!("{ends:?}") };
+            assert_eq!((*spoken, *cause), (protocol, Cause::TlsFault));
+            assert!(reason.contains("decrypt"), "{protocol}: {reason:?}");
+        }
+    }
+}
+
+/// The same in the client role.
+#[test]
+fn observer_hears_of_a_fault_of_tls_in_the_client_role() {
+    for tls12 in [false, true] {
+        let mut road = Road::new(tls12);
+        let ends = observed(&mut road.world.server);
+        let client = road.open();
+        let mut record = road.far.say(Message::Text("hello"));
+        *record.last_mut().unwrap() ^= 1;
+        road.world.write(client, record);
+        road.world.advance(Duration::from_secs(120));
+        let ends = ends.take();
+        let [(protocol, cause, reason)] = &ends[..] else { panic!("{ends:?}") };
+        assert_eq!((*protocol, *cause), (Protocol::WebSocket, Cause::TlsFault));
+        assert!(reason.contains("decrypt"), "{reason:?}");
     }
 }
 
