@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::server::{LARGE_PER_TURN, Server};
 use crate::connection::{CloseRecord, Flags, Phase, Progress, RIVAL, TURNED_AWAY, UNCOUNTED};
-use crate::context::{Close, Context, RemoteCall};
+use crate::context::{Close, Context, RemoteCall, catch};
 use crate::websocket::CloseCode;
 
 /// The most timers that one turn runs.
@@ -126,8 +126,12 @@ impl Server {
         };
         for _ in 0..TIMERS {
             let Some(mut due) = self.context.timers.pop(due_by) else { return };
-            self.call_zone("timer", due.zone, |handler, cx| due.run(handler, cx));
-            self.context.timers.again(due, now);
+            let zone = due.zone;
+            let outcome = catch(|| {
+                self.call_zone("timer", zone, |handler, cx| due.run(handler, cx));
+            });
+            let left = self.context.timers.again(due, now);
+            self.let_go("timer", outcome, || drop(left));
         }
     }
 
