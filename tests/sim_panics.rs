@@ -10,6 +10,7 @@ use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::rc::Rc;
 use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 use common::frames::{TEXT, close, frame, frames, text};
 use common::{Bytes, Client, World, after_handshake, http, millis, seconds, words};
@@ -379,6 +380,14 @@ impl Drop for Loud {
     }
 }
 
+struct LoudOnAnyThread;
+
+impl Drop for LoudOnAnyThread {
+    fn drop(&mut self) {
+        panic!("in a drop");
+    }
+}
+
 struct Keeps(Rc<Cell<u32>>);
 
 impl Handler for Keeps {
@@ -455,6 +464,33 @@ fn closure_that_cancels_its_own_timer_is_dropped_within_bounds() {
             assert_eq!(world.stats().panics, 1 + u64::from(ends));
             assert_eq!(world.get("/").status, 404, "it serves on");
         }
+    }
+}
+
+/// What waits behind a panic is dropped with the server, not while the panic unwinds.
+#[test]
+fn calls_behind_one_that_poisons_are_dropped_with_the_server() {
+    for remote in [false, true] {
+        let drops = Rc::new(Cell::new(0));
+        let mut reactor = Reactor::new().unwrap();
+        let zone = reactor.server.zone("/", Counter::default());
+        match remote {
+            true => {
+                let behind = LoudOnAnyThread;
+                let handle = reactor.remote();
+                handle.call(zone, |_, _| panic!("first")).unwrap();
+                handle.call(zone, move |_, _| drop(behind)).unwrap();
+            }
+            false => {
+                let cx = reactor.server.context(Instant::now());
+                cx.call(zone, |_, _| panic!("first"));
+                let behind = Loud(Rc::clone(&drops));
+                cx.call(zone, move |_, _| drop(behind));
+            }
+        }
+        assert!(panics(|| _ = reactor.turn(Some(Duration::ZERO))));
+        assert_eq!(drops.get(), 0);
+        assert!(panics(|| drop(reactor)), "the panic of the drop");
     }
 }
 

@@ -1,7 +1,9 @@
 //! The second half of a turn: timers, deadlines, queued calls, output, and the connections that
 //! ended. Only this file frees connections. It calls `close`, `cancelled` and `writable`.
 
+use std::collections::VecDeque;
 use std::mem;
+use std::panic::resume_unwind;
 use std::time::{Duration, Instant};
 
 use super::server::{LARGE_PER_TURN, Server};
@@ -100,15 +102,26 @@ impl Server {
     }
 
     fn run_remote(&mut self) {
-        for call in self.remote.take().into_iter().flatten() {
-            match call {
-                RemoteCall::Zone(zone, call) => self.call_zone("remote call", zone, call),
-                RemoteCall::Context(call) => call(&mut self.context),
-                RemoteCall::Adopt(handed) => self.take_handed_over(*handed),
-            }
+        if let Some(calls) = self.remote.take() {
+            self.run_remote_calls(calls);
         }
         if self.link.is_some() {
             self.take_mail();
+        }
+    }
+
+    fn run_remote_calls(&mut self, mut calls: VecDeque<RemoteCall>) {
+        while let Some(call) = calls.pop_front() {
+            let outcome = catch(|| match call {
+                RemoteCall::Zone(zone, call) => self.call_zone("remote call", zone, call),
+                RemoteCall::Context(call) => call(&mut self.context),
+                RemoteCall::Adopt(handed) => self.take_handed_over(*handed),
+            });
+            if let Err(payload) = outcome {
+                // The others are dropped with the server.
+                self.remote.put_back(calls);
+                resume_unwind(payload);
+            }
         }
     }
 
@@ -136,8 +149,16 @@ impl Server {
     }
 
     fn run_calls(&mut self) {
-        for (zone, call) in mem::take(&mut self.context.work.calls) {
+        if self.context.work.calls.is_empty() {
+            return;
+        }
+        // What a panic leaves on the list is dropped with the server.
+        for _ in 0..self.context.work.calls.len() {
+            let Some((zone, call)) = self.context.work.calls.pop_front() else { break };
             self.call_zone("call", zone, call);
+        }
+        if self.context.work.calls.is_empty() {
+            self.context.work.calls = VecDeque::new();
         }
     }
 
