@@ -10,13 +10,14 @@ use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::rc::Rc;
 use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 use common::frames::{TEXT, close, frame, frames, text};
 use common::{Bytes, Client, World, after_handshake, http, millis, seconds, words};
 use panics::{Ends, Row, Site, rows};
 use switchboard::{
     Cause, CloseCode, Conn, Handler, Message, Observed, Reactor, Reply, Request, Response, Server,
-    Transport,
+    Transport, Zone,
 };
 
 fn panics(act: impl FnOnce()) -> bool {
@@ -379,6 +380,14 @@ impl Drop for Loud {
     }
 }
 
+struct LoudOnAnyThread;
+
+impl Drop for LoudOnAnyThread {
+    fn drop(&mut self) {
+        panic!("in a drop");
+    }
+}
+
 struct Keeps(Rc<Cell<u32>>);
 
 impl Handler for Keeps {
@@ -431,6 +440,85 @@ fn values_and_payloads_whose_drop_panics_neither_end_nor_hold_the_server() {
     world.settle();
     assert_eq!((drops.get(), world.stats().panics), (6, 8));
     assert_eq!(world.stats().connections, 0);
+}
+
+/// A repeating timer that cancels itself drops its closure when the closure returns.
+#[test]
+fn closure_that_cancels_its_own_timer_is_dropped_within_bounds() {
+    for (catches, ends) in [(true, false), (true, true), (false, false), (false, true)] {
+        let drops = Rc::new(Cell::new(0));
+        let (loud, own) = (Loud(Rc::clone(&drops)), Rc::new(Cell::new(None)));
+        let mut world = World::new();
+        world.server.catch_panics(catches);
+        let zone = world.server.zone("/", Counter::default());
+        let name = Rc::clone(&own);
+        let timer = world.context().every(zone, seconds(1), move |_: &mut Counter, cx| {
+            let _loud = &loud;
+            cx.cancel(name.get().unwrap());
+            assert!(!ends, "in the closure");
+        });
+        own.set(Some(timer));
+        assert_eq!(panics(|| world.advance(seconds(3))), !catches);
+        assert_eq!((drops.get(), world.server.is_poisoned()), (1, !catches));
+        if catches {
+            assert_eq!(world.stats().panics, 1 + u64::from(ends));
+            assert_eq!(world.get("/").status, 404, "it serves on");
+        }
+    }
+}
+
+/// What waits behind a panic is dropped with the server, not while the panic unwinds.
+#[test]
+fn calls_behind_one_that_poisons_are_dropped_with_the_server() {
+    for remote in [false, true] {
+        let drops = Rc::new(Cell::new(0));
+        let mut reactor = Reactor::new().unwrap();
+        let zone = reactor.server.zone("/", Counter::default());
+        match remote {
+            true => {
+                let behind = LoudOnAnyThread;
+                let handle = reactor.remote();
+                handle.call(zone, |_, _| panic!("first")).unwrap();
+                handle.call(zone, move |_, _| drop(behind)).unwrap();
+            }
+            false => {
+                let cx = reactor.server.context(Instant::now());
+                cx.call(zone, |_, _| panic!("first"));
+                let behind = Loud(Rc::clone(&drops));
+                cx.call(zone, move |_, _| drop(behind));
+            }
+        }
+        assert!(panics(|| _ = reactor.turn(Some(Duration::ZERO))));
+        assert_eq!(drops.get(), 0);
+        assert!(panics(|| drop(reactor)), "the panic of the drop");
+    }
+}
+
+/// What a counted zone did before it panicked is counted, and the 500 is a reply.
+#[test]
+fn counted_zones_count_callbacks_that_panic() {
+    for first in [true, false] {
+        let mut world = World::new();
+        world.server.catch_panics(first);
+        world.server.websocket(Zone::new("/ws").counted(true), |conn, message| {
+            conn.send(message);
+            panic!("behind what it sent");
+        });
+        world.server.http(Zone::new("/page").counted(true), |_, _| -> &str { panic!("a page") });
+        let counter = world.server.zone(Zone::new("/own").counted(true), Counter::default());
+        world.server.catch_panics(true);
+        let client = world.raw_websocket("/ws");
+        world.send(client, text("fine"));
+        assert_eq!(world.get("/page").status, 500);
+        let zones = world.stats().zones;
+        assert_eq!((zones[0].messages, zones[0].messages_sent, zones[0].open), (1, 1, 0));
+        assert_eq!((zones[0].requests, zones[1].requests), (1, 1));
+        for catches in [false, true] {
+            world.server.catch_panics(catches);
+            world.with(counter, |counter, _| counter.0 += 1);
+        }
+        assert_eq!(world.with(counter, |counter, _| counter.0), 2, "it is the handler in both");
+    }
 }
 
 /// What a dropped server drops panics each time: all is dropped, and one panic unwinds.

@@ -7,11 +7,12 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use common::dialling::{URL, dialler, request};
 use common::frames::{close, pong, text};
 use common::http::{self, only};
 use common::serving::serving;
 use common::{Bytes, Client, Log, Recorder, World, millis, seconds};
-use switchboard::{Options, Rate, Readiness, RequestError};
+use switchboard::{Connect, Options, Rate, Readiness, RequestError};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -226,6 +227,46 @@ fn rates_excuse_the_time_for_which_input_waits_here() {
     }
     sim.settle();
     assert!(sim.is_ended(clients[19]));
+}
+
+/// A game may set the budget of each turn anew, by what is left of its frame.
+#[test]
+fn rates_excuse_waits_also_when_each_turn_has_a_budget_of_its_own() {
+    let rate = Rate::per_second(10).burst(5);
+    let (mut sim, _) = slow(Options::new().message_rate(rate));
+    let clients: Vec<_> = (0..20).map(|_| sim.raw_websocket("/socket")).collect();
+    push_all(&mut sim, &clients, text("m"));
+    for &client in &clients[16..] {
+        (0..30).for_each(|_| sim.push(client, text("m")));
+    }
+    for _ in 0..3 {
+        sim.now += seconds(1);
+        let _ = sim.server.poll_timeout(sim.now);
+        sim.server.turn_budget(Some(Duration::from_micros(1)));
+    }
+    sim.settle();
+    let ended = clients.iter().filter(|client| sim.is_ended(**client)).count();
+    assert_eq!(ended, 0);
+}
+
+/// Answers to handshakes of the client role wait in order as well: `open` may follow each.
+#[test]
+fn answers_to_handshakes_wait_for_their_turn() {
+    let log = Log::new();
+    let (mut sim, zone) = dialler(&log);
+    let clients: Vec<_> = (0..40).map(|_| sim.dial(zone, Connect::to(URL)).0).collect();
+    sim.settle();
+    sim.server.turn_budget(Some(Duration::ZERO));
+    for client in clients {
+        let (_, answer) = request(&mut sim, client);
+        sim.push(client, answer);
+    }
+    log.take();
+    for opened in [16, 16, 8] {
+        sim.turn();
+        let entries = log.take();
+        assert_eq!(entries.iter().filter(|entry| entry.starts_with("open")).count(), opened);
+    }
 }
 
 /// What an event reports is noted at once, so a slot that is taken again inherits nothing.

@@ -183,7 +183,8 @@ pub enum DrainError {
     },
     /// A [`Remote`](crate::Remote) has 65,536 calls waiting; another try may succeed.
     QueueFull,
-    /// The server of a [`Remote`](crate::Remote) is gone.
+    /// The server of a [`Remote`](crate::Remote) is gone, or a panic has
+    /// [poisoned](crate::Server::is_poisoned) the server.
     ServerGone,
 }
 

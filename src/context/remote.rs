@@ -290,6 +290,14 @@ impl Remote {
         pending.then(|| std::mem::take(&mut *lock(&self.inner.queue)).waiting)
     }
 
+    /// Puts calls that were taken before all others again.
+    #[cold]
+    pub(crate) fn put_back(&self, mut calls: VecDeque<RemoteCall>) {
+        let waiting = &mut lock(&self.inner.queue).waiting;
+        calls.append(waiting);
+        *waiting = calls;
+    }
+
     /// Gives later calls back, from now on.
     pub(crate) fn refuse(&self) {
         let _queue = lock(&self.inner.queue);

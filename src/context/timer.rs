@@ -140,17 +140,17 @@ impl<O, E> Timers<O, E> {
         Some(Due { id: TimerId { key, count }, at, zone, action })
     }
 
-    /// Sets a repeating timer again, unless its own closure cancelled it. Missed periods are
-    /// skipped.
-    pub(crate) fn again(&mut self, due: Due<O, E>, now: Instant) {
-        let Action::Every(period, every) = due.action else { return };
-        let Some(timer) = self.timers.get_mut(due.id.key) else { return };
-        if timer.count == due.id.count {
-            timer.action = Action::Every(period, every);
-            let next = due.at + period;
-            let next = if next > now { next } else { now + period };
-            timer.at = next;
-            self.due.insert((next, due.id.count), due.id.key);
-        }
+    /// Sets a repeating timer again. Missed periods are skipped. A closure that has cancelled its
+    /// own timer is returned.
+    pub(crate) fn again(&mut self, due: Due<O, E>, now: Instant) -> Option<E> {
+        let Action::Every(period, every) = due.action else { return None };
+        let timer = self.timers.get_mut(due.id.key).filter(|timer| timer.count == due.id.count);
+        let Some(timer) = timer else { return Some(every) };
+        timer.action = Action::Every(period, every);
+        let next = due.at + period;
+        let next = if next > now { next } else { now + period };
+        timer.at = next;
+        self.due.insert((next, due.id.count), due.id.key);
+        None
     }
 }

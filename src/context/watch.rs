@@ -154,16 +154,16 @@ impl<W: Leave + ?Sized> Watches<W> {
         Some(LentWatch { index, count: *count, zone: *zone, watched: watched.take()? })
     }
 
-    /// Takes a source back, unless its closure has had it leave.
-    pub(crate) fn give_back(&mut self, lent: LentWatch<W>) {
+    /// Takes a source back. One that its closure has had leave is returned, with the registry that
+    /// it leaves.
+    pub(crate) fn give_back(&mut self, lent: LentWatch<W>) -> Option<(Rc<Registry>, Box<W>)> {
         let LentWatch { index, count, watched, .. } = lent;
         match self.watched.get_mut(&index).filter(|entry| entry.count == count) {
-            Some(entry) => entry.watched = Some(watched),
-            None => {
-                if let Some((registry, _)) = &self.poll {
-                    drop(watched.leave(registry));
-                }
+            Some(entry) => {
+                entry.watched = Some(watched);
+                None
             }
+            None => Some((Rc::clone(&self.poll.as_ref()?.0), watched)),
         }
     }
 }

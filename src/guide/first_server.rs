@@ -128,9 +128,9 @@
 //! # Panics
 //!
 //! A panic in a callback ends the server: it unwinds out of [`run`](crate::Reactor::run), and a
-//! server that is dropped closes its sockets. A program that catches it gets an error from every
-//! further call, which says so; see [`Server::is_poisoned`](crate::Server::is_poisoned). So a
-//! supervisor starts the program anew, with a handler in a known state.
+//! server that is dropped closes its sockets. A program that catches it gets an error from the next
+//! turn, which says so; see [`Server::is_poisoned`](crate::Server::is_poisoned). So a supervisor
+//! starts the program anew, with a handler in a known state.
 //!
 //! With [`Server::catch_panics(true)`](crate::Server::catch_panics) a panic ends its own exchange
 //! alone:
@@ -167,6 +167,7 @@
 //! | `writable` of a streamed answer | the end of the connection, without the last chunk |
 //! | `close`, `cancelled` | nothing: the exchange has ended |
 //! | a closure of a timer, of `call` or of a `Remote` | nothing; a repeating timer goes on |
+//! | a closure of `watch` | nothing; it is called again when more arrives |
 //! | the observer | the observer is dropped |
 //!
 //! A timeout during an unfinished body ends the connection behind its 500. The handler serves all

@@ -187,6 +187,8 @@ impl Reactor {
     ///
     /// Readiness is edge-triggered: the closure reads until [`ErrorKind::WouldBlock`], or is not
     /// called again for what it leaves. At [`Readiness::read_closed`] the other side has ended.
+    /// Where panics are [caught](Server::catch_panics), a closure that has panicked is called again
+    /// when more arrives.
     ///
     /// The source belongs to the reactor until [`unwatch`](Reactor::unwatch). A zone lasts as long
     /// as its server, so a source that is still watched is dropped with the server. Sources do not
@@ -230,7 +232,8 @@ impl Reactor {
     ///
     /// # Errors
     /// When the source cannot be registered, such as a regular file, or is registered already. Also
-    /// when 4,096 sources are watched.
+    /// when 4,096 sources are watched, and when a panic of a callback has
+    /// [poisoned](Server::is_poisoned) the server.
     pub fn watch<S, H, F>(
         &mut self,
         source: S,
@@ -243,6 +246,7 @@ impl Reactor {
         H: 'static,
         F: FnMut(&mut H, &mut Context, &mut S, Readiness) + 'static,
     {
+        self.server.check_poison()?;
         self.server.context(Instant::now()).watch(source, interest, zone, call)
     }
 

@@ -14,7 +14,7 @@ use mio::{Events, Token};
 use super::readiness::readiness_of;
 use super::server::{LARGE_PER_TURN, Server};
 use super::turn_budget::TurnBudget;
-use crate::connection::{Flags, TokenKind};
+use crate::connection::{Flags, Phase, TokenKind};
 use crate::net::Readiness;
 
 /// Events, and connections that were left, between two looks at the time.
@@ -26,7 +26,7 @@ const LARGE_AT_LEAST: usize = 128 << 10;
 
 impl Server {
     /// Sets a bound on the time of a turn, for a program with a frame to keep (default: `None`, no
-    /// bound).
+    /// bound). A program may set it anew before each turn, by what is left of its frame.
     ///
     /// The time counts from the end of the wait. A turn looks at the clock after every 16 events,
     /// every accepted connection, and every step of a TLS handshake. Once the budget is spent, all
@@ -71,7 +71,8 @@ impl Server {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn turn_budget(&mut self, budget: Option<Duration>) {
-        self.turn_budget = budget.map(|length| Box::new(TurnBudget::new(length)));
+        let behind = self.turn_budget.take().and_then(|budget| budget.behind);
+        self.turn_budget = budget.map(|length| Box::new(TurnBudget::new(length, behind)));
     }
 
     /// Handles all of mio's events that belong to this server, within the
@@ -166,8 +167,8 @@ impl Server {
     /// connection notes what the event reports, and waits for its turn to be read.
     fn leave_event(&mut self, token: Token, readiness: Readiness, now: Instant) -> bool {
         if let Some(TokenKind::Connection(slot)) = TokenKind::of(token, self.heeded)
+            && !self.takes_steps(slot)
             && let Some((mut at, delivery)) = self.context.lease(slot)
-            && !at.connection.phase.is_opening()
         {
             if readiness.read_closed {
                 at.connection.flags.insert(Flags::READ_CLOSED);
@@ -183,6 +184,16 @@ impl Server {
         // The others do next to nothing now: a listener and a handshake wait for `flush`.
         self.take_readiness(token, readiness, now);
         false
+    }
+
+    /// Whether a connection opens in steps that cost little, or that `flush` takes. An answer to a
+    /// handshake of the client role is none: callbacks may follow.
+    fn takes_steps(&mut self, slot: u32) -> bool {
+        match self.context.table.slots.at(slot).map(|connection| connection.phase) {
+            Some(Phase::Arriving) => true,
+            Some(Phase::Connecting) => self.rival_of(slot).is_some() || !self.awaits_response(slot),
+            _ => false,
+        }
     }
 
     /// Reads from the connections that were left, in their order and within the budget.

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::handler::Handler;
 use super::server::Server;
 use crate::connection::ZoneId;
-use crate::context::{Context, catch, dispose};
+use crate::context::{Context, Payload, catch, dispose};
 
 impl Server {
     /// Sets whether the server catches panics of the program's code. The default is false: a panic
@@ -25,8 +25,10 @@ impl Server {
     /// No callback of that exchange follows but [`close`](Handler::close), which gets 1011. Its
     /// topics and its timeout go, as at every end. A closure of [`Context::call`],
     /// [`Context::after`] or a [`Remote`](crate::Remote) ends with its panic; one of
-    /// [`Context::every`] is called again after its period. A panic in [`with`](Server::with)
-    /// reaches the caller of `with`, and the server goes on. An observer that panics is dropped.
+    /// [`Context::every`] is called again after its period. A [watched](crate::Reactor::watch)
+    /// source stays watched: its closure is called at the next readiness, and what it left waits
+    /// until then. A panic in [`with`](Server::with) reaches the caller of `with`, and the server
+    /// goes on. An observer that panics is dropped.
     ///
     /// Each panic is counted in [`Stats::panics`](crate::Stats::panics) and reported as
     /// [`Observed::Panicked`](crate::Observed::Panicked). The panic hook still runs: by default it
@@ -105,6 +107,28 @@ impl Server {
                     false => self.poison(),
                 }
                 resume_unwind(payload)
+            }
+        }
+    }
+
+    /// Ends the call of a closure that the server keeps, and drops what has left meanwhile. A drop
+    /// may panic as well: the first panic unwinds, unless the server catches panics.
+    pub(super) fn let_go(
+        &mut self,
+        callback: &'static str,
+        outcome: Result<(), Payload>,
+        let_go: impl FnOnce(),
+    ) {
+        match (outcome, catch(let_go)) {
+            (Ok(()), Ok(())) => {}
+            (Ok(()), Err(payload)) if self.zones.handlers.catches() => {
+                self.context.note_panic(None, callback, &*payload);
+                dispose(payload);
+            }
+            (Ok(()), Err(payload)) => resume_unwind(payload),
+            (Err(payload), second) => {
+                let _first_counts = second.map_err(dispose);
+                resume_unwind(payload);
             }
         }
     }

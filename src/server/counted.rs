@@ -1,8 +1,6 @@
 //! Counts what the handler of a counted zone gets and sends. All other zones call their handlers
 //! without this file.
 
-use std::any::Any;
-
 use super::handler::Handler;
 use super::served::Served;
 use crate::connection::{Cause, Stats, ZoneStats};
@@ -18,18 +16,6 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    /// Returns the handler that a program registered.
-    pub(super) fn inner(handler: &mut dyn Served) -> &mut dyn Any {
-        if (handler as &dyn Any).is::<Counted>() {
-            let handler: &mut dyn Any = handler;
-            return match handler.downcast_mut::<Counted>() {
-                Some(counted) => &mut *counted.inner,
-                None => unreachable!("it was asked for its type"),
-            };
-        }
-        handler
-    }
-
     /// Makes a callback, and counts the messages that it sends.
     fn call<R>(
         &mut self,

@@ -29,9 +29,13 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// As [`Context::drain`](crate::Context::drain).
+    /// As [`Context::drain`](crate::Context::drain). Also when a panic of a callback has
+    /// [poisoned](Server::is_poisoned) the server: such a drain would never be complete.
     pub fn drain(&mut self, drain: Drain) -> Result<(), DrainError> {
-        self.context.drain_from_next_turn(drain)
+        match self.is_poisoned() {
+            true => Err(DrainError::ServerGone),
+            false => self.context.drain_from_next_turn(drain),
+        }
     }
 
     /// Whether the server wants more clients; see [`Context::is_ready`](crate::Context::is_ready).

@@ -1,12 +1,14 @@
 //! The second half of a turn: timers, deadlines, queued calls, output, and the connections that
 //! ended. Only this file frees connections. It calls `close`, `cancelled` and `writable`.
 
+use std::collections::VecDeque;
 use std::mem;
+use std::panic::resume_unwind;
 use std::time::{Duration, Instant};
 
 use super::server::{LARGE_PER_TURN, Server};
 use crate::connection::{CloseRecord, Flags, Phase, Progress, RIVAL, TURNED_AWAY, UNCOUNTED};
-use crate::context::{Close, Context, RemoteCall};
+use crate::context::{Close, Context, RemoteCall, catch};
 use crate::websocket::CloseCode;
 
 /// The most timers that one turn runs.
@@ -100,15 +102,26 @@ impl Server {
     }
 
     fn run_remote(&mut self) {
-        for call in self.remote.take().into_iter().flatten() {
-            match call {
-                RemoteCall::Zone(zone, call) => self.call_zone("remote call", zone, call),
-                RemoteCall::Context(call) => call(&mut self.context),
-                RemoteCall::Adopt(handed) => self.take_handed_over(*handed),
-            }
+        if let Some(calls) = self.remote.take() {
+            self.run_remote_calls(calls);
         }
         if self.link.is_some() {
             self.take_mail();
+        }
+    }
+
+    fn run_remote_calls(&mut self, mut calls: VecDeque<RemoteCall>) {
+        while let Some(call) = calls.pop_front() {
+            let outcome = catch(|| match call {
+                RemoteCall::Zone(zone, call) => self.call_zone("remote call", zone, call),
+                RemoteCall::Context(call) => call(&mut self.context),
+                RemoteCall::Adopt(handed) => self.take_handed_over(*handed),
+            });
+            if let Err(payload) = outcome {
+                // The others are dropped with the server.
+                self.remote.put_back(calls);
+                resume_unwind(payload);
+            }
         }
     }
 
@@ -126,14 +139,26 @@ impl Server {
         };
         for _ in 0..TIMERS {
             let Some(mut due) = self.context.timers.pop(due_by) else { return };
-            self.call_zone("timer", due.zone, |handler, cx| due.run(handler, cx));
-            self.context.timers.again(due, now);
+            let zone = due.zone;
+            let outcome = catch(|| {
+                self.call_zone("timer", zone, |handler, cx| due.run(handler, cx));
+            });
+            let left = self.context.timers.again(due, now);
+            self.let_go("timer", outcome, || drop(left));
         }
     }
 
     fn run_calls(&mut self) {
-        for (zone, call) in mem::take(&mut self.context.work.calls) {
+        if self.context.work.calls.is_empty() {
+            return;
+        }
+        // What a panic leaves on the list is dropped with the server.
+        for _ in 0..self.context.work.calls.len() {
+            let Some((zone, call)) = self.context.work.calls.pop_front() else { break };
             self.call_zone("call", zone, call);
+        }
+        if self.context.work.calls.is_empty() {
+            self.context.work.calls = VecDeque::new();
         }
     }
 

@@ -21,15 +21,22 @@ impl Drop for Unwinding<'_> {
 }
 
 impl Server {
-    /// Whether a panic has unwound out of this server, through [`flush`](Server::flush),
-    /// [`ready`](Server::ready), [`handle_event`](Server::handle_event) or
-    /// [`with`](Server::with).
+    /// Whether a panic has unwound out of this server: through [`flush`](Server::flush), a method
+    /// that takes events, [`with`](Server::with), or a turn of a [`Reactor`](crate::Reactor).
     ///
-    /// The server then does nothing more, since the panic may have left a connection half changed.
-    /// Methods that return an [`io::Result`] return an error, and so does
-    /// [`Reactor::turn`](crate::Reactor::turn). The others do nothing: `ready` ignores its token,
-    /// `flush` makes no callback, and [`poll_timeout`](Server::poll_timeout) returns `None`. A call
-    /// of a [`Remote`](crate::Remote) is given back as for a server that is gone.
+    /// The server then serves no more, since the panic may have left a connection half changed:
+    ///
+    /// | call | on a poisoned server |
+    /// | --- | --- |
+    /// | [`Reactor::turn`](crate::Reactor::turn), [`run`](crate::Reactor::run) | an error |
+    /// | [`Reactor::watch`](crate::Reactor::watch) | an error |
+    /// | [`listen`](Server::listen) | an error |
+    /// | [`adopt`](Server::adopt), [`adopt_at`](Server::adopt_at) | an error |
+    /// | [`drain`](Server::drain) | [`DrainError::ServerGone`](crate::DrainError::ServerGone) |
+    /// | a call of a [`Remote`](crate::Remote) | given back, as by a server that is gone |
+    /// | `flush`, `ready`, `ready_all`, `handle_event`, `handle_events` | nothing, no callback |
+    /// | [`poll_timeout`](Server::poll_timeout) | `None` |
+    /// | `with`, [`Reactor::unwatch`](crate::Reactor::unwatch) | as before, to save state |
     ///
     /// Drop the server: this closes all its sockets without a callback. A program with a loop of
     /// its own that catches panics asks after each turn. [`Server::catch_panics`] keeps the server

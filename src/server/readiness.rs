@@ -11,6 +11,7 @@ use super::arriving::NO_LISTENER;
 use super::clients::Placed;
 use super::server::Server;
 use crate::connection::{Flags, ListenerId, NEVER, Phase, TokenKind, UNCOUNTED};
+use crate::context::catch;
 use crate::net::{Acceptor, Readiness, Transport};
 
 impl Server {
@@ -144,8 +145,17 @@ impl Server {
     fn watched_ready(&mut self, index: u16, readiness: Readiness) {
         if let Some(mut lent) = self.context.watches.lend(index) {
             let zone = lent.zone;
-            self.call_zone("watch", zone, |handler, cx| lent.watched.call(handler, cx, readiness));
-            self.context.watches.give_back(lent);
+            let outcome = catch(|| {
+                self.call_zone("watch", zone, |handler, cx| {
+                    lent.watched.call(handler, cx, readiness);
+                });
+            });
+            let left = self.context.watches.give_back(lent);
+            self.let_go("watch", outcome, || {
+                if let Some((registry, watched)) = left {
+                    drop(watched.leave(&registry));
+                }
+            });
         }
     }
 

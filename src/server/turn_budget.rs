@@ -26,8 +26,9 @@ pub(super) struct Behind {
 }
 
 impl TurnBudget {
-    pub(super) fn new(length: Duration) -> TurnBudget {
-        TurnBudget { length: length.min(LONGEST), turn: None, behind: None }
+    /// Makes a budget for a server that may be behind already.
+    pub(super) fn new(length: Duration, behind: Option<Behind>) -> TurnBudget {
+        TurnBudget { length: length.min(LONGEST), turn: None, behind }
     }
 
     /// Notes that these connections on the list are left at a tick.
@@ -59,7 +60,7 @@ mod tests {
     /// Connections queue in order, and each excuse covers how long the first one waits.
     #[test]
     fn budget_knows_since_when_the_first_connection_waits() {
-        let mut budget = TurnBudget::new(Duration::MAX);
+        let mut budget = TurnBudget::new(Duration::MAX, None);
         assert_eq!(budget.length, LONGEST);
         assert_eq!(budget.waited(7), 0, "none is left");
         budget.leave(20, 10);
