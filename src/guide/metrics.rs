@@ -56,6 +56,9 @@
 //!       - targets: ["127.0.0.1:9464"]
 //! ```
 //!
+//! In a [`Cluster`](crate::Cluster) each reactor counts for itself; the chapter
+//! [many cores](super::many_cores#metrics) serves the sum.
+//!
 //! `examples/grafana/switchboard.json` is a dashboard for Grafana, to be imported as it is.
 //!
 //! # The names
