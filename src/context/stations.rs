@@ -117,8 +117,8 @@ impl Stations {
     /// Hands a connection over to one reactor, which counts it from now on.
     ///
     /// # Errors
-    /// With the connection, when the queue of this reactor is full, or when the reactor drains or is
-    /// gone.
+    /// With the connection, when the queue of this reactor is full, and when the reactor drains or
+    /// is gone.
     pub(crate) fn hand_over(
         &self,
         to: usize,
