@@ -122,23 +122,23 @@
 //! ```
 //! use switchboard::testing::World;
 //! use switchboard::{
-//!     Cluster, ClusterHandle, Conn, Handler, Remote, Reply, Request, Response, Server, ZoneId,
+//!     Cluster, ClusterHandle, Conn, Handler, Reply, Request, Response, Server, ZoneId,
 //! };
 //!
 //! struct MetricsOfAll {
 //!     cluster: ClusterHandle,
-//!     own: Option<(Remote, ZoneId<MetricsOfAll>)>,
+//!     zone: Option<ZoneId<MetricsOfAll>>,
 //! }
 //!
 //! impl Handler for MetricsOfAll {
 //!     fn request(&mut self, conn: &mut Conn<'_>, _request: &mut Request<'_>) -> Reply {
-//!         let (id, own) = (conn.id(), self.own.clone());
+//!         let (id, first, zone) = (conn.id(), self.cluster.remote(0), self.zone);
 //!         let asked = self.cluster.stats(move |sum| {
-//!             let Some((remote, zone)) = own else { return };
+//!             let (Some(first), Some(zone)) = (first, zone) else { return };
 //!             let text = sum.to_prometheus().into_bytes();
 //!             let page = Response::bytes("text/plain; version=0.0.4; charset=utf-8", text);
 //!             // With a full queue the request ends by its answer timeout.
-//!             let _ = remote.call(zone, move |_metrics, cx| cx.respond(id, page));
+//!             let _ = first.call(zone, move |_metrics, cx| cx.respond(id, page));
 //!         });
 //!         match asked {
 //!             Ok(()) => Reply::Later,
@@ -148,13 +148,12 @@
 //! }
 //!
 //! fn set_up(server: &mut Server, index: usize, cluster: ClusterHandle) {
-//!     server.http("/", |_conn, _request| "hello");
 //!     if index == 0 {
-//!         let metrics = MetricsOfAll { cluster, own: None };
+//!         let metrics = MetricsOfAll { cluster, zone: None };
 //!         let zone = server.zone("/metrics", metrics); // in production: an internal zone
-//!         let own = (server.remote(), zone);
-//!         server.with(zone, std::time::Instant::now(), |metrics, _cx| metrics.own = Some(own));
+//!         server.with(zone, std::time::Instant::now(), |metrics, _cx| metrics.zone = Some(zone));
 //!     }
+//!     server.http("/", |_conn, _request| "hello");
 //! }
 //!
 //! let mut cluster = Cluster::new(2);
@@ -167,7 +166,8 @@
 //! assert_eq!(worlds[1].get("/").text(), "hello");
 //! let prometheus = worlds[0].connect();
 //! worlds[0].request(prometheus, "/metrics");
-//! worlds[1].settle();
+//! worlds[1].settle(); // it counts, as the last one
+//! worlds[0].settle();
 //! assert!(worlds[0].answer(prometheus).text().contains("\nswitchboard_requests_total 2\n"));
 //! ```
 //!
