@@ -290,6 +290,22 @@ fn limit_of_an_address_holds_for_all_reactors() {
     assert_eq!(sim.connections(), [left + 1]);
 }
 
+#[test]
+fn connection_beyond_the_limit_of_its_address_takes_no_place_of_all() {
+    let mut sim = Sim::new(Cluster::new(2).max_connections(3).max_connections_per_address(1));
+    let _held = sim.arrive("192.0.2.1:1");
+    for _ in 0..10 {
+        let beyond = sim.arrive("192.0.2.1:2");
+        assert_eq!(sim.refusal(beyond), "429");
+    }
+    for address in ["192.0.2.2:1", "192.0.2.3:1"] {
+        let arrival = sim.arrive(address);
+        assert_eq!(sim.refusal(arrival), "none");
+    }
+    let beyond = sim.arrive("192.0.2.4:1");
+    assert_eq!(sim.refusal(beyond), "503");
+}
+
 /// One program can give the address that it got when it accepted.
 #[test]
 fn given_address_counts_in_place_of_the_sockets() {
@@ -475,6 +491,18 @@ fn full_mail_is_counted_and_later_messages_pass() {
     sim.settle();
     let heard = sim.worlds[1].hear(listener);
     assert_eq!(heard.last().map(|last| last.text()), Some("small"));
+}
+
+/// What a turn publishes has the same bound, and is lost once for each other reactor.
+#[test]
+fn turn_that_publishes_beyond_the_bound_counts_what_is_lost() {
+    let mut sim = Sim::new(Cluster::new(3));
+    let big = vec![b'x'; 1 << 20];
+    for _ in 0..20 {
+        sim.worlds[0].context().publish("topic", &big[..]);
+    }
+    sim.worlds[0].turn();
+    assert_eq!(sim.stats()[0].not_passed_on, 2 * 5, "16 MiB hold 15 messages");
 }
 
 #[test]
