@@ -2,6 +2,8 @@
 //! and the refusals that `--verbose` prints.
 #![cfg(target_os = "linux")]
 
+#[path = "programs/cluster.rs"]
+mod cluster;
 #[path = "programs/listening.rs"]
 mod listening;
 #[path = "programs/metrics.rs"]
@@ -37,7 +39,7 @@ fn listening<'a>(name: &str, address: &'a str) -> Vec<&'a str> {
 
 #[test]
 fn programs_serve_on_with_an_output_that_takes_nothing() {
-    for name in ["chat", "echo", "embed", "game"] {
+    for name in ["chat", "cluster", "echo", "embed", "game"] {
         for (output, errors) in [
             (Sink::Gone, Sink::Nothing),
             (Sink::Full, Sink::Nothing),
@@ -122,7 +124,7 @@ fn programs_print_their_help() {
 
 #[test]
 fn servers_say_goodbye_at_a_signal() {
-    for (name, path) in [("chat", "/ws"), ("echo", "/"), ("embed", "/feed")] {
+    for (name, path) in [("chat", "/ws"), ("cluster", "/"), ("echo", "/"), ("embed", "/feed")] {
         for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
             let address = format!("127.0.0.1:{}", free_port());
             let arguments = listening(name, &address);
@@ -211,7 +213,7 @@ fn client_says_goodbye_at_a_signal() {
 
 #[test]
 fn second_signal_does_not_wait() {
-    for (name, path) in [("chat", "/ws"), ("echo", "/"), ("embed", "/feed")] {
+    for (name, path) in [("chat", "/ws"), ("cluster", "/"), ("echo", "/"), ("embed", "/feed")] {
         for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
             let address = format!("127.0.0.1:{}", free_port());
             let arguments = listening(name, &address);
@@ -254,7 +256,7 @@ fn signals_that_were_ignored_at_the_start_stay_ignored() {
 
 #[test]
 fn servers_listen_at_every_address_of_a_port_and_of_localhost() {
-    for name in ["chat", "echo", "embed", "game"] {
+    for name in ["chat", "cluster", "echo", "embed", "game"] {
         for host in ["", "localhost", "LocalHost"] {
             let port = free_port();
             let address = format!("{host}:{port}");

@@ -248,6 +248,21 @@ fn limit_of_connections_forgets_what_one_server_forgets() {
     assert!(sim.worlds[world].read(client).starts_with(b"HTTP/1.1 200 "));
 }
 
+/// Operators reach a cluster that is full, as they reach one server: 16 beyond the limit.
+#[test]
+fn internal_listener_of_a_cluster_admits_sixteen_beyond_the_limit() {
+    let cluster = Cluster::new(2).max_connections(4);
+    let mut sim = Sim::at(cluster, Listener::from("127.0.0.1:0").internal(true));
+    let arrivals: Vec<_> = (0..21).map(|_| sim.arrive("192.0.2.1:1")).collect();
+    let stats: Stats = sim.stats().into_iter().sum();
+    assert_eq!((stats.connections, stats.turned_away), (20, 1));
+    for arrival in arrivals {
+        sim.end(arrival);
+    }
+    let again: Vec<_> = (0..20).map(|_| sim.arrive("192.0.2.1:1")).collect();
+    assert!(again.into_iter().all(|arrival| sim.refusal(arrival) == "none"));
+}
+
 #[test]
 fn limit_of_an_address_holds_for_all_reactors() {
     let mut sim = Sim::new(Cluster::new(2).max_connections_per_address(2));
@@ -273,6 +288,22 @@ fn limit_of_an_address_holds_for_all_reactors() {
     assert!(again.is_ok(), "the other server is there");
     sim.settle();
     assert_eq!(sim.connections(), [left + 1]);
+}
+
+#[test]
+fn connection_beyond_the_limit_of_its_address_takes_no_place_of_all() {
+    let mut sim = Sim::new(Cluster::new(2).max_connections(3).max_connections_per_address(1));
+    let _held = sim.arrive("192.0.2.1:1");
+    for _ in 0..10 {
+        let beyond = sim.arrive("192.0.2.1:2");
+        assert_eq!(sim.refusal(beyond), "429");
+    }
+    for address in ["192.0.2.2:1", "192.0.2.3:1"] {
+        let arrival = sim.arrive(address);
+        assert_eq!(sim.refusal(arrival), "none");
+    }
+    let beyond = sim.arrive("192.0.2.4:1");
+    assert_eq!(sim.refusal(beyond), "503");
 }
 
 /// One program can give the address that it got when it accepted.
@@ -344,14 +375,48 @@ fn drain_admits_what_was_handed_over_and_ends_it_after_a_second() {
     assert!(waiting.iter().chain(&late).all(MemoryPeer::is_gone));
     assert_eq!(sim.connections(), [0, 0]);
     assert!(sim.worlds.iter().all(|world| world.server.is_drained()));
-    let after = sim.offer("192.0.2.1:1").unwrap();
-    sim.settle();
-    assert!(after.is_gone());
+    let error = sim.offer("192.0.2.1:1").unwrap_err();
+    assert!(error.is_closed());
+    assert_eq!(error.to_string(), "the server is draining");
     sim.worlds.clear();
     let error = sim.offer("192.0.2.1:1").unwrap_err();
     assert!(error.is_closed());
     assert_eq!(error.to_string(), "the server is gone");
     assert!(sim.handle.drain(Drain::within(seconds(1))).is_ok(), "all have ended");
+}
+
+/// A reactor that drains has ever fewer connections, and must not attract all that arrive.
+#[test]
+fn connections_pass_a_reactor_that_drains() {
+    let mut sim = Sim::new(Cluster::new(2));
+    let held: Vec<_> = (0..10).map(|_| sim.arrive("192.0.2.1:1")).collect();
+    let stays = sim.worlds[1].websocket("/");
+    let drain = Drain { window: seconds(60), ..Drain::within(seconds(60)) };
+    // One arrives in the very turn that begins the window, behind the calls that this turn runs.
+    let (transport, mut last) = Transport::memory();
+    last.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let (remote, listener) = (sim.handle.remote(1).unwrap(), sim.listener);
+    let zone = Server::detached().zone("/", Room);
+    let own = remote.clone();
+    remote.call(zone, move |_, _| own.adopt(transport, None, listener).unwrap()).unwrap();
+    remote.drain(drain).unwrap();
+    sim.settle();
+    assert!(last.receive().starts_with(b"HTTP/1.1 200 "));
+    let peers: Vec<_> = (0..20).map(|_| sim.offer("192.0.2.1:1").unwrap()).collect();
+    sim.settle();
+    for peer in peers {
+        assert!(!peer.is_gone());
+        let client = sim.worlds[0].handed_over(peer);
+        sim.worlds[0].request(client, "/");
+        assert_eq!(sim.worlds[0].answer(client).text(), "hello");
+    }
+    assert_eq!(sim.connections()[0], 5 + 20);
+    assert!(sim.worlds[1].is_open(stays) && held.len() == 10);
+    // The one that drains says so to a program that chooses it.
+    let (transport, _peer) = Transport::memory();
+    let error = remote.adopt(transport, None, listener).unwrap_err();
+    assert!(error.is_closed() && !error.is_full());
+    assert_eq!(error.to_string(), "the server is draining");
 }
 
 #[test]
@@ -426,6 +491,18 @@ fn full_mail_is_counted_and_later_messages_pass() {
     sim.settle();
     let heard = sim.worlds[1].hear(listener);
     assert_eq!(heard.last().map(|last| last.text()), Some("small"));
+}
+
+/// What a turn publishes has the same bound, and is lost once for each other reactor.
+#[test]
+fn turn_that_publishes_beyond_the_bound_counts_what_is_lost() {
+    let mut sim = Sim::new(Cluster::new(3));
+    let big = vec![b'x'; 1 << 20];
+    for _ in 0..20 {
+        sim.worlds[0].context().publish("topic", &big[..]);
+    }
+    sim.worlds[0].turn();
+    assert_eq!(sim.stats()[0].not_passed_on, 2 * 5, "16 MiB hold 15 messages");
 }
 
 #[test]

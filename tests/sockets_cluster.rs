@@ -251,6 +251,38 @@ fn drain_ends_all_reactors_in_order() {
     assert!(TcpStream::connect(address).is_err());
 }
 
+/// The acceptor is late, and finds what waits when the other reactor drains already.
+#[test]
+fn connections_that_wait_when_all_drain_are_served() {
+    const WAITING: usize = 100;
+    let running = Running::new(Cluster::new(2).hand_over(true), site);
+    let held: Vec<_> = (0..2).map(|_| websocket(running.address)).collect();
+    let zone = switchboard::Server::detached().zone("/", Site { index: 0 });
+    let (go_on, goes_on) = mpsc::channel::<()>();
+    let (tell, told) = mpsc::channel();
+    let acceptor = running.handle.remote(0).unwrap();
+    let busy = acceptor.call(zone, move |_, _| {
+        tell.send(()).unwrap();
+        goes_on.recv().unwrap();
+    });
+    assert!(busy.is_ok());
+    told.recv_timeout(PATIENCE).unwrap();
+    let mut waiting: Vec<_> = (0..WAITING).map(|_| connect(running.address)).collect();
+    let drain = Drain { window: seconds(5), ..Drain::within(seconds(5)) };
+    running.handle.drain(drain).unwrap();
+    thread::sleep(seconds(1) / 5); // the other one drains
+    go_on.send(()).unwrap();
+    let reactors: HashSet<usize> = waiting.iter_mut().map(ask).collect();
+    assert_eq!(reactors, HashSet::from([0]));
+    for (socket, _) in &held {
+        socket.shutdown(std::net::Shutdown::Both).unwrap();
+    }
+    let (tell, told) = mpsc::channel();
+    running.thread.join().unwrap().unwrap();
+    running.handle.stats(move |stats| tell.send(stats).unwrap()).unwrap();
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap().accepted, WAITING as u64 + 2);
+}
+
 #[test]
 fn error_of_a_set_up_ends_the_cluster_and_names_the_reactor() {
     let cluster = Cluster::new(3);

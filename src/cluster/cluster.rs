@@ -67,7 +67,8 @@ use crate::server::{Seat, Server};
 /// - **Topics**: a publish reaches the subscribers of all reactors; see
 ///   [`Context::publish`](crate::Context::publish).
 /// - **The end**: [`ClusterHandle::drain`] ends all.
-///   [`Context::drain`](crate::Context::drain) ends one reactor, while the others go on.
+///   [`Context::drain`](crate::Context::drain) ends one reactor, while the others go on. Do not
+///   end the first one so with `hand_over(true)`: it accepts for all.
 ///
 /// If a reactor fails or panics, the others drain within 10 seconds, and `run` returns an error
 /// that names the reactor.
@@ -121,7 +122,8 @@ impl Cluster {
     /// of each server). One more is answered as
     /// [`Server::max_connections`](crate::Server::max_connections) says.
     ///
-    /// A server's own limit holds beside it, for that server.
+    /// A server's own limit holds beside it, for that server. An
+    /// [internal listener](Listener::internal) has 16 places beyond the limit.
     pub fn max_connections(mut self, connections: usize) -> Cluster {
         self.limits.connections = Some(Arc::new(Total::new(connections)));
         self

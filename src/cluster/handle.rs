@@ -128,7 +128,7 @@ impl ClusterHandle {
     ///
     /// # Errors
     /// Gives the socket back when the queues of all reactors are full: stop accepting, and try
-    /// again later. Also when all have ended, and when a descriptor is no stream socket.
+    /// again later. Also when all drain or have ended, and when a descriptor is no stream socket.
     pub fn adopt(
         &self,
         socket: impl Into<Socket>,
@@ -142,8 +142,13 @@ impl ClusterHandle {
             .map_err(|(socket, error)| AdoptError::new(socket, Reason::Unusable(error)))?;
         let hand_over = |at, transport| stations.hand_over(at, transport, peer, listener);
         stations.offer(transport, hand_over).map_err(|transport| {
-            let is_closed = stations.all().iter().all(|station| station.remote.is_closed());
-            AdoptError::new(transport, if is_closed { Reason::Closed } else { Reason::Full })
+            let all = stations.all();
+            let reason = match all.iter().any(|station| station.remote.takes_sockets()) {
+                true => Reason::Full,
+                false if all.iter().all(|station| station.remote.is_closed()) => Reason::Closed,
+                false => Reason::Draining,
+            };
+            AdoptError::new(transport, reason)
         })
     }
 

@@ -16,8 +16,9 @@ impl Total {
         Total { open: AtomicUsize::new(0), limit }
     }
 
-    fn reserve(&self) -> bool {
-        let one_more = |open: usize| (open < self.limit).then_some(open + 1);
+    fn reserve(&self, beyond: usize) -> bool {
+        let limit = self.limit.saturating_add(beyond);
+        let one_more = |open: usize| (open < limit).then_some(open + 1);
         self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 
@@ -60,8 +61,9 @@ impl Share {
     }
 
     /// Reserves a place under the limit for all, for the next connection; false at the limit.
-    pub(crate) fn reserve(&mut self) -> bool {
-        self.is_reserved = self.total.as_ref().is_none_or(|total| total.reserve());
+    /// `beyond` are the places above it that this connection may have.
+    pub(crate) fn reserve(&mut self, beyond: usize) -> bool {
+        self.is_reserved = self.total.as_ref().is_none_or(|total| total.reserve(beyond));
         self.is_reserved
     }
 
@@ -123,18 +125,20 @@ mod tests {
     #[test]
     fn limit_holds_for_all_reactors_together() {
         let (total, [mut one, mut two]) = shares(2);
-        assert!(one.reserve());
+        assert!(one.reserve(0));
         one.enter(false);
-        assert!(two.reserve());
+        assert!(two.reserve(0));
         two.end_reservation(); // it was not taken in
-        assert!(two.reserve());
+        assert!(two.reserve(0));
         two.enter(false);
-        assert!(!one.reserve());
+        assert!(!one.reserve(0));
+        assert!(one.reserve(1));
+        one.end_reservation();
         one.enter(true); // it is turned away
         assert_eq!(total.open.load(Ordering::Relaxed), 2);
         one.leave(true);
         one.leave(false);
-        assert!(two.reserve());
+        assert!(two.reserve(0));
         two.end_reservation();
         two.leave(false);
         assert_eq!(total.open.load(Ordering::Relaxed), 0);

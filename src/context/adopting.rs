@@ -2,10 +2,9 @@
 //! admits each one in its next turn.
 
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 
-use super::handed_over::HandedOver;
+use super::handed_over::{HandedOver, Reason};
 use super::remote::{Remote, RemoteCall};
 use crate::connection::ListenerId;
 use crate::net::{Socket, Transport};
@@ -33,14 +32,6 @@ pub struct AdoptError {
     reason: Reason,
 }
 
-/// Why a connection was not taken.
-#[derive(Debug)]
-pub(crate) enum Reason {
-    Full,
-    Closed,
-    Unusable(io::Error),
-}
-
 impl AdoptError {
     pub(crate) fn new(socket: impl Into<Socket>, reason: Reason) -> AdoptError {
         AdoptError { socket: socket.into(), reason }
@@ -52,10 +43,10 @@ impl AdoptError {
         self.socket
     }
 
-    /// Whether the server is gone, so that another try is of no use.
+    /// Whether the server is gone or draining, so that another try is of no use.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        matches!(self.reason, Reason::Closed)
+        matches!(self.reason, Reason::Closed | Reason::Draining)
     }
 
     /// Whether the queue is full: stop accepting, and try again later.
@@ -73,6 +64,7 @@ impl fmt::Display for AdoptError {
                  again later",
             ),
             Reason::Closed => f.write_str("the server is gone"),
+            Reason::Draining => f.write_str("the server is draining"),
             Reason::Unusable(error) => write!(f, "cannot adopt a given descriptor: {error}"),
         }
     }
@@ -89,9 +81,9 @@ impl Remote {
     /// it needs the address. The socket is set to non-blocking mode and keeps its other options:
     /// set `TCP_NODELAY`, or small messages may wait.
     ///
-    /// At most 1,024 connections wait. One for a `listener` that does not exist, and one that
-    /// arrives while the server drains, is closed. A [`Cluster`](crate::Cluster) does all this by
-    /// itself.
+    /// At most 1,024 connections wait. One for a `listener` that does not exist is closed. A
+    /// server that drains takes connections until the [window](crate::Drain) begins, and serves
+    /// those that it took. A [`Cluster`](crate::Cluster) does all this by itself.
     ///
     /// ```
     /// use std::io::{Read, Write};
@@ -121,7 +113,7 @@ impl Remote {
     ///
     /// # Errors
     /// Gives the socket back when 1,024 connections or 65,536 calls are waiting, and when the
-    /// server is gone. Also when a descriptor is no stream socket of TCP or Unix.
+    /// server drains or is gone. Also when a descriptor is no stream socket of TCP or Unix.
     pub fn adopt(
         &self,
         socket: impl Into<Socket>,
@@ -146,8 +138,6 @@ impl Remote {
         let wrap = |transport| {
             RemoteCall::Adopt(Box::new(HandedOver { transport, peer, listener, is_counted }))
         };
-        self.push_socket(transport, wrap).map_err(|(transport, is_closed)| {
-            (transport, if is_closed { Reason::Closed } else { Reason::Full })
-        })
+        self.push_socket(transport, wrap)
     }
 }

@@ -33,7 +33,6 @@ mod watch;
 mod watching;
 
 pub use adopting::AdoptError;
-pub(crate) use adopting::Reason;
 pub(crate) use after_panic::panicked_response;
 pub use conn::Conn;
 pub use conn_map::ConnMap;
@@ -45,7 +44,7 @@ pub use drain::{Drain, DrainError};
 pub(crate) use draining::{LAST_ACCEPTS, Walk};
 pub(crate) use elsewhere::Elsewhere;
 pub use events::{Chunk, Close};
-pub(crate) use handed_over::HandedOver;
+pub(crate) use handed_over::{HandedOver, Reason};
 pub(crate) use marking_queue::{Marks, Taken};
 pub(crate) use origins::shown;
 pub(crate) use panics::{Payload, catch, dispose};

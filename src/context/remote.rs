@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::context::Context;
 use super::drain::{Drain, DrainError};
-use super::handed_over::HandedOver;
+use super::handed_over::{HandedOver, Reason};
 use crate::connection::ZoneId;
 
 /// A call from another thread, for a zone's handler or for the context alone.
@@ -62,6 +62,8 @@ pub(crate) struct Inner {
     /// Whether a call is queued. The loop reads this alone while no call is.
     pending: AtomicBool,
     closed: AtomicBool,
+    /// Whether the server drains, and takes calls but no connection.
+    drains: AtomicBool,
     waker: Mutex<Option<Arc<Waker>>>,
 }
 
@@ -152,6 +154,7 @@ impl Remote {
                 queue: Mutex::default(),
                 pending: AtomicBool::new(false),
                 closed: AtomicBool::new(false),
+                drains: AtomicBool::new(false),
                 waker: Mutex::default(),
             }),
         }
@@ -231,16 +234,21 @@ impl Remote {
         self.push(call, |call| RemoteCall::Context(Box::new(call)))
     }
 
-    /// Queues a connection. Gives it back when the queue is full, or closed (`true`).
+    /// Queues a connection, or gives it back with the reason.
     pub(super) fn push_socket<T>(
         &self,
         socket: T,
         wrap: impl FnOnce(T) -> RemoteCall,
-    ) -> Result<(), (T, bool)> {
+    ) -> Result<(), (T, Reason)> {
         let mut queue = lock(&self.inner.queue);
-        let closed = self.inner.closed.load(Ordering::Relaxed);
-        if closed || queue.waiting.len() >= CAPACITY || queue.sockets >= SOCKETS {
-            return Err((socket, closed));
+        let is_full = queue.waiting.len() >= CAPACITY || queue.sockets >= SOCKETS;
+        let refusal = match (self.is_closed(), self.takes_sockets()) {
+            (true, _) => Some(Reason::Closed),
+            (false, false) => Some(Reason::Draining),
+            (false, true) => is_full.then_some(Reason::Full),
+        };
+        if let Some(reason) = refusal {
+            return Err((socket, reason));
         }
         queue.sockets += 1;
         queue.waiting.push_back(wrap(socket));
@@ -296,6 +304,18 @@ impl Remote {
         let waiting = &mut lock(&self.inner.queue).waiting;
         calls.append(waiting);
         *waiting = calls;
+    }
+
+    /// Whether connections are taken. While the queue is locked, this does not change.
+    pub(crate) fn takes_sockets(&self) -> bool {
+        !self.is_closed() && !self.inner.drains.load(Ordering::Relaxed)
+    }
+
+    /// Gives later connections back, from now on. Returns whether some were queued before.
+    pub(crate) fn refuse_sockets(&self) -> bool {
+        let queue = lock(&self.inner.queue);
+        self.inner.drains.store(true, Ordering::Relaxed);
+        queue.sockets > 0
     }
 
     /// Gives later calls back, from now on.

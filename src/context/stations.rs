@@ -90,13 +90,17 @@ impl Stations {
         (part >> 64) as usize
     }
 
-    /// Offers a connection to the reactors, from the least loaded one on, until one takes it.
+    /// Offers a connection to the reactors, from the least loaded one on, until one takes it. Those
+    /// that drain come last: they would attract all, since their connections end.
     pub(crate) fn offer<T>(
         &self,
         connection: T,
         mut take: impl FnMut(usize, T) -> Result<(), T>,
     ) -> Result<(), T> {
-        let load = |index: &usize| self.all[*index].load.load(Ordering::Relaxed);
+        let load = |index: &usize| {
+            let Station { remote, load, .. } = &self.all[*index];
+            (!remote.takes_sockets(), load.load(Ordering::Relaxed))
+        };
         let Some(first) = (0..self.all.len()).min_by_key(load) else { return Err(connection) };
         let Err(mut connection) = take(first, connection) else { return Ok(()) };
         let mut others: Vec<usize> = (0..self.all.len()).filter(|at| *at != first).collect();
@@ -113,7 +117,8 @@ impl Stations {
     /// Hands a connection over to one reactor, which counts it from now on.
     ///
     /// # Errors
-    /// With the connection, when the queue of this reactor is full, or when the reactor is gone.
+    /// With the connection, when the queue of this reactor is full, and when the reactor drains or
+    /// is gone.
     pub(crate) fn hand_over(
         &self,
         to: usize,

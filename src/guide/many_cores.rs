@@ -23,20 +23,8 @@
 //! in any threaded program: an `Arc` that the closure clones.
 //!
 //! [`Member`](crate::Member) tells which reactor it is. Each one may have its own listeners, for
-//! example one for [its metrics](super::metrics#several-reactors), or the first one alone:
-//!
-//! ```no_run
-//! # fn main() -> std::io::Result<()> {
-//! # let cluster = switchboard::Cluster::new(2);
-//! cluster.run(|reactor, member| {
-//!     reactor.server.http("/", |_conn, _request| "hello");
-//!     if member.index() == 0 {
-//!         reactor.server.listen("127.0.0.1:9100")?;
-//!     }
-//!     Ok(())
-//! })
-//! # }
-//! ```
+//! example one for [its metrics](super::metrics#several-reactors). Or the first one alone has
+//! [those of all](#metrics).
 //!
 //! # Accepting
 //!
@@ -45,6 +33,8 @@
 //! | spread | by a hash in the kernel: uneven for few connections | even: it differs by one |
 //! | short connections | cheap | a lock and a wake-up for each |
 //! | Unix sockets, inherited sockets | no | yes |
+//! | one reactor is slow | clients in its queue wait, also new ones | it still gets its part |
+//! | the first one [drains alone](#the-end) | the others accept | no further one is accepted |
 //!
 //! WebSockets that last are better handed over: an uneven spread stays for hours. Many short HTTP
 //! connections are better spread by the kernel.
@@ -65,6 +55,10 @@
 //! [trusted proxies](crate::Server::trusted_proxies). Each has its price only where it is set: one
 //! atomic number, and one lock for each connection that is counted.
 //!
+//! A connection counts from its admission by a reactor until it is freed, whichever reactor has
+//! it. One that waits for a reactor does not count yet. One beyond a limit gets its 503 or 429
+//! from the reactor that it was handed to.
+//!
 //! # Topics
 //!
 //! A publish reaches the subscribers of all reactors. The message is copied once, and waits in the
@@ -75,11 +69,16 @@
 //! | order | the messages of one publisher arrive in their order, at every subscriber |
 //! | two publishers | two subscribers may get their messages in different orders |
 //! | bounds | 65,536 messages and 16 MiB wait for a reactor |
-//! | beyond | the message is lost there; [`Stats::not_passed_on`] counts it |
+//! | beyond | the message is lost there; [`Stats::not_passed_on`] of the publisher counts it |
+//! | beyond, by [`ClusterHandle::publish`] | it is lost there, and the call returns an error |
 //! | [`subscribers`](crate::Context::subscribers) | those of this reactor |
 //! | all subscribers | [`ClusterHandle::subscribers`](crate::ClusterHandle::subscribers) |
 //!
 //! [`Stats::not_passed_on`]: crate::Stats::not_passed_on
+//! [`ClusterHandle::publish`]: crate::ClusterHandle::publish
+//!
+//! A reactor that is slow, since a handler computes or waits, gets its messages late and in their
+//! order. All other reactors go on. What its full queue drops is lost for its subscribers alone.
 //!
 //! State for each room, such as the board of a game, needs one place.
 //! [`ClusterHandle::home`](crate::ClusterHandle::home) names a reactor for each name, and
@@ -116,16 +115,82 @@
 //! assert_eq!(world.with(*boards, |boards, _cx| boards.moves.len()), 1);
 //! ```
 //!
+//! # Metrics
+//!
+//! [`Metrics`](crate::Metrics) shows the figures of the reactor that answers. Prometheus asks one
+//! listener, so let the first reactor answer with the sum of all:
+//!
+//! ```
+//! use switchboard::testing::World;
+//! use switchboard::{
+//!     Cluster, ClusterHandle, Conn, Handler, Reply, Request, Response, Server, ZoneId,
+//! };
+//!
+//! struct MetricsOfAll {
+//!     cluster: ClusterHandle,
+//!     zone: Option<ZoneId<MetricsOfAll>>,
+//! }
+//!
+//! impl Handler for MetricsOfAll {
+//!     fn request(&mut self, conn: &mut Conn<'_>, _request: &mut Request<'_>) -> Reply {
+//!         let (id, first, zone) = (conn.id(), self.cluster.remote(0), self.zone);
+//!         let asked = self.cluster.stats(move |sum| {
+//!             let (Some(first), Some(zone)) = (first, zone) else { return };
+//!             let text = sum.to_prometheus().into_bytes();
+//!             let page = Response::bytes("text/plain; version=0.0.4; charset=utf-8", text);
+//!             // With a full queue the request ends by its answer timeout.
+//!             let _ = first.call(zone, move |_metrics, cx| cx.respond(id, page));
+//!         });
+//!         match asked {
+//!             Ok(()) => Reply::Later,
+//!             Err(_) => Response::text("a reactor is behind\n").with_status(503).into(),
+//!         }
+//!     }
+//! }
+//!
+//! fn set_up(server: &mut Server, index: usize, cluster: ClusterHandle) {
+//!     if index == 0 {
+//!         let metrics = MetricsOfAll { cluster, zone: None };
+//!         let zone = server.zone("/metrics", metrics); // in production: an internal zone
+//!         server.with(zone, std::time::Instant::now(), |metrics, _cx| metrics.zone = Some(zone));
+//!     }
+//!     server.http("/", |_conn, _request| "hello");
+//! }
+//!
+//! let mut cluster = Cluster::new(2);
+//! let mut worlds = [0, 1].map(|index| {
+//!     let mut server = Server::detached();
+//!     cluster.join(&mut server).unwrap();
+//!     set_up(&mut server, index, cluster.handle());
+//!     World::over(server)
+//! });
+//! assert_eq!(worlds[1].get("/").text(), "hello");
+//! let prometheus = worlds[0].connect();
+//! worlds[0].request(prometheus, "/metrics");
+//! worlds[1].settle(); // it counts, as the last one
+//! worlds[0].settle();
+//! assert!(worlds[0].answer(prometheus).text().contains("\nswitchboard_requests_total 2\n"));
+//! ```
+//!
+//! An [internal listener](crate::Listener::internal) keeps the page from the public: with
+//! [`Server::listen`](crate::Server::listen) of the first reactor in
+//! [`Cluster::run`](crate::Cluster::run), and an [internal zone](crate::Zone::internal).
+//! [`Health`](crate::Health) and [`Ready`](crate::Ready) there speak for the first reactor alone.
+//! The page needs all reactors, so it waits while one of them computes.
+//!
 //! # The end
 //!
 //! [`ClusterHandle::drain`](crate::ClusterHandle::drain) ends all reactors in order, and
 //! [`run`](crate::Cluster::run) returns when all have drained. The handle works from any thread, as
 //! as one that waits for SIGTERM; the example `cluster` does so.
-//! [`Context::drain`](crate::Context::drain) ends one reactor only.
+//! [`Context::drain`](crate::Context::drain) ends one reactor only. From its window on, no
+//! connection is handed over to it, and those before are served. If the first reactor ends alone,
+//! nothing accepts for the others any more where it handed connections over.
 //!
 //! A reactor that fails or panics takes the others with it: they drain within 10 seconds, and `run`
 //! returns an error such as `reactor 2 panicked: ..`. A server with a part of its reactors missing
-//! would serve a part of its clients, and its supervisor would not know.
+//! would serve a part of its clients, and its supervisor would not know. The connections of a
+//! reactor that panicked are closed, those that waited for it as well.
 //!
 //! # In loops of your own
 //!

@@ -56,6 +56,9 @@
 //!       - targets: ["127.0.0.1:9464"]
 //! ```
 //!
+//! In a [`Cluster`](crate::Cluster) each reactor counts for itself; the chapter
+//! [many cores](super::many_cores#metrics) serves the sum.
+//!
 //! `examples/grafana/switchboard.json` is a dashboard for Grafana, to be imported as it is.
 //!
 //! # Several reactors
@@ -79,8 +82,8 @@
 //! # std::io::Result::Ok(())
 //! ```
 //!
-//! [`ClusterHandle::stats`](crate::ClusterHandle::stats) has the sum in one place, for a page of
-//! the program's own. The sum does not show which loop is late.
+//! [`ClusterHandle::stats`](crate::ClusterHandle::stats) has the sum in one place, for [a page of
+//! the program's own](super::many_cores#metrics). The sum does not show which loop is late.
 //!
 //! # The names
 //!

@@ -5,6 +5,7 @@
 use std::io::{self, Error, ErrorKind};
 use std::sync::Arc;
 
+use super::internal::RESERVE;
 use super::server::Server;
 use crate::connection::{ListenerId, Share, SharedCounts};
 use crate::context::{Elsewhere, HandedOver, Link, Marks, Taken};
@@ -103,8 +104,9 @@ impl Server {
 
     /// Reserves a place under the limit for all reactors; false at the limit.
     #[inline]
-    pub(super) fn has_place_in_cluster(&mut self) -> bool {
-        self.context.table.books.share.as_mut().is_none_or(|share| share.reserve())
+    pub(super) fn has_place_in_cluster(&mut self, is_internal: bool) -> bool {
+        let beyond = if is_internal { RESERVE } else { 0 };
+        self.context.table.books.share.as_mut().is_none_or(|share| share.reserve(beyond))
     }
 
     /// Gives that place back, since the connection does not take it.

@@ -93,12 +93,15 @@ impl Server {
     }
 
     /// Accepts what waited at the listeners when the window began: closing them would reset it.
+    /// Connections that were handed over before are admitted in the next turn.
     fn accept_last(&mut self, turns: u8) -> Walk {
+        let mut wait = false;
         if turns == LAST_ACCEPTS {
             (0..self.listeners.len()).for_each(|index| self.accept_later(index as u16));
+            wait = self.remote.refuse_sockets();
         }
         self.accept_again();
-        match turns.checked_sub(1).filter(|_| !self.work.accepting.is_empty()) {
+        match turns.checked_sub(1).filter(|_| wait || !self.work.accepting.is_empty()) {
             Some(turns) => Walk::LastAccepts(turns),
             None => Walk::Http(0),
         }

@@ -6,7 +6,7 @@ use crate::connection::Flags;
 
 /// Connections of internal listeners that are admitted beyond `max_connections`, so that a full
 /// server can still be seen.
-const RESERVE: usize = 16;
+pub(super) const RESERVE: usize = 16;
 
 impl Server {
     /// Returns the first entry from `from` on that matches a path, and that the connection reaches.

@@ -142,7 +142,7 @@ impl Server {
             self.reject_stranger(&transport);
             return None;
         }
-        if self.is_full(is_internal) || !(is_internal || self.has_place_in_cluster()) {
+        if self.is_full(is_internal) || !self.has_place_in_cluster(is_internal) {
             let reason = "as many connections as max_connections allows";
             let answer = (StatusCode::SERVICE_UNAVAILABLE, NO_ROOM);
             self.turn_away(transport, arrives, answer, reason);
@@ -292,6 +292,9 @@ impl Server {
 
     /// Stops listening for good. Connections that were accepted go on to their first request.
     pub(super) fn stop_listening(&mut self) {
+        if self.remote.takes_sockets() {
+            self.remote.refuse_sockets(); // the deadline of the drain comes before its window
+        }
         if !self.listeners.is_empty() {
             let listeners = self.listeners.drain(..);
             self.arrivals =
