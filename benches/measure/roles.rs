@@ -3,6 +3,7 @@
 
 use std::io::{self, BufRead, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -112,16 +113,21 @@ fn serve_two_floors(given: &Given) -> io::Result<()> {
     other.join().map_err(|_| io::Error::other("the second floor panicked"))?
 }
 
-/// Serves as the library with two reactors, each on a core of its own.
+/// Serves as the library with two reactors, each on a core of its own. Each has an address of its
+/// own, so that the same connections share a reactor as share a bare program: a load that goes to
+/// and fro between two servers wakes each of them more often.
 fn serve_two_reactors(_: &Given) -> io::Result<()> {
-    let mut cluster = Cluster::new(2).hand_over(true);
-    let listener = cluster.listen("127.0.0.1:0")?;
-    let [place, further] = both(cluster.local_addr(listener)?);
-    cluster.listen(further)?;
+    let first = TcpListener::bind("127.0.0.1:0")?;
+    let [place, further] = both(first.local_addr()?);
+    let sockets = [first, TcpListener::bind(further)?].map(|socket| Mutex::new(Some(socket)));
     println!("{place}");
-    cluster.run(|reactor, member| {
+    Cluster::new(2).run(|reactor, member| {
         pin_nth(member.index());
         reactor.server.websocket("/", |conn, message| conn.send(message));
+        let socket = sockets[member.index()].lock().map_or(None, |mut socket| socket.take());
+        let listener = socket.ok_or_else(|| io::Error::other("a socket is gone"))?;
+        listener.set_nonblocking(true)?;
+        reactor.server.listen(listener)?;
         Ok(())
     })
 }
