@@ -29,7 +29,7 @@ use std::time::Duration;
 use output::{print_error, print_line};
 use switchboard::{
     Cluster, ClusterHandle, Conn, Drain, Handler, Member, Message, Reactor, Remote, Reply, Request,
-    Upgrade, ZoneId,
+    Response, Upgrade, ZoneId,
 };
 
 const USAGE: &str = "\
@@ -46,7 +46,7 @@ Runs a chat room on several threads: each message goes to the clients of all of 
   --connections N  the most connections at a time, over all reactors
   -h, --help       this text
 
-SIGTERM and SIGINT end it in order, within 10 seconds.";
+SIGINT, SIGTERM and SIGHUP end it in order, within 10 seconds. A second one does not wait.";
 
 /// How long connections may take to end.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -114,7 +114,7 @@ impl Handler for Room {
 impl Room {
     /// Answers once all reactors have counted.
     fn count(&self, conn: &mut Conn<'_>) -> Reply {
-        let Some((remote, zone)) = self.own.clone() else { return "not yet\n".into() };
+        let Some((remote, zone)) = self.own.clone() else { return busy() };
         let id = conn.id();
         let asked = self.cluster.stats(move |stats| {
             // A queue that is full leaves the request to its answer timeout.
@@ -124,8 +124,12 @@ impl Room {
                 cx.respond(id, text);
             });
         });
-        if asked.is_err() { "busy\n".into() } else { Reply::Later }
+        if asked.is_err() { busy() } else { Reply::Later }
     }
+}
+
+fn busy() -> Reply {
+    Response::text("a reactor is busy: try again in a second\n").with_status(503).into()
 }
 
 fn set_up(reactor: &mut Reactor, member: &Member) -> std::io::Result<()> {

@@ -46,7 +46,10 @@ and gets the places of all players whenever one moves. GET / returns the number 
 
   LISTEN      where to listen: HOST:PORT, or :PORT for every address of this machine
               (default 127.0.0.1:9005)
-  -h, --help  this text";
+  -h, --help  this text
+
+SIGINT, SIGTERM and SIGHUP close all WebSockets with 1001 and end the game. A second one does not
+wait.";
 
 /// The length of a frame: 60 a second.
 const FRAME: Duration = Duration::from_nanos(1_000_000_000 / 60);

@@ -61,7 +61,7 @@ const GOODBYE: Duration = Duration::from_secs(10);
 /// Numbers that a worker looks at between two looks at its job.
 const STEP: u32 = 1 << 12;
 
-/// Whether nobody waits for an answer any more. The handler says so, and the worker asks.
+/// Whether no client waits for an answer any more. The handler says so, and the worker asks.
 #[derive(Clone, Default)]
 struct Cancelled(Arc<AtomicBool>);
 
@@ -125,7 +125,7 @@ fn busy(text: &'static str) -> Reply {
     Response::text(text).with_status(503).header("Retry-After", "1").into()
 }
 
-/// Counts the primes below a number; `None` as soon as nobody waits for the count.
+/// Counts the primes below a number; `None` as soon as no client waits for the count.
 fn count_primes(below: u32, cancelled: &Cancelled) -> Option<u32> {
     let mut count = 0;
     for n in 2..below {

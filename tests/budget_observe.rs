@@ -1,17 +1,14 @@
 //! The memory of an observer: at most 300 bytes for each request whose answer has not left, and
 //! some 200 for each connection, which its end gives back. Without an observer nothing is allocated
-//! for one. This test counts the memory of the process, so the file holds one test and no other
-//! thread runs.
+//! for one. This test counts the memory of the process: the file has one test.
 
-use std::alloc::System;
+mod heap;
+
 use std::time::Duration;
 
-use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use heap::heap;
 use switchboard::Reply;
 use switchboard::testing::World;
-
-#[global_allocator]
-static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Just beyond a step of the table's growth, where it takes most.
 const CLIENTS: usize = 3_600;
@@ -25,21 +22,16 @@ fn kept(observed: bool) -> (isize, isize) {
     if observed {
         world.server.observe(|_| {});
     }
-    let region = Region::new(ALLOCATOR);
-    let bytes = || {
-        let change = region.change();
-        change.bytes_allocated as isize - change.bytes_deallocated as isize
-    };
-    let begin = bytes();
+    let begin = heap();
     let clients: Vec<_> = (0..CLIENTS).map(|_| world.connect()).collect();
     world.settle();
-    let connected = bytes();
+    let connected = heap();
     let request = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(500));
     for client in clients {
         world.push(client, &request);
     }
     world.settle();
-    (connected - begin, bytes() - connected)
+    (connected - begin, heap() - connected)
 }
 
 /// Bytes that idle connections keep, and those that are left once all have ended.
@@ -49,12 +41,7 @@ fn idle(observed: bool) -> (isize, isize) {
     if observed {
         world.server.observe(|_| {});
     }
-    let region = Region::new(ALLOCATOR);
-    let bytes = || {
-        let change = region.change();
-        change.bytes_allocated as isize - change.bytes_deallocated as isize
-    };
-    let begin = bytes();
+    let begin = heap();
     let clients: Vec<_> = (0..IDLE).map(|_| world.connect()).collect();
     world.settle();
     for client in &clients {
@@ -62,10 +49,10 @@ fn idle(observed: bool) -> (isize, isize) {
     }
     world.settle();
     clients.iter().for_each(|client| drop(world.peer(*client).receive()));
-    let connected = bytes() - begin;
+    let connected = heap() - begin;
     world.advance(Duration::from_secs(600));
     assert_eq!(world.context().stats().connections, 0);
-    (connected, bytes() - begin)
+    (connected, heap() - begin)
 }
 
 /// Allocations of 1,000 requests and their answers over a connection that stays. Without a request,
@@ -89,9 +76,9 @@ fn allocations(observed: bool, request: Option<&str>) -> usize {
         }
     };
     ask(100);
-    let region = Region::new(ALLOCATOR);
+    let before = heap::allocations();
     ask(1_000);
-    region.change().allocations
+    heap::allocations() - before
 }
 
 #[test]
@@ -117,5 +104,6 @@ fn observer_costs_a_bounded_memory_for_each_request_and_connection() {
     let [plain, observed] = [false, true].map(|observed| allocations(observed, request));
     println!("{echoes:?} allocations of echoes, {plain} of requests, {observed} with an observer");
     assert_eq!((echoes[0], plain), (echoes[1], echoes[0]));
-    assert!(observed <= plain + 4_000, "{observed} allocations with an observer");
+    // Four, and one that grows.
+    assert!(observed <= plain + 5_000, "{observed} allocations with an observer");
 }

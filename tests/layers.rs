@@ -29,27 +29,13 @@ const LAYERS: [(&str, &[&str]); 12] = [
         &["server", "context", "delivery", "connection", "outbox", "net", "websocket", "http1"],
     ),
     ("reactor", &ALL),
-    ("cluster", &TOP),
+    ("cluster", &ALL),
     ("testing", &ALL),
     ("guide", &ALL),
 ];
 
 /// All folders but the three that no folder imports: `cluster`, `testing` and `guide`.
 const ALL: [&str; 9] = [
-    "reactor",
-    "server",
-    "context",
-    "delivery",
-    "connection",
-    "outbox",
-    "net",
-    "websocket",
-    "http1",
-];
-
-/// The cluster, which no folder imports either, and all below it.
-const TOP: [&str; 10] = [
-    "cluster",
     "reactor",
     "server",
     "context",
@@ -104,7 +90,7 @@ fn imports(folder: &str, code: &str) -> Vec<String> {
     };
     let named = code.match_indices("crate::").map(|(at, found)| name(&code[at + found.len()..]));
     let above = named
-        .filter(|name| !allowed.contains(&&**name))
+        .filter(|name| name != folder && !allowed.contains(&&**name))
         .map(|name| format!("imports crate::{name}"));
     let impure = words(code)
         .filter(|word| PURE.contains(&folder) && IMPURE.contains(word))

@@ -1108,3 +1108,54 @@ mod compressed {
         );
     }
 }
+
+/// The head of an event stream or a takeover may be the output that finds its connection broken.
+#[test]
+fn exchange_that_opens_on_a_broken_connection_ends_by_its_first_cause() {
+    use std::cell::RefCell;
+    use std::io::ErrorKind;
+    use std::rc::Rc;
+    use std::time::Instant;
+
+    use switchboard::{EventStream, MemoryPeer, Readiness, Reply, Response, Server, Transport};
+
+    struct Breaker(Rc<RefCell<MemoryPeer>>, Rc<RefCell<Vec<Cause>>>);
+    impl switchboard::Handler for Breaker {
+        fn request(
+            &mut self,
+            _conn: &mut switchboard::Conn<'_>,
+            request: &mut switchboard::Request<'_>,
+        ) -> Reply {
+            let length = request.path()[1..].parse();
+            if let Ok(length) = length {
+                return "x".repeat(length).into();
+            }
+            self.0.borrow_mut().fail(ErrorKind::ConnectionReset);
+            match request.path() {
+                "/events" => EventStream::new().into(),
+                _ => Reply::Takeover(Response::empty(101)),
+            }
+        }
+        fn close(&mut self, _conn: &mut switchboard::Conn<'_>, close: switchboard::Close<'_>) {
+            self.1.borrow_mut().push(close.cause);
+        }
+    }
+
+    for path in ["/events", "/take"] {
+        // Among these lengths are some at which the second head is written before `open`.
+        for length in ((128 << 10) - 400..128 << 10).step_by(10) {
+            let (transport, peer) = Transport::memory();
+            let (peer, causes) = (Rc::new(RefCell::new(peer)), Rc::default());
+            let (mut server, now) = (Server::detached(), Instant::now());
+            server.zone("/", Breaker(Rc::clone(&peer), Rc::clone(&causes)));
+            let token = server.adopt(transport, now).unwrap();
+            let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+            peer.borrow_mut().send(get(&format!("/{length}")) + &get(path));
+            server.ready(token, Readiness::READABLE, now);
+            server.flush(now);
+            assert_eq!(causes.take(), [Cause::Reset], "{path} after {length} bytes");
+            let stats = server.context(now).stats();
+            assert_eq!((stats.connections, stats.ends.get(Cause::Reset)), (0, 1), "{path}");
+        }
+    }
+}

@@ -538,8 +538,8 @@ fn server_joins_only_before_it_serves_and_while_a_place_is_free() {
     server.adopt(transport, Instant::now()).unwrap();
     let error = cluster.join(&mut server).unwrap_err();
     assert!(error.to_string().contains("before its first connection"), "{error}");
-    let mut last = Server::detached();
-    cluster.join(&mut last).unwrap();
+    let mut servers = [Server::detached(), Server::detached()];
+    servers.iter_mut().for_each(|server| drop(cluster.join(server).unwrap()));
     let error = cluster.join(&mut Server::detached()).unwrap_err();
     assert!(error.to_string().contains("give Cluster::new a larger number"), "{error}");
     let error = cluster.listen("127.0.0.1:0").unwrap_err();
@@ -578,4 +578,53 @@ fn servers_without_a_cluster_adopt_from_other_threads_too() {
     // The first one is read from at once, or when its readiness is reported.
     assert!(["200", "none"].contains(&&*answers[0]), "{answers:?}");
     assert_eq!(reactor.server.context(Instant::now()).stats().accepted, 1);
+}
+
+#[test]
+fn cluster_that_is_dropped_closes_the_queues_of_those_that_never_joined() {
+    let mut cluster = Cluster::new(3).hand_over(true);
+    let listener = cluster.listen("127.0.0.1:0").unwrap();
+    let handle = cluster.handle();
+    let mut first = Server::detached();
+    cluster.join(&mut first).unwrap();
+    drop(cluster);
+    assert!(handle.remote(0).unwrap().adopt(Transport::memory().0, None, listener).is_ok());
+    for never in [1, 2] {
+        let error = handle.remote(never).unwrap().adopt(Transport::memory().0, None, listener);
+        assert!(error.unwrap_err().is_closed());
+    }
+    let (tell, told) = mpsc::channel();
+    handle.stats(move |sum| tell.send(sum.connections).unwrap()).unwrap();
+    first.flush(Instant::now());
+    assert_eq!(told.try_recv(), Ok(1));
+}
+
+#[test]
+fn mail_that_came_before_the_waker_ends_the_wait() {
+    use std::sync::Arc;
+    use switchboard::mio::{Events, Poll, Token, Waker};
+
+    let mut poll = Poll::new().unwrap();
+    let mut cluster = Cluster::new(2);
+    let mut server = Server::new(poll.registry()).unwrap();
+    cluster.join(&mut server).unwrap();
+    cluster.handle().publish("news", "rain").unwrap();
+    let waker = Waker::new(poll.registry(), Token(1)).unwrap();
+    let _remote = server.remote(Arc::new(waker));
+    let mut events = Events::with_capacity(8);
+    poll.poll(&mut events, Some(std::time::Duration::ZERO)).unwrap();
+    assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [Token(1)]);
+}
+
+#[test]
+fn closure_of_the_counters_that_panics_is_caught() {
+    let mut cluster = Cluster::new(1);
+    let handle = cluster.handle();
+    let mut server = Server::detached();
+    cluster.join(&mut server).unwrap();
+    server.catch_panics(true);
+    handle.stats(|_sum| panic!("of the program")).unwrap();
+    server.flush(Instant::now());
+    assert!(!server.is_poisoned());
+    assert_eq!(server.context(Instant::now()).stats().panics, 1);
 }

@@ -270,7 +270,11 @@ fn connections_that_wait_when_all_drain_are_served() {
     let mut waiting: Vec<_> = (0..WAITING).map(|_| connect(running.address)).collect();
     let drain = Drain { window: seconds(5), ..Drain::within(seconds(5)) };
     running.handle.drain(drain).unwrap();
-    thread::sleep(seconds(1) / 5); // the other one drains
+    // Calls run in their order, so the other one drains by then.
+    let (tell, told) = mpsc::channel();
+    let other = running.handle.remote(1).unwrap();
+    assert!(other.call(zone, move |_, _| tell.send(()).unwrap()).is_ok());
+    told.recv_timeout(PATIENCE).unwrap();
     go_on.send(()).unwrap();
     let reactors: HashSet<usize> = waiting.iter_mut().map(ask).collect();
     assert_eq!(reactors, HashSet::from([0]));

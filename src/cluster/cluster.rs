@@ -160,7 +160,7 @@ impl Cluster {
     /// listens already, unless the cluster hands connections over. Also when a reactor has joined.
     pub fn listen(&mut self, listener: impl Into<Listener>) -> io::Result<ListenerId> {
         let (reactors, listener) = (self.handle.reactors(), listener.into());
-        if self.seats.len() < reactors {
+        if self.has_members() {
             let text = "a cluster listens before its first reactor joins";
             return Err(Error::new(ErrorKind::InvalidInput, text));
         }
@@ -185,7 +185,7 @@ impl Cluster {
     /// Returns where a listener listens: its addresses, or the path of its Unix socket.
     ///
     /// # Errors
-    /// `NotFound` for a listener of another cluster or server.
+    /// `NotFound` for a listener that the cluster does not have.
     pub fn listening_at(&self, listener: ListenerId) -> io::Result<&[ListenAddr]> {
         let places = self.listeners.iter().find(|places| places.id == listener);
         let places = places.ok_or_else(|| {
@@ -245,12 +245,18 @@ impl Cluster {
     /// When all reactors have joined, when the server has listeners or connections already, or
     /// when a listener cannot be registered with its `Poll`.
     pub fn join(&mut self, server: &mut Server) -> io::Result<Member> {
+        server.check_joins()?;
         let Some((index, seat)) = self.take_seat() else {
             let text =
                 "all reactors of this cluster have joined: give Cluster::new a larger number";
             return Err(Error::new(ErrorKind::InvalidInput, text));
         };
         Ok(Member::new(index, server.join(seat)?, self.handle.clone()))
+    }
+
+    /// Whether a server has taken a seat.
+    pub(super) fn has_members(&self) -> bool {
+        self.seats.len() < self.handle.reactors()
     }
 
     /// Takes the next seat, and its number.
@@ -268,6 +274,13 @@ impl Cluster {
             listeners,
         };
         Some((index, seat))
+    }
+}
+
+/// Seats that are not taken stay empty: nothing more is queued for them.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.handle.close_from(self.handle.reactors() - self.seats.len());
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::context::{CallError, Context, Stations};
 
 /// Answers by the number of their reactor, and what gets them. That runs when the last reactor has
-/// answered, or will never answer, on that reactor's thread.
+/// answered, or will never answer: on that reactor's thread, or on the caller's if it is the last.
 struct Answers<T, R, S: FnOnce(Vec<Option<T>>) -> R, F: FnOnce(R)> {
     answers: Mutex<Vec<Option<T>>>,
     then: Mutex<Option<(S, F)>>,

@@ -165,8 +165,16 @@ impl ClusterHandle {
         failed.last().map_or(Ok(()), Err)
     }
 
-    /// Collects the counters of all reactors, and calls `then` with their sum, on the thread of one
-    /// of them. Reactors of [`Cluster::run`](crate::Cluster::run) that have ended still count.
+    /// Closes the queues of the reactors from a number on: none of them will ever serve.
+    pub(super) fn close_from(&self, first: usize) {
+        for station in &self.inner.stations.all()[first..] {
+            drop(station.remote.close());
+        }
+    }
+
+    /// Collects the counters of all reactors, and calls `then` with their sum: on the thread of one
+    /// of them, or within this call if all have answered or ended by then. So hold no lock that
+    /// `then` takes. Reactors of [`Cluster::run`](crate::Cluster::run) that have ended still count.
     ///
     /// # Errors
     /// Gives `then` back when 65,536 calls are waiting for a reactor.
@@ -182,8 +190,8 @@ impl ClusterHandle {
         ask_all(&self.inner.stations, |cx| cx.stats(), sum, then)
     }
 
-    /// Counts the subscribers of a topic at all reactors, and calls `then` with the number, on the
-    /// thread of one of them. Each reactor counts at a moment of its own.
+    /// Counts the subscribers of a topic at all reactors, and calls `then` with the number, as
+    /// [`stats`](ClusterHandle::stats) does. Each reactor counts at a moment of its own.
     ///
     /// # Errors
     /// Gives `then` back when 65,536 calls are waiting for a reactor.

@@ -3,19 +3,21 @@
 
 use std::any::Any;
 use std::io::{self, Error};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 use std::time::{Duration, Instant};
 
 use super::cluster::Cluster;
 use super::handle::ClusterHandle;
 use super::member::Member;
-use crate::context::Drain;
+use crate::context::{Drain, message_of};
 use crate::reactor::Reactor;
 use crate::server::Seat;
 
 /// How long the other reactors drain after one has failed.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// The time between two attempts to reach a reactor whose queue is full.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// What a thread tells of its reactor.
 enum News {
@@ -58,19 +60,19 @@ impl Cluster {
     where
         F: Fn(&mut Reactor, &Member) -> io::Result<()> + Sync,
     {
-        let mut seats = Vec::new();
-        while let Some(seat) = self.take_seat() {
-            seats.push(seat);
-        }
         let handle = self.handle();
-        if seats.len() < handle.reactors() {
+        if self.has_members() {
             return Err(Error::new(
                 io::ErrorKind::InvalidInput,
                 "a server has joined this cluster: a cluster runs by itself, or in loops of the \
                  program",
             ));
         }
-        scope(|scope| {
+        let mut seats = Vec::new();
+        while let Some(seat) = self.take_seat() {
+            seats.push(seat);
+        }
+        let outcome = scope(|scope| {
             let (tell, news) = channel();
             let (mut threads, mut starts, mut first) = (Vec::new(), Vec::new(), None);
             for (index, seat) in seats {
@@ -88,7 +90,10 @@ impl Cluster {
             }
             drop(tell);
             supervise(&handle, &news, (threads, starts), first)
-        })
+        });
+        // Those whose reactor was never made wait for nothing.
+        handle.close_from(0);
+        outcome
     }
 }
 
@@ -158,15 +163,20 @@ fn supervise(
         }
     }
     drop(starts);
-    for (index, news) in news.iter() {
-        let failure = match news {
-            News::Ready | News::Ended(Ok(())) => continue,
-            News::Ended(Err(error)) => Some(error),
-            News::Panicked => None,
-        };
-        failures.push((index, failure));
-        // A reactor whose queue is full is behind, and drains at a later attempt or not at all.
-        let _ = handle.drain(Drain::within(DEADLINE));
+    let mut ending = false;
+    loop {
+        // A reactor whose queue is full is behind, and drains at a later attempt.
+        let patience = if ending { AGAIN } else { Duration::MAX };
+        match news.recv_timeout(patience) {
+            Ok((_, News::Ready | News::Ended(Ok(())))) => {}
+            Ok((index, News::Ended(Err(error)))) => failures.push((index, Some(error))),
+            Ok((index, News::Panicked)) => failures.push((index, None)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if !failures.is_empty() {
+            ending = handle.drain(Drain::within(DEADLINE)).is_err();
+        }
     }
     let mut panics = Vec::new();
     for thread in threads {
@@ -187,10 +197,6 @@ fn named(index: usize, error: &Error) -> Error {
 }
 
 fn panicked(index: usize, payload: Option<Box<dyn Any + Send>>) -> Error {
-    let payload = payload.as_deref();
-    let text = payload.and_then(|payload| {
-        let text = payload.downcast_ref::<String>().map(String::as_str);
-        text.or_else(|| payload.downcast_ref::<&str>().copied())
-    });
-    Error::other(format!("reactor {index} panicked: {}", text.unwrap_or("a value without a text")))
+    let text = payload.map_or_else(String::new, |payload| message_of(&*payload));
+    Error::other(format!("reactor {index} panicked: {text}"))
 }

@@ -71,6 +71,13 @@ impl Lease<'_> {
         self.set_deadline(end.min(self.connection.deadline));
     }
 
+    /// Forgets a cause that was noted before: the connection goes on. One that is gone keeps it.
+    pub(crate) fn go_on_living(&mut self) {
+        if !self.connection.flags.has(Flags::GONE) {
+            self.connection.flags.go_on();
+        }
+    }
+
     /// Ends the exchange but for bytes on their way.
     pub(crate) fn linger(&mut self, cause: Cause) {
         self.connection.flags.end_by(cause);

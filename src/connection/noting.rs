@@ -1,10 +1,9 @@
 //! Notes what happens to a connection in the records of an observer, if there is one. Each method
 //! is one test without an observer.
 
-use std::time::Instant;
-
 use http::StatusCode;
 
+use super::clock::Clock;
 use super::recorded::Protocol;
 use super::records::Records;
 use super::table::{Books, Lease};
@@ -14,11 +13,10 @@ impl Books {
     /// Notes something for the observer, if there is one. The first event of a turn has `flush` go
     /// through its lists once more, so that a turn without events asks for none.
     #[cold]
-    pub(crate) fn note(&mut self, note: impl FnOnce(&mut Records, Instant)) {
+    pub(crate) fn note(&mut self, note: impl FnOnce(&mut Records, &Clock)) {
         let Some(records) = &mut self.records else { return };
         let was_empty = records.events.is_empty();
-        let now = records.now(&self.clock);
-        note(records, now);
+        note(records, &self.clock);
         if was_empty && !records.events.is_empty() {
             self.work.dirty.wake();
         }
@@ -29,8 +27,10 @@ impl Lease<'_> {
     /// Notes for the observer that bytes of the output have left.
     #[cold]
     pub(crate) fn note_left(&mut self, n: u64) {
-        let slot = self.slot();
-        self.books.note(|records, now| records.left(slot, n, now));
+        if n > 0 {
+            let slot = self.slot();
+            self.books.note(|records, clock| records.left(slot, n, clock));
+        }
     }
 
     /// Notes for the observer the status of the answer under way.

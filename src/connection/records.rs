@@ -46,8 +46,8 @@ impl Records {
     }
 
     /// The time. A callback may have run for long since the turn began.
-    pub(super) fn now(&self, clock: &Clock) -> Instant {
-        if self.is_real { Instant::now() } else { clock.now() }
+    fn now(&self, clock: &Clock) -> Instant {
+        time(self.is_real, clock)
     }
 
     /// Notes a refusal. `head` holds the first bytes of the request, if any have arrived.
@@ -139,8 +139,9 @@ impl Records {
         (slot, peer): (u32, impl FnOnce() -> Option<SocketAddr>),
         client: Option<IpAddr>,
         request: &Request<'_>,
-        (waiting, now): (usize, Instant),
+        (waiting, clock): (usize, &Clock),
     ) {
+        let now = self.now(clock);
         let known = self.connections.entry(slot).or_insert_with(|| Known {
             origin: Origin::new(peer(), None),
             since: now,
@@ -164,18 +165,18 @@ impl Records {
     }
 
     /// Ends the answer under way, where `waiting` bytes of output wait.
-    pub(crate) fn end(&mut self, slot: u32, waiting: usize, now: Instant) {
+    pub(crate) fn end(&mut self, slot: u32, waiting: usize, clock: &Clock) {
         if let Some(known) = self.connections.get_mut(&slot) {
             known.answers.end(waiting);
-            answered(&mut self.events, known, now);
+            answered(&mut self.events, known, (self.is_real, clock));
         }
     }
 
     /// Notes that bytes of a connection's output have left.
-    pub(super) fn left(&mut self, slot: u32, n: u64, now: Instant) {
+    pub(super) fn left(&mut self, slot: u32, n: u64, clock: &Clock) {
         if let Some(known) = self.connections.get_mut(&slot) {
             known.answers.left(n);
-            answered(&mut self.events, known, now);
+            answered(&mut self.events, known, (self.is_real, clock));
         }
     }
 
@@ -185,8 +186,9 @@ impl Records {
         slot: u32,
         peer: Option<SocketAddr>,
         (is_dialled, protocol): (bool, Protocol),
-        now: Instant,
+        clock: &Clock,
     ) {
+        let now = self.now(clock);
         let origin = Origin::new(peer, None);
         self.events.add(|| (origin, Event::Opened { is_dialled }));
         let known = Known {
@@ -202,7 +204,8 @@ impl Records {
     }
 
     /// Notes the end of a connection, and of the answers that it cuts.
-    pub(crate) fn ended(&mut self, slot: u32, cause: Cause, now: Instant) {
+    pub(crate) fn ended(&mut self, slot: u32, cause: Cause, clock: &Clock) {
+        let now = self.now(clock);
         let Some(known) = self.connections.remove(&slot) else { return };
         // At most a quarter of the table is in use: the ends before pay for what is moved.
         if self.connections.capacity() > KEPT
@@ -236,11 +239,16 @@ impl Records {
     }
 }
 
+/// The system's time, or that of a clock that is moved by hand.
+fn time(is_real: bool, clock: &Clock) -> Instant {
+    if is_real { Instant::now() } else { clock.now() }
+}
+
 /// Tells of the answers whose last byte has left.
-fn answered(events: &mut Events, known: &mut Known, now: Instant) {
+fn answered(events: &mut Events, known: &mut Known, (is_real, clock): (bool, &Clock)) {
     while let Some(answer) = known.answers.pop_left() {
         if !answer.is_refused {
-            tell(events, known.origin.peer, (answer, None), now);
+            tell(events, known.origin.peer, (answer, None), time(is_real, clock));
         }
     }
 }

@@ -54,14 +54,10 @@ impl AddAssign for Stats {
 impl Stats {
     /// Adds a zone's counters to those of the same prefix.
     fn add_zone(&mut self, other: ZoneStats) {
-        let ZoneStats { zone, open, requests, messages, messages_sent } = other;
-        let Some(sum) = self.zones.iter_mut().find(|sum| sum.zone == zone) else {
-            return self.zones.push(ZoneStats { zone, open, requests, messages, messages_sent });
-        };
-        sum.open += open;
-        sum.requests += requests;
-        sum.messages += messages;
-        sum.messages_sent += messages_sent;
+        match self.zones.iter_mut().find(|sum| sum.zone == other.zone) {
+            Some(sum) => sum.add(&other),
+            None => self.zones.push(other),
+        }
     }
 
     fn add_turns(&mut self, other: Option<TurnStats>) {

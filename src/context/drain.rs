@@ -9,8 +9,9 @@ use crate::websocket::CloseCode;
 /// How a server ends: a notice, a window in which connections close, a deadline.
 ///
 /// [`Server::drain`](crate::Server::drain), [`Context::drain`](crate::Context::drain) and
-/// [`Remote::drain`](crate::Remote::drain) begin it. All three durations count from the call: the
-/// window begins after `notice`, and `deadline` includes both.
+/// [`Remote::drain`](crate::Remote::drain) begin it. All three durations count from the call, and
+/// those of `Server::drain` from the next turn. The window begins after `notice`, and `deadline`
+/// includes both.
 ///
 /// ```
 /// use std::time::Duration;

@@ -47,7 +47,7 @@ pub use events::{Chunk, Close};
 pub(crate) use handed_over::{HandedOver, Reason};
 pub(crate) use marking_queue::{Marks, Taken};
 pub(crate) use origins::shown;
-pub(crate) use panics::{Payload, catch, dispose};
+pub(crate) use panics::{Payload, catch, dispose, message_of};
 pub(crate) use published::Published;
 pub(crate) use remote::RemoteCall;
 pub use remote::{CallError, Remote};

@@ -24,7 +24,7 @@ impl Context {
         };
         let kind = (connection.flags.has(Flags::CLIENT), protocol);
         let peer = connection.transport.peer_addr();
-        books.note(|records, now| records.opened(slot, peer, kind, now));
+        books.note(|records, clock| records.opened(slot, peer, kind, clock));
     }
 
     /// Notes that the answer under way has ended: what waits now includes its last byte.
@@ -39,7 +39,7 @@ impl Context {
     fn answer_ended(&mut self, slot: u32) {
         let Some(connection) = self.table.slots.at(slot) else { return };
         let waiting = self.delivery.waiting_for(connection, &self.table.books.lane);
-        self.table.books.note(|records, now| records.end(slot, waiting, now));
+        self.table.books.note(|records, clock| records.end(slot, waiting, clock));
     }
 
     /// Notes how an open exchange ended.
@@ -62,6 +62,6 @@ impl Context {
     #[cold]
     fn ended(&mut self, slot: u32) {
         let Some(cause) = self.table.with(slot, |at| at.cause()) else { return };
-        self.table.books.note(|records, now| records.ended(slot, cause, now));
+        self.table.books.note(|records, clock| records.ended(slot, cause, clock));
     }
 }

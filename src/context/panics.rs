@@ -27,7 +27,7 @@ pub(crate) fn dispose(payload: Payload) {
 }
 
 /// Returns the text of a panic, at most 512 bytes.
-pub(super) fn message_of(payload: &(dyn Any + Send)) -> String {
+pub(crate) fn message_of(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     let text = text.unwrap_or("a payload that is no text");

@@ -15,7 +15,8 @@ use crate::connection::{MAX_WATCHED, TokenKind};
 
 /// Names a watched source of type `S`, for [`Reactor::unwatch`](crate::Reactor::unwatch) and
 /// [`Context::unwatch`](crate::Context::unwatch). A name may be kept for ever: once the source is
-/// no longer watched, the name has no effect.
+/// no longer watched, the name has no effect. A name of another server may be that of a source
+/// here.
 ///
 /// ```
 /// use switchboard::mio::{Interest, net::UdpSocket};

@@ -55,8 +55,9 @@
 //! finds the queue full is answered with 503 at once, since without a bound a crowd waits for ever.
 //! The example `workers` is the whole program: `cargo run --release --example workers`.
 //!
-//! A worker gives up when nobody waits any more. Handler and worker share a token: the handler sets
-//! it in [`cancelled`](crate::Handler::cancelled), and the worker looks at it between two steps.
+//! A worker gives up when no client waits any more. Handler and worker share a token: the handler
+//! sets it in [`cancelled`](crate::Handler::cancelled), and the worker looks at it between two
+//! steps.
 //! With `half_close(false)`, a client that ends its side cancels as well.
 //!
 //! ```

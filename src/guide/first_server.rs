@@ -118,8 +118,9 @@
 //!
 //! # Errors
 //!
-//! Setting up can fail: [`listen`](crate::Server::listen) reports a port that is taken. The methods
-//! that a handler calls on [`Conn`](crate::Conn) and [`Context`](crate::Context) return no errors.
+//! Setting up can fail: [`listen`](crate::Server::listen) reports a port that is taken. No method
+//! of [`Conn`](crate::Conn) or [`Context`](crate::Context) that sends, answers or closes returns an
+//! error.
 //! A broken WebSocket shows in [`close`](crate::Handler::close), with code 1006 and a
 //! [cause](super::endings). A wrong header in
 //! a response turns that response into a 500 that names the header. [`run`](crate::Reactor::run)

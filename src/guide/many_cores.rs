@@ -39,6 +39,10 @@
 //! WebSockets that last are better handed over: an uneven spread stays for hours. Many short HTTP
 //! connections are better spread by the kernel.
 //!
+//! Connections that send in turn, as those of one load generator do, wake each reactor more often
+//! where they are dealt out in turn. The bench `cluster` measured 1.43 of the CPU time then, at a
+//! fifth of a core, and 1.00 where the connections of one address share a reactor.
+//!
 //! The load of a reactor is the number of its open connections, with those that were handed over
 //! and wait. At most 1,024 wait for one reactor. Then the next least loaded one gets them. The one
 //! that accepts always takes what is left, 256 in a turn; all others wait in the kernel's queue.
@@ -67,6 +71,7 @@
 //! | question | answer |
 //! | --- | --- |
 //! | order | the messages of one publisher arrive in their order, at every subscriber |
+//! | a callback and a handle | what a callback publishes leaves at the end of its turn |
 //! | two publishers | two subscribers may get their messages in different orders |
 //! | bounds | 65,536 messages and 16 MiB wait for a reactor |
 //! | beyond | the message is lost there; [`Stats::not_passed_on`] of the publisher counts it |
@@ -181,8 +186,8 @@
 //! # The end
 //!
 //! [`ClusterHandle::drain`](crate::ClusterHandle::drain) ends all reactors in order, and
-//! [`run`](crate::Cluster::run) returns when all have drained. The handle works from any thread, as
-//! as one that waits for SIGTERM; the example `cluster` does so.
+//! [`run`](crate::Cluster::run) returns when all have drained. The handle works from any thread,
+//! such as one that waits for SIGTERM; the example `cluster` does so.
 //! [`Context::drain`](crate::Context::drain) ends one reactor only. From its window on, no
 //! connection is handed over to it, and those before are served. If the first reactor ends alone,
 //! nothing accepts for the others any more where it handed connections over.

@@ -84,7 +84,7 @@
 //! };
 //! ```
 //!
-//! - **On a thread of its own**, beside a runtime with many threads: tasks call the reactor by a
+//! - **On a thread of its own**, beside a runtime: tasks call the reactor by a
 //!   `Remote`, and get answers through a `oneshot` channel, as in
 //!   `examples/loops/src/on_a_thread.rs`. Requests that tasks answer are
 //!   [`Reply::Later`](crate::Reply::Later); see [`answering_later`](super::answering_later).

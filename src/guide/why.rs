@@ -29,7 +29,7 @@
 //! and its answer, or the WebSocket that it became. The next request on the same socket has another
 //! name. So a late answer or a timer with an old name cannot reach another exchange.
 //!
-//! **No method of `Conn` and `Context` can fail.** `send` returns nothing. A broken socket
+//! **No method that sends, answers or closes can fail.** `send` returns nothing. A broken socket
 //! shows once, in [`close`](crate::Handler::close) or in [`cancelled`](crate::Handler::cancelled).
 //! Code for a failed write is the least tested code of a program; a handler here has none.
 //!

@@ -6,6 +6,8 @@
 //! descriptor held in reserve, and tries again after 50 ms to 1 s. This file counts
 //! `Stats::exhausted`.
 
+use std::net::SocketAddr;
+
 use http::StatusCode;
 
 use super::listen::NO_ROOM;
@@ -42,12 +44,7 @@ impl Server {
                         self.place_in_cluster(index, transport);
                         continue;
                     }
-                    let arrives = !listener.arrival.is_immediate();
-                    let is_internal = listener.arrival.is_internal;
-                    match self.admit(transport, arrives.then_some(index), None, is_internal) {
-                        Some(slot) if !arrives => self.read_after_accept(index, slot),
-                        _ => {}
-                    }
+                    self.take_accepted(index, transport, None);
                 }
                 AcceptOutcome::Drained => return,
                 // EMFILE or ENFILE: the acceptor tries again after a pause, at `retry_at`.
@@ -79,14 +76,20 @@ impl Server {
         }
     }
 
-    /// Takes in a connection that this server has accepted. Reads from it, if bytes may be there.
-    pub(super) fn take_accepted(&mut self, index: u16, transport: Transport) {
+    /// Takes in an accepted connection, and reads from it if bytes may be there. Without its
+    /// listener the connection is closed. `peer` is the address of its socket, where that is known.
+    #[inline]
+    pub(super) fn take_accepted(
+        &mut self,
+        index: u16,
+        transport: Transport,
+        peer: Option<&SocketAddr>,
+    ) {
         let Some(arrival) = self.arrival_at(index) else { return };
         let (arrives, is_internal) = (!arrival.is_immediate(), arrival.is_internal);
-        if let Some(slot) = self.admit(transport, arrives.then_some(index), None, is_internal)
-            && !arrives
-        {
-            self.read_after_accept(index, slot);
+        match self.admit(transport, arrives.then_some(index), peer, is_internal) {
+            Some(slot) if !arrives => self.read_after_accept(index, slot),
+            _ => {}
         }
     }
 

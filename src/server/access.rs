@@ -143,7 +143,8 @@ pub struct Ended<'o> {
     /// [`Close::code`](crate::Close::code).
     pub code: Option<CloseCode>,
     /// The reason of the Close frame, or the server's own, such as a fault of TLS; empty if there
-    /// is none. At most 512 bytes, in which all but printable ASCII is escaped.
+    /// is none. At most 512 bytes are kept, and each that is not printable ASCII is
+    /// escaped.
     pub reason: &'o str,
 }
 

@@ -30,9 +30,10 @@ impl Server {
     /// until then. A panic in [`with`](Server::with) reaches the caller of `with`, and the server
     /// goes on. An observer that panics is dropped.
     ///
-    /// Each panic is counted in [`Stats::panics`](crate::Stats::panics) and reported as
-    /// [`Observed::Panicked`](crate::Observed::Panicked). The panic hook still runs: by default it
-    /// prints the panic to standard error.
+    /// Each panic is counted in [`Stats::panics`](crate::Stats::panics), and reported as
+    /// [`Observed::Panicked`](crate::Observed::Panicked). Those of an observer, and of a `Drop` of
+    /// [`Extensions`](crate::Extensions), are only counted. The panic hook still runs: by default
+    /// it prints the panic to standard error.
     ///
     /// The handler and the closure keep what they had changed before the panic; they need not be
     /// [`UnwindSafe`](std::panic::UnwindSafe). A handler whose state must never be half changed

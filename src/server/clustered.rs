@@ -22,21 +22,29 @@ pub(crate) struct Seat {
 }
 
 impl Server {
-    /// Joins a cluster, and returns the listeners. Handles from before are closed.
-    pub(crate) fn join(&mut self, seat: Seat) -> io::Result<Vec<ListenerId>> {
-        if self.context.table.slots.len() > 0 || !self.listeners.is_empty() {
-            return Err(Error::new(
+    /// Checks that the server may join a cluster.
+    pub(crate) fn check_joins(&self) -> io::Result<()> {
+        match self.context.table.slots.len() > 0 || !self.listeners.is_empty() {
+            true => Err(Error::new(
                 ErrorKind::InvalidInput,
                 "a server joins a cluster before it listens and before its first connection",
-            ));
+            )),
+            false => Ok(()),
         }
+    }
+
+    /// Joins a cluster, and returns the listeners. Handles from before are closed.
+    pub(crate) fn join(&mut self, seat: Seat) -> io::Result<Vec<ListenerId>> {
+        self.check_joins()?;
         let Seat { link, share, per_address, listeners } = seat;
         let remote = link.stations.all()[link.index].remote.clone();
         self.remote.move_waker(&remote);
         drop(self.remote.close());
         self.remote = remote;
         let others = link.stations.all().len() - 1;
-        self.context.elsewhere = Some(Box::new(Elsewhere::new(others)));
+        self.context.elsewhere = (others > 0).then(|| Box::new(Elsewhere::new(others)));
+        // A look-up on its way would wake the loop through the handle from before.
+        self.resolver = None;
         self.link = Some(Box::new(link));
         self.context.table.books.share = Some(Box::new(share));
         if let Some((limit, counts)) = per_address {
@@ -54,7 +62,7 @@ impl Server {
         // This reactor always takes what the full queues of the others do not.
         let _taken = stations.offer(transport, |at, transport| match at == own {
             true => {
-                self.take_accepted(index, transport);
+                self.take_accepted(index, transport, None);
                 Ok(())
             }
             false => stations.hand_over(at, transport, None, ListenerId(index)),
@@ -69,14 +77,7 @@ impl Server {
         {
             share.begin_hand_over();
         }
-        // Without its listener, as in a drain, the connection is closed.
-        if let Some(arrival) = self.arrival_at(index) {
-            let (arrives, is_internal) = (!arrival.is_immediate(), arrival.is_internal);
-            let slot = self.admit(transport, arrives.then_some(index), peer.as_ref(), is_internal);
-            if let Some(slot) = slot.filter(|_| !arrives) {
-                self.read_after_accept(index, slot);
-            }
-        }
+        self.take_accepted(index, transport, peer.as_ref());
         if let Some(share) = &mut self.context.table.books.share {
             share.end_hand_over();
         }

@@ -101,10 +101,8 @@ impl Server {
             wait = self.remote.refuse_sockets();
         }
         self.accept_again();
-        match turns.checked_sub(1).filter(|_| wait || !self.work.accepting.is_empty()) {
-            Some(turns) => Walk::LastAccepts(turns),
-            None => Walk::Http(0),
-        }
+        let goes_on = turns > 1 && (wait || !self.work.accepting.is_empty());
+        if goes_on { Walk::LastAccepts(turns - 1) } else { Walk::Http(0) }
     }
 
     fn slots_of(&self, chunk: usize) -> Vec<u32> {
@@ -159,6 +157,9 @@ impl Server {
         let now = self.context.now();
         let Some(draining) = &mut self.context.draining else { return };
         let due = draining.take_due(now);
+        if due.is_empty() {
+            return;
+        }
         let reason = draining.reason.clone();
         for slot in due {
             self.end_open(slot, &reason);

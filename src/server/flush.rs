@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::server::{LARGE_PER_TURN, Server};
 use crate::connection::{CloseRecord, Flags, Phase, Progress, RIVAL, TURNED_AWAY, UNCOUNTED};
-use crate::context::{Close, Context, RemoteCall, catch};
+use crate::context::{Close, Context, RemoteCall, catch, dispose};
 use crate::websocket::CloseCode;
 
 /// The most timers that one turn runs.
@@ -117,10 +117,18 @@ impl Server {
                 RemoteCall::Context(call) => call(&mut self.context),
                 RemoteCall::Adopt(handed) => self.take_handed_over(*handed),
             });
-            if let Err(payload) = outcome {
-                // The others are dropped with the server.
-                self.remote.put_back(calls);
-                resume_unwind(payload);
+            match outcome {
+                Ok(()) => {}
+                // A closure without a zone, such as one that gets the counters of a cluster.
+                Err(payload) if self.zones.handlers.catches() => {
+                    self.context.note_panic(None, "remote call", &*payload);
+                    dispose(payload);
+                }
+                Err(payload) => {
+                    // The others are dropped with the server.
+                    self.remote.put_back(calls);
+                    resume_unwind(payload);
+                }
             }
         }
     }

@@ -358,9 +358,7 @@ impl Server {
         let is_ending = self.context.draining.as_ref().is_some_and(|it| it.ends_newcomers());
         self.context.table.with(slot, |at| {
             at.connection.options = 0;
-            if !at.is_gone() {
-                at.connection.flags.go_on();
-            }
+            at.go_on_living();
             if is_ending {
                 at.set_last(Cause::Drain);
             }

@@ -62,9 +62,9 @@ impl Server {
         let Some(connection) = slots.at(slot) else { return };
         let waiting = delivery.waiting_for(connection, &books.lane);
         let client = addresses.client(connection.address);
-        books.note(|records, now| {
+        books.note(|records, clock| {
             let peer = || connection.transport.peer_addr();
-            records.begin((slot, peer), client, request, (waiting, now));
+            records.begin((slot, peer), client, request, (waiting, clock));
         });
     }
 

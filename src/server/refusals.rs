@@ -67,7 +67,8 @@ pub struct Rejected<'o> {
     pub peer: Option<SocketAddr>,
     /// The client's address: the one in the PROXY header, else the peer's.
     pub client: Option<IpAddr>,
-    /// The reason in words, in lower case and without a full stop. At most 512 bytes.
+    /// The reason in words, in lower case and without a full stop. At most 512 bytes are kept, and
+    /// each that is not printable ASCII is escaped.
     pub reason: &'o str,
 }
 
@@ -128,7 +129,7 @@ pub struct Panicked<'o> {
     /// The client's address: the one that a proxy names, else the peer's.
     pub client: Option<IpAddr>,
     /// Where the panic came from: the name of a method of [`Handler`](crate::Handler), or `call`,
-    /// `timer`, `remote call` or `with`.
+    /// `timer`, `watch`, `remote call` or `with`.
     pub callback: &'static str,
     /// The panic's message. At most 512 bytes are kept, and each that is not printable ASCII is
     /// escaped as in a Rust string.

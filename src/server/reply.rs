@@ -290,7 +290,7 @@ impl Server {
         let Some(mut at) = self.context.table.lease(slot) else { return };
         at.connection.options = options;
         // What was to follow the response does not follow an exchange that opens.
-        at.connection.flags.go_on();
+        at.go_on_living();
         at.connection.flags.insert(Flags::OWES_CLOSE);
         if at.options().chunks {
             at.connection.flags.insert(Flags::CHUNKS);

@@ -319,6 +319,10 @@ impl Server {
     /// the waker's token the program only goes on to [`flush`](Server::flush).
     pub fn remote(&self, waker: Arc<Waker>) -> Remote {
         self.remote.set_waker(waker);
+        if self.link.is_some() {
+            // What other reactors have sent before found nothing to wake.
+            self.remote.wake();
+        }
         self.remote.clone()
     }
 

@@ -215,9 +215,10 @@ def redeploy_at_a_socket_of_the_supervisor():
 def redeploy_with_reuse_port():
     """Both programs listen at the port, and the kernel hands over what is under way."""
     migrate(True)
-    first = Program([ECHO, PLACE, "--reuse-port"]).wait_for("READY=1")
-    with Load(ADDRESS) as load:
-        figures = redeploy(load, lambda: Program([ECHO, PLACE, "--reuse-port"]), first)
+    with Program([ECHO, PLACE, "--reuse-port"]) as first:
+        first.wait_for("READY=1")
+        with Load(ADDRESS) as load:
+            figures = redeploy(load, lambda: Program([ECHO, PLACE, "--reuse-port"]), first)
     return f"{figures}; {load.demand_none_lost()}"
 
 
@@ -240,9 +241,10 @@ def redeploy_with_a_notice():
         assert status(program.pages, "/healthz") == 200
         program.ended()
 
-    first = start().wait_for("READY=1")
-    with Load(ADDRESS, keepers=8) as load:
-        figures = redeploy(load, start, first, end)
+    with start() as first:
+        first.wait_for("READY=1")
+        with Load(ADDRESS, keepers=8) as load:
+            figures = redeploy(load, start, first, end)
     # A keeper that the kernel gives to the program that ends is told again.
     assert load.counts["told to move"] >= 8 * REDEPLOYS / 2, load.counts
     return f"{figures}; {load.demand_none_lost()}"
@@ -265,11 +267,13 @@ def restart_at_a_socket_of_the_supervisor():
 
 def redeploy(load, start, first=None, end=Program.end):
     """Starts the next program, ends the one before, and so on."""
-    programs = [first or start().wait_for("READY=1")]
+    programs = [first or start()]
     try:
+        programs[0].wait_for("READY=1")
         for _ in range(REDEPLOYS):
             time.sleep(0.3)
-            programs.append(start().wait_for("READY=1"))
+            programs.append(start())
+            programs[-1].wait_for("READY=1")
             end(programs[-2])
         load.__exit__()
         programs[-1].end()
@@ -281,6 +285,8 @@ def redeploy(load, start, first=None, end=Program.end):
 
 def static_binary_in_an_empty_root():
     """The binary is the only file of its root, with TLS the certificate as well."""
+    if os.environ["OWN_NETWORK"] == "0" and os.geteuid() != 0:
+        raise NotPossible("needs the right to change the root folder")
     with tempfile.TemporaryDirectory() as root:
         shutil.copy(STATIC / "echo", Path(root) / "echo")
         with Program(["chroot", root, "/echo", PLACE], reports=False) as program:

@@ -6,8 +6,29 @@ use std::time::Duration;
 
 use calloop::generic::Generic;
 use calloop::timer::{TimeoutAction, Timer};
-use calloop::{EventSource, Interest, Mode, Poll, PostAction, Readiness, Token, TokenFactory};
+use calloop::{
+    EventLoop, EventSource, Interest, LoopSignal, Mode, Poll, PostAction, Readiness, Token,
+    TokenFactory,
+};
 use switchboard::Reactor;
+
+/// Runs a reactor in an event loop of calloop, until a drain is complete.
+///
+/// # Errors
+/// When no descriptor is left, and as [`Reactor::turn`].
+pub fn run(reactor: Reactor) -> io::Result<()> {
+    let mut event_loop = EventLoop::<LoopSignal>::try_new()?;
+    let source = ReactorSource::new(reactor)?;
+    let inserted = event_loop.handle().insert_source(source, |(), reactor, signal| {
+        if reactor.server.is_drained() {
+            signal.stop();
+        }
+    });
+    inserted.map_err(|refused| refused.error)?;
+    let mut signal = event_loop.get_signal();
+    event_loop.run(None, &mut signal, |_signal| {})?;
+    Ok(())
+}
 
 /// A reactor, its descriptor, and the time until its next turn.
 pub struct ReactorSource {

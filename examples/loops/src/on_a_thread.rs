@@ -1,5 +1,5 @@
-//! A reactor on a thread of its own, for a tokio program with many threads. The program calls it by
-//! a `Remote`; answers come back through a channel of tokio.
+//! A reactor on a thread of its own, for a program with a tokio runtime. The program calls it by a
+//! `Remote`; answers come back through a channel of tokio.
 
 use std::io;
 use std::thread::{self, JoinHandle};

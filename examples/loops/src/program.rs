@@ -1,5 +1,5 @@
 //! What the programs of this package have in common: one argument, an exit code, and the end at
-//! SIGTERM and SIGINT.
+//! SIGINT, SIGTERM and SIGHUP.
 
 use std::io::{self, Error, ErrorKind};
 use std::process::ExitCode;
@@ -20,7 +20,8 @@ pub fn main(name: &str, about: &str, run: impl FnOnce(&str) -> io::Result<()>) -
         ["-h" | "--help", ..] => {
             print_line(format_args!(
                 "usage: {name} [LISTEN]\n\n{about}\n\n  LISTEN      where to listen: HOST:PORT \
-                 (default 127.0.0.1:9004)\n  -h, --help  this text"
+                 (default 127.0.0.1:9004)\n  -h, --help  this text\n\nSIGINT, SIGTERM and \
+                 SIGHUP end it in order, within 5 seconds."
             ));
             return ExitCode::SUCCESS;
         }
@@ -50,7 +51,7 @@ pub fn listen(reactor: &mut Reactor, place: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends a server in order at the first SIGTERM or SIGINT.
+/// Ends a server in order at the first SIGINT, SIGTERM or SIGHUP.
 ///
 /// # Errors
 /// When no thread can be started for the signals.

@@ -8,10 +8,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use calloop::{EventLoop, LoopSignal};
 use switchboard::{Drain, Handler, Reactor, Remote, ZoneId};
-use switchboard_loops::in_calloop::ReactorSource;
-use switchboard_loops::{in_tokio, on_a_thread};
+use switchboard_loops::{in_calloop, in_tokio, on_a_thread};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 
@@ -22,7 +20,7 @@ const SOCKETS: usize = 3_000;
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 type Drive = fn(Reactor) -> io::Result<()>;
-const LOOPS: [(&str, Drive); 2] = [("tokio", with_tokio), ("calloop", with_calloop)];
+const LOOPS: [(&str, Drive); 2] = [("tokio", with_tokio), ("calloop", in_calloop::run)];
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
@@ -30,20 +28,6 @@ fn runtime() -> Runtime {
 
 fn with_tokio(reactor: Reactor) -> io::Result<()> {
     runtime().block_on(LocalSet::new().run_until(in_tokio::run(reactor)))
-}
-
-fn with_calloop(reactor: Reactor) -> io::Result<()> {
-    let mut event_loop = EventLoop::<LoopSignal>::try_new()?;
-    let source = ReactorSource::new(reactor)?;
-    let inserted = event_loop.handle().insert_source(source, |(), reactor, signal| {
-        if reactor.server.is_drained() {
-            signal.stop();
-        }
-    });
-    inserted.map_err(|refused| refused.error)?;
-    let mut signal = event_loop.get_signal();
-    event_loop.run(None, &mut signal, |_signal| {})?;
-    Ok(())
 }
 
 struct Hello;

@@ -4,10 +4,8 @@
 
 use std::process::ExitCode;
 
-use calloop::{EventLoop, LoopSignal};
 use switchboard::Reactor;
-use switchboard_loops::in_calloop::ReactorSource;
-use switchboard_loops::program;
+use switchboard_loops::{in_calloop, program};
 
 fn serve(place: &str) -> std::io::Result<()> {
     let mut reactor = Reactor::new()?;
@@ -15,18 +13,7 @@ fn serve(place: &str) -> std::io::Result<()> {
     reactor.server.websocket("/", |conn, message| conn.send(message));
     program::drain_at_signal(reactor.remote())?;
     program::listen(&mut reactor, place)?;
-
-    let mut event_loop = EventLoop::<LoopSignal>::try_new()?;
-    let source = ReactorSource::new(reactor)?;
-    let inserted = event_loop.handle().insert_source(source, |(), reactor, signal| {
-        if reactor.server.is_drained() {
-            signal.stop();
-        }
-    });
-    inserted.map_err(|refused| refused.error)?;
-    let mut signal = event_loop.get_signal();
-    event_loop.run(None, &mut signal, |_signal| {})?;
-    Ok(())
+    in_calloop::run(reactor)
 }
 
 fn main() -> ExitCode {
