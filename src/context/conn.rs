@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::context::Context;
 use crate::connection::{Cause, ConnId, Connection, Flags, Lease, Phase, Progress, ticks};
-use crate::delivery::{Delivery, Outgoing};
+use crate::delivery::{AsOutgoing, Delivery, Outgoing};
+use crate::history::MessageId;
 use crate::http1::{self, Framing};
 use crate::outbox::Kind;
 use crate::websocket::{self, Action, CloseCode, Input, Message, Opcode, State};
@@ -246,7 +247,18 @@ impl Conn<'_> {
         self.cx.publish(topic, message);
     }
 
-    /// Publishes to all subscribers of a topic but this connection.
+    /// Publishes a message that contains its own id, as
+    /// [`Context::publish_with`](Context::publish_with) does.
+    pub fn publish_with<M: AsOutgoing>(
+        &mut self,
+        topic: &str,
+        make: impl FnOnce(MessageId) -> M,
+    ) -> MessageId {
+        self.cx.publish_with(topic, make)
+    }
+
+    /// Publishes to all subscribers of a topic but this connection. A topic with
+    /// [history](crate::Server::history) also keeps the message.
     pub fn publish_to_others<'m>(&mut self, topic: &str, message: impl Into<Outgoing<'m>>) {
         self.cx.publish_except(topic, message.into(), Some(self.id.slot()));
     }

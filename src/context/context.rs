@@ -19,6 +19,7 @@ use crate::connection::{
     Addresses, Clock, ConnId, Flags, Lease, Options, OptionsId, Phase, Stats, Table, ZoneId,
 };
 use crate::delivery::Delivery;
+use crate::history::Histories;
 use crate::http1::{Request, RequestError, Response};
 use crate::net::Readiness;
 use crate::websocket::Origins;
@@ -55,6 +56,8 @@ pub struct Context {
     pub(crate) drop_panics: Rc<Cell<u64>>,
     /// What is published for the other reactors of a cluster.
     pub(crate) elsewhere: Option<Box<Elsewhere>>,
+    /// The messages that topics keep, once the first topic does.
+    pub(crate) histories: Option<Box<Histories>>,
     /// Sources of the program's own.
     pub(crate) watches: Watches<dyn Watched>,
 }
@@ -109,6 +112,7 @@ impl Context {
             addresses: Addresses::default(),
             drop_panics: Rc::default(),
             elsewhere: None,
+            histories: None,
             watches: Watches::default(),
         }
     }

@@ -15,6 +15,7 @@ mod elsewhere;
 mod ending;
 mod events;
 mod handed_over;
+mod keeping;
 mod marking_queue;
 mod noting;
 mod origins;

@@ -3,7 +3,7 @@
 //! server's. This file negotiates nothing.
 
 use std::mem;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::delivery::Delivery;
 use super::outgoing::Outgoing;
@@ -71,7 +71,7 @@ impl Delivery {
             let mut frame = Vec::with_capacity(deflated.len() + 14);
             let is_text = matches!(outgoing.message, Message::Text(_));
             encode_compressed(&mut frame, is_text, &deflated, key);
-            Rc::new(frame)
+            Arc::new(frame)
         });
         if is_shared {
             compressed.push((terms.options, terms.bits, frame.clone()));

@@ -8,6 +8,7 @@
 //! | fan-out | a published frame, and the connections that it is still to be written to |
 //! | at rest | open, with nothing unfinished and no output that waits |
 
+mod as_outgoing;
 mod backpressure;
 mod broadcast;
 #[cfg(feature = "deflate")]
@@ -22,6 +23,7 @@ mod publish;
 #[cfg(feature = "deflate")]
 mod shared_contexts;
 
+pub use as_outgoing::AsOutgoing;
 pub(crate) use broadcast::EncodedOnce;
 pub(crate) use delivery::Delivery;
 pub use outgoing::Outgoing;
