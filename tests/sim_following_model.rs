@@ -5,7 +5,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Bytes, Client, World};
+use common::{Client, World};
 use switchboard::{
     Conn, ConnId, EventStream, Handler, History, MessageId, Options, Reply, Request, Resume,
     Upgrade, ZoneId,
