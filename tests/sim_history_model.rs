@@ -30,7 +30,8 @@ const TOPICS: [&str; 9] = [
     "plain/1",
 ];
 
-/// Obeys `from TOPIC ID`, `join TOPIC`, `leave TOPIC`, `others TOPIC TEXT`, `all TOPIC TEXT`; several with `;`.
+/// Obeys `from TOPIC ID`, `join TOPIC`, `leave TOPIC`, `others TOPIC TEXT` and `all TOPIC TEXT`, or
+/// several of them with `;` between.
 struct Zone;
 
 impl Handler for Zone {

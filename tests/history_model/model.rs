@@ -256,7 +256,7 @@ fn too_old_at(second: u64, age: u64) -> u64 {
         age / 64
     };
     let mut at = second + age + 1;
-    while at % step != 0 {
+    while !at.is_multiple_of(step) {
         at += 1;
     }
     at
