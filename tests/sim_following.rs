@@ -538,10 +538,12 @@ fn replayed_messages_count_for_no_limit() {
         let long = "x".repeat(1_000);
         let ids = publish(world.context(), "h", [&*long, "short", &*long]);
         let client = world.websocket("/");
-        world.window(client, 10);
+        // What `resumed` sends leaves, and the long message waits alone.
+        world.window(client, "..resumed h".len());
         let id = world.with(zone, |reader, _| reader.opened[0]);
         act(&mut world, id, &format!("join x;{}", from("h", ids[0])));
-        // Together with what is sent now, the limit of 100 bytes just holds.
+        assert!(world.context().conn(id).unwrap().buffered() > 1_000, "{policy:?}");
+        // What is live stays below the limit of 100 bytes.
         let live = "y".repeat(40);
         world.context().publish("x", &*live);
         world.settle();

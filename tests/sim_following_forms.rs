@@ -200,7 +200,7 @@ fn event_stream_follows_topics_through_every_window() {
             });
             kept.insert(0, "named".to_owned());
             assert_eq!(heard, kept, "{policy:?}, window {window}");
-            let ids: Vec<MessageId> = events.iter().filter_map(|event| id_of(event)).collect();
+            let ids: Vec<MessageId> = events.iter().filter_map(id_of).collect();
             assert!(ids.len() == kept.len() && ids.is_sorted_by(|one, two| one < two));
             let named = events.iter().find(|event| event.text() == "named");
             let has_name = matches!(
