@@ -4,9 +4,11 @@
 /// [`Options::max_buffered`](crate::Options::max_buffered) bytes wait for its peer.
 ///
 /// A policy drops whole messages that have not begun to leave; never control frames, fragments or
-/// HTTP. [`Stats::dropped`](crate::Stats::dropped) counts the dropped messages exactly. Where
-/// dropping does not suffice, the connection is closed, as by [`Close`](Backpressure::Close). Only
-/// the rest of a message that has begun to leave may exceed the limit.
+/// HTTP. What [`Conn::subscribe_from`](crate::Conn::subscribe_from) replays is not dropped either,
+/// and does not count toward the limit. [`Stats::dropped`](crate::Stats::dropped) counts the
+/// dropped messages exactly. Where dropping does not suffice, the connection is closed, as by
+/// [`Close`](Backpressure::Close). Only the rest of a message that has begun to leave may exceed
+/// the limit.
 ///
 /// ```
 /// use switchboard::testing::World;
