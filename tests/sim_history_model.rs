@@ -390,6 +390,10 @@ impl Run {
             95 | 96 => {
                 let (prefix, bounds) = (self.below(3) as usize, self.bounds());
                 self.register(["room/", "room/long/", "room/1"][prefix], bounds);
+                // Seldom a topic begins to keep messages in the midst of it all.
+                if self.below(16) == 0 {
+                    self.register("plain/0", bounds);
+                }
             }
             97 if self.is_tight => {
                 let bytes = 4_000 + self.below(16_000) as usize;

@@ -122,7 +122,7 @@ pub struct Stats {
     /// [`Server::history_memory`](crate::Server::history_memory).
     pub history_bytes: usize,
     /// Counts the bytes of messages that no topic keeps any more and that still wait for a slow
-    /// reader. Those of a queue of more than 64 messages may be counted for some turns too long.
+    /// reader. Where these are more than 16, some may count for some turns too long.
     pub history_queued_bytes: usize,
     /// Counts topics that were forgotten as a whole because the memory for history was full.
     pub history_evicted: u64,

@@ -14,7 +14,7 @@ use super::settings::NEVER;
 /// The most messages and topics that one turn forgets because of their age.
 const FORGOTTEN_PER_TURN: usize = 4 << 10;
 /// Queued frames that are looked at in each turn.
-const LOOKS: usize = 64;
+const LOOKS: usize = 16;
 /// Seconds between two checks of a topic that keeps nothing and has subscribers, at least.
 const RECHECK: u32 = 60;
 /// Seconds after which queued frames are looked at, also if nothing else happens.

@@ -70,9 +70,11 @@ impl Histories {
 
     /// Registers a prefix, or replaces its settings. They also hold for what is kept already.
     pub(crate) fn register(&mut self, prefix: &str, history: History) {
+        if !self.keeps(prefix) {
+            // Its topics have kept nothing so far.
+            self.forgotten = self.latest;
+        }
         self.prefixes.insert(prefix, history);
-        // Its topics have kept nothing so far.
-        self.forgotten = self.latest;
         let mut next = self.rings.first();
         while let Some(at) = next {
             next = self.rings.after(at);

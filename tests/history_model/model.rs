@@ -90,8 +90,10 @@ impl Model {
     }
 
     pub fn register(&mut self, prefix: &str, bounds: Bounds) {
+        if !self.keeps(prefix) {
+            self.forgotten = self.latest;
+        }
         self.prefixes.insert(prefix.to_owned(), bounds);
-        self.forgotten = self.latest;
         for name in self.names() {
             self.bound(&name);
             self.look_at_oldest(&name);
