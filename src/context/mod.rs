@@ -3,6 +3,7 @@
 
 mod adopting;
 mod after_panic;
+mod bounded_queue;
 mod conn;
 mod conn_map;
 mod connect;
@@ -17,7 +18,6 @@ mod events;
 mod following;
 mod handed_over;
 mod keeping;
-mod marking_queue;
 mod noting;
 mod origins;
 mod panics;
@@ -49,7 +49,6 @@ pub(crate) use draining::{LAST_ACCEPTS, Walk};
 pub(crate) use elsewhere::Elsewhere;
 pub use events::{Chunk, Close};
 pub(crate) use handed_over::{HandedOver, Reason};
-pub(crate) use marking_queue::{Marks, Taken};
 pub(crate) use origins::shown;
 pub(crate) use panics::{Payload, catch, dispose, message_of};
 pub(crate) use published::Published;

@@ -56,6 +56,11 @@ impl Histories {
         self.forgotten = self.latest;
     }
 
+    /// Returns all registered prefixes.
+    pub(crate) fn registered(&self) -> impl Iterator<Item = (&str, History)> {
+        self.prefixes.iter()
+    }
+
     /// Whether a topic keeps messages: a registered prefix covers it, and the longest wins.
     pub(crate) fn keeps(&self, topic: &str) -> bool {
         self.prefixes.of(topic).is_some()

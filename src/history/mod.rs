@@ -7,18 +7,24 @@
 //! | ring | the kept messages of one topic |
 //! | trimmed | forgotten by its ring, because of a bound of the topic |
 //! | forgotten | gone with its whole topic |
+//! | behind | of a reactor of a cluster, while messages of others wait for it |
 
 mod histories;
+mod keeper;
 mod kept;
 mod message_id;
 mod prefixes;
+mod readers;
 mod resume;
 mod ring;
 mod settings;
+mod shared;
 
 pub(crate) use histories::Histories;
+pub(crate) use keeper::Keeper;
 pub(crate) use kept::Kept;
 pub(crate) use message_id::IdText;
 pub use message_id::{MalformedMessageId, MessageId};
 pub use resume::Resume;
 pub use settings::History;
+pub(crate) use shared::{Behind, Forgotten, Part, SharedHistories};

@@ -1,0 +1,96 @@
+//! Where a server keeps the messages of its topics: by itself, or with all reactors of its cluster.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::histories::Histories;
+use super::kept::Kept;
+use super::message_id::MessageId;
+use super::resume::Resume;
+use super::shared::{Appended, Forgotten, Part};
+use crate::delivery::AsOutgoing;
+
+/// The kept messages, as one server sees them.
+#[derive(Debug)]
+pub(crate) enum Keeper {
+    Own(Histories),
+    Shared(Part),
+}
+
+impl Keeper {
+    /// Whether a topic keeps messages: a registered prefix covers it, and the longest wins.
+    pub(crate) fn keeps(&self, topic: &str) -> bool {
+        match self {
+            Keeper::Own(histories) => histories.keeps(topic),
+            Keeper::Shared(part) => part.keeps(topic),
+        }
+    }
+
+    /// Returns the latest id that was given, for any topic. In a cluster, the id up to which the
+    /// members of this reactor have had all messages.
+    pub(crate) fn latest(&self) -> MessageId {
+        match self {
+            Keeper::Own(histories) => histories.latest(),
+            Keeper::Shared(part) => part.latest(),
+        }
+    }
+
+    /// Gives an id to a message that is not kept.
+    pub(crate) fn next_id(&mut self) -> MessageId {
+        match self {
+            Keeper::Own(histories) => histories.next_id(),
+            Keeper::Shared(part) => part.next_id(),
+        }
+    }
+
+    /// Gives an id to a message, has it made, and keeps it.
+    pub(crate) fn publish<M: AsOutgoing>(
+        &mut self,
+        topic: &str,
+        make: impl FnOnce(MessageId) -> M,
+        now: Instant,
+    ) -> Appended<M> {
+        match self {
+            Keeper::Own(histories) => {
+                let id = histories.next_id();
+                let message = make(id);
+                let kept = histories.append(topic, &message.as_outgoing(), id, now);
+                Appended { id, message, kept, before: None, woken: Vec::new() }
+            }
+            Keeper::Shared(part) => part.publish(topic, make, now),
+        }
+    }
+
+    /// Returns whether a topic still has all messages after an id.
+    pub(crate) fn resume(&self, topic: &str, from: MessageId) -> Resume {
+        match self {
+            Keeper::Own(histories) => histories.resume(topic, from),
+            Keeper::Shared(part) => part.resume(topic, from),
+        }
+    }
+
+    /// Returns the id after which a topic has all messages: where a subscriber goes on at the
+    /// oldest message after a gap.
+    pub(crate) fn start_of(&self, topic: &str) -> MessageId {
+        match self {
+            Keeper::Own(histories) => histories.start_of(topic),
+            Keeper::Shared(part) => part.start_of(topic),
+        }
+    }
+
+    /// Returns the first message of a topic after an id.
+    ///
+    /// # Errors
+    /// When the topic has forgotten messages after the id since the caller asked: another reactor
+    /// has published meanwhile.
+    pub(crate) fn next_after(
+        &self,
+        topic: &str,
+        after: MessageId,
+    ) -> Result<Option<Arc<Kept>>, Forgotten> {
+        match self {
+            Keeper::Own(histories) => Ok(histories.next_after(topic, after).map(Arc::clone)),
+            Keeper::Shared(part) => part.next_after(topic, after),
+        }
+    }
+}
