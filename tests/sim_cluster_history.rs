@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
+use common::seconds;
 use switchboard::testing::{Client, World};
 use switchboard::{
     Cluster, ClusterHandle, Conn, Handler, History, Message, MessageId, Outgoing, Resume, Server,
@@ -355,6 +356,92 @@ fn reactor_that_is_too_slow_goes_on_after_a_gap() {
     assert!(sim.published.len() == 26);
     sim.publish(0, "room/1", "on");
     assert_eq!(sim.hear(1, one), ["on"]);
+}
+
+/// All reactors share one bound, and their counters add up to one history.
+#[test]
+fn memory_is_bounded_and_counted_once_for_all_reactors() {
+    const MEMORY: usize = 64 << 10;
+    let (mut worlds, handle) = joined(3, |server| {
+        server.history("room/", History::new());
+        server.history_memory(MEMORY);
+    });
+    let client = worlds[2].websocket("/");
+    worlds[2].say(client, "join room/0");
+    for number in 0..300 {
+        let (topic, text) = (format!("room/{}", number % 100), "x".repeat(1_000));
+        match number % 4 {
+            3 => handle.publish(&topic, &*text).unwrap(),
+            at => worlds[at].context().publish(&topic, &*text),
+        }
+    }
+    let stats = |worlds: &mut [World]| -> Vec<Stats> {
+        worlds.iter_mut().map(|world| world.context().stats()).collect()
+    };
+    let all = stats(&mut worlds);
+    assert!(all.iter().all(|stats| stats.history_evicted > 0), "each has evicted some");
+    let sum: Stats = all.into_iter().sum();
+    let bytes = sum.history_bytes + sum.history_queued_bytes;
+    assert!(bytes <= MEMORY && bytes > MEMORY / 2, "{bytes}");
+    assert!(sum.history_messages > 30 && sum.history_topics > 30);
+    // What waits for a reactor alone counts as well, and no longer once it has been taken.
+    assert!(sum.history_queued_bytes > 0);
+    worlds.iter_mut().for_each(World::settle);
+    worlds[2].hear(client);
+    for _ in 0..100 {
+        worlds[0].context().publish("room/99", "sweeps");
+    }
+    let sum: Stats = stats(&mut worlds).into_iter().sum();
+    assert_eq!(sum.history_queued_bytes, 0);
+    // The next one has the counters, once the first is gone.
+    let (topics, evicted) = (sum.history_topics, sum.history_evicted);
+    let own = worlds[0].context().stats().history_evicted;
+    drop(worlds.remove(0));
+    let sum: Stats = stats(&mut worlds).into_iter().sum();
+    assert_eq!((sum.history_topics, sum.history_evicted), (topics, evicted - own));
+}
+
+#[test]
+fn messages_go_after_their_age_whichever_reactor_looks() {
+    let age = seconds(60);
+    let (mut worlds, _) = joined(2, |server| server.history("room/", History::new().age(age)));
+    let kept = |worlds: &mut [World]| -> (usize, usize) {
+        let stats: Stats = worlds.iter_mut().map(|world| world.context().stats()).sum();
+        (stats.history_topics, stats.history_messages)
+    };
+    let client = worlds[1].websocket("/");
+    worlds[1].say(client, "join room/1");
+    worlds[0].context().publish("room/1", "has a member at the other reactor");
+    worlds[0].context().publish("room/2", "has none");
+    worlds.iter_mut().for_each(World::settle);
+    worlds[1].advance(seconds(30));
+    assert_eq!(kept(&mut worlds), (2, 2));
+    worlds[1].advance(seconds(60));
+    assert_eq!(kept(&mut worlds), (1, 0), "a topic without members goes as well");
+    worlds[1].end(client);
+    worlds[0].advance(seconds(300));
+    assert_eq!(kept(&mut worlds), (0, 0));
+}
+
+#[test]
+fn members_that_bound_memory_differently_cannot_serve() {
+    let error = Cluster::new(2).run(|reactor, member| {
+        reactor.server.history_memory(1 << (20 + member.index()));
+        Ok(())
+    });
+    let text = error.unwrap_err().to_string();
+    assert!(text.contains("0 and 1 of this cluster bound the memory for history differently"));
+    assert!(text.ends_with("call Server::history_memory with the same number in each"), "{text}");
+    // One alone may say it, and before it joins.
+    let mut cluster = Cluster::new(2);
+    let mut servers = [(); 2].map(|()| Server::detached());
+    servers[0].history_memory(0);
+    servers[0].history("room/", History::new());
+    servers.iter_mut().for_each(|server| drop(cluster.join(server).unwrap()));
+    let mut worlds = servers.map(World::over);
+    worlds[1].context().publish("room/1", "not kept");
+    assert_eq!(worlds[0].context().stats().history_messages, 0);
+    assert_eq!(worlds[1].context().stats().history_evicted, 1);
 }
 
 /// Random publishes, subscriptions, turns, cuts and resumes against the list of all messages.

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::collecting::ask_all;
 use crate::connection::{ListenerId, Stats};
 use crate::context::{
-    AdoptError, CallError, Context, Drain, DrainError, Published, Reason, Remote, Stations,
+    AdoptError, CallError, Context, Drain, DrainError, Published, Reason, Remote, Stations, Wake,
 };
 use crate::delivery::Outgoing;
 use crate::net::Socket;

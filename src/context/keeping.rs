@@ -77,11 +77,11 @@ impl Context {
     ) -> MessageId {
         let now = self.now();
         let appended = self.histories(now).publish(topic, make, now);
-        if let Some(behind) = appended.before {
-            self.deliver_behind(behind);
-        }
         if let Some(elsewhere) = self.elsewhere.as_ref().filter(|_| !appended.woken.is_empty()) {
             elsewhere.wake(&appended.woken);
+        }
+        if let Some(behind) = appended.before {
+            self.deliver_behind(behind);
         }
         self.deliver_kept(topic, appended.message.as_outgoing(), &appended.kept, except);
         appended.id
@@ -136,12 +136,40 @@ impl Context {
         self.follow_new_history();
     }
 
+    /// Sets the bytes that all kept messages may take.
+    pub(crate) fn keep_within(&mut self, bytes: usize) {
+        let now = self.now();
+        self.histories(now).set_memory(bytes);
+    }
+
+    /// Forgets messages that are too old.
+    #[inline(never)]
+    pub(crate) fn forget_old(&mut self) {
+        let now = self.now();
+        let Context { histories, topics, .. } = self;
+        match histories.as_deref_mut() {
+            Some(Keeper::Own(histories)) => {
+                histories.expire(now, |topic| topics.count(topic) > 0);
+            }
+            Some(Keeper::Shared(part)) => part.expire(now),
+            None => {}
+        }
+    }
+
+    /// Returns the moment at which a message is to be forgotten.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        self.histories.as_ref()?.next_expiry()
+    }
+
     /// Shares the history of a cluster from now on. Prefixes that are registered already count as
     /// registered there.
     pub(crate) fn share_history(&mut self, part: Part) {
         if let Some(Keeper::Own(histories)) = self.histories.as_deref() {
             for (prefix, history) in histories.registered() {
                 part.register(prefix, history, self.topics.all());
+            }
+            if let Some(bytes) = histories.memory() {
+                part.set_memory(bytes);
             }
         }
         self.topics.part = Some(part.clone());

@@ -46,7 +46,7 @@ pub(crate) use context::Answer;
 pub use context::Context;
 pub use drain::{Drain, DrainError};
 pub(crate) use draining::{LAST_ACCEPTS, Walk};
-pub(crate) use elsewhere::Elsewhere;
+pub(crate) use elsewhere::{Elsewhere, Wake};
 pub use events::{Chunk, Close};
 pub(crate) use handed_over::{HandedOver, Reason};
 pub(crate) use origins::shown;

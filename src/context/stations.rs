@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::bounded_queue::{BoundedQueue, MAIL};
+use super::elsewhere::Wake;
 use super::published::Published;
 use super::remote::Remote;
 use crate::connection::ListenerId;
@@ -93,11 +94,6 @@ impl Stations {
         &self.history
     }
 
-    /// Wakes reactors, for which history waits.
-    pub(crate) fn wake(&self, reactors: &[usize]) {
-        reactors.iter().for_each(|index| self.all[*index].wake());
-    }
-
     pub(crate) fn all(&self) -> &[Station] {
         &self.all
     }
@@ -151,6 +147,12 @@ impl Stations {
             load.fetch_sub(1, Ordering::Relaxed);
             transport
         })
+    }
+}
+
+impl Wake for Stations {
+    fn wake(&self, reactors: &[usize]) {
+        reactors.iter().for_each(|index| self.all[*index].wake());
     }
 }
 

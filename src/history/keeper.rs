@@ -6,8 +6,10 @@ use std::time::Instant;
 use super::histories::Histories;
 use super::kept::Kept;
 use super::message_id::MessageId;
+use super::part::Part;
 use super::resume::Resume;
-use super::shared::{Appended, Forgotten, Part};
+use super::shared::{Appended, Forgotten};
+use crate::connection::Stats;
 use crate::delivery::AsOutgoing;
 
 /// The kept messages, as one server sees them.
@@ -58,6 +60,30 @@ impl Keeper {
                 Appended { id, message, kept, before: None, woken: Vec::new() }
             }
             Keeper::Shared(part) => part.publish(topic, make, now),
+        }
+    }
+
+    /// Sets the bytes that all topics may count.
+    pub(crate) fn set_memory(&mut self, memory: usize) {
+        match self {
+            Keeper::Own(histories) => histories.set_memory(memory),
+            Keeper::Shared(part) => part.set_memory(memory),
+        }
+    }
+
+    /// Returns the moment at which something is to be forgotten.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        match self {
+            Keeper::Own(histories) => histories.next_expiry(),
+            Keeper::Shared(part) => part.next_expiry(),
+        }
+    }
+
+    /// Adds the counters of the kept messages. In a cluster, one reactor has those of all.
+    pub(crate) fn write_to(&self, stats: &mut Stats) {
+        match self {
+            Keeper::Own(histories) => histories.write_to(stats),
+            Keeper::Shared(part) => part.write_to(stats),
         }
     }
 

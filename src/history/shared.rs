@@ -8,7 +8,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ use super::message_id::MessageId;
 use super::prefixes::Prefixes;
 use super::readers::{LogBounds, Readers};
 use super::resume::Resume;
-use super::settings::History;
+use super::settings::{History, NEVER};
 use crate::delivery::AsOutgoing;
 
 /// The bounds of what waits for reactors, as of the messages of topics without history.
@@ -28,22 +28,31 @@ const LOG: LogBounds = LogBounds { messages: 64 << 10, bytes: 16 << 20, missed: 
 #[derive(Debug)]
 pub(crate) struct SharedHistories {
     inner: Mutex<Inner>,
+    /// Since when seconds count.
+    pub(super) start: Instant,
     /// The registered prefixes, for a question at each publish of a topic without history.
-    prefixes: RwLock<Prefixes>,
+    pub(super) prefixes: RwLock<Prefixes>,
     /// Whether any prefix is registered.
-    keeps_any: AtomicBool,
-    /// Whether two reactors have registered different settings for one prefix.
-    disagrees: AtomicBool,
+    pub(super) keeps_any: AtomicBool,
+    /// Whether two reactors have registered different settings.
+    pub(super) disagrees: AtomicBool,
+    /// The second in which something is to be forgotten, for a question at each turn.
+    pub(super) next_expiry: AtomicU32,
 }
 
 #[derive(Debug)]
-struct Inner {
-    histories: Histories,
-    readers: Readers<Arc<Kept>>,
+pub(super) struct Inner {
+    pub(super) histories: Histories,
+    pub(super) readers: Readers<Arc<Kept>>,
     /// What each reactor has registered, by its number.
-    registered: BTreeMap<Box<str>, BTreeMap<usize, History>>,
+    pub(super) registered: BTreeMap<Box<str>, BTreeMap<usize, History>>,
+    /// The bound of memory that each reactor has set, by its number.
+    pub(super) memory: BTreeMap<usize, usize>,
+    /// Topics that were evicted by messages of each reactor. The first one that is there counts
+    /// those of messages from outside.
+    pub(super) evicted: Box<[u64]>,
     /// The latest time of all reactors.
-    now: Instant,
+    pub(super) now: Instant,
 }
 
 /// A published message, and what follows from it.
@@ -96,15 +105,19 @@ impl SharedHistories {
                 histories: Histories::new(now),
                 readers: Readers::new(reactors, LOG),
                 registered: BTreeMap::new(),
+                memory: BTreeMap::new(),
+                evicted: vec![0; reactors].into(),
                 now,
             }),
+            start: now,
             prefixes: RwLock::default(),
             keeps_any: AtomicBool::new(false),
             disagrees: AtomicBool::new(false),
+            next_expiry: AtomicU32::new(NEVER),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         assert!(
             !self.is_making(),
             "the closure of publish_with uses the topics of its own cluster: do so after \
@@ -139,8 +152,8 @@ impl SharedHistories {
         let mut inner = self.lock();
         let now = inner.now.max(now);
         inner.now = now;
-        let Inner { histories, readers, .. } = &mut *inner;
-        let before = histories.latest();
+        let Inner { histories, readers, evicted, .. } = &mut *inner;
+        let (before, evicted_before) = (histories.latest(), histories.evicted());
         let id = histories.next_id();
         let making = Making::begin(self.address());
         let message = make(id);
@@ -150,13 +163,25 @@ impl SharedHistories {
         let behind = by.and_then(|reader| take(histories, readers, reader));
         let entry = (topic, Arc::clone(&kept), kept.len());
         let woken = readers.publish(entry, (before, id), by);
+        let counts = by.unwrap_or_else(|| readers.first());
+        evicted[counts] += histories.evicted() - evicted_before;
+        self.note_expiry(histories);
         drop(inner);
         Appended { id, message, kept, before: behind, woken }
+    }
+
+    /// Notes when something is to be forgotten next.
+    pub(super) fn note_expiry(&self, histories: &Histories) {
+        self.next_expiry.store(histories.next_second(), Ordering::Relaxed);
     }
 }
 
 /// Takes what waits for a reactor: from the log, and what the log has lost from the topics.
-fn take(histories: &Histories, readers: &mut Readers<Arc<Kept>>, reader: usize) -> Option<Behind> {
+pub(super) fn take(
+    histories: &Histories,
+    readers: &mut Readers<Arc<Kept>>,
+    reader: usize,
+) -> Option<Behind> {
     let pending = readers.take(reader)?;
     let (since, first) = (pending.since, pending.messages.first().map(|logged| logged.id));
     let (mut messages, mut gaps) = (Vec::new(), Vec::new());
@@ -179,158 +204,12 @@ fn take(histories: &Histories, readers: &mut Readers<Arc<Kept>>, reader: usize) 
     Some(Behind { since, messages, gaps })
 }
 
-/// The place of one reactor at the history of its cluster.
-#[derive(Clone, Debug)]
-pub(crate) struct Part {
-    all: Arc<SharedHistories>,
-    reader: usize,
-}
-
-impl Part {
-    /// Has a reactor join.
-    pub(crate) fn join(all: Arc<SharedHistories>, reader: usize) -> Part {
-        all.lock().readers.join(reader);
-        Part { all, reader }
-    }
-
-    /// Has the reactor leave: nothing waits for it any more.
-    pub(crate) fn leave(&self) {
-        if !self.all.is_making() {
-            self.all.lock().readers.leave(self.reader);
-        }
-    }
-
-    pub(crate) fn keeps(&self, topic: &str) -> bool {
-        self.all.keeps(topic)
-    }
-
-    /// Publishes a message of this reactor.
-    pub(crate) fn publish<M: AsOutgoing>(
-        &self,
-        topic: &str,
-        make: impl FnOnce(MessageId) -> M,
-        now: Instant,
-    ) -> Appended<M> {
-        self.all.publish(Some(self.reader), topic, make, now)
-    }
-
-    /// Gives an id of the same sequence to a message that is not kept.
-    pub(crate) fn next_id(&self) -> MessageId {
-        self.all.lock().histories.next_id()
-    }
-
-    /// Registers a prefix. `topics` are those that this reactor has members of; other reactors may
-    /// have members of topics with the prefix too.
-    pub(crate) fn register<'t>(
-        &self,
-        prefix: &str,
-        history: History,
-        topics: impl Iterator<Item = &'t str>,
-    ) {
-        let mut inner = self.all.lock();
-        let Inner { histories, readers, registered, .. } = &mut *inner;
-        let by_all = registered.entry(prefix.into()).or_default();
-        let is_known = by_all.values().any(|known| *known == history);
-        by_all.insert(self.reader, history);
-        let disagrees = registered.values().any(|by_all| different(by_all).is_some());
-        self.all.disagrees.store(disagrees, Ordering::Release);
-        if is_known {
-            return;
-        }
-        histories.register(prefix, history);
-        let mut prefixes = self.all.prefixes.write().unwrap_or_else(PoisonError::into_inner);
-        prefixes.insert(prefix, history);
-        self.all.keeps_any.store(true, Ordering::Release);
-        readers.read_all_but(self.reader);
-        for topic in topics.filter(|topic| histories.keeps(topic)) {
-            readers.begin(self.reader, topic);
-        }
-    }
-
-    /// Whether two reactors have registered different settings for one prefix.
-    pub(crate) fn disagrees(&self) -> bool {
-        self.all.disagrees.load(Ordering::Acquire)
-    }
-
-    /// Returns the first prefix for which two reactors have registered different settings, and
-    /// their numbers.
-    pub(crate) fn disagreement(&self) -> Option<(Box<str>, [usize; 2])> {
-        let inner = self.all.lock();
-        let found = inner.registered.iter().find_map(|(prefix, by_all)| {
-            different(by_all).map(|reactors| (prefix.clone(), reactors))
-        });
-        found
-    }
-
-    /// Begins to read a topic, of which this reactor has a first member.
-    pub(crate) fn begin(&self, topic: &str) {
-        if self.keeps(topic) {
-            self.all.lock().readers.begin(self.reader, topic);
-        }
-    }
-
-    /// Ends that: the last member is gone.
-    pub(crate) fn end(&self, topic: &str) {
-        if self.keeps(topic) {
-            self.all.lock().readers.end(self.reader, topic);
-        }
-    }
-
-    /// Takes all that waits for this reactor. `topics` are those that it has members of.
-    pub(crate) fn catch_up<'t>(&self, topics: impl Iterator<Item = &'t str>) -> Option<Behind> {
-        let mut inner = self.all.lock();
-        let Inner { histories, readers, .. } = &mut *inner;
-        if readers.end_read_all(self.reader) {
-            for topic in topics.filter(|topic| histories.keeps(topic)) {
-                readers.begin(self.reader, topic);
-            }
-        }
-        take(histories, readers, self.reader)
-    }
-
-    /// Returns the id up to which the members of this reactor have had all messages.
-    pub(crate) fn latest(&self) -> MessageId {
-        let inner = self.all.lock();
-        inner.readers.stands_at(self.reader).unwrap_or_else(|| inner.histories.latest())
-    }
-
-    /// As [`Histories::resume`], for a subscriber that gets later messages with this reactor.
-    pub(crate) fn resume(&self, topic: &str, from: MessageId) -> Resume {
-        self.all.lock().resume(self.reader, topic, from)
-    }
-
-    /// As [`Histories::start_of`], at most the id that this reactor has read up to.
-    pub(crate) fn start_of(&self, topic: &str) -> MessageId {
-        let inner = self.all.lock();
-        let start = inner.histories.start_of(topic);
-        inner.readers.stands_at(self.reader).map_or(start, |cut| start.min(cut))
-    }
-
-    /// Returns the first message of a topic after an id, of those that this reactor has read.
-    ///
-    /// # Errors
-    /// When the topic has forgotten messages after the id.
-    pub(crate) fn next_after(
-        &self,
-        topic: &str,
-        after: MessageId,
-    ) -> Result<Option<Arc<Kept>>, Forgotten> {
-        let inner = self.all.lock();
-        if inner.resume(self.reader, topic, after) != Resume::Resumed {
-            return Err(Forgotten);
-        }
-        let cut = inner.readers.stands_at(self.reader);
-        let kept = inner.histories.next_after(topic, after);
-        Ok(kept.filter(|kept| cut.is_none_or(|cut| kept.id <= cut)).map(Arc::clone))
-    }
-}
-
 /// A topic has forgotten messages that its reader has not had.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Forgotten;
 
 impl Inner {
-    fn resume(&self, reader: usize, topic: &str, from: MessageId) -> Resume {
+    pub(super) fn resume(&self, reader: usize, topic: &str, from: MessageId) -> Resume {
         let resume = self.histories.resume(topic, from);
         // What the topic has forgotten after the cut is in the log.
         let cut = self.readers.stands_at(reader);
@@ -343,11 +222,4 @@ impl Inner {
             _ => resume,
         }
     }
-}
-
-/// Returns the first two reactors with different settings.
-fn different(by_all: &BTreeMap<usize, History>) -> Option<[usize; 2]> {
-    let (first, history) = by_all.first_key_value()?;
-    let (other, _) = by_all.iter().find(|(_, other)| *other != history)?;
-    Some([*first, *other])
 }

@@ -42,10 +42,9 @@ impl Server {
         self.remote.move_waker(&remote);
         drop(self.remote.close());
         self.remote = remote;
-        let stations = &link.stations;
-        self.context.elsewhere =
-            (stations.all().len() > 1).then(|| Box::new(Elsewhere::new(Arc::clone(stations))));
+        let (stations, others) = (Arc::clone(&link.stations), link.stations.all().len() - 1);
         self.context.share_history(Part::join(Arc::clone(stations.history()), link.index));
+        self.context.elsewhere = (others > 0).then(|| Box::new(Elsewhere::new(others, stations)));
         // A look-up on its way would wake the loop through the handle from before.
         self.resolver = None;
         self.link = Some(Box::new(link));
@@ -99,7 +98,7 @@ impl Server {
 
     /// Leaves the history of the cluster: nothing waits for this reactor any more.
     #[cold]
-    pub(super) fn leave_history(&mut self) {
+    pub(crate) fn leave_history(&mut self) {
         if let Some(Keeper::Shared(part)) = self.context.histories.as_deref() {
             part.leave();
         }
@@ -109,11 +108,18 @@ impl Server {
     #[cold]
     pub(super) fn check_history(&self) -> io::Result<()> {
         let Some(Keeper::Shared(part)) = self.context.histories.as_deref() else { return Ok(()) };
-        let Some((prefix, [one, other])) = part.disagreement() else { return Ok(()) };
-        let text = format!(
-            "the reactors {one} and {other} of this cluster keep different histories for the prefix \
-             {prefix:?}: call Server::history with the same settings in each"
-        );
+        let Some(found) = part.disagreement() else { return Ok(()) };
+        let [one, other] = found.reactors;
+        let text = match found.prefix {
+            Some(prefix) => format!(
+                "the reactors {one} and {other} of this cluster keep different histories for the \
+                 prefix {prefix:?}: call Server::history with the same settings in each"
+            ),
+            None => format!(
+                "the reactors {one} and {other} of this cluster bound the memory for history \
+                 differently: call Server::history_memory with the same number in each"
+            ),
+        };
         Err(Error::new(ErrorKind::InvalidInput, text))
     }
 
