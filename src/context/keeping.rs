@@ -16,6 +16,12 @@ impl Context {
     /// can have it in its payload. An event stream gets the id of an event anyway. A topic without
     /// [history](crate::Server::history) gets an id of the same sequence, and keeps nothing.
     ///
+    /// In a [`Cluster`](crate::Cluster) the closure for a topic with history runs under the lock of
+    /// the history, since the order of ids is the order of messages: all reactors wait for it. So
+    /// it should only make the message. It must not wait for another reactor. From within it,
+    /// [`ClusterHandle::publish`](crate::ClusterHandle::publish) returns an error, and a method of
+    /// another reactor's `Context` that uses topics panics.
+    ///
     /// ```
     /// use switchboard::History;
     /// use switchboard::testing::World;
@@ -48,6 +54,11 @@ impl Context {
     ///
     /// A page that is rendered with the state of this moment takes the id along, and subscribes
     /// from it.
+    ///
+    /// In a [`Cluster`](crate::Cluster), this is the id up to which the subscribers of this reactor
+    /// have had all messages. Other reactors may have published later ones meanwhile.
+    /// [`Conn::subscribe_from`](crate::Conn::subscribe_from) with the id misses none of them, at
+    /// whichever reactor.
     #[must_use]
     pub fn latest_id(&self) -> MessageId {
         self.histories.as_ref().map_or_else(MessageId::default, |histories| histories.latest())
