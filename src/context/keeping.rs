@@ -56,9 +56,10 @@ impl Context {
     /// from it.
     ///
     /// In a [`Cluster`](crate::Cluster), this is the id up to which the subscribers of this reactor
-    /// have had all messages. Other reactors may have published later ones meanwhile.
-    /// [`Conn::subscribe_from`](crate::Conn::subscribe_from) with the id misses none of them, at
-    /// whichever reactor.
+    /// have had all messages. Other reactors may have published later ones meanwhile: the id does
+    /// not change within a turn but by what this reactor publishes.
+    /// [`Conn::subscribe_from`](crate::Conn::subscribe_from) with the id misses none, at whichever
+    /// reactor. [`Conn::subscribe`](crate::Conn::subscribe) may miss those.
     #[must_use]
     pub fn latest_id(&self) -> MessageId {
         self.histories.as_ref().map_or_else(MessageId::default, |histories| histories.latest())
@@ -164,6 +165,15 @@ impl Context {
             }
             Some(Keeper::Shared(part)) => part.expire(now),
             None => {}
+        }
+        self.end_history_turn();
+    }
+
+    /// Ends a turn: the next one sees what other reactors of a cluster have published meanwhile.
+    #[inline]
+    pub(crate) fn end_history_turn(&self) {
+        if let Some(histories) = &self.histories {
+            histories.end_turn();
         }
     }
 
