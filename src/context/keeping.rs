@@ -60,6 +60,18 @@ impl Context {
     /// not change within a turn but by what this reactor publishes.
     /// [`Conn::subscribe_from`](crate::Conn::subscribe_from) with the id misses none, at whichever
     /// reactor. [`Conn::subscribe`](crate::Conn::subscribe) may miss those.
+    ///
+    /// ```
+    /// use switchboard::testing::World;
+    /// use switchboard::{History, MessageId};
+    ///
+    /// let mut world = World::new();
+    /// assert_eq!(world.context().latest_id(), MessageId::default());
+    /// world.server.history("room/", History::new());
+    /// let begin = world.context().latest_id();
+    /// world.context().publish("room/1", "hello");
+    /// assert!(world.context().latest_id() > begin);
+    /// ```
     #[must_use]
     pub fn latest_id(&self) -> MessageId {
         self.histories.as_ref().map_or_else(MessageId::default, |histories| histories.latest())
