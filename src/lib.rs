@@ -31,6 +31,8 @@
 //! | reach another zone | [`Context::call`], [`ZoneId`] | [state](guide::state) |
 //! | send to many | [`Conn::subscribe`], [`Context::publish`] | [topics](guide::topics) |
 //! | push events to browsers | [`EventStream`] | [topics](guide::topics) |
+//! | have a page go on where its stream broke off | [`EventStream::topic`] | [`EventStream`] |
+//! | serve pages that can only poll | [`LongPoll`] | [`LongPoll`] |
 //! | answer from a thread or a tokio task | [`Reply::Later`], [`Remote`] | [later] |
 //! | do something every second | [`Context::every`] | [time](guide::time) |
 //! | change a deadline or a limit | [`Options`] | [time](guide::time), [security] |
@@ -147,7 +149,7 @@ pub use connection::{
 };
 pub use context::{
     Accepted, AdoptError, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, Drain,
-    DrainError, EventStream, Remote, Reply, Stream, TimerId, Upgrade, WatchId,
+    DrainError, EventStream, LongPoll, Remote, Reply, Stream, TimerId, Upgrade, WatchId,
 };
 pub use delivery::{AsOutgoing, Outgoing};
 pub use history::{History, MalformedMessageId, MessageId, Resume};
