@@ -7,13 +7,18 @@
 //! | ring | the kept messages of one topic |
 //! | trimmed | forgotten by its ring, because of a bound of the topic |
 //! | forgotten | gone with its whole topic |
+//! | evicted | forgotten, since the memory for all topics is full |
+//! | queued | kept no longer, and still waiting in an outbox |
 
+mod expiry;
 mod histories;
 mod kept;
 mod message_id;
 mod prefixes;
+mod queued;
 mod resume;
 mod ring;
+mod rings;
 mod settings;
 
 pub(crate) use histories::Histories;
