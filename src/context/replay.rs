@@ -35,7 +35,7 @@ pub(super) fn may_follow(phase: Phase) -> bool {
 
 impl Context {
     /// Whether messages of a topic are kept.
-    pub(super) fn keeps_history(&self, topic: &str) -> bool {
+    pub(crate) fn keeps_history(&self, topic: &str) -> bool {
         self.histories.as_ref().is_some_and(|histories| histories.keeps(topic))
     }
 
@@ -150,17 +150,17 @@ impl Context {
         connection.is_some_and(|it| may_follow(it.phase) && !it.flags.has(Flags::GONE))
     }
 
-    /// Takes the next topic that the handler of a follower is to be told of. After a callback that
-    /// ended the exchange, none is left.
-    pub(crate) fn next_resume(&mut self, slot: u32) -> Option<(Box<str>, Resume)> {
+    /// Takes the next topic that the handler of a follower is to be told of, and returns whether it
+    /// is news to the peer. After a callback that ended the exchange, none is left.
+    pub(crate) fn next_resume(&mut self, slot: u32) -> Option<(Box<str>, Resume, bool)> {
         if !self.gets_messages(slot) {
             return None;
         }
         let (histories, cursors) = (self.histories.as_ref()?, self.following.cursors(slot)?);
         let cursor = cursors.iter_mut().find(|cursor| !cursor.is_told)?;
         let resume = histories.resume(&cursor.topic, cursor.after);
-        cursor.resume(resume, histories.start_of(&cursor.topic));
-        Some((cursor.topic.clone(), resume))
+        let is_news = cursor.resume(resume, histories.start_of(&cursor.topic));
+        Some((cursor.topic.clone(), resume, is_news))
     }
 
     /// Has a follower whose handler is not told of all topics go on in the next turn.
