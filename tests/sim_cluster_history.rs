@@ -224,6 +224,52 @@ fn long_poll_gets_what_other_reactors_publish() {
     assert!(text.contains("\"data\":\"two\"") && text.contains(&format!("\"next\":\"{first}\"")));
 }
 
+/// A message of another reactor that comes just before the poll is a member of its topic.
+#[test]
+fn long_poll_does_not_sleep_over_a_message_that_comes_as_it_begins() {
+    let mut cluster = Cluster::new(2);
+    let handle = cluster.handle();
+    let mut server = Server::detached();
+    cluster.join(&mut server).unwrap();
+    server.history("room/", History::new());
+    server.http("/", move |conn, _| {
+        let _seen = conn.context().latest_id();
+        handle.publish("room/1", "just before").unwrap();
+        LongPoll::new().topic("room/1")
+    });
+    let mut world = World::over(server);
+    let latest = world.context().latest_id();
+    let client = world.connect();
+    world.request(client, &format!("/?after={latest}"));
+    assert!(world.answer(client).text().contains("just before"));
+}
+
+/// A follower reads no further than its reactor, or it would get a message twice.
+#[test]
+fn message_that_comes_while_a_follower_reads_comes_once() {
+    struct Late(ClusterHandle);
+    impl Handler for Late {
+        fn message(&mut self, conn: &mut Conn<'_>, message: Message<'_>) {
+            let Message::Text(id) = message else { return };
+            conn.subscribe_from("room/1", id.parse().unwrap());
+        }
+        fn resumed(&mut self, _: &mut Conn<'_>, _: &str, _: Resume) {
+            self.0.publish("room/1", "late").unwrap();
+        }
+    }
+    let mut cluster = Cluster::new(2);
+    let mut server = Server::detached();
+    cluster.join(&mut server).unwrap();
+    server.history("room/", History::new());
+    server.zone("/", Late(cluster.handle()));
+    let mut world = World::over(server);
+    let start = world.context().latest_id();
+    world.context().publish("room/1", "early");
+    let client = world.websocket("/");
+    world.say(client, &start.to_string());
+    assert_eq!(world.hear(client), ["early", "late"]);
+}
+
 #[test]
 fn event_stream_resumes_at_another_reactor() {
     let (mut worlds, _) = joined(2, |server| {
