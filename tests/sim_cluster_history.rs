@@ -203,7 +203,7 @@ fn long_poll_gets_what_other_reactors_publish() {
         server.http("/poll", |_, _| LongPoll::new().topic("room/1"));
     });
     let mut first = worlds[0].context().latest_id();
-    let mut publish = |worlds: &mut [World], text: &str| {
+    let publish = |worlds: &mut [World], text: &str| {
         worlds[0].context().publish_with("room/1", |_id| text.to_owned())
     };
     let one = publish(&mut worlds, "one");
@@ -436,7 +436,7 @@ fn subscriber_goes_on_at_another_reactor() {
     }
     sim.publish(0, "room/2", "two");
     let ids: Vec<MessageId> = sim.published.iter().map(|published| published.id).collect();
-    let mut resume = |sim: &mut Sim, id: MessageId| {
+    let resume = |sim: &mut Sim, id: MessageId| {
         let client = sim.worlds[1].websocket("/");
         sim.worlds[1].say(client, &format!("from {id} room/1 room/2"));
         sim.hear(1, client)
@@ -672,67 +672,94 @@ impl Random {
     }
 }
 
-/// Returns how many topics were resumed, and how many after a gap.
-fn interleave(seed: u64, history: History) -> (usize, usize) {
-    let mut random = Random(seed);
-    let mut sim = Sim::new(3, history);
-    // Up to which message each reactor is known to have come.
-    let mut cuts = [0; 3];
-    let mut subscribers: Vec<Subscriber> = Vec::new();
-    for _ in 0..500 {
-        let (at, topic) = (random.below(3), format!("room/{}", random.below(4)));
-        let (step, now) = (random.below(12), sim.published.len());
+/// Servers, subscribers, and up to which message each reactor is known to have come.
+struct Steps {
+    sim: Sim,
+    random: Random,
+    subscribers: Vec<Subscriber>,
+    cuts: [usize; 3],
+}
+
+impl Steps {
+    fn step(&mut self) {
+        let (at, topic) = (self.random.below(3), format!("room/{}", self.random.below(4)));
+        let (step, now) = (self.random.below(12), self.sim.published.len());
         let text = format!("{topic}.{now}");
-        let number = random.below(subscribers.len().max(1));
-        if step == 0 && subscribers.len() < 12 {
-            subscribers.push(Subscriber::new(&mut sim, at));
-            cuts[at] = now;
-            continue;
-        }
-        match (step, subscribers.get_mut(number)) {
-            (1 | 2, Some(Subscriber { at, client, topics, .. })) => {
-                if !topics.iter().any(|reads| reads.topic == topic) {
-                    sim.worlds[*at].say(*client, &format!("join {topic}"));
-                    topics.push(Reads { topic, may: cuts[*at], must: now, gaps: Vec::new() });
-                    cuts[*at] = now;
-                }
+        let number = self.random.below(self.subscribers.len().max(1));
+        match step {
+            0 if self.subscribers.len() < 12 => {
+                self.subscribers.push(Subscriber::new(&mut self.sim, at));
+                self.cuts[at] = now;
             }
-            (3, Some(Subscriber { at, client, not, .. })) => {
-                sim.worlds[*at].say(*client, &format!("to-others {topic} {text}"));
-                let id = sim.worlds[*at].context().latest_id();
-                sim.note(id, &topic, &text);
-                not.insert(now);
-                cuts[*at] = now + 1;
+            1..=5 if number < self.subscribers.len() => {
+                self.step_of_one(number, step, (at, topic, &text));
             }
-            (4, Some(subscriber)) => subscriber.hear(&mut sim),
-            (5, Some(subscriber)) if !subscriber.topics.is_empty() => {
-                if random.below(2) == 0 {
-                    subscriber.hear(&mut sim);
-                }
-                subscriber.resume(&mut sim, at);
-                cuts[at] = now;
+            6 => {
+                self.sim.worlds[at].settle();
+                self.cuts[at] = now;
             }
-            (6, _) => {
-                sim.worlds[at].settle();
-                cuts[at] = now;
+            7 => {
+                self.sim.handle.publish(&topic, &*text).unwrap();
+                let last = self.sim.published.last().map(|last| last.id);
+                let last = last.unwrap_or_else(|| self.sim.worlds[at].context().latest_id());
+                self.sim.note(MessageId::new(last.a(), last.b() + 1), &topic, &text);
             }
-            (7, _) => {
-                sim.handle.publish(&topic, &*text).unwrap();
-                let last = sim.published.last().map(|last| last.id);
-                let last = last.unwrap_or_else(|| sim.worlds[at].context().latest_id());
-                sim.note(MessageId::new(last.a(), last.b() + 1), &topic, &text);
-            }
-            (8, _) => {
-                let id = sim.worlds[at].context().publish_with(&topic, |_id| &*text);
-                sim.note(id, &topic, &text);
-                cuts[at] = now + 1;
+            8 => {
+                let id = self.sim.worlds[at].context().publish_with(&topic, |_id| &*text);
+                self.sim.note(id, &topic, &text);
+                self.cuts[at] = now + 1;
             }
             _ => {
-                sim.publish(at, &topic, &text);
-                cuts[at] = now + 1;
+                self.sim.publish(at, &topic, &text);
+                self.cuts[at] = now + 1;
             }
         }
     }
+
+    /// Has one subscriber do something: the last one is cut and goes on at the reactor `to`.
+    fn step_of_one(
+        &mut self,
+        number: usize,
+        step: usize,
+        (to, topic, text): (usize, String, &str),
+    ) {
+        let Steps { sim, random, subscribers, cuts } = self;
+        let (subscriber, now) = (&mut subscribers[number], sim.published.len());
+        let Subscriber { at, client, .. } = *subscriber;
+        match step {
+            1 | 2 => {
+                if !subscriber.topics.iter().any(|reads| reads.topic == topic) {
+                    sim.worlds[at].say(client, &format!("join {topic}"));
+                    let (may, must) = (cuts[at], now);
+                    subscriber.topics.push(Reads { topic, may, must, gaps: Vec::new() });
+                    cuts[at] = now;
+                }
+            }
+            3 => {
+                sim.worlds[at].say(client, &format!("to-others {topic} {text}"));
+                let id = sim.worlds[at].context().latest_id();
+                sim.note(id, &topic, text);
+                subscriber.not.insert(now);
+                cuts[at] = now + 1;
+            }
+            5 if !subscriber.topics.is_empty() => {
+                if random.below(2) == 0 {
+                    subscriber.hear(sim);
+                }
+                subscriber.resume(sim, to);
+                cuts[to] = now;
+            }
+            _ => subscriber.hear(sim),
+        }
+    }
+}
+
+/// Returns how many topics were resumed, and how many after a gap.
+fn interleave(seed: u64, history: History) -> (usize, usize) {
+    let (sim, random) = (Sim::new(3, history), Random(seed));
+    let mut steps = Steps { sim, random, subscribers: Vec::new(), cuts: [0; 3] };
+    (0..500).for_each(|_| steps.step());
+    let Steps { mut sim, mut subscribers, .. } = steps;
     sim.settle();
     for subscriber in &mut subscribers {
         subscriber.hear(&mut sim);

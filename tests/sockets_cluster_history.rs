@@ -146,47 +146,49 @@ fn number(text: &str) -> u64 {
     text.split_once(' ').and_then(|(id, _)| id.split_once('-')?.1.parse().ok()).expect(text)
 }
 
+/// Waits until this many clients are subscribed.
+fn wait_for(running: &Running, subscribers: usize) {
+    loop {
+        let (tell, told) = mpsc::channel();
+        running.handle.subscribers("room/1", move |count| tell.send(count).unwrap()).unwrap();
+        if told.recv_timeout(PATIENCE).unwrap() == subscribers {
+            return;
+        }
+        thread::yield_now();
+    }
+}
+
+/// Publishes at one reactor: by a client, and by calls from another thread.
+fn publish(running: &Running, at: usize, count: usize) -> JoinHandle<Socket> {
+    let (address, handle, zone) = (running.addresses[at], running.handle.clone(), Running::zone());
+    thread::spawn(move || {
+        let mut socket = Socket::open(address);
+        for number in 0..count {
+            if number % 10 > 0 {
+                socket.say(&format!("{at} {number}"));
+                continue;
+            }
+            let sent = handle.remote(at).unwrap().call(zone, move |_, cx| {
+                cx.publish_with("room/1", |id| format!("{id} {at} call"));
+            });
+            sent.unwrap();
+        }
+        socket
+    })
+}
+
 fn equal_lists(reactors: usize) {
     const EACH: usize = 500;
     let running = Running::new(reactors, History::new().messages(1 << 20).bytes(64 << 20));
-    let (zone, all) = (Running::zone(), reactors * EACH);
+    let all = reactors * EACH;
     let subscribers: Vec<_> = (0..2 * reactors)
         .map(|number| {
             let addresses = running.addresses.clone();
             thread::spawn(move || hear_all(&addresses, number, all))
         })
         .collect();
-    // All are there before the first message.
-    loop {
-        let (tell, told) = mpsc::channel();
-        running.handle.subscribers("room/1", move |count| tell.send(count).unwrap()).unwrap();
-        if told.recv_timeout(PATIENCE).unwrap() == 2 * reactors {
-            break;
-        }
-        thread::yield_now();
-    }
-    let publishers: Vec<_> = (0..reactors)
-        .map(|at| {
-            let (address, handle) = (running.addresses[at], running.handle.clone());
-            thread::spawn(move || {
-                let mut socket = Socket::open(address);
-                for number in 0..EACH {
-                    match number % 10 {
-                        // From other threads: by a call.
-                        0 => {
-                            let remote = handle.remote(at).unwrap();
-                            let sent = remote.call(zone, move |_, cx| {
-                                cx.publish_with("room/1", |id| format!("{id} {at} call"));
-                            });
-                            sent.unwrap();
-                        }
-                        _ => socket.say(&format!("{at} {number}")),
-                    }
-                }
-                socket
-            })
-        })
-        .collect();
+    wait_for(&running, 2 * reactors);
+    let publishers: Vec<_> = (0..reactors).map(|at| publish(&running, at, EACH)).collect();
     let sockets: Vec<Socket> =
         publishers.into_iter().map(|publisher| publisher.join().unwrap()).collect();
     let lists: Vec<Vec<String>> =

@@ -60,7 +60,7 @@ pub struct Context {
     /// The other reactors of a cluster, and what is published for them.
     pub(crate) elsewhere: Option<Box<Elsewhere>>,
     /// The messages that topics keep, once the first topic does.
-    pub(crate) histories: Option<Box<Keeper>>,
+    pub(crate) histories: Option<Keeper>,
     /// Sources of the program's own.
     pub(crate) watches: Watches<dyn Watched>,
 }

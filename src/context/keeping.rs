@@ -113,7 +113,7 @@ impl Context {
 
     /// Delivers what other reactors of the cluster have published to topics that keep messages.
     pub(crate) fn catch_up(&mut self) {
-        let Some(Keeper::Shared(part)) = self.histories.as_deref() else { return };
+        let Some(Keeper::Shared(part)) = self.histories.as_ref() else { return };
         if let Some(behind) = part.catch_up(self.topics.all()) {
             self.deliver_behind(behind);
         }
@@ -152,7 +152,7 @@ impl Context {
     pub(crate) fn keep_history(&mut self, prefix: &str, history: History) {
         let now = self.now();
         self.histories(now);
-        match self.histories.as_deref_mut() {
+        match self.histories.as_mut() {
             Some(Keeper::Own(histories)) => histories.register(prefix, history),
             Some(Keeper::Shared(part)) => part.register(prefix, history, self.topics.all()),
             None => {}
@@ -171,7 +171,7 @@ impl Context {
     pub(crate) fn forget_old(&mut self) {
         let now = self.now();
         let Context { histories, topics, .. } = self;
-        match histories.as_deref_mut() {
+        match histories.as_mut() {
             Some(Keeper::Own(histories)) => {
                 histories.expire(now, |topic| topics.count(topic) > 0);
             }
@@ -197,7 +197,7 @@ impl Context {
     /// Shares the history of a cluster from now on. Prefixes that are registered already count as
     /// registered there.
     pub(crate) fn share_history(&mut self, part: Part) {
-        if let Some(Keeper::Own(histories)) = self.histories.as_deref() {
+        if let Some(Keeper::Own(histories)) = self.histories.as_ref() {
             for (prefix, history) in histories.registered() {
                 part.register(prefix, history, self.topics.all());
             }
@@ -206,23 +206,23 @@ impl Context {
             }
         }
         self.topics.part = Some(part.clone());
-        self.histories = Some(Box::new(Keeper::Shared(part)));
+        self.histories = Some(Keeper::Shared(part));
     }
 
     /// Whether all reactors of a cluster share the history.
     #[inline]
     pub(crate) fn shares_history(&self) -> bool {
-        matches!(self.histories.as_deref(), Some(Keeper::Shared(_)))
+        matches!(self.histories.as_ref(), Some(Keeper::Shared(_)))
     }
 
     /// Whether two reactors of the cluster keep different histories for one prefix.
     #[inline]
     pub(crate) fn disagrees_on_history(&self) -> bool {
-        let keeper = self.histories.as_deref();
+        let keeper = self.histories.as_ref();
         keeper.is_some_and(|keeper| matches!(keeper, Keeper::Shared(part) if part.disagrees()))
     }
 
     fn histories(&mut self, now: Instant) -> &mut Keeper {
-        self.histories.get_or_insert_with(|| Box::new(Keeper::Own(Histories::new(now))))
+        self.histories.get_or_insert_with(|| Keeper::Own(Box::new(Histories::new(now))))
     }
 }

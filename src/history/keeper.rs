@@ -16,7 +16,7 @@ use crate::delivery::AsOutgoing;
 /// The kept messages, as one server sees them.
 #[derive(Debug)]
 pub(crate) enum Keeper {
-    Own(Histories),
+    Own(Box<Histories>),
     Shared(Part),
 }
 

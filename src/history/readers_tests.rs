@@ -54,14 +54,14 @@ fn reactor_is_woken_once_and_takes_all_that_waits() {
 fn topic_without_members_elsewhere_wakes_nothing_and_is_not_logged() {
     let mut readers = joined(2, BOUNDS);
     readers.begin(0, "t");
-    assert_eq!(publish(&mut readers, "t", 1, Some(0)), []);
+    assert!(publish(&mut readers, "t", 1, Some(0)).is_empty());
     assert!(readers.log.is_empty() && readers.has_readers("t"));
     readers.begin(1, "other");
-    assert_eq!(publish(&mut readers, "t", 2, Some(0)), []);
+    assert!(publish(&mut readers, "t", 2, Some(0)).is_empty());
     readers.end(0, "t");
     readers.end(0, "t");
     assert!(!readers.has_readers("t"));
-    assert_eq!(publish(&mut readers, "t", 3, None), []);
+    assert!(publish(&mut readers, "t", 3, None).is_empty());
     assert!(readers.log.is_empty());
 }
 
@@ -134,7 +134,7 @@ fn reactor_reads_all_topics_until_it_has_named_its_own() {
     assert_eq!(taken(&mut readers, 0), [1]);
     readers.begin(0, "t");
     assert!(readers.end_read_all(0) && !readers.end_read_all(0));
-    assert_eq!(publish(&mut readers, "other", 2, Some(1)), []);
+    assert!(publish(&mut readers, "other", 2, Some(1)).is_empty());
     assert_eq!(publish(&mut readers, "t", 3, Some(1)), [0]);
 }
 

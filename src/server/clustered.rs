@@ -99,7 +99,7 @@ impl Server {
     /// Leaves the history of the cluster: nothing waits for this reactor any more.
     #[cold]
     pub(crate) fn leave_history(&mut self) {
-        if let Some(Keeper::Shared(part)) = self.context.histories.as_deref() {
+        if let Some(Keeper::Shared(part)) = self.context.histories.as_ref() {
             part.leave();
         }
     }
@@ -107,7 +107,7 @@ impl Server {
     /// Checks that all reactors of a cluster keep the same history.
     #[cold]
     pub(super) fn check_history(&self) -> io::Result<()> {
-        let Some(Keeper::Shared(part)) = self.context.histories.as_deref() else { return Ok(()) };
+        let Some(Keeper::Shared(part)) = self.context.histories.as_ref() else { return Ok(()) };
         let Some(found) = part.disagreement() else { return Ok(()) };
         let [one, other] = found.reactors;
         let text = match found.prefix {
