@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::context::Context;
 use crate::delivery::{AsOutgoing, Outgoing};
-use crate::history::{Histories, History, Kept, MessageId};
+use crate::history::{Behind, Histories, History, Keeper, Kept, MessageId, Part};
 
 /// History.
 impl Context {
@@ -15,6 +15,12 @@ impl Context {
     /// The closure gets the id before the message is encoded, so that the message to a WebSocket
     /// can have it in its payload. An event stream gets the id of an event anyway. A topic without
     /// [history](crate::Server::history) gets an id of the same sequence, and keeps nothing.
+    ///
+    /// In a [`Cluster`](crate::Cluster) the closure for a topic with history runs under the lock of
+    /// the history, since the order of ids is the order of messages: all reactors wait for it. So
+    /// it should only make the message. It must not wait for another reactor. From within it,
+    /// [`ClusterHandle::publish`](crate::ClusterHandle::publish) returns an error, and a method of
+    /// another reactor's `Context` that uses topics panics.
     ///
     /// ```
     /// use switchboard::History;
@@ -34,14 +40,12 @@ impl Context {
         make: impl FnOnce(MessageId) -> M,
     ) -> MessageId {
         let now = self.now();
-        let id = self.histories(now).next_id();
-        let message = make(id);
-        let message = message.as_outgoing();
-        if self.histories(now).keeps(topic) {
-            self.keep(topic, &message, id, None);
-        } else {
-            self.publish_except(topic, message, None);
+        let histories = self.histories(now);
+        if histories.keeps(topic) {
+            return self.keep(topic, make, None);
         }
+        let id = histories.next_id();
+        self.publish_unkept(topic, make(id).as_outgoing(), None);
         id
     }
 
@@ -50,6 +54,12 @@ impl Context {
     ///
     /// A page that is rendered with the state of this moment takes the id along, and subscribes
     /// from it.
+    ///
+    /// In a [`Cluster`](crate::Cluster), this is the id up to which the subscribers of this reactor
+    /// have had all messages. Other reactors may have published later ones meanwhile: the id does
+    /// not change within a turn but by what this reactor publishes.
+    /// [`Conn::subscribe_from`](crate::Conn::subscribe_from) with the id misses none, at whichever
+    /// reactor. [`Conn::subscribe`](crate::Conn::subscribe) may miss those.
     ///
     /// ```
     /// use switchboard::testing::World;
@@ -75,20 +85,48 @@ impl Context {
         message: &Outgoing<'_>,
         except: Option<u32>,
     ) -> bool {
-        let histories = self.histories.as_mut().filter(|histories| histories.keeps(topic));
-        let Some(id) = histories.map(|histories| histories.next_id()) else { return false };
-        self.keep(topic, message, id, except);
-        true
+        let keeps = self.histories.as_ref().is_some_and(|histories| histories.keeps(topic));
+        if keeps {
+            self.keep(topic, |_id| *message, except);
+        }
+        keeps
     }
 
     /// Keeps a message, and hands it to the subscribers.
-    fn keep(&mut self, topic: &str, message: &Outgoing<'_>, id: MessageId, except: Option<u32>) {
-        if self.elsewhere.is_some() {
-            self.publish_elsewhere(topic, message);
-        }
+    fn keep<M: AsOutgoing>(
+        &mut self,
+        topic: &str,
+        make: impl FnOnce(MessageId) -> M,
+        except: Option<u32>,
+    ) -> MessageId {
         let now = self.now();
-        let kept = self.histories(now).append(topic, message, id, now);
-        self.deliver_kept(topic, *message, &kept, except);
+        let appended = self.histories(now).publish(topic, make, now);
+        if let Some(elsewhere) = self.elsewhere.as_ref().filter(|_| !appended.woken.is_empty()) {
+            elsewhere.wake(&appended.woken);
+        }
+        if let Some(behind) = appended.before {
+            self.deliver_behind(behind);
+        }
+        self.deliver_kept(topic, appended.message.as_outgoing(), &appended.kept, except);
+        appended.id
+    }
+
+    /// Delivers what other reactors of the cluster have published to topics that keep messages.
+    pub(crate) fn catch_up(&mut self) {
+        let Some(Keeper::Shared(part)) = self.histories.as_ref() else { return };
+        if let Some(behind) = part.catch_up(self.topics.all()) {
+            self.deliver_behind(behind);
+        }
+    }
+
+    #[cold]
+    fn deliver_behind(&mut self, behind: Behind) {
+        for (topic, kept) in behind.messages {
+            self.deliver_kept(&topic, kept.outgoing(), &kept, None);
+        }
+        for topic in behind.gaps {
+            self.follow_after_gap(&topic, behind.since);
+        }
     }
 
     /// Hands a kept message to the subscribers of its topic. They share its frame.
@@ -113,7 +151,12 @@ impl Context {
     /// Registers a prefix whose topics keep messages.
     pub(crate) fn keep_history(&mut self, prefix: &str, history: History) {
         let now = self.now();
-        self.histories(now).register(prefix, history);
+        self.histories(now);
+        match self.histories.as_mut() {
+            Some(Keeper::Own(histories)) => histories.register(prefix, history),
+            Some(Keeper::Shared(part)) => part.register(prefix, history, self.topics.all()),
+            None => {}
+        }
         self.follow_new_history();
     }
 
@@ -128,8 +171,21 @@ impl Context {
     pub(crate) fn forget_old(&mut self) {
         let now = self.now();
         let Context { histories, topics, .. } = self;
-        if let Some(histories) = histories {
-            histories.expire(now, |topic| topics.count(topic) > 0);
+        match histories.as_mut() {
+            Some(Keeper::Own(histories)) => {
+                histories.expire(now, |topic| topics.count(topic) > 0);
+            }
+            Some(Keeper::Shared(part)) => part.expire(now),
+            None => {}
+        }
+        self.end_history_turn();
+    }
+
+    /// Ends a turn: the next one sees what other reactors of a cluster have published meanwhile.
+    #[inline]
+    pub(crate) fn end_history_turn(&self) {
+        if let Some(histories) = &self.histories {
+            histories.end_turn();
         }
     }
 
@@ -138,7 +194,35 @@ impl Context {
         self.histories.as_ref()?.next_expiry()
     }
 
-    fn histories(&mut self, now: Instant) -> &mut Histories {
-        self.histories.get_or_insert_with(|| Box::new(Histories::new(now)))
+    /// Shares the history of a cluster from now on. Prefixes that are registered already count as
+    /// registered there.
+    pub(crate) fn share_history(&mut self, part: Part) {
+        if let Some(Keeper::Own(histories)) = self.histories.as_ref() {
+            for (prefix, history) in histories.registered() {
+                part.register(prefix, history, self.topics.all());
+            }
+            if let Some(bytes) = histories.memory() {
+                part.set_memory(bytes);
+            }
+        }
+        self.topics.part = Some(part.clone());
+        self.histories = Some(Keeper::Shared(part));
+    }
+
+    /// Whether all reactors of a cluster share the history.
+    #[inline]
+    pub(crate) fn shares_history(&self) -> bool {
+        matches!(self.histories.as_ref(), Some(Keeper::Shared(_)))
+    }
+
+    /// Whether two reactors of the cluster keep different histories for one prefix.
+    #[inline]
+    pub(crate) fn disagrees_on_history(&self) -> bool {
+        let keeper = self.histories.as_ref();
+        keeper.is_some_and(|keeper| matches!(keeper, Keeper::Shared(part) if part.disagrees()))
+    }
+
+    fn histories(&mut self, now: Instant) -> &mut Keeper {
+        self.histories.get_or_insert_with(|| Keeper::Own(Box::new(Histories::new(now))))
     }
 }
