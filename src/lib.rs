@@ -30,6 +30,7 @@
 //! | check the user in one place | a first zone at `/`, [`Extensions`] | [state](guide::state) |
 //! | reach another zone | [`Context::call`], [`ZoneId`] | [state](guide::state) |
 //! | send to many | [`Conn::subscribe`], [`Context::publish`] | [topics](guide::topics) |
+//! | keep messages for a client that returns | [`Server::history`] | [topics](guide::topics) |
 //! | push events to browsers | [`EventStream`] | [topics](guide::topics) |
 //! | have a page go on where its stream broke off | [`EventStream::topic`] | [`EventStream`] |
 //! | serve pages that can only poll | [`LongPoll`] | [`LongPoll`] |

@@ -196,6 +196,34 @@ fn latest_id_is_what_the_subscribers_of_this_reactor_have_had() {
     assert_eq!(sim.hear(1, client), ["one"]);
 }
 
+/// What a page is rendered with stays the same until its callback returns, and the subscription
+/// from there misses nothing that came meanwhile.
+#[test]
+fn latest_id_does_not_change_while_a_callback_runs() {
+    let mut cluster = Cluster::new(2);
+    let handle = cluster.handle();
+    let mut worlds = [(); 2].map(|()| {
+        let mut server = Server::detached();
+        cluster.join(&mut server).unwrap();
+        server.history("room/", History::new());
+        World::over(server)
+    });
+    worlds[1].server.websocket("/", move |conn, _message| {
+        let before = conn.context().latest_id();
+        handle.publish("room/1", "meanwhile").unwrap();
+        let after = conn.context().latest_id();
+        conn.send(&format!("{}", before == after));
+        conn.subscribe_from("room/1", before);
+    });
+    worlds[0].context().publish("room/1", "before");
+    let page = worlds[1].websocket("/");
+    worlds[1].say(page, "render");
+    assert_eq!(worlds[1].hear(page), ["true", "meanwhile"]);
+    let latest = worlds[1].context().latest_id();
+    worlds[0].context().publish("room/2", "not subscribed to");
+    assert_eq!(worlds[1].context().latest_id().b(), latest.b() + 1, "the next turn sees more");
+}
+
 #[test]
 fn history_of_any_member_is_that_of_all() {
     let (mut worlds, handle) = joined(3, |_| ());

@@ -699,7 +699,8 @@ proptest! {
         let start = latest(&mut world);
         let texts: Vec<String> = texts.iter().map(|text| text.iter().collect()).collect();
         texts.iter().for_each(|text| world.context().publish("room/1", &**text));
-        prop_assert_eq!(get(&mut world, "/poll/room/1", &start).data(), texts);
+        let page = get(&mut world, "/poll/room/1", &start);
+        prop_assert_eq!(page.data(), texts);
     }
 
     /// A page that asks on and on has the messages of a naive list, in order, each once.

@@ -66,6 +66,9 @@ use crate::server::{Seat, Server};
 ///   All other limits are those of each server.
 /// - **Topics**: a publish reaches the subscribers of all reactors; see
 ///   [`Context::publish`](crate::Context::publish).
+/// - **History**: a topic with [history](crate::Server::history) has one history and one order of
+///   messages for all reactors, and the id of any reactor holds at each. All of it shares one bound
+///   of memory.
 /// - **The end**: [`ClusterHandle::drain`] ends all.
 ///   [`Context::drain`](crate::Context::drain) ends one reactor, while the others go on. Do not
 ///   end the first one so with `hand_over(true)`: it accepts for all.

@@ -114,6 +114,9 @@ pub struct Stats {
     /// [`Cluster`](crate::Cluster) did not take, once for each such reactor.
     pub not_passed_on: u64,
     /// Counts topics that keep messages ([`Server::history`](crate::Server::history)).
+    ///
+    /// In a [`Cluster`](crate::Cluster) the first reactor that has not ended has the counters of
+    /// the history of all, but `history_evicted`, and the others have 0. So a sum has each once.
     pub history_topics: usize,
     /// Counts the messages that topics keep.
     pub history_messages: usize,
@@ -124,7 +127,9 @@ pub struct Stats {
     /// Counts the bytes of messages that no topic keeps any more and that still wait for a slow
     /// reader. Those of a queue of more than 64 messages may be counted for some turns too long.
     pub history_queued_bytes: usize,
-    /// Counts topics that were forgotten as a whole because the memory for history was full.
+    /// Counts topics that were forgotten as a whole because the memory for history was full. In a
+    /// cluster, each reactor counts those that its own messages pushed out. The first one also
+    /// counts those of [`ClusterHandle::publish`](crate::ClusterHandle::publish).
     pub history_evicted: u64,
     /// Has one entry for each handler at a zone with
     /// [`Zone::counted`](crate::Zone::counted), in the order of their registration.

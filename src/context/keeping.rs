@@ -16,6 +16,12 @@ impl Context {
     /// can have it in its payload. An event stream gets the id of an event anyway. A topic without
     /// [history](crate::Server::history) gets an id of the same sequence, and keeps nothing.
     ///
+    /// In a [`Cluster`](crate::Cluster) the closure for a topic with history runs under the lock of
+    /// the history, since the order of ids is the order of messages: all reactors wait for it. So
+    /// it should only make the message. It must not wait for another reactor. From within it,
+    /// [`ClusterHandle::publish`](crate::ClusterHandle::publish) returns an error, and a method of
+    /// another reactor's `Context` that uses topics panics.
+    ///
     /// ```
     /// use switchboard::History;
     /// use switchboard::testing::World;
@@ -48,6 +54,24 @@ impl Context {
     ///
     /// A page that is rendered with the state of this moment takes the id along, and subscribes
     /// from it.
+    ///
+    /// In a [`Cluster`](crate::Cluster), this is the id up to which the subscribers of this reactor
+    /// have had all messages. Other reactors may have published later ones meanwhile: the id does
+    /// not change within a turn but by what this reactor publishes.
+    /// [`Conn::subscribe_from`](crate::Conn::subscribe_from) with the id misses none, at whichever
+    /// reactor. [`Conn::subscribe`](crate::Conn::subscribe) may miss those.
+    ///
+    /// ```
+    /// use switchboard::testing::World;
+    /// use switchboard::{History, MessageId};
+    ///
+    /// let mut world = World::new();
+    /// assert_eq!(world.context().latest_id(), MessageId::default());
+    /// world.server.history("room/", History::new());
+    /// let begin = world.context().latest_id();
+    /// world.context().publish("room/1", "hello");
+    /// assert!(world.context().latest_id() > begin);
+    /// ```
     #[must_use]
     pub fn latest_id(&self) -> MessageId {
         self.histories.as_ref().map_or_else(MessageId::default, |histories| histories.latest())
@@ -153,6 +177,15 @@ impl Context {
             }
             Some(Keeper::Shared(part)) => part.expire(now),
             None => {}
+        }
+        self.end_history_turn();
+    }
+
+    /// Ends a turn: the next one sees what other reactors of a cluster have published meanwhile.
+    #[inline]
+    pub(crate) fn end_history_turn(&self) {
+        if let Some(histories) = &self.histories {
+            histories.end_turn();
         }
     }
 

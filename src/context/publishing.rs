@@ -14,10 +14,17 @@ impl Context {
     /// the encoded message, no copy. See [`Conn::subscribe`](crate::Conn::subscribe).
     ///
     /// In a [`Cluster`](crate::Cluster) the message also reaches the subscribers of the other
-    /// reactors. It is copied once for all of them, and leaves at the end of the turn. The messages
-    /// of one publisher keep their order. Those of two reactors may reach two subscribers in
-    /// different orders. A full queue of another reactor drops the message there, and
-    /// [`Stats::not_passed_on`](crate::Stats::not_passed_on) counts it.
+    /// reactors. It is copied once for all of them.
+    ///
+    /// | in a cluster | topic without history | topic with [history](crate::Server::history) |
+    /// | --- | --- | --- |
+    /// | order of two publishers | may differ between two subscribers | one, by id, for all |
+    /// | leaves this reactor | at the end of the turn | at once |
+    /// | the queue of a reactor is full | the message is lost there | its members may get a gap |
+    ///
+    /// The messages of one publisher keep their order in any case.
+    /// [`Stats::not_passed_on`](crate::Stats::not_passed_on) counts those that are lost, and
+    /// [`Handler::resumed`](crate::Handler::resumed) tells of a gap.
     // A published message is encoded in delivery/broadcast.rs. delivery/publish.rs writes it to
     // connections at rest; to all others it leaves by the outbox, in outbox/writing.rs.
     pub fn publish<'m>(&mut self, topic: &str, message: impl Into<Outgoing<'m>>) {

@@ -63,9 +63,9 @@ impl Context {
     /// [`MessageId::default()`] these are all that the topic keeps; without
     /// [history](crate::Server::history) there are none.
     ///
-    /// A page is rendered with the messages up to [`latest_id`](Context::latest_id), and subscribes
-    /// from this id: nothing is lost between the two, and nothing comes twice. In a
-    /// [`Cluster`](crate::Cluster) other reactors publish meanwhile, so take the id first.
+    /// A page is rendered with the messages and with [`latest_id`](Context::latest_id), and
+    /// subscribes from this id: nothing is lost between the two, and nothing comes twice. Take both
+    /// in one callback: they show one moment, in a [`Cluster`](crate::Cluster) too.
     ///
     /// ```
     /// use switchboard::testing::World;
@@ -77,14 +77,13 @@ impl Context {
     ///     "/events" => Reply::from(EventStream::new().topic("room/7")),
     ///     _ => {
     ///         let cx = conn.context();
-    ///         let (latest, mut page) = (cx.latest_id(), String::new());
-    ///         let all = cx.kept("room/7", MessageId::default());
-    ///         for kept in all.take_while(|kept| kept.id() <= latest) {
+    ///         let mut page = String::new();
+    ///         for kept in cx.kept("room/7", MessageId::default()) {
     ///             if let Message::Text(text) = kept.message() {
     ///                 page += &format!("{text}\n"); // a page in HTML escapes the text
     ///             }
     ///         }
-    ///         page += &format!("/events?last_event_id={latest}");
+    ///         page += &format!("/events?last_event_id={}", cx.latest_id());
     ///         page.into()
     ///     }
     /// });
@@ -99,12 +98,8 @@ impl Context {
     /// assert_eq!(world.hear(ada)[1..], ["three, while the page loads"]);
     /// ```
     pub fn kept(&self, topic: &str, after: MessageId) -> impl Iterator<Item = KeptMessage> {
-        let mut last = after;
-        std::iter::from_fn(move || {
-            let kept = self.kept_after(topic, last)?;
-            last = kept.id();
-            Some(kept)
-        })
+        let all = self.histories.as_ref().map(|histories| histories.all_after(topic, after));
+        all.into_iter().flatten().map(KeptMessage)
     }
 
     /// Whether a topic still has all messages after an id.
@@ -119,12 +114,10 @@ impl Context {
         histories.map_or_else(MessageId::default, |histories| histories.start_of(topic))
     }
 
-    /// Returns the first message of a topic after an id, of those that are kept.
+    /// Returns the next message of a topic after an id; `None` also where another reactor of a
+    /// cluster has had it forgotten meanwhile.
     pub(crate) fn kept_after(&self, topic: &str, after: MessageId) -> Option<KeptMessage> {
-        self.next_kept(topic, after).unwrap_or_else(|Forgotten| {
-            let oldest = self.next_kept(topic, self.start_of(topic)).ok().flatten();
-            oldest.filter(|kept| kept.id() > after)
-        })
+        self.next_kept(topic, after).ok().flatten()
     }
 
     /// Returns the next message of a topic after an id.

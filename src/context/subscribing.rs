@@ -46,6 +46,9 @@ impl Conn<'_> {
     /// counts for no limit. Until the end is reached, live messages of all topics with history wait
     /// in their place behind it. With several topics, the messages come in the order of their ids.
     ///
+    /// In a [`Cluster`](crate::Cluster) an id holds at every reactor, whichever reactor the client
+    /// had it from.
+    ///
     /// A topic without [history](crate::Server::history) is subscribed to as by
     /// [`subscribe`](Conn::subscribe), without a callback. For a topic that the connection is
     /// subscribed to already, the last call counts: messages since the id come again.

@@ -65,25 +65,82 @@
 //!
 //! # Topics
 //!
-//! A publish reaches the subscribers of all reactors. The message is copied once, and waits in the
-//! queue of each other reactor until that one's next turn.
+//! A publish reaches the subscribers of all reactors. The message is copied once, and waits for
+//! each other reactor until that one's next turn.
 //!
-//! | question | answer |
-//! | --- | --- |
-//! | order | the messages of one publisher arrive in their order, at every subscriber |
-//! | a callback and a handle | what a callback publishes leaves at the end of its turn |
-//! | two publishers | two subscribers may get their messages in different orders |
-//! | bounds | 65,536 messages and 16 MiB wait for a reactor |
-//! | beyond | the message is lost there; [`Stats::not_passed_on`] of the publisher counts it |
-//! | beyond, by [`ClusterHandle::publish`] | it is lost there, and the call returns an error |
-//! | [`subscribers`](crate::Context::subscribers) | those of this reactor |
-//! | all subscribers | [`ClusterHandle::subscribers`](crate::ClusterHandle::subscribers) |
+//! | question | topic without history | topic with [history](crate::Server::history) |
+//! | --- | --- | --- |
+//! | order | the messages of one publisher in theirs | one order by id, for all subscribers |
+//! | a callback publishes | leaves at the end of its turn | leaves at once |
+//! | waits for | each other reactor | reactors with a subscriber of the topic |
+//! | bounds | 65,536 messages, 16 MiB for a reactor | the same, once for all reactors |
+//! | beyond | lost there; [`Stats::not_passed_on`] counts it | what the topic keeps, or a gap |
+//! | beyond, by [`ClusterHandle::publish`] | lost there, and an error | the same as above |
+//!
+//! [`subscribers`](crate::Context::subscribers) counts those of one reactor, and
+//! [`ClusterHandle::subscribers`](crate::ClusterHandle::subscribers) those of all.
 //!
 //! [`Stats::not_passed_on`]: crate::Stats::not_passed_on
 //! [`ClusterHandle::publish`]: crate::ClusterHandle::publish
 //!
 //! A reactor that is slow, since a handler computes or waits, gets its messages late and in their
 //! order. All other reactors go on. What its full queue drops is lost for its subscribers alone.
+//!
+//! # History
+//!
+//! All reactors share one history: one bound of memory, one epoch, one sequence of ids. Each
+//! message gets its id and its place under one lock. So a client that comes back may go on at any
+//! reactor, with the id of its last message:
+//!
+//! ```
+//! use switchboard::testing::World;
+//! use switchboard::{Cluster, Conn, Handler, History, Message, Server};
+//!
+//! struct Room;
+//! impl Handler for Room {
+//!     fn message(&mut self, conn: &mut Conn<'_>, message: Message<'_>) {
+//!         let Message::Text(id) = message else { return };
+//!         if let Ok(id) = id.parse() {
+//!             conn.subscribe_from("room/1", id); // this zone lets anyone read the room
+//!         }
+//!     }
+//! }
+//!
+//! let mut cluster = Cluster::new(2);
+//! let mut worlds = [(); 2].map(|()| {
+//!     let mut server = Server::detached();
+//!     cluster.join(&mut server).unwrap();
+//!     server.history("room/", History::new()); // the same in each
+//!     server.zone("/", Room);
+//!     World::over(server)
+//! });
+//! let last = worlds[0].context().publish_with("room/1", |_id| "one");
+//! worlds[1].context().publish("room/1", "two");
+//! worlds[0].context().publish("room/1", "three");
+//! let ada = worlds[1].websocket("/"); // she was at the other reactor before
+//! worlds[1].say(ada, &last.to_string());
+//! assert_eq!(worlds[1].hear(ada), ["two", "three"]);
+//! ```
+//!
+//! - **Registration**: call [`Server::history`](crate::Server::history) in the function that sets
+//!   each reactor up. A prefix of any reactor holds for all. Two reactors with different settings
+//!   for one prefix are an error of [`run`](crate::Cluster::run), which names both.
+//! - **Order**: a reactor delivers what the others have published before its own next message. So
+//!   every subscriber of any reactor gets the messages of all its topics in the order of their ids.
+//! - **A slow reactor**: a log has each message once, for all reactors that have not had it yet. It
+//!   has 65,536 messages and 16 MiB at most, also where a topic keeps fewer. Beyond that, a reactor
+//!   takes what the topic keeps. Where the topic has forgotten something,
+//!   [`Handler::resumed`](crate::Handler::resumed) tells each member of a gap. The messages of
+//!   that topic then come from the oldest one that is kept, after those of the other topics.
+//! - **What it costs**: a publish takes the lock once, and wakes only reactors that have a
+//!   subscriber of the topic and that nothing waits for yet. The first and the last subscriber of a
+//!   topic at a reactor take the lock as well; all others do not.
+//! - **Under the lock**: the closure of [`publish_with`](crate::Context::publish_with) runs while
+//!   all reactors wait. It should only make the message.
+//! - **Counters**: the first reactor that has not ended has those of the history, so that a sum
+//!   over all has them once.
+//!
+//! # One place for a name
 //!
 //! State for each room, such as the board of a game, needs one place.
 //! [`ClusterHandle::home`](crate::ClusterHandle::home) names a reactor for each name, and

@@ -1,5 +1,6 @@
 //! Where a server keeps the messages of its topics: by itself, or with all reactors of its cluster.
 
+use std::iter::successors;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -117,6 +118,26 @@ impl Keeper {
         match self {
             Keeper::Own(histories) => Ok(histories.next_after(topic, after).map(Arc::clone)),
             Keeper::Shared(part) => part.next_after(topic, after),
+        }
+    }
+
+    /// Returns all messages of a topic after an id, at one moment.
+    pub(crate) fn all_after(&self, topic: &str, after: MessageId) -> Vec<Arc<Kept>> {
+        match self {
+            Keeper::Own(histories) => {
+                let next = |kept: &&Arc<Kept>| histories.next_after(topic, kept.id);
+                let first = histories.next_after(topic, after);
+                successors(first, next).map(Arc::clone).collect()
+            }
+            Keeper::Shared(part) => part.all_after(topic, after),
+        }
+    }
+
+    /// Ends a turn: the next one sees what other reactors of a cluster have published meanwhile.
+    #[inline]
+    pub(crate) fn end_turn(&self) {
+        if let Keeper::Shared(part) = self {
+            part.end_turn();
         }
     }
 }

@@ -6,9 +6,9 @@ use std::str::{self, FromStr};
 
 /// Names a published message, and the place of that message in the order of all messages.
 ///
-/// The written form is `a-b`, two decimal numbers, at most 41 bytes. In the memory of a server, `a`
-/// is drawn by chance when the server is made, and `b` counts the messages of all its topics. A
-/// later message has a greater id. Other stores have other numbers: a page must not take an id
+/// The written form is `a-b`, two decimal numbers, at most 41 bytes. In the memory of a server
+/// or a [`Cluster`](crate::Cluster), `a` is drawn by chance when it is made, and `b` counts the
+/// messages of all its topics. A later message has a greater id. Other stores have other numbers: a page must not take an id
 /// apart.
 ///
 /// An id is no permission: any client can send any id. The handler decides which topics a client

@@ -29,7 +29,6 @@ mod shared;
 pub(crate) use histories::Histories;
 pub(crate) use keeper::Keeper;
 pub(crate) use kept::Kept;
-pub(crate) use message_id::IdText;
 pub use message_id::{MalformedMessageId, MessageId};
 pub(crate) use part::Part;
 pub use resume::Resume;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::expiry::moment;
@@ -52,7 +52,10 @@ impl Part {
 
     /// Gives an id of the same sequence to a message that is not kept.
     pub(crate) fn next_id(&self) -> MessageId {
-        self.all.lock().histories.next_id()
+        let mut inner = self.all.lock();
+        let id = inner.histories.next_id();
+        inner.readers.renew_view(self.reader, id);
+        id
     }
 
     /// Registers a prefix. `topics` are those that this reactor has members of; other reactors may
@@ -155,7 +158,11 @@ impl Part {
 
     /// Takes all that waits for this reactor. `topics` are those that it has members of.
     pub(crate) fn catch_up<'t>(&self, topics: impl Iterator<Item = &'t str>) -> Option<Behind> {
+        if !self.all.keeps_any.load(Ordering::Acquire) {
+            return None;
+        }
         let mut inner = self.all.lock();
+        self.all.is_fresh[self.reader].store(true, Ordering::Relaxed);
         let Inner { histories, readers, .. } = &mut *inner;
         if readers.end_read_all(self.reader) {
             for topic in topics.filter(|topic| histories.keeps(topic)) {
@@ -165,25 +172,42 @@ impl Part {
         take(histories, readers, self.reader)
     }
 
-    /// Returns the id up to which the members of this reactor have had all messages.
+    /// Ends a turn: the next one sees what other reactors have published meanwhile.
+    #[inline]
+    pub(crate) fn end_turn(&self) {
+        self.all.is_fresh[self.reader].store(false, Ordering::Relaxed);
+    }
+
+    /// Locks the history, and has this reactor see it as its turn does.
+    fn seen(&self) -> MutexGuard<'_, Inner> {
+        let mut inner = self.all.lock();
+        if !self.all.is_fresh[self.reader].swap(true, Ordering::Relaxed) {
+            let latest = inner.histories.latest();
+            inner.readers.renew_view(self.reader, latest);
+        }
+        inner
+    }
+
+    /// Returns the id up to which this reactor sees messages in its turn. Its members have had all
+    /// of them.
     pub(crate) fn latest(&self) -> MessageId {
-        let inner = self.all.lock();
-        inner.readers.stands_at(self.reader).unwrap_or_else(|| inner.histories.latest())
+        self.seen().readers.view(self.reader)
     }
 
-    /// As [`Histories::resume`], for a subscriber that gets later messages with this reactor.
+    /// As [`Histories::resume`](super::Histories::resume), for a subscriber that gets later
+    /// messages with this reactor.
     pub(crate) fn resume(&self, topic: &str, from: MessageId) -> Resume {
-        self.all.lock().resume(self.reader, topic, from)
+        self.seen().resume(self.reader, topic, from)
     }
 
-    /// As [`Histories::start_of`], at most the id that this reactor has read up to.
+    /// As [`Histories::start_of`](super::Histories::start_of), at most the id that this reactor
+    /// sees.
     pub(crate) fn start_of(&self, topic: &str) -> MessageId {
-        let inner = self.all.lock();
-        let start = inner.histories.start_of(topic);
-        inner.readers.stands_at(self.reader).map_or(start, |cut| start.min(cut))
+        let inner = self.seen();
+        inner.histories.start_of(topic).min(inner.readers.view(self.reader))
     }
 
-    /// Returns the first message of a topic after an id, of those that this reactor has read.
+    /// Returns the first message of a topic after an id, of those that this reactor sees.
     ///
     /// # Errors
     /// When the topic has forgotten messages after the id.
@@ -192,13 +216,26 @@ impl Part {
         topic: &str,
         after: MessageId,
     ) -> Result<Option<Arc<Kept>>, Forgotten> {
-        let inner = self.all.lock();
+        let inner = self.seen();
         if inner.resume(self.reader, topic, after) != Resume::Resumed {
             return Err(Forgotten);
         }
-        let cut = inner.readers.stands_at(self.reader);
+        let view = inner.readers.view(self.reader);
         let kept = inner.histories.next_after(topic, after);
-        Ok(kept.filter(|kept| cut.is_none_or(|cut| kept.id <= cut)).map(Arc::clone))
+        Ok(kept.filter(|kept| kept.id <= view).map(Arc::clone))
+    }
+
+    /// Returns all messages of a topic after an id that this reactor sees, at one moment.
+    pub(crate) fn all_after(&self, topic: &str, mut after: MessageId) -> Vec<Arc<Kept>> {
+        let inner = self.seen();
+        let (view, mut all) = (inner.readers.view(self.reader), Vec::new());
+        while let Some(kept) = inner.histories.next_after(topic, after)
+            && kept.id <= view
+        {
+            after = kept.id;
+            all.push(Arc::clone(kept));
+        }
+        all
     }
 }
 

@@ -73,6 +73,9 @@ struct Reader {
     is_here: bool,
     /// The id that the reactor has read up to, while messages wait for it.
     since: Option<MessageId>,
+    /// The id up to which the reactor shows messages. It does not change within a turn, but for
+    /// what the reactor itself does.
+    view: MessageId,
     missed: Missed,
     /// Whether the reactor reads every topic, until it has said which ones it reads.
     reads_all: bool,
@@ -229,15 +232,21 @@ impl<T: Clone> Readers<T> {
         woken
     }
 
-    /// Returns the id up to which a reactor has read; `None` if nothing waits for it, so that it
-    /// has read up to the latest one.
-    pub(super) fn stands_at(&self, reader: usize) -> Option<MessageId> {
-        self.readers[reader].since
+    /// Returns the id up to which a reactor shows messages.
+    pub(super) fn view(&self, reader: usize) -> MessageId {
+        self.readers[reader].view
     }
 
-    /// Takes all that waits for a reactor, which then stands at the latest id.
-    pub(super) fn take(&mut self, reader: usize) -> Option<Pending<T>> {
-        let Reader { since, missed, .. } = &mut self.readers[reader];
+    /// Has a reactor show all up to the latest id, or up to the first message that waits for it.
+    pub(super) fn renew_view(&mut self, reader: usize, latest: MessageId) {
+        let Reader { since, view, .. } = &mut self.readers[reader];
+        *view = since.unwrap_or(latest);
+    }
+
+    /// Takes all that waits for a reactor, which then shows all up to the latest id.
+    pub(super) fn take(&mut self, reader: usize, latest: MessageId) -> Option<Pending<T>> {
+        let Reader { since, missed, view, .. } = &mut self.readers[reader];
+        *view = latest;
         let since = since.take()?;
         let missed = match mem::take(missed) {
             Missed::Topics(topics) => topics.into_iter().collect(),

@@ -10,6 +10,11 @@ fn joined(count: usize, bounds: LogBounds) -> Readers<u64> {
     readers
 }
 
+/// The id that a reactor stands at, if it is behind.
+fn stands_at(readers: &Readers<u64>, reader: usize) -> Option<MessageId> {
+    readers.readers[reader].since
+}
+
 fn id(b: u64) -> MessageId {
     MessageId::new(7, b)
 }
@@ -20,7 +25,7 @@ fn publish(readers: &mut Readers<u64>, topic: &str, b: u64, by: Option<usize>) -
 }
 
 fn taken(readers: &mut Readers<u64>, reader: usize) -> Vec<u64> {
-    let pending = readers.take(reader);
+    let pending = readers.take(reader, id(0));
     pending.map_or_else(Vec::new, |pending| {
         assert!(pending.missed.is_empty());
         pending.messages.into_iter().map(|logged| logged.message).collect()
@@ -35,12 +40,12 @@ fn reactor_is_woken_once_and_takes_all_that_waits() {
     readers.begin(1, "t");
     assert_eq!(publish(&mut readers, "t", 1, Some(0)), [1], "the third reads nothing");
     assert_eq!(publish(&mut readers, "t", 2, Some(2)), [0], "the second waits already");
-    assert_eq!(readers.stands_at(1), Some(id(0)));
+    assert_eq!(stands_at(&readers, 1), Some(id(0)));
     assert_eq!(taken(&mut readers, 1), [1, 2]);
-    assert_eq!((readers.stands_at(0), readers.stands_at(1)), (Some(id(1)), None));
+    assert_eq!((stands_at(&readers, 0), stands_at(&readers, 1)), (Some(id(1)), None));
     assert_eq!(taken(&mut readers, 0), [2]);
     assert!(readers.log.is_empty() && readers.bytes == 0);
-    assert!(readers.take(2).is_none());
+    assert!(readers.take(2, id(0)).is_none());
     // From outside of all reactors.
     assert_eq!(publish(&mut readers, "t", 3, None), [0, 1]);
 }
@@ -70,12 +75,12 @@ fn full_log_loses_the_oldest_and_names_their_topics() {
     for b in 1..=6 {
         publish(&mut readers, if b == 2 { "b" } else { "a" }, b, None);
     }
-    let pending = readers.take(0).unwrap();
+    let pending = readers.take(0, id(0)).unwrap();
     let messages: Vec<u64> = pending.messages.iter().map(|logged| logged.message).collect();
     assert_eq!((pending.since, &messages[..]), (id(0), &[3, 4, 5, 6][..]));
     assert_eq!(pending.missed, ["a".into(), "b".into()]);
     // The other one stood behind the first message already, which is none of its topics.
-    let pending = readers.take(1).unwrap();
+    let pending = readers.take(1, id(0)).unwrap();
     assert_eq!(pending.since, id(1));
     assert_eq!(pending.missed, ["b".into()]);
     // By bytes: one alone may be longer.
@@ -83,7 +88,7 @@ fn full_log_loses_the_oldest_and_names_their_topics() {
     assert_eq!(taken(&mut readers, 0), [7]);
     readers.publish(("a", 8, 200), (id(7), id(8)), None);
     readers.publish(("a", 9, 1), (id(8), id(9)), None);
-    let pending = readers.take(0).unwrap();
+    let pending = readers.take(0, id(0)).unwrap();
     assert_eq!((pending.messages.len(), readers.bytes), (1, 0));
     assert_eq!(pending.missed, ["a".into()]);
 }
@@ -95,7 +100,7 @@ fn missed_topics_are_bounded() {
         readers.begin(0, &b.to_string());
         publish(&mut readers, &b.to_string(), b, None);
     }
-    let mut missed = readers.take(0).unwrap().missed;
+    let mut missed = readers.take(0, id(0)).unwrap().missed;
     missed.sort();
     let all: BTreeSet<Arc<str>> = (1..=10).map(|b: u64| b.to_string().into()).collect();
     assert_eq!(missed, Vec::from_iter(all), "any topic may be the third");
@@ -165,7 +170,7 @@ fn reactors_take_what_a_naive_model_gives_them() {
                     check(&mut readers, &mut owed, reader);
                 }
                 latest += 1;
-                let was_idle = [0, 1, 2].map(|at| readers.stands_at(at).is_none());
+                let was_idle = [0, 1, 2].map(|at| stands_at(&readers, at).is_none());
                 let woken = publish(&mut readers, &name, latest, by);
                 let gets = |at: &usize| Some(*at) != by && reads[*at][topic];
                 let expected = (0..3).filter(|at| gets(at) && was_idle[*at]);

@@ -36,6 +36,9 @@ pub(crate) struct SharedHistories {
     pub(super) keeps_any: AtomicBool,
     /// Whether two reactors have registered different settings.
     pub(super) disagrees: AtomicBool,
+    /// Whether the view of each reactor is that of its turn, by the number of the reactor. Only its
+    /// own thread asks.
+    pub(super) is_fresh: Box<[AtomicBool]>,
     /// The second in which something is to be forgotten, for a question at each turn.
     pub(super) next_expiry: AtomicU32,
 }
@@ -113,6 +116,7 @@ impl SharedHistories {
             prefixes: RwLock::default(),
             keeps_any: AtomicBool::new(false),
             disagrees: AtomicBool::new(false),
+            is_fresh: (0..reactors).map(|_| AtomicBool::new(false)).collect(),
             next_expiry: AtomicU32::new(NEVER),
         }
     }
@@ -161,6 +165,9 @@ impl SharedHistories {
         drop(making);
         let kept = histories.append(topic, &outgoing, id, now);
         let behind = by.and_then(|reader| take(histories, readers, reader));
+        if let Some(reader) = by {
+            self.is_fresh[reader].store(true, Ordering::Relaxed);
+        }
         let entry = (topic, Arc::clone(&kept), kept.len());
         let woken = readers.publish(entry, (before, id), by);
         let counts = by.unwrap_or_else(|| readers.first());
@@ -182,7 +189,7 @@ pub(super) fn take(
     readers: &mut Readers<Arc<Kept>>,
     reader: usize,
 ) -> Option<Behind> {
-    let pending = readers.take(reader)?;
+    let pending = readers.take(reader, histories.latest())?;
     let (since, first) = (pending.since, pending.messages.first().map(|logged| logged.id));
     let (mut messages, mut gaps) = (Vec::new(), Vec::new());
     for topic in pending.missed {
@@ -211,13 +218,13 @@ pub(crate) struct Forgotten;
 impl Inner {
     pub(super) fn resume(&self, reader: usize, topic: &str, from: MessageId) -> Resume {
         let resume = self.histories.resume(topic, from);
-        // What the topic has forgotten after the cut is in the log.
-        let cut = self.readers.stands_at(reader);
-        let cut = cut.filter(|cut| self.histories.start_of(topic) > *cut);
-        match (resume, cut) {
-            (Resume::Gap { .. }, Some(cut)) if from == cut => Resume::Resumed,
-            (Resume::Gap { oldest }, Some(cut)) => {
-                Resume::Gap { oldest: self.readers.first_pending(topic, cut).unwrap_or(oldest) }
+        // What the topic has forgotten behind the view is in the log.
+        let view = self.readers.view(reader);
+        let is_behind = self.histories.start_of(topic) > view;
+        match resume {
+            Resume::Gap { .. } if is_behind && from == view => Resume::Resumed,
+            Resume::Gap { oldest } if is_behind => {
+                Resume::Gap { oldest: self.readers.first_pending(topic, view).unwrap_or(oldest) }
             }
             _ => resume,
         }

@@ -94,6 +94,7 @@ impl Server {
         call: impl FnOnce(&mut H, &mut Context) -> R,
     ) -> R {
         self.context.table.books.clock.set_between_turns(now);
+        self.context.end_history_turn();
         let handler = self.zones.handlers.as_any(zone.index).downcast_mut();
         let handler: &mut H = handler.expect("a ZoneId of this server");
         let cx = &mut self.context;

@@ -12,6 +12,11 @@ impl Server {
     /// with a prefix replaces its [`History`]. A subscriber does not make a topic keep anything: a
     /// message that is published does.
     ///
+    /// In a [`Cluster`](crate::Cluster) all reactors share one history. A prefix that one of them
+    /// registers holds for all. If two register different settings for one prefix,
+    /// [`Cluster::run`](crate::Cluster::run) returns an error that names them, and so do
+    /// [`listen`](Server::listen) and [`adopt`](Server::adopt).
+    ///
     /// ```
     /// use switchboard::testing::World;
     /// use switchboard::{History, MessageId};
@@ -31,6 +36,9 @@ impl Server {
     /// Beyond them, the topic that was published to least recently is forgotten, with all its
     /// messages. A later resume there is a gap. Messages that no topic keeps any more count for as
     /// long as they wait for a slow reader. With 0 nothing is kept.
+    ///
+    /// In a [`Cluster`](crate::Cluster) this is the bound for all reactors together. Two reactors
+    /// that set different bounds cannot serve, as with [`history`](Server::history).
     ///
     /// ```
     /// use switchboard::testing::World;

@@ -310,6 +310,7 @@ impl Server {
     /// before. No output of a [poisoned](Server::is_poisoned) server leaves.
     pub fn context(&mut self, now: Instant) -> &mut Context {
         self.context.table.books.clock.set_between_turns(now);
+        self.context.end_history_turn();
         &mut self.context
     }
 
