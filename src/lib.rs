@@ -31,6 +31,7 @@
 //! | reach another zone | [`Context::call`], [`ZoneId`] | [state](guide::state) |
 //! | send to many | [`Conn::subscribe`], [`Context::publish`] | [topics](guide::topics) |
 //! | keep messages for a client that returns | [`Server::history`] | [topics](guide::topics) |
+//! | go on from what a client has | [`Conn::subscribe_from`] | [topics](guide::topics) |
 //! | push events to browsers | [`EventStream`] | [topics](guide::topics) |
 //! | have a page go on where its stream broke off | [`EventStream::topic`] | [`EventStream`] |
 //! | serve pages that can only poll | [`LongPoll`] | [`LongPoll`] |

@@ -196,6 +196,54 @@ fn latest_id_is_what_the_subscribers_of_this_reactor_have_had() {
     assert_eq!(sim.hear(1, client), ["one"]);
 }
 
+#[test]
+fn long_poll_gets_what_other_reactors_publish() {
+    let (mut worlds, _) = joined(2, |server| {
+        server.history("room/", History::new());
+        server.http("/poll", |_, _| LongPoll::new().topic("room/1"));
+    });
+    let mut first = worlds[0].context().latest_id();
+    let mut publish = |worlds: &mut [World], text: &str| {
+        worlds[0].context().publish_with("room/1", |_id| text.to_owned())
+    };
+    let one = publish(&mut worlds, "one");
+    // No connection of the other reactor was a member so far.
+    let poll = |worlds: &mut [World], after: MessageId| {
+        let client = worlds[1].connect();
+        worlds[1].request(client, &format!("/poll?after={after}"));
+        client
+    };
+    let client = poll(&mut worlds, first);
+    let text = worlds[1].answer(client).text().to_owned();
+    assert!(text.contains("\"data\":\"one\"") && text.contains(&format!("\"next\":\"{one}\"")));
+    let waits = poll(&mut worlds, one);
+    assert!(worlds[1].try_answer(waits).is_none());
+    first = publish(&mut worlds, "two");
+    worlds[1].settle();
+    let text = worlds[1].answer(waits).text().to_owned();
+    assert!(text.contains("\"data\":\"two\"") && text.contains(&format!("\"next\":\"{first}\"")));
+}
+
+#[test]
+fn event_stream_resumes_at_another_reactor() {
+    let (mut worlds, _) = joined(2, |server| {
+        server.history("room/", History::new());
+        server.http("/events", |_, _| EventStream::new().topic("room/1"));
+    });
+    let one = worlds[0].context().publish_with("room/1", |_id| "one");
+    worlds[0].context().publish("room/1", "two");
+    let stream = worlds[1].events(&format!("/events?last_event_id={one}"));
+    worlds[0].context().publish("room/1", "three");
+    let heard = worlds[1].hear(stream);
+    let texts: Vec<&str> = heard.iter().map(|event| event.text()).collect();
+    assert_eq!(texts[1..], ["two", "three"], "{heard:?}");
+    // One that does not ask goes on from the id of its first block.
+    let stream = worlds[1].events("/events");
+    worlds[0].context().publish("room/1", "four");
+    let heard = worlds[1].hear(stream);
+    assert_eq!(heard.iter().map(|event| event.text()).collect::<Vec<_>>(), ["four"]);
+}
+
 /// What a page is rendered with stays the same until its callback returns, and the subscription
 /// from there misses nothing that came meanwhile.
 #[test]
@@ -690,7 +738,7 @@ fn long_poll_is_woken_by_another_reactor() {
 }
 
 #[test]
-fn event_stream_resumes_at_another_reactor() {
+fn event_stream_goes_on_at_a_reactor_that_is_behind() {
     let mut worlds = served(2);
     let ada = worlds[0].events("/events");
     worlds[0].context().publish("room/1", "one");

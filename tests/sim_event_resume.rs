@@ -355,7 +355,7 @@ fn handler_opens_a_subscribed_stream_and_is_told_how_it_resumes() {
     assert_eq!(calls.take(), ["open room/2 room/1", "room/1 true", "room/2 true"]);
     let members = |world: &mut World| world.context().subscribers("room/1");
     assert_eq!(members(&mut world), 3);
-    [ada, bob, eve].map(|client| world.end(client));
+    [ada, bob, eve].into_iter().for_each(|client| world.end(client));
     assert_eq!(members(&mut world), 0);
 }
 
@@ -391,7 +391,7 @@ fn stream_over_several_topics_gets_one_event_of_its_handler() {
         fn resumed(&mut self, conn: &mut Conn<'_>, topic: &str, _: Resume) {
             if topic == "room/9" {
                 // What this pushes out is news, also behind the event.
-                ["x", "y", "z"].map(|text| conn.publish("room/2", text));
+                ["x", "y", "z"].into_iter().for_each(|text| conn.publish("room/2", text));
             }
         }
     }

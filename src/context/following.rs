@@ -201,6 +201,15 @@ impl Following {
         }
     }
 
+    /// Has neither the handler nor the peer of a follower told of a topic, unless messages of it
+    /// are missing.
+    pub(crate) fn tell_nothing(&mut self, slot: u32, topic: &str) {
+        let cursors = self.cursors(slot).into_iter().flatten();
+        for cursor in cursors.filter(|cursor| *cursor.topic == *topic) {
+            cursor.is_told = true;
+        }
+    }
+
     /// Has a follower get the messages of one more topic after the latest id.
     pub(super) fn follow_from_here(&mut self, slot: u32, topic: &str, latest: MessageId) {
         let follower = self.followers.entry(slot).or_default();

@@ -209,6 +209,12 @@ impl Context {
         self.histories = Some(Box::new(Keeper::Shared(part)));
     }
 
+    /// Whether all reactors of a cluster share the history.
+    #[inline]
+    pub(crate) fn shares_history(&self) -> bool {
+        matches!(self.histories.as_deref(), Some(Keeper::Shared(_)))
+    }
+
     /// Whether two reactors of the cluster keep different histories for one prefix.
     #[inline]
     pub(crate) fn disagrees_on_history(&self) -> bool {

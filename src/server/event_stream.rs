@@ -54,10 +54,9 @@ impl Server {
         self.write_response(slot, terms, &stream.response, Some(http1::Framing::UntilClose));
         let options = self.context.table.books.number_of(stream.options);
         self.begin_open(slot, Phase::Streaming, options);
-        self.subscribe_stream(slot, &stream.topics, told.as_ref());
-        // Taken after it: in a cluster others publish meanwhile.
         let latest = self.context.latest_id();
         let first = resumes.then(|| told.as_ref().map_or(latest, |told| told.from));
+        self.subscribe_stream(slot, &stream.topics, told.as_ref(), latest);
         self.begin_stream(slot, &stream, first, told.as_ref());
         self.tell_open(slot, request);
     }
@@ -90,15 +89,28 @@ impl Server {
     }
 
     /// Subscribes a stream that has just opened: from now on, or from the id that its client named.
-    fn subscribe_stream(&mut self, slot: u32, topics: &[Box<str>], told: Option<&Told>) {
+    fn subscribe_stream(
+        &mut self,
+        slot: u32,
+        topics: &[Box<str>],
+        told: Option<&Told>,
+        latest: MessageId,
+    ) {
         let Some(connection) = self.context.table.slots.at(slot) else { return };
         let mut conn = Conn { id: connection.id, cx: &mut self.context };
-        let Some(&Told { from, gap, .. }) = told else {
-            return topics.iter().for_each(|topic| conn.subscribe(topic));
-        };
         for topic in topics {
-            conn.subscribe_from(topic, from);
-            conn.cx.following.know(slot, topic, gap);
+            match told {
+                Some(told) => {
+                    conn.subscribe_from(topic, told.from);
+                    conn.cx.following.know(slot, topic, told.gap);
+                }
+                // Another reactor may have published since the first block was made.
+                None if conn.cx.shares_history() => {
+                    conn.subscribe_from(topic, latest);
+                    conn.cx.following.tell_nothing(slot, topic);
+                }
+                None => conn.subscribe(topic),
+            }
         }
     }
 

@@ -89,9 +89,10 @@ impl Server {
         at.held().exchange = Some(Box::new(exchange));
         at.enter(Phase::Deferred);
         at.arm(ticks(poll.wait));
-        if self.context.elsewhere.is_some() {
-            // Another reactor may have published before this one was a reader of the topic.
-            at.wake_poll();
+        if self.context.shares_history() {
+            // Another reactor may have published before this one was a reader of the topics.
+            self.context.catch_up();
+            self.context.table.with(slot, |at| at.wake_poll());
         }
     }
 

@@ -128,7 +128,17 @@ pub fn serve() {
 }
 
 /// Runs a server in the server's process; does nothing in others.
+#[allow(dead_code, reason = "one check turns by itself")]
 pub fn serve_with(listener: impl Into<Listener>, reactor: impl FnOnce() -> Reactor) {
+    serve_by(listener, reactor, |reactor| reactor.run().unwrap());
+}
+
+/// Runs a server in the server's process with a loop of the check's own.
+pub fn serve_by(
+    listener: impl Into<Listener>,
+    reactor: impl FnOnce() -> Reactor,
+    run: impl FnOnce(&mut Reactor),
+) {
     if std::env::var_os(ROLE).is_none() {
         return;
     }
@@ -141,7 +151,7 @@ pub fn serve_with(listener: impl Into<Listener>, reactor: impl FnOnce() -> React
         reactor.server.local_addr(listener).unwrap(),
         gettid().as_raw_nonzero()
     ));
-    reactor.run().unwrap();
+    run(&mut reactor);
 }
 
 /// Prints past the test harness, which shows no output of a passing test.
