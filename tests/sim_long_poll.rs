@@ -438,11 +438,13 @@ fn drain_answers_polls_in_its_window_as_the_last() {
     world.context().drain(Drain { notice, deadline, ..Drain::default() }).unwrap();
     world.settle();
     assert_eq!(waiting(&mut world), (3, 3), "a poll goes on in the notice");
-    let late = ask(&mut world, "/poll/room/1", &start);
+    let later = publish(&mut world, "room/9", "not asked for");
+    let late = ask(&mut world, "/poll/room/1", &later);
     world.advance(seconds(6));
     for client in clients.into_iter().chain([late]) {
         let answer = world.answer(client);
-        assert_eq!(Page::of(answer.text()), empty(&start));
+        let own = if client == late { &later } else { &start };
+        assert_eq!(Page::of(answer.text()), empty(own), "each has its own id");
         assert_eq!(answer.header("connection"), Some("close"));
         world.end(client);
     }
