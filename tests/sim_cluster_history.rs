@@ -768,3 +768,70 @@ fn interleave(seed: u64, history: History) -> (usize, usize) {
     let sum = |of: fn(&Subscriber) -> usize| subscribers.iter().map(of).sum();
     (sum(|subscriber| subscriber.resumed), sum(|subscriber| subscriber.gaps))
 }
+
+/// A server of a cluster with an event stream and a long poll over two topics.
+fn served(reactors: usize) -> Vec<World> {
+    let (worlds, _) = joined(reactors, |server| {
+        server.history("room/", History::new().messages(8));
+        server.http("/poll", |_, _| LongPoll::new().topic("room/1").topic("room/2"));
+        server.http("/events", |_, _| EventStream::new().topic("room/1").topic("room/2"));
+    });
+    worlds
+}
+
+#[test]
+fn long_poll_is_woken_by_another_reactor() {
+    let mut worlds = served(2);
+    let start = worlds[0].context().latest_id();
+    let ask = |world: &mut World, after: &dyn std::fmt::Display| {
+        let client = world.connect();
+        world.request(client, &*format!("/poll?after={after}"));
+        assert_eq!(world.try_answer(client), None, "nothing is newer");
+        client
+    };
+    let client = ask(&mut worlds[0], &start);
+    worlds[1].context().publish("room/2", "from the other");
+    let id = worlds[1].context().latest_id();
+    let answer = worlds[0].answer(client);
+    assert!(answer.text().contains(r#""data":"from the other""#), "{}", answer.text());
+    assert!(answer.text().ends_with(&format!(r#""next":"{id}","gap":false}}"#)));
+    // It goes on at the other reactor, and back, while neither has a turn.
+    worlds[0].context().publish("room/1", "own");
+    let own = worlds[0].context().latest_id();
+    let client = ask(&mut worlds[1], &own);
+    worlds[0].context().publish("room/1", "next");
+    assert!(worlds[1].answer(client).text().contains(r#""data":"next""#));
+    // What pushes out messages before the reactor had a turn is a gap, and wakes it too.
+    let last = worlds[0].context().latest_id();
+    let client = ask(&mut worlds[1], &last);
+    (0..20).for_each(|n| worlds[0].context().publish("room/1", &*n.to_string()));
+    let text = worlds[1].answer(client).text().to_owned();
+    let complete = (0..20).all(|n| text.contains(&format!(r#""data":"{n}""#)));
+    assert!(complete || text.ends_with(r#""gap":true}"#), "{text}");
+}
+
+#[test]
+fn event_stream_goes_on_at_a_reactor_that_is_behind() {
+    let mut worlds = served(2);
+    let ada = worlds[0].events("/events");
+    worlds[0].context().publish("room/1", "one");
+    worlds[1].context().publish("room/2", "two");
+    assert_eq!(worlds[0].hear(ada), ["one", "two"]);
+    let last = worlds[0].last_event_id(ada).to_owned();
+    worlds[0].end(ada);
+    worlds[0].context().publish("room/2", "three");
+    let request = switchboard::http::Request::get("/events").header("Last-Event-ID", last);
+    let ada = worlds[1].events(request);
+    assert_eq!(worlds[1].head(ada).header("Switchboard-Resume"), Some("resumed"));
+    worlds[0].context().publish("room/1", "four");
+    assert_eq!(worlds[1].hear(ada)[1..], ["three", "four"]);
+    // A stream that begins while its reactor is behind goes on from what it has had.
+    worlds[0].context().publish("room/1", "five");
+    let bob = worlds[1].events("/events");
+    let last = worlds[1].last_event_id(bob).to_owned();
+    worlds[1].end(bob);
+    worlds[0].context().publish("room/1", "six");
+    let request = switchboard::http::Request::get("/events").header("Last-Event-ID", last);
+    let bob = worlds[1].events(request);
+    assert_eq!(worlds[1].hear(bob)[1..].last().unwrap().text(), "six");
+}

@@ -72,16 +72,18 @@ impl Cursor {
         self.skipped.binary_search(&id).is_ok()
     }
 
-    /// Goes on as `resume` says. `start` precedes the oldest message that is kept. Returns whether
-    /// this is news to the peer.
-    pub(super) fn resume(&mut self, resume: Resume, start: MessageId) -> bool {
+    /// Goes on as `resume` says. `start` precedes the oldest message that is kept.
+    pub(super) fn resume(&mut self, resume: Resume, start: MessageId) {
         self.is_told = true;
-        let gap = resume != Resume::Resumed;
-        let is_news = self.known_gap.take().is_none_or(|known| gap && !known);
+        self.known_gap = None;
         if resume != Resume::Resumed {
             self.after = start;
         }
-        is_news
+    }
+
+    /// Notes that the peer is told whether messages are missing. Returns whether this is news.
+    pub(super) fn tell(&mut self, gap: bool) -> bool {
+        self.known_gap.replace(gap).is_none_or(|known| gap && !known)
     }
 }
 
@@ -196,6 +198,15 @@ impl Following {
         let cursors = self.cursors(slot).into_iter().flatten();
         for cursor in cursors.filter(|cursor| *cursor.topic == *topic) {
             cursor.known_gap = Some(gap);
+        }
+    }
+
+    /// Has neither the handler nor the peer of a follower told of a topic, unless messages of it
+    /// are missing.
+    pub(crate) fn tell_nothing(&mut self, slot: u32, topic: &str) {
+        let cursors = self.cursors(slot).into_iter().flatten();
+        for cursor in cursors.filter(|cursor| *cursor.topic == *topic) {
+            cursor.is_told = true;
         }
     }
 

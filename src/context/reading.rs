@@ -64,7 +64,8 @@ impl Context {
     /// [history](crate::Server::history) there are none.
     ///
     /// A page is rendered with the messages and with [`latest_id`](Context::latest_id), and
-    /// subscribes from this id: nothing is lost between the two, and nothing comes twice.
+    /// subscribes from this id: nothing is lost between the two, and nothing comes twice. Take both
+    /// in one callback: they show one moment, in a [`Cluster`](crate::Cluster) too.
     ///
     /// ```
     /// use switchboard::testing::World;
@@ -97,9 +98,8 @@ impl Context {
     /// assert_eq!(world.hear(ada)[1..], ["three, while the page loads"]);
     /// ```
     pub fn kept(&self, topic: &str, after: MessageId) -> impl Iterator<Item = KeptMessage> {
-        let histories = self.histories.as_ref();
-        let kept = histories.map(|histories| histories.all_after(topic, after));
-        kept.into_iter().flatten().map(KeptMessage)
+        let all = self.histories.as_ref().map(|histories| histories.all_after(topic, after));
+        all.into_iter().flatten().map(KeptMessage)
     }
 
     /// Whether a topic still has all messages after an id.
@@ -114,11 +114,18 @@ impl Context {
         histories.map_or_else(MessageId::default, |histories| histories.start_of(topic))
     }
 
-    /// Returns the first message of a topic after an id.
+    /// Returns the next message of a topic after an id; `None` also where another reactor of a
+    /// cluster has had it forgotten meanwhile.
+    pub(crate) fn kept_after(&self, topic: &str, after: MessageId) -> Option<KeptMessage> {
+        self.next_kept(topic, after).ok().flatten()
+    }
+
+    /// Returns the next message of a topic after an id.
     ///
     /// # Errors
-    /// When the topic of a cluster has forgotten messages after the id meanwhile.
-    pub(crate) fn kept_after(
+    /// When the topic has forgotten messages after the id since the caller asked: another reactor
+    /// of the cluster has published meanwhile.
+    pub(super) fn next_kept(
         &self,
         topic: &str,
         after: MessageId,

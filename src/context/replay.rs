@@ -68,7 +68,8 @@ impl Context {
     #[cold]
     pub(super) fn follow_after_gap(&mut self, topic: &str, after: MessageId) {
         for slot in self.topics.members(topic) {
-            if !self.following.follows(slot, topic) {
+            self.table.with(slot, |at| at.wake_poll());
+            if self.gets_messages(slot) && !self.following.follows(slot, topic) {
                 self.begin_following(slot, topic, after);
             }
         }
@@ -150,17 +151,39 @@ impl Context {
         connection.is_some_and(|it| may_follow(it.phase) && !it.flags.has(Flags::GONE))
     }
 
-    /// Takes the next topic that the handler of a follower is to be told of, and returns whether it
-    /// is news to the peer. After a callback that ended the exchange, none is left.
-    pub(crate) fn next_resume(&mut self, slot: u32) -> Option<(Box<str>, Resume, bool)> {
+    /// Returns what is news to the peer of an event stream, of all topics that its handler is to be
+    /// told of: whether messages are missing, and the oldest that is kept.
+    pub(crate) fn news(&mut self, slot: u32) -> Option<(bool, MessageId)> {
+        if self.table.slots.at(slot)?.phase != Phase::Streaming {
+            return None;
+        }
+        let (histories, cursors) = (self.histories.as_ref()?, self.following.cursors(slot)?);
+        let (mut news, mut oldest) = (None, histories.latest());
+        for cursor in cursors.iter_mut().filter(|cursor| !cursor.is_told) {
+            let resume = histories.resume(&cursor.topic, cursor.after);
+            let gap = resume != Resume::Resumed;
+            if cursor.tell(gap) {
+                news = Some(gap || news == Some(true));
+            }
+            let start = histories.start_of(&cursor.topic);
+            if let Ok(Some(first)) = histories.next_after(&cursor.topic, start) {
+                oldest = oldest.min(first.id);
+            }
+        }
+        news.map(|gap| (gap, oldest))
+    }
+
+    /// Takes the next topic that the handler of a follower is to be told of. After a callback that
+    /// ended the exchange, none is left.
+    pub(crate) fn next_resume(&mut self, slot: u32) -> Option<(Box<str>, Resume)> {
         if !self.gets_messages(slot) {
             return None;
         }
         let (histories, cursors) = (self.histories.as_ref()?, self.following.cursors(slot)?);
         let cursor = cursors.iter_mut().find(|cursor| !cursor.is_told)?;
         let resume = histories.resume(&cursor.topic, cursor.after);
-        let is_news = cursor.resume(resume, histories.start_of(&cursor.topic));
-        Some((cursor.topic.clone(), resume, is_news))
+        cursor.resume(resume, histories.start_of(&cursor.topic));
+        Some((cursor.topic.clone(), resume))
     }
 
     /// Has a follower whose handler is not told of all topics go on in the next turn.
