@@ -30,6 +30,7 @@
 //! | check the user in one place | a first zone at `/`, [`Extensions`] | [state](guide::state) |
 //! | reach another zone | [`Context::call`], [`ZoneId`] | [state](guide::state) |
 //! | send to many | [`Conn::subscribe`], [`Context::publish`] | [topics](guide::topics) |
+//! | know which users are there | [`Conn::join`], [`Presence`] | [presence](guide::presence) |
 //! | push events to browsers | [`EventStream`] | [topics](guide::topics) |
 //! | answer from a thread or a tokio task | [`Reply::Later`], [`Remote`] | [later] |
 //! | do something every second | [`Context::every`] | [time](guide::time) |
@@ -79,8 +80,8 @@
 //! event stream or takeover that began with it.
 //! 1. A handler runs to completion, and no handler is called from inside another.
 //! 2. No method of [`Conn`] or [`Context`] blocks or calls a handler, and but for
-//!    [`Context::watch`] none fails. Bytes may leave at once or later. A broken socket shows in
-//!    [`Handler::close`] or [`Handler::cancelled`] only.
+//!    [`Context::watch`] and [`Conn::join`] none fails. Bytes may leave at once or later. A broken
+//!    socket shows in [`Handler::close`] or [`Handler::cancelled`] only.
 //! 3. You may keep a [`ConnId`], the name of one exchange, for ever. Once the exchange has ended,
 //!    the name has no effect.
 //! 4. A callback borrows its request, body, message or bytes until it returns.
@@ -128,6 +129,7 @@ pub mod guide;
 mod http1;
 mod net;
 mod outbox;
+mod presence;
 mod reactor;
 mod server;
 pub mod testing;
@@ -154,6 +156,7 @@ pub use http1::{Extensions, Request, RequestError, Response, TrustedHeader, Vers
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use net::{ClientTls, Tls, TlsConfig, TlsStream};
 pub use net::{Descriptor, ListenAddr, Listener, Memory, MemoryPeer, Readiness, Socket, Transport};
+pub use presence::{Change, JoinError, Presence, Present};
 pub use reactor::{Reactor, Turn};
 pub use server::{
     Answered, Ended, Handler, Health, Metrics, Observed, Opened, Panicked, Ready, Refused,

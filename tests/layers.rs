@@ -16,17 +16,31 @@ use code::{code, words};
 
 /// Each folder of `src/` with the folders that it may name. No folder imports from above, or from
 /// the crate's root.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("http1", &["http1"]),
     ("websocket", &["websocket", "http1"]),
     ("net", &["net"]),
     ("outbox", &["outbox", "net", "websocket"]),
     ("connection", &["connection", "outbox", "net", "websocket", "http1"]),
     ("delivery", &["delivery", "connection", "outbox", "net", "websocket", "http1"]),
-    ("context", &["context", "delivery", "connection", "outbox", "net", "websocket", "http1"]),
+    ("presence", &["presence", "connection"]),
+    (
+        "context",
+        &["context", "presence", "delivery", "connection", "outbox", "net", "websocket", "http1"],
+    ),
     (
         "server",
-        &["server", "context", "delivery", "connection", "outbox", "net", "websocket", "http1"],
+        &[
+            "server",
+            "context",
+            "presence",
+            "delivery",
+            "connection",
+            "outbox",
+            "net",
+            "websocket",
+            "http1",
+        ],
     ),
     ("reactor", &ALL),
     ("cluster", &ALL),
@@ -35,10 +49,11 @@ const LAYERS: [(&str, &[&str]); 12] = [
 ];
 
 /// All folders but the three that no folder imports: `cluster`, `testing` and `guide`.
-const ALL: [&str; 9] = [
+const ALL: [&str; 10] = [
     "reactor",
     "server",
     "context",
+    "presence",
     "delivery",
     "connection",
     "outbox",

@@ -21,6 +21,7 @@ use crate::connection::{
 use crate::delivery::Delivery;
 use crate::http1::{Request, RequestError, Response};
 use crate::net::Readiness;
+use crate::presence::{Presences, RosterSeat};
 use crate::websocket::Origins;
 
 /// All that a handler may touch: connections, topics, timers.
@@ -55,6 +56,10 @@ pub struct Context {
     pub(crate) drop_panics: Rc<Cell<u64>>,
     /// What is published for the other reactors of a cluster.
     pub(crate) elsewhere: Option<Box<Elsewhere>>,
+    /// Which users are at which topics, from the first join on.
+    pub(crate) presence: Option<Box<Presences>>,
+    /// The place at the roster of a cluster.
+    pub(crate) roster_seat: Option<RosterSeat>,
     /// Sources of the program's own.
     pub(crate) watches: Watches<dyn Watched>,
 }
@@ -109,6 +114,8 @@ impl Context {
             addresses: Addresses::default(),
             drop_panics: Rc::default(),
             elsewhere: None,
+            presence: None,
+            roster_seat: None,
             watches: Watches::default(),
         }
     }
@@ -308,6 +315,7 @@ impl Context {
     /// name, so a late use of the old name does nothing.
     pub(crate) fn end_exchange(&mut self, slot: u32) {
         let Some(Lease { connection, books, .. }) = self.table.lease(slot) else { return };
+        let ended = connection.id;
         connection.id = books.next_id(slot);
         connection.flags.remove(Flags::WANT_WRITABLE | Flags::RELEASED);
         self.topics.leave_all(&mut connection.memberships);
@@ -316,6 +324,9 @@ impl Context {
             held.exchange = None;
         }
         self.timeouts.clear(slot);
+        if self.presence.is_some() {
+            self.end_presence(ended);
+        }
     }
 }
 

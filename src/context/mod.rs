@@ -20,6 +20,7 @@ mod noting;
 mod origins;
 mod panics;
 mod peer;
+mod presence;
 mod published;
 mod publishing;
 mod remote;

@@ -13,6 +13,7 @@ use super::published::Published;
 use super::remote::Remote;
 use crate::connection::ListenerId;
 use crate::net::Transport;
+use crate::presence::RosterSeat;
 
 /// A reactor, as the others see it.
 #[derive(Debug)]
@@ -71,12 +72,15 @@ pub(crate) struct Stations {
     all: Box<[Station]>,
     /// Names the home of a topic, the same one for all reactors.
     homes: RandomState,
+    /// The place of each reactor at the roster of all.
+    pub(crate) roster: Vec<RosterSeat>,
 }
 
 impl Stations {
     pub(crate) fn new(count: usize) -> Stations {
-        let all = (0..count.max(1)).map(|_| Station::new()).collect();
-        Stations { all, homes: RandomState::new() }
+        let all: Box<[Station]> = (0..count.max(1)).map(|_| Station::new()).collect();
+        let roster = RosterSeat::all(all.len());
+        Stations { all, homes: RandomState::new(), roster }
     }
 
     pub(crate) fn all(&self) -> &[Station] {

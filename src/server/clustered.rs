@@ -43,6 +43,7 @@ impl Server {
         self.remote = remote;
         let others = link.stations.all().len() - 1;
         self.context.elsewhere = (others > 0).then(|| Box::new(Elsewhere::new(others)));
+        self.context.roster_seat = link.stations.roster.get(link.index).cloned();
         // A look-up on its way would wake the loop through the handle from before.
         self.resolver = None;
         self.link = Some(Box::new(link));

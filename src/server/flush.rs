@@ -49,12 +49,16 @@ impl Server {
         self.drain_on();
         for round in 0..ROUNDS {
             let writable = round == 0 && !self.context.table.books.work.writable.is_empty();
-            if !writable && !self.has_more() {
+            let presence = round == 0 && self.has_presence();
+            if !(writable || presence || self.has_more()) {
                 break;
             }
             self.run_calls();
             self.run_answers();
             self.free_ended();
+            if round == 0 && self.context.presence.is_some() {
+                self.tell_presence();
+            }
             self.write();
             if writable {
                 self.tell_writable();

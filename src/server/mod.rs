@@ -15,6 +15,7 @@
 //! | where is a ping answered, and a message handed over | `frames` |
 //! | where does a deadline end a connection | `deadlines` |
 //! | where does a listener reach some zones only | `internal` |
+//! | where does a zone learn of its users | `presence` |
 //! | where is a zone counted, and a turn measured | `counted`, `counting`, `turns` |
 //! | where is an observer told what happens | `observing` |
 //! | where is a panic caught | `guarded`, `catching`; otherwise: `poison` |
@@ -57,6 +58,7 @@ mod metrics;
 mod observer;
 mod observing;
 mod poison;
+mod presence;
 mod proxies;
 mod proxy_header;
 mod racing;

@@ -119,6 +119,7 @@ impl Server {
                 contain(catch(|| drop(connection)));
             }
         }
+        self.close_presence();
         for call in self.remote.close() {
             contain(catch(|| drop(call)));
         }
