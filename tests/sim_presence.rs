@@ -6,11 +6,13 @@ mod presence;
 
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::frames::text;
 use common::{Client, World, millis, seconds};
 use presence::{Hall, hall, line};
+use switchboard::mio::{Events, Poll, Token, Waker};
 use switchboard::{
     CloseCode, Cluster, Conn, Context, Drain, Handler, JoinError, Message, Observed, Presence,
     Server, Zone, ZoneId,
@@ -516,4 +518,40 @@ fn cluster_goes_on_without_the_users_of_a_reactor_that_has_ended() {
     worlds[0].end(other);
     worlds[0].advance(seconds(11));
     assert_eq!(worlds[0].hear(bob), ["room -both=1"]);
+}
+
+#[test]
+fn reactor_of_a_cluster_is_woken_by_a_change_and_not_by_a_reload() {
+    let (mut worlds, _) = cluster();
+    let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(4));
+    let waker = Waker::new(poll.registry(), Token(1)).unwrap();
+    worlds[1].server.remote(Arc::new(waker));
+    let mut is_woken = |worlds: &mut [World]| {
+        worlds[0].settle();
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        worlds[1].settle();
+        !events.is_empty()
+    };
+    is_woken(&mut worlds);
+    let ada = page(&mut worlds[0], "ada", "1");
+    assert!(!is_woken(&mut worlds), "it has no view of the topic");
+    let bob = page(&mut worlds[1], "bob", "1");
+    is_woken(&mut worlds);
+    worlds[0].say(ada, "join room ada 2 10000");
+    assert!(is_woken(&mut worlds));
+    assert_eq!(worlds[1].hear(bob), ["room: ada=1", "room +bob=1", "room ~ada=2"]);
+    worlds[0].end(ada);
+    let again = page(&mut worlds[0], "ada", "2");
+    assert!(!is_woken(&mut worlds));
+    worlds[0].say(again, "leave room");
+    assert!(is_woken(&mut worlds));
+    assert_eq!(worlds[1].hear(bob), ["room -ada=2"]);
+    // A reactor that is dropped wakes the others too.
+    let cid = page(&mut worlds[0], "cid", "1");
+    assert!(is_woken(&mut worlds) && worlds[0].is_open(cid));
+    drop(worlds.remove(0));
+    poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    assert!(!events.is_empty());
+    worlds[0].settle();
+    assert_eq!(worlds[0].hear(bob), ["room +cid=1", "room -cid=1"]);
 }

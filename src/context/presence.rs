@@ -109,13 +109,31 @@ impl Context {
     /// moment, and so ahead of what [`Handler::presence`](crate::Handler::presence) has reported.
     ///
     /// In a [`Cluster`](crate::Cluster) it has the users of all reactors.
+    ///
+    /// ```
+    /// use switchboard::testing::World;
+    /// use switchboard::{Conn, Message, Presence};
+    ///
+    /// let mut world = World::new();
+    /// world.server.websocket("/", |conn: &mut Conn<'_>, user: Message<'_>| {
+    ///     let Message::Text(user) = user else { return };
+    ///     assert!(conn.join("room", user, "here", Presence::GRACE).is_ok());
+    /// });
+    /// for user in ["cid", "ada", "cid"] {
+    ///     let page = world.websocket("/");
+    ///     world.say(page, user);
+    /// }
+    /// let users: Vec<_> = world.context().present("room").map(|at| at.user).collect();
+    /// assert_eq!(users, ["ada".into(), "cid".into()]);
+    /// assert_eq!(world.context().present_count("room"), 2);
+    /// ```
     pub fn present(&self, topic: &str) -> impl Iterator<Item = Present> + use<> {
         let users = self.roster().map_or_else(Vec::new, |roster| roster.present(topic));
         users.into_iter()
     }
 
-    /// Returns the number of users at a topic of presence, also of those whose grace runs. In a
-    /// [`Cluster`](crate::Cluster) it counts the users of all reactors.
+    /// Returns the number of users at a topic of presence, also of those whose grace runs, without
+    /// a copy. In a [`Cluster`](crate::Cluster) it counts the users of all reactors.
     #[must_use]
     pub fn present_count(&self, topic: &str) -> usize {
         self.roster().map_or(0, |roster| roster.count(topic))

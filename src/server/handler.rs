@@ -47,6 +47,7 @@ use crate::websocket::Message;
 ///   left.
 /// - [`timeout`] comes once for each [`Conn::set_timeout`], unless the exchange ends first.
 /// - No callback of an exchange follows [`close`] or [`cancelled`].
+/// - [`presence`] belongs to no exchange: it comes once a turn, after the callbacks of all.
 ///
 /// [`Cause`]: crate::Cause
 /// [`request`]: Handler::request
@@ -60,6 +61,7 @@ use crate::websocket::Message;
 /// [`timeout`]: Handler::timeout
 /// [`close`]: Handler::close
 /// [`cancelled`]: Handler::cancelled
+/// [`presence`]: Handler::presence
 /// [`Pass`]: Reply::Pass
 /// [`Respond`]: Reply::Respond
 /// [`Body`]: Reply::Body

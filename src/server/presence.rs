@@ -47,10 +47,12 @@ impl Server {
 
     /// Ends the presence of a server that is dropped: the other reactors of its cluster go on.
     pub(super) fn close_presence(&mut self) {
-        if let Some(presence) = &mut self.context.presence {
+        if self.link.is_some()
+            && let Some(presence) = &mut self.context.presence
+        {
             presence.close();
+            self.wake_others();
         }
-        self.wake_others();
         self.context.presence = None;
     }
 }
