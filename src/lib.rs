@@ -30,6 +30,7 @@
 //! | check the user in one place | a first zone at `/`, [`Extensions`] | [state](guide::state) |
 //! | reach another zone | [`Context::call`], [`ZoneId`] | [state](guide::state) |
 //! | send to many | [`Conn::subscribe`], [`Context::publish`] | [topics](guide::topics) |
+//! | keep messages for a client that returns | [`Server::history`] | [topics](guide::topics) |
 //! | know which users are there | [`Conn::join`], [`Presence`] | [presence](guide::presence) |
 //! | push events to browsers | [`EventStream`] | [topics](guide::topics) |
 //! | answer from a thread or a tokio task | [`Reply::Later`], [`Remote`] | [later] |
@@ -126,6 +127,7 @@ mod connection;
 mod context;
 mod delivery;
 pub mod guide;
+mod history;
 mod http1;
 mod net;
 mod outbox;
@@ -150,7 +152,8 @@ pub use context::{
     Accepted, AdoptError, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, Drain,
     DrainError, EventStream, Remote, Reply, Stream, TimerId, Upgrade, WatchId,
 };
-pub use delivery::Outgoing;
+pub use delivery::{AsOutgoing, Outgoing};
+pub use history::{History, MalformedMessageId, MessageId, Resume};
 pub use http1::{Extensions, Request, RequestError, Response, TrustedHeader, Version};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]

@@ -1,10 +1,10 @@
 //! The segments of an outbox: how much of each has left, what may overtake it, and which policies
 //! may drop it. This file holds no queue. It keeps how many own bytes a segment has, not the bytes.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
-/// A frame or event encoded once for many receivers.
-pub(crate) type Shared = Rc<Vec<u8>>;
+/// A frame or event encoded once for many receivers, also those of other threads.
+pub(crate) type Shared = Arc<Vec<u8>>;
 
 /// The content of a segment, which decides what may leave before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,9 @@ pub(crate) enum Droppable {
     Whole,
     /// No policy may drop the frame. Control frames may leave before it.
     Never,
+    /// No policy may drop the message, and its bytes do not count toward the limit: it was kept
+    /// before, and waits here no longer than its reader lets it.
+    Replayed,
     /// A policy may drop the message. A later one with the same key replaces it; 0 is no key.
     Message { key: u64 },
 }

@@ -131,7 +131,7 @@ fn is_small(piece: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
+    use std::sync::Arc;
 
     use super::*;
     use crate::outbox::segment::{Droppable, Kind};
@@ -153,7 +153,7 @@ mod tests {
                 expected.extend_from_slice(&bytes);
                 match n % 5 {
                     3 => outbox.push(Kind::Bytes, |own| own.extend_from_slice(&bytes)),
-                    _ => outbox.push_shared(Rc::new(bytes), Droppable::Never),
+                    _ => outbox.push_shared(Arc::new(bytes), Droppable::Never),
                 }
             }
             let mut received = Vec::new();
@@ -175,9 +175,9 @@ mod tests {
     fn outbox_writes_large_segments_without_a_copy() {
         let (mut transport, mut peer) = Transport::memory();
         let (mut outbox, mut scratch) = (Outbox::default(), Vec::new());
-        let frame = Rc::new(vec![7; SMALL]);
+        let frame = Arc::new(vec![7; SMALL]);
         for _ in 0..3 * PIECES {
-            outbox.push_shared(Rc::clone(&frame), Droppable::Never);
+            outbox.push_shared(Arc::clone(&frame), Droppable::Never);
         }
         assert_eq!(
             outbox.write_to(&mut transport, &mut scratch, &mut Traffic::default()).ok(),
