@@ -85,6 +85,18 @@ fn line(topic: &str, users: &BTreeMap<String, String>) -> String {
     users.iter().fold(format!("{topic}:"), |line, (user, value)| line + &format!(" {user}={value}"))
 }
 
+/// What leads from one list to another, in the order of the keys.
+fn changes(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> String {
+    let keys: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    let change = |key: &String| match (before.get(key), now.get(key)) {
+        (None, Some(value)) => Some(format!(" +{key}={value}")),
+        (Some(value), None) => Some(format!(" -{key}={value}")),
+        (Some(old), Some(new)) if old != new => Some(format!(" ~{key}={new}")),
+        _ => None,
+    };
+    keys.into_iter().filter_map(change).collect()
+}
+
 impl Model {
     fn join(&mut self, page: usize, topic: &'static str, key: &str, value: &str, grace: u32) {
         let topic = self.topics.entry(topic).or_default();
@@ -138,14 +150,7 @@ impl Model {
             let now = topic.values();
             if !topic.counts && count <= 100 {
                 tell(&newcomers, line(name, &topic.named));
-                let keys: BTreeSet<_> = topic.named.keys().chain(now.keys()).collect();
-                let change = |key: &&String| match (topic.named.get(*key), now.get(*key)) {
-                    (None, Some(value)) => Some(format!(" +{key}={value}")),
-                    (Some(value), None) => Some(format!(" -{key}={value}")),
-                    (Some(old), Some(new)) if old != new => Some(format!(" ~{key}={new}")),
-                    _ => None,
-                };
-                let changes: String = keys.iter().filter_map(change).collect();
+                let changes = changes(&topic.named, &now);
                 if !changes.is_empty() {
                     tell(&all, format!("{name}{changes}"));
                 }

@@ -80,3 +80,91 @@ impl RosterSeat {
         self.read(|roster| roster.users(topic).map_or(0, |users| users.len()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::connection::ConnId;
+    use crate::presence::{Change, Joining, Presence, Presences};
+
+    type Shown = BTreeMap<ConnId, BTreeMap<Arc<str>, Arc<str>>>;
+
+    /// Has the connections of a reactor show what they get in a turn.
+    fn turn(presences: &mut Presences, now: u32, shown: &mut Shown) {
+        for _ in 0..presences.begin_turn(now) {
+            let Some(report) = presences.report(now) else { continue };
+            for news in &report.news {
+                match news.lend() {
+                    Presence::Snapshot { users, to } => {
+                        let users = users.iter().map(|at| (at.user.clone(), at.value.clone()));
+                        let users: BTreeMap<_, _> = users.collect();
+                        to.iter().for_each(|id| drop(shown.insert(*id, users.clone())));
+                    }
+                    Presence::Changes { changes, to } => {
+                        for (id, change) in
+                            to.iter().flat_map(|id| changes.iter().map(move |at| (id, at)))
+                        {
+                            let users = shown.get_mut(id).expect("a snapshot first");
+                            let before = match change {
+                                Change::Left(at) => users.remove(&at.user),
+                                Change::Joined(at) | Change::Changed(at) => {
+                                    users.insert(at.user.clone(), at.value.clone())
+                                }
+                            };
+                            assert_eq!(before.is_none(), matches!(change, Change::Joined(_)));
+                        }
+                    }
+                    Presence::Count { .. } => panic!("few users"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn connections_of_all_reactors_show_who_is_there() {
+        let seats = RosterSeat::all(3);
+        let mut reactors = [0, 1, 2].map(|at| (Presences::new(seats[at].clone()), Shown::new()));
+        let (mut dice, mut now) = (15_u64, 0);
+        let mut roll = |end: u64| {
+            dice = dice.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            (dice >> 33) % end
+        };
+        for _ in 0..10_000 {
+            let id = ConnId::from_bits(1 + roll(6));
+            let (presences, shown) = &mut reactors[roll(3) as usize];
+            let (user, value) = (roll(5).to_string(), roll(2).to_string());
+            match roll(8) {
+                0..=3 => {
+                    let grace = roll(3) as u32 * 4;
+                    let topic = "topic";
+                    let joining = Joining { zone: 0, topic, user: &user, value: &value, grace };
+                    presences.join(id, joining).unwrap();
+                }
+                4 => {
+                    presences.leave(id, "topic");
+                    shown.remove(&id);
+                }
+                5 => {
+                    presences.end(id, |grace| now + grace);
+                    shown.remove(&id);
+                }
+                6 => now += roll(4) as u32,
+                // Some reactors are slow.
+                _ => reactors.iter_mut().take(2).for_each(|(at, shown)| turn(at, now, shown)),
+            }
+            if roll(4) > 0 {
+                continue;
+            }
+            (0..2).for_each(|_| reactors.iter_mut().for_each(|(at, shown)| turn(at, now, shown)));
+            let present = seats[0].present("topic");
+            let present: BTreeMap<_, _> =
+                present.into_iter().map(|at| (at.user, at.value)).collect();
+            for shown in reactors.iter().flat_map(|(_, shown)| shown.values()) {
+                assert_eq!(*shown, present);
+            }
+            assert!(reactors.iter().all(|(at, _)| !seats[0].has_changed() && at.next() > now));
+        }
+    }
+}
