@@ -32,6 +32,7 @@
 //! | send to many | [`Conn::subscribe`], [`Context::publish`] | [topics](guide::topics) |
 //! | keep messages for a client that returns | [`Server::history`] | [topics](guide::topics) |
 //! | go on from what a client has | [`Conn::subscribe_from`] | [topics](guide::topics) |
+//! | know which users are there | [`Conn::join`], [`Presence`] | [presence](guide::presence) |
 //! | push events to browsers | [`EventStream`] | [topics](guide::topics) |
 //! | have a page go on where its stream broke off | [`EventStream::topic`] | [`EventStream`] |
 //! | serve pages that can only poll | [`LongPoll`] | [`LongPoll`] |
@@ -83,8 +84,8 @@
 //! event stream or takeover that began with it.
 //! 1. A handler runs to completion, and no handler is called from inside another.
 //! 2. No method of [`Conn`] or [`Context`] blocks or calls a handler, and but for
-//!    [`Context::watch`] none fails. Bytes may leave at once or later. A broken socket shows in
-//!    [`Handler::close`] or [`Handler::cancelled`] only.
+//!    [`Context::watch`] and [`Conn::join`] none fails. Bytes may leave at once or later. A broken
+//!    socket shows in [`Handler::close`] or [`Handler::cancelled`] only.
 //! 3. You may keep a [`ConnId`], the name of one exchange, for ever. Once the exchange has ended,
 //!    the name has no effect.
 //! 4. A callback borrows its request, body, message or bytes until it returns.
@@ -133,6 +134,7 @@ mod history;
 mod http1;
 mod net;
 mod outbox;
+mod presence;
 mod reactor;
 mod server;
 pub mod testing;
@@ -161,6 +163,7 @@ pub use http1::{Extensions, Request, RequestError, Response, TrustedHeader, Vers
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use net::{ClientTls, Tls, TlsConfig, TlsStream};
 pub use net::{Descriptor, ListenAddr, Listener, Memory, MemoryPeer, Readiness, Socket, Transport};
+pub use presence::{Change, JoinError, Presence, Present};
 pub use reactor::{Reactor, Turn};
 pub use server::{
     Answered, Ended, Handler, Health, Metrics, Observed, Opened, Panicked, Ready, Refused,

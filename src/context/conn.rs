@@ -14,10 +14,10 @@ use crate::websocket::{self, Action, CloseCode, Input, Message, Opcode, State};
 
 /// One connection, while a callback runs.
 ///
-/// No method fails. A method does nothing on a connection that cannot do it, and a broken
-/// connection shows in [`Handler::close`](crate::Handler::close) or
-/// [`Handler::cancelled`](crate::Handler::cancelled) only. Keep [`Conn::id`] to reach
-/// the connection later, through [`Context::conn`].
+/// No method fails but [`join`], whose names and values have bounds. A method does nothing on a
+/// connection that cannot do it, and a broken connection shows in
+/// [`Handler::close`](crate::Handler::close) or [`Handler::cancelled`](crate::Handler::cancelled)
+/// only. Keep [`Conn::id`] to reach the connection later, through [`Context::conn`].
 ///
 /// | method | WebSocket | event stream | takeover | streamed response | other HTTP |
 /// | --- | --- | --- | --- | --- | --- |
@@ -27,6 +27,7 @@ use crate::websocket::{self, Action, CloseCode, Input, Message, Opcode, State};
 /// | [`finish`] | - | - | - | ends the body | - |
 /// | [`release`] | - | - | back to HTTP | - | - |
 /// | [`subscribe`], [`subscribe_from`] | yes | yes | - | - | - |
+/// | [`join`] | yes | yes | - | - | - |
 /// | [`close`] | Close frame | end of stream | end | last response | last response |
 /// | [`want_writable`] | yes | yes | yes | yes | - |
 /// | [`set_timeout`] | yes | yes | yes | yes | until the answer |
@@ -39,6 +40,7 @@ use crate::websocket::{self, Action, CloseCode, Input, Message, Opcode, State};
 /// [`release`]: Conn::release
 /// [`subscribe`]: Conn::subscribe
 /// [`subscribe_from`]: Conn::subscribe_from
+/// [`join`]: Conn::join
 /// [`close`]: Conn::close
 /// [`want_writable`]: Conn::want_writable
 /// [`set_timeout`]: Conn::set_timeout

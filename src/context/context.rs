@@ -23,6 +23,7 @@ use crate::delivery::Delivery;
 use crate::history::Keeper;
 use crate::http1::{Request, RequestError, Response};
 use crate::net::Readiness;
+use crate::presence::{Presences, RosterSeat};
 use crate::websocket::Origins;
 
 /// All that a handler may touch: connections, topics, timers.
@@ -59,6 +60,10 @@ pub struct Context {
     pub(crate) drop_panics: Rc<Cell<u64>>,
     /// The other reactors of a cluster, and what is published for them.
     pub(crate) elsewhere: Option<Box<Elsewhere>>,
+    /// Which users are at which topics, from the first join on.
+    pub(crate) presence: Option<Box<Presences>>,
+    /// The place at the roster of a cluster.
+    pub(crate) roster_seat: Option<RosterSeat>,
     /// The messages that topics keep, once the first topic does.
     pub(crate) histories: Option<Keeper>,
     /// Sources of the program's own.
@@ -116,6 +121,8 @@ impl Context {
             addresses: Addresses::default(),
             drop_panics: Rc::default(),
             elsewhere: None,
+            presence: None,
+            roster_seat: None,
             histories: None,
             watches: Watches::default(),
         }
@@ -319,6 +326,7 @@ impl Context {
     /// name, so a late use of the old name does nothing.
     pub(crate) fn end_exchange(&mut self, slot: u32) {
         let Some(Lease { connection, books, .. }) = self.table.lease(slot) else { return };
+        let ended = connection.id;
         connection.id = books.next_id(slot);
         connection.flags.remove(Flags::WANT_WRITABLE | Flags::RELEASED);
         self.topics.leave_all(&mut connection.memberships);
@@ -331,6 +339,9 @@ impl Context {
             held.exchange = None;
         }
         self.timeouts.clear(slot);
+        if self.presence.is_some() {
+            self.end_presence(ended);
+        }
     }
 }
 

@@ -50,6 +50,9 @@ impl Context {
     fn draining_as(&mut self, drain: Drain) -> &mut Draining {
         let seed =
             self.drain_seed.unwrap_or_else(|| self.delivery.number_of("the order of a drain"));
+        if let Some(presence) = &mut self.presence {
+            presence.drain();
+        }
         self.draining.get_or_insert_with(|| Box::new(Draining::new(drain.code, drain.reason, seed)))
     }
 

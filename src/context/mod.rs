@@ -26,6 +26,7 @@ mod origins;
 mod panics;
 mod peer;
 mod poll_answer;
+mod presence;
 mod published;
 mod publishing;
 mod reading;

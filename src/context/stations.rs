@@ -17,6 +17,7 @@ use super::remote::Remote;
 use crate::connection::ListenerId;
 use crate::history::SharedHistories;
 use crate::net::Transport;
+use crate::presence::RosterSeat;
 
 /// A reactor, as the others see it.
 #[derive(Debug)]
@@ -80,13 +81,16 @@ pub(crate) struct Stations {
     /// Names the home of a name, the same one for all reactors.
     homes: RandomState,
     history: Arc<SharedHistories>,
+    /// The place of each reactor at the roster of all.
+    pub(crate) roster: Vec<RosterSeat>,
 }
 
 impl Stations {
     pub(crate) fn new(count: usize) -> Stations {
         let all: Box<[Station]> = (0..count.max(1)).map(|_| Station::new()).collect();
         let history = Arc::new(SharedHistories::new(all.len(), Instant::now()));
-        Stations { all, homes: RandomState::new(), history }
+        let roster = RosterSeat::all(all.len());
+        Stations { all, homes: RandomState::new(), history, roster }
     }
 
     /// Returns the history of all reactors.

@@ -83,6 +83,9 @@
 //! [`Stats::not_passed_on`]: crate::Stats::not_passed_on
 //! [`ClusterHandle::publish`]: crate::ClusterHandle::publish
 //!
+//! [Presence](super::presence) is one for all reactors: their users are counted together, behind
+//! one lock that a join, an end and a report take. Each reactor calls its own zone.
+//!
 //! A reactor that is slow, since a handler computes or waits, gets its messages late and in their
 //! order. All other reactors go on. What its full queue drops is lost for its subscribers alone.
 //!

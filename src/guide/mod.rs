@@ -9,6 +9,7 @@
 //! | [`first_server`] | serve a page and a WebSocket, report errors, stop in order |
 //! | [`state`] | keep state in a handler, for each connection, and share it between zones |
 //! | [`topics`] | send one message to many: rooms, counts, event streams beside WebSockets |
+//! | [`presence`] | show which users are at a room, without a flicker at a reload |
 //! | [`answering_later`] | let a thread or a tokio task answer a request |
 //! | [`time`] | run timers, and know every deadline with its default |
 //! | [`endings`] | learn why a connection ended, and what to do about it |
@@ -55,6 +56,7 @@ pub mod measuring;
 pub mod metrics;
 pub mod observing;
 pub mod other_loops;
+pub mod presence;
 pub mod security;
 pub mod slow_readers;
 pub mod state;

@@ -53,6 +53,9 @@
 //! [`open`](crate::Handler::open) or later. A connection that ends leaves all of its topics. It
 //! leaves them after [`close`](crate::Handler::close), so this callback can still publish to them.
 //!
+//! A count of connections is no list of users: [`presence`](super::presence) tells which users are
+//! there, through their reloads.
+//!
 //! # Event streams beside WebSockets
 //!
 //! An event stream (`text/event-stream`) is an HTTP response that does not end. Browsers open it

@@ -27,8 +27,9 @@ impl Server {
     /// [`Context::after`] or a [`Remote`](crate::Remote) ends with its panic; one of
     /// [`Context::every`] is called again after its period. A [watched](crate::Reactor::watch)
     /// source stays watched: its closure is called at the next readiness, and what it left waits
-    /// until then. A panic in [`with`](Server::with) reaches the caller of `with`, and the server
-    /// goes on. An observer that panics is dropped.
+    /// until then. A panic in [`presence`](Handler::presence) ends no exchange. One in
+    /// [`with`](Server::with) reaches the caller of `with`, and the server goes on. An observer
+    /// that panics is dropped.
     ///
     /// Each panic is counted in [`Stats::panics`](crate::Stats::panics), and reported as
     /// [`Observed::Panicked`](crate::Observed::Panicked). Those of an observer, and of a `Drop` of

@@ -45,6 +45,7 @@ impl Server {
         let (stations, others) = (Arc::clone(&link.stations), link.stations.all().len() - 1);
         self.context.share_history(Part::join(Arc::clone(stations.history()), link.index));
         self.context.elsewhere = (others > 0).then(|| Box::new(Elsewhere::new(others, stations)));
+        self.context.roster_seat = link.stations.roster.get(link.index).cloned();
         // A look-up on its way would wake the loop through the handle from before.
         self.resolver = None;
         self.link = Some(Box::new(link));

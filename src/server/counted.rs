@@ -4,9 +4,10 @@
 use super::handler::Handler;
 use super::served::Served;
 use crate::connection::{Cause, Stats, ZoneStats};
-use crate::context::{Chunk, Close, Conn, Reply};
+use crate::context::{Chunk, Close, Conn, Context, Reply};
 use crate::history::Resume;
 use crate::http1::Request;
+use crate::presence::Presence;
 use crate::websocket::Message;
 
 /// A handler whose callbacks are counted.
@@ -101,5 +102,11 @@ impl Handler for Counted {
 
     fn cancelled(&mut self, conn: &mut Conn<'_>, cause: Cause) {
         self.call(conn, |inner, conn| inner.cancelled(conn, cause));
+    }
+
+    fn presence(&mut self, cx: &mut Context, topic: &str, presence: Presence<'_>) {
+        let before = cx.table.books.stats.messages_sent;
+        self.inner.presence(cx, topic, presence);
+        count_sent(&mut cx.table.books.stats, self.index, before);
     }
 }

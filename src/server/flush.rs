@@ -52,7 +52,8 @@ impl Server {
         let mut polls = None;
         for round in 0..ROUNDS {
             let writable = round == 0 && !self.context.table.books.work.writable.is_empty();
-            if !writable && !self.has_more() {
+            let presence = round == 0 && self.has_presence();
+            if !(writable || presence || self.has_more()) {
                 break;
             }
             self.run_calls();
@@ -61,6 +62,9 @@ impl Server {
                 self.run_polls(polls.get_or_insert_with(Polls::new));
             }
             self.free_ended();
+            if round == 0 && self.context.presence.is_some() {
+                self.tell_presence();
+            }
             if self.context.has_followers_due() {
                 self.visit_followers();
             }

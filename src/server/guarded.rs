@@ -7,6 +7,7 @@ use crate::connection::{Cause, ConnId};
 use crate::context::{Chunk, Close, Conn, Context, Reply, catch, dispose, panicked_response};
 use crate::history::Resume;
 use crate::http1::Request;
+use crate::presence::Presence;
 use crate::websocket::Message;
 
 /// A handler, and the catching of what it panics with.
@@ -110,5 +111,12 @@ impl Handler for Guarded {
 
     fn cancelled(&mut self, conn: &mut Conn<'_>, cause: Cause) {
         attempt(conn, "cancelled", |conn| self.0.cancelled(conn, cause));
+    }
+
+    fn presence(&mut self, cx: &mut Context, topic: &str, presence: Presence<'_>) {
+        if let Err(payload) = catch(|| self.0.presence(cx, topic, presence)) {
+            cx.note_panic(None, "presence", &*payload);
+            dispose(payload);
+        }
     }
 }

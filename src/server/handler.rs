@@ -4,9 +4,10 @@
 use std::any::Any;
 
 use crate::connection::Cause;
-use crate::context::{Chunk, Close, Conn, Reply, Upgrade};
+use crate::context::{Chunk, Close, Conn, Context, Reply, Upgrade};
 use crate::history::Resume;
 use crate::http1::Request;
+use crate::presence::Presence;
 use crate::websocket::Message;
 
 /// A zone's code. Every method has a default, so a handler implements only the methods it needs.
@@ -50,6 +51,7 @@ use crate::websocket::Message;
 ///   that was kept, and again where a slow reader has lost some.
 /// - [`timeout`] comes once for each [`Conn::set_timeout`], unless the exchange ends first.
 /// - No callback of an exchange follows [`close`] or [`cancelled`].
+/// - [`presence`] belongs to no exchange: it comes once a turn, after the callbacks of all.
 ///
 /// [`Cause`]: crate::Cause
 /// [`request`]: Handler::request
@@ -64,6 +66,7 @@ use crate::websocket::Message;
 /// [`timeout`]: Handler::timeout
 /// [`close`]: Handler::close
 /// [`cancelled`]: Handler::cancelled
+/// [`presence`]: Handler::presence
 /// [`Pass`]: Reply::Pass
 /// [`Respond`]: Reply::Respond
 /// [`Body`]: Reply::Body
@@ -207,6 +210,20 @@ pub trait Handler: Any {
     /// [`Conn::peer_ended`] tells the two apart.
     fn cancelled(&mut self, conn: &mut Conn<'_>, cause: Cause) {
         let _ = (conn, cause);
+    }
+
+    /// Takes what has changed at a topic that connections of this zone have
+    /// [joined](Conn::join): a snapshot for those that are new, then the changes, or a count.
+    /// [`Presence`] has an example.
+    ///
+    /// The callback comes between those of connections, once a turn: with at most one snapshot and
+    /// one list of changes for each topic. What it sends leaves in the same turn. It comes from the
+    /// first join of a topic until the last user has left. A server that drains reports no user as
+    /// left: the pages of its users would flicker.
+    ///
+    /// A panic here ends no exchange, and what was reported is not reported again.
+    fn presence(&mut self, cx: &mut Context, topic: &str, presence: Presence<'_>) {
+        let _ = (cx, topic, presence);
     }
 }
 

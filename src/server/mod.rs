@@ -16,6 +16,7 @@
 //! | where is a ping answered, and a message handed over | `frames` |
 //! | where does a deadline end a connection | `deadlines` |
 //! | where does a listener reach some zones only | `internal` |
+//! | where does a zone learn of its users | `presence` |
 //! | where is a zone counted, and a turn measured | `counted`, `counting`, `turns` |
 //! | where is an observer told what happens | `observing` |
 //! | where are topics registered that keep messages | `keeping` |
@@ -63,6 +64,7 @@ mod observer;
 mod observing;
 mod poison;
 mod polling;
+mod presence;
 mod proxies;
 mod proxy_header;
 mod racing;

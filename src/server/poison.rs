@@ -122,6 +122,7 @@ impl Server {
             }
         }
         self.leave_history();
+        self.close_presence();
         for call in self.remote.close() {
             contain(catch(|| drop(call)));
         }

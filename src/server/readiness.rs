@@ -251,6 +251,8 @@ impl Server {
         let (cx, table) = (&self.context, &self.context.table);
         let earliest = table.slots.earliest().min(cx.timeouts.next());
         let earliest = earliest.min(self.buffer_pool.next_check());
+        let presence = cx.presence.as_ref().map_or(NEVER, |presence| presence.next());
+        let earliest = earliest.min(presence);
         let deadline = (earliest != NEVER).then(|| table.books.clock.instant(earliest));
         let retry = self.listeners.iter().flatten().filter_map(Acceptor::retry_at).min();
         let drain = cx.draining.as_ref().and_then(|it| it.next_step(now, table.slots.len()));
@@ -268,6 +270,7 @@ impl Server {
             && self.context.delivery.fan_out.is_empty()
             && self.context.table.books.work.is_empty())
             || self.drains_on()
+            || self.context.presence.as_ref().is_some_and(|presence| presence.is_busy())
             || self.context.elsewhere.as_ref().is_some_and(|elsewhere| !elsewhere.is_empty())
     }
 }

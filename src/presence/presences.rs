@@ -1,0 +1,397 @@
+//! Presence in one reactor: which connection has joined what, whose grace ends when, and which
+//! topics have something to report. Time is a tick that the caller passes.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::join_error::{JoinError, MOST_TOPICS};
+use super::joining::{Joined, Joining};
+use super::roster::Absence;
+use super::roster_seat::RosterSeat;
+use super::view::{Report, View};
+use crate::connection::{ConnId, NEVER};
+
+/// The most users of this reactor that wait for the end of their grace. One more ends the earliest.
+const MOST_ABSENT: usize = 1 << 16;
+/// The graces that one turn ends.
+const ENDS: usize = 1 << 10;
+
+#[derive(Debug)]
+pub(crate) struct Presences {
+    seat: RosterSeat,
+    views: BTreeMap<Arc<str>, View>,
+    connections: BTreeMap<ConnId, Vec<Joined>>,
+    /// Users without a connection, by the tick at which their grace ends and a number.
+    absent: BTreeMap<(u32, u64), (Arc<str>, Arc<str>)>,
+    absences: u64,
+    /// Topics with something to report, each once.
+    listed: VecDeque<Arc<str>>,
+    /// Topics whose count waits for this tick.
+    counts: BTreeSet<(u32, Arc<str>)>,
+    /// The other reactors that have a change to look for.
+    wake: Vec<usize>,
+    /// The server drains: no user leaves.
+    drains: bool,
+}
+
+impl Presences {
+    pub(crate) fn new(seat: RosterSeat) -> Presences {
+        Presences {
+            seat,
+            views: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            absent: BTreeMap::new(),
+            absences: 0,
+            listed: VecDeque::new(),
+            counts: BTreeSet::new(),
+            wake: Vec::new(),
+            drains: false,
+        }
+    }
+
+    /// Returns the place of this reactor at its roster.
+    pub(crate) fn seat(&self) -> &RosterSeat {
+        &self.seat
+    }
+
+    /// Ties a user to a connection at a topic.
+    pub(crate) fn join(&mut self, id: ConnId, joining: Joining<'_>) -> Result<(), JoinError> {
+        let Joining { zone, topic, user, value, grace } = joining;
+        JoinError::check(topic, user, value)?;
+        if self.views.get(topic).is_some_and(|view| view.zone != zone) {
+            return Err(JoinError::OtherZone);
+        }
+        let joined = self.connections.get(&id);
+        let known = joined.and_then(|all| all.iter().find(|joined| *joined.topic == *topic));
+        match known {
+            None if joined.is_some_and(|all| all.len() >= MOST_TOPICS) => {
+                return Err(JoinError::TooManyTopics);
+            }
+            None => self.add(id, joining),
+            Some(known) if *known.user == *user => {
+                self.seat.with(&mut self.wake, |roster| roster.set(topic, user, value));
+            }
+            Some(known) => {
+                let before = Arc::clone(&known.user);
+                let user = self.enter(topic, user, value);
+                self.part(topic, &before, None);
+                if let Some(joined) = self.joined(id, topic) {
+                    joined.user = user;
+                }
+            }
+        }
+        if let Some(joined) = self.joined(id, topic) {
+            joined.grace = grace;
+        }
+        Ok(())
+    }
+
+    /// Adds a connection to a topic.
+    fn add(&mut self, id: ConnId, Joining { zone, topic, user, value, grace }: Joining<'_>) {
+        if !self.views.contains_key(topic) {
+            let topic: Arc<str> = topic.into();
+            let reactor = self.seat.reactor;
+            let view = self.seat.with(&mut self.wake, |roster| {
+                roster.watch(&topic, reactor);
+                View::new(
+                    Arc::clone(&topic),
+                    zone,
+                    roster.users(&topic).unwrap_or(&BTreeMap::new()),
+                )
+            });
+            self.views.insert(topic, view);
+        }
+        let user = self.enter(topic, user, value);
+        let Some(view) = self.views.get_mut(topic) else { return };
+        let (topic, place) = (Arc::clone(&view.name), view.receivers.len());
+        Rc::make_mut(&mut view.receivers).push(id);
+        view.newcomers.push(id);
+        let joined = Joined { topic: Arc::clone(&topic), user, grace, place, is_new: true };
+        self.connections.entry(id).or_default().push(joined);
+        self.list(&topic);
+    }
+
+    /// Counts a connection of a user, and ends the user's grace. Returns the key.
+    fn enter(&mut self, topic: &str, user: &str, value: &str) -> Arc<str> {
+        let (user, absence) =
+            self.seat.with(&mut self.wake, |roster| roster.join(topic, user, value));
+        if let Some(Absence { reactor, end }) = absence
+            && reactor == self.seat.reactor
+        {
+            self.absent.remove(&end);
+        }
+        user
+    }
+
+    /// Counts a connection of a user less; `grace` is in ticks.
+    fn part(&mut self, topic: &str, user: &Arc<str>, end: Option<u32>) {
+        // While the server drains, no grace ends.
+        let end = end.or(self.drains.then_some(0)).map(|end| (end, self.absences + 1));
+        let reactor = self.seat.reactor;
+        let absence = end.map(|end| Absence { reactor, end });
+        let begins = self.seat.with(&mut self.wake, |roster| roster.part(topic, user, absence));
+        let (Some(end), true) = (end, begins) else { return };
+        let Some(view) = self.views.get(topic) else { return };
+        self.absences += 1;
+        self.absent.insert(end, (Arc::clone(&view.name), Arc::clone(user)));
+        if self.absent.len() > MOST_ABSENT {
+            self.end_first_grace();
+        }
+    }
+
+    /// Ends the grace that is due first.
+    fn end_first_grace(&mut self) {
+        let Some((end, (topic, user))) = self.absent.pop_first() else { return };
+        let absence = Absence { reactor: self.seat.reactor, end };
+        let silent = self.drains;
+        self.seat.with(&mut self.wake, |roster| roster.end_grace(&topic, &user, absence, silent));
+    }
+
+    /// Takes a connection out of a topic. Its user leaves at once, if this was the last one.
+    pub(crate) fn leave(&mut self, id: ConnId, topic: &str) {
+        let Some(all) = self.connections.get_mut(&id) else { return };
+        let Some(at) = all.iter().position(|joined| *joined.topic == *topic) else { return };
+        let joined = all.swap_remove(at);
+        if all.is_empty() {
+            self.connections.remove(&id);
+        }
+        self.remove(joined, None);
+    }
+
+    /// Takes a connection that has ended out of all its topics. The grace of its user begins, if
+    /// this was the last one. `deadline` returns the tick by which a number of ticks has passed.
+    pub(crate) fn end(&mut self, id: ConnId, deadline: impl Fn(u32) -> u32) {
+        for joined in self.connections.remove(&id).unwrap_or_default() {
+            let end = (joined.grace > 0).then(|| deadline(joined.grace));
+            self.remove(joined, end);
+        }
+    }
+
+    fn remove(&mut self, joined: Joined, end: Option<u32>) {
+        let Joined { topic, user, place, .. } = joined;
+        let moved = self.views.get_mut(&topic).and_then(|view| {
+            let receivers = Rc::make_mut(&mut view.receivers);
+            receivers.swap_remove(place);
+            receivers.get(place).copied()
+        });
+        if let Some(moved) = moved.and_then(|moved| self.joined(moved, &topic)) {
+            moved.place = place;
+        }
+        self.part(&topic, &user, end);
+    }
+
+    fn joined(&mut self, id: ConnId, topic: &str) -> Option<&mut Joined> {
+        self.connections.get_mut(&id)?.iter_mut().find(|joined| *joined.topic == *topic)
+    }
+
+    /// Lists a topic as one with something to report.
+    fn list(&mut self, topic: &str) {
+        if let Some(view) = self.views.get_mut(topic)
+            && !view.is_listed
+        {
+            view.is_listed = true;
+            self.listed.push_back(Arc::clone(&view.name));
+        }
+    }
+
+    /// From now on no user leaves: the server drains.
+    pub(crate) fn drain(&mut self) {
+        self.drains = true;
+    }
+
+    /// Begins the reports of a turn: ends what is due, and returns how many topics have something
+    /// to report.
+    pub(crate) fn begin_turn(&mut self, now: u32) -> usize {
+        for _ in 0..ENDS {
+            let next = self.absent.first_key_value().map(|(&(end, _), _)| end);
+            if self.drains || next.is_none_or(|end| end > now) {
+                break;
+            }
+            self.end_first_grace();
+        }
+        while let Some(first) = self.counts.first().filter(|(due, _)| *due <= now).cloned() {
+            self.counts.remove(&first);
+            self.list(&first.1);
+        }
+        if self.seat.look() {
+            let reactor = self.seat.reactor;
+            let changed = self.seat.with(&mut self.wake, |roster| roster.take_changed(reactor));
+            changed.iter().for_each(|topic| self.list(topic));
+        }
+        self.listed.len()
+    }
+
+    /// Takes the report of the next topic.
+    pub(crate) fn report(&mut self, now: u32) -> Option<Report> {
+        let topic = self.listed.pop_front()?;
+        let view = self.views.get_mut(&topic)?;
+        view.is_listed = false;
+        let mut newcomers = std::mem::take(&mut view.newcomers);
+        newcomers.retain(|&id| {
+            self.joined(id, &topic).is_some_and(|joined| std::mem::take(&mut joined.is_new))
+        });
+        let (view, reactor) = (self.views.get_mut(&topic)?, self.seat.reactor);
+        let (news, due, is_over) = self.seat.with(&mut self.wake, |roster| {
+            let none = BTreeMap::new();
+            let users = roster.users(&topic).unwrap_or(&none);
+            let news = view.news(users, newcomers, now);
+            let (due, is_over) = (view.count_due(users.len()), users.is_empty());
+            if is_over {
+                roster.unwatch(&topic, reactor);
+            }
+            (news, due, is_over)
+        });
+        let zone = view.zone;
+        if let Some(due) = due {
+            self.counts.insert((due, Arc::clone(&topic)));
+        }
+        if is_over {
+            self.views.remove(&topic);
+        }
+        Some(Report { zone, topic, news })
+    }
+
+    /// Takes the other reactors that have a change to look for.
+    pub(crate) fn take_wake(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.wake)
+    }
+
+    /// Whether the next turn has something to do.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.listed.is_empty() || !self.wake.is_empty() || self.seat.has_changed()
+    }
+
+    /// Returns the tick at which the next grace ends or the next count is due, or [`NEVER`].
+    pub(crate) fn next(&self) -> u32 {
+        let end = self.absent.first_key_value().map(|(&(end, _), _)| end);
+        let end = end.filter(|_| !self.drains).unwrap_or(NEVER);
+        self.counts.first().map_or(NEVER, |(due, _)| *due).min(end)
+    }
+
+    /// Ends the presence of this reactor: all its connections and graces are over.
+    pub(crate) fn close(&mut self) {
+        self.drains = false;
+        for (_, all) in std::mem::take(&mut self.connections) {
+            all.into_iter().for_each(|joined| self.part(&joined.topic, &joined.user, None));
+        }
+        while !self.absent.is_empty() {
+            self.end_first_grace();
+        }
+        let reactor = self.seat.reactor;
+        self.seat.with(&mut self.wake, |roster| {
+            self.views.keys().for_each(|topic| roster.unwatch(topic, reactor));
+        });
+        self.views.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn join(presences: &mut Presences, id: u64, user: &str, grace: u32) {
+        let joining = Joining { zone: 0, topic: "topic", user, value: "", grace };
+        presences.join(ConnId::from_bits(id), joining).unwrap();
+    }
+
+    fn end(presences: &mut Presences, id: u64, now: u32) {
+        presences.end(ConnId::from_bits(id), |grace| now + grace);
+    }
+
+    /// What is reported at a tick, without the snapshots for newcomers.
+    fn turn(presences: &mut Presences, now: u32) -> usize {
+        let listed = presences.begin_turn(now);
+        (0..listed).filter_map(|_| presences.report(now)).map(|report| report.news.len()).sum()
+    }
+
+    #[test]
+    fn reloads_leave_nothing_behind() {
+        let mut presences = Presences::new(RosterSeat::alone());
+        for id in 1..1_000 {
+            join(&mut presences, id, "ada", 40);
+            end(&mut presences, id, 0);
+            assert_eq!(presences.absent.len(), 1);
+        }
+        assert_eq!(presences.next(), 40);
+        turn(&mut presences, 39);
+        assert_eq!(presences.seat().count("topic"), 1);
+        turn(&mut presences, 40);
+        assert_eq!(presences.next(), NEVER);
+        assert!(!presences.is_busy());
+        assert!(presences.views.is_empty() && presences.connections.is_empty());
+        assert!(presences.absent.is_empty() && presences.listed.is_empty());
+    }
+
+    #[test]
+    fn absent_users_are_bounded() {
+        for drains in [false, true] {
+            let mut presences = Presences::new(RosterSeat::alone());
+            if drains {
+                presences.drain();
+            }
+            for id in 0..MOST_ABSENT as u64 + 10 {
+                join(&mut presences, id, &id.to_string(), 40);
+                end(&mut presences, id, id as u32);
+            }
+            assert_eq!(presences.absent.len(), MOST_ABSENT);
+            let present = presences.seat().present("topic");
+            assert_eq!(present.len(), MOST_ABSENT);
+            assert!(!present.iter().any(|at| &*at.user == "9"), "the earliest have left");
+        }
+    }
+
+    #[test]
+    fn turn_ends_a_bounded_number_of_graces() {
+        let mut presences = Presences::new(RosterSeat::alone());
+        for id in 0..ENDS as u64 + 7 {
+            join(&mut presences, id, &id.to_string(), 1);
+            end(&mut presences, id, 0);
+        }
+        turn(&mut presences, 5);
+        assert_eq!((presences.absent.len(), presences.next()), (7, 1));
+        turn(&mut presences, 5);
+        assert_eq!(presences.next(), NEVER);
+    }
+
+    #[test]
+    fn receivers_keep_their_places_when_others_leave() {
+        let mut presences = Presences::new(RosterSeat::alone());
+        (0..100).for_each(|id| join(&mut presences, id, &(id % 7).to_string(), 0));
+        let mut left: Vec<u64> = (0..100).collect();
+        for step in 0..90 {
+            let id = left.swap_remove(step * 37 % left.len());
+            match step % 2 {
+                0 => presences.leave(ConnId::from_bits(id), "topic"),
+                _ => end(&mut presences, id, 0),
+            }
+            let mut receivers = presences.views["topic"].receivers.to_vec();
+            receivers.sort();
+            let mut expected: Vec<ConnId> = left.iter().map(|&id| ConnId::from_bits(id)).collect();
+            expected.sort();
+            assert_eq!(receivers, expected);
+        }
+    }
+
+    #[test]
+    fn closed_presence_leaves_the_users_of_others() {
+        let seats = RosterSeat::all(2);
+        let [one, two] = &mut [0, 1].map(|at| Presences::new(seats[at].clone()));
+        join(one, 1, "ada", 40);
+        join(one, 2, "both", 40);
+        join(one, 3, "absent", 40);
+        end(one, 3, 0);
+        turn(one, 0);
+        join(two, 1, "both", 40);
+        assert_eq!(two.take_wake(), [], "a user who is there already");
+        join(two, 2, "bob", 40);
+        assert_eq!((one.take_wake(), two.take_wake()), (vec![], vec![0]));
+        assert_eq!(turn(one, 0), 1);
+        turn(two, 0);
+        one.close();
+        assert_eq!(one.take_wake(), [1]);
+        assert_eq!(turn(two, 0), 1);
+        let present: Vec<_> = two.seat().present("topic").into_iter().map(|at| at.user).collect();
+        assert_eq!(present, ["bob".into(), "both".into()]);
+    }
+}
