@@ -46,8 +46,8 @@ impl Delivery {
         let dropped = match policy {
             Backpressure::Close => 0,
             Backpressure::DropNewest => outbox.drop_newest(max),
-            Backpressure::DropOldest => outbox.drop_oldest(max),
-            Backpressure::KeepLatest => outbox.drop_obsolete() + outbox.drop_oldest(max),
+            // Of each key only the latest waits.
+            Backpressure::DropOldest | Backpressure::KeepLatest => outbox.drop_oldest(max),
         };
         let waits = match policy {
             Backpressure::Close => outbox.buffered(),

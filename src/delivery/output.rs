@@ -2,6 +2,7 @@
 //! input is handled, else into its outbox. From there the output goes to the transport. This file
 //! does not know why a connection closes.
 
+use std::io;
 use std::mem;
 
 use super::broadcast::EncodedOnce;
@@ -180,11 +181,7 @@ impl Delivery {
             return;
         }
         let before = self.cork.written();
-        let outcome = self.cork.write_to(
-            &mut at.connection.transport,
-            &mut self.scratch,
-            &mut at.books.traffic,
-        );
+        let outcome = self.write_cork_once(at);
         if at.books.records.is_some() {
             at.note_left(self.cork.written() - before);
         }
@@ -225,18 +222,43 @@ impl Delivery {
         if at.is_gone() {
             return;
         }
-        let connection = &mut *at.connection;
-        let Some(held) = &mut connection.held else { return at.on_drained() };
+        let Some(held) = &at.connection.held else { return at.on_drained() };
         let before = held.outbox.written();
-        let outcome = held.outbox.write_to(
-            &mut connection.transport,
-            &mut self.scratch,
-            &mut at.books.traffic,
-        );
-        let n = held.outbox.written() - before;
+        let outcome = self.write_outbox(at);
+        let written = at.connection.held.as_ref().map_or(before, |held| held.outbox.written());
+        let n = written - before;
         if at.books.records.is_some() {
             at.note_left(n);
         }
         at.after_write(outcome, |at, n| at.on_blocked(n));
+    }
+
+    /// Writes the outbox of a connection that has one.
+    #[inline]
+    fn write_outbox(&mut self, at: &mut Lease<'_>) -> io::Result<Wrote> {
+        let connection = &mut *at.connection;
+        let Some(held) = &mut connection.held else { return Ok(Wrote::All) };
+        #[cfg(feature = "deflate")]
+        if held.outbox.deflates() {
+            let mut outbox = mem::take(&mut held.outbox);
+            let outcome = self.write_deflating(at, &mut outbox);
+            at.held().outbox = outbox;
+            return outcome;
+        }
+        let traffic = &mut at.books.traffic;
+        held.outbox.write_to(&mut connection.transport, &mut self.scratch, traffic)
+    }
+
+    #[inline]
+    fn write_cork_once(&mut self, at: &mut Lease<'_>) -> io::Result<Wrote> {
+        #[cfg(feature = "deflate")]
+        if self.cork.deflates() {
+            let mut cork = mem::take(&mut self.cork);
+            let outcome = self.write_deflating(at, &mut cork);
+            self.cork = cork;
+            return outcome;
+        }
+        let traffic = &mut at.books.traffic;
+        self.cork.write_to(&mut at.connection.transport, &mut self.scratch, traffic)
     }
 }

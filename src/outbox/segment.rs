@@ -31,11 +31,31 @@ pub(crate) enum Droppable {
     Whole,
     /// No policy may drop the frame. Control frames may leave before it.
     Never,
-    /// A policy may drop the message. A later one with the same key replaces it; 0 is no key.
-    Message { key: u64 },
+    /// The message was deflated for this peer as it began to leave. Later messages refer to it.
+    Deflated,
+    /// A policy may drop the message. A later one with the same key replaces it; 0 is no key. One
+    /// that `deflates` is an unmasked frame, from which another is made as it begins to leave.
+    Message { key: u64, deflates: bool },
+}
+
+impl Droppable {
+    /// A message that leaves as it is.
+    pub(crate) fn message(key: u64) -> Droppable {
+        Droppable::Message { key, deflates: false }
+    }
+
+    /// Whether the message is deflated as it begins to leave.
+    pub(crate) fn deflates(self) -> bool {
+        matches!(self, Droppable::Message { deflates: true, .. })
+    }
 }
 
 impl Segment {
+    /// Whether the message is still to be deflated.
+    pub(super) fn deflates(&self) -> bool {
+        matches!(self, Segment::Shared { drop, .. } if drop.deflates())
+    }
+
     /// Bytes that have not left.
     pub(super) fn rest(&self) -> usize {
         match self {

@@ -207,7 +207,7 @@ impl Server {
             let own = mem::replace(&mut connection.transport, transport);
             connection.flags.remove(Flags::READ_CLOSED);
             let replaced = !matches!(own, Transport::Unconnected);
-            self.context.table.books.stats.replaced(usize::from(replaced));
+            self.context.table.books.stats.count_given_up(usize::from(replaced));
         }
         self.win_race(id);
         self.connected(slot);
@@ -216,7 +216,7 @@ impl Server {
     /// Ends the race of an attempt that has a socket now, and counts the rivals.
     fn win_race(&mut self, id: ConnId) {
         let rivals = self.races.get(&id).map_or(0, |race| race.rivals.len());
-        self.context.table.books.stats.replaced(rivals);
+        self.context.table.books.stats.count_given_up(rivals);
         self.end_race(id);
     }
 
