@@ -41,6 +41,7 @@ mod rates;
 mod recorded;
 mod records;
 mod refusals;
+mod send_options;
 mod share;
 mod slots;
 mod stats;

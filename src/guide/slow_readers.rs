@@ -73,6 +73,7 @@
 //!   closed.
 //! - Whole messages only: a policy drops messages, never bytes.
 //! - Under [`KeepLatest`], the last message of each key, unless the limit has no room for it.
+//! - What the kernel has taken already, before all that is newer.
 //! - Each compressed message that refers to earlier ones (dedicated mode): a waiting message is
 //!   compressed as it begins to leave.
 //! - A Close frame with 1013, if the limit is passed and nothing may be dropped.
@@ -82,6 +83,50 @@
 //! [`Stats::overflowed`](crate::Stats::overflowed) counts connections closed with 1013. Their cause
 //! is [`TooSlow`](crate::Cause::TooSlow); that of a response that is read too slowly is
 //! [`WriteTimeout`](crate::Cause::WriteTimeout).
+//!
+//! # What the kernel keeps
+//!
+//! A policy acts on what waits in the server. Before that, the kernels of both sides take output:
+//! megabytes on a fast path. A reader that was slow gets all of these first, however old they are.
+//! For states that are sent often, such as positions in a game, two options of a set bound the
+//! server's kernel:
+//!
+//! | option | limits | costs |
+//! | --- | --- | --- |
+//! | [`send_buffer`] | what the peer has not acknowledged | throughput: one buffer a round trip |
+//! | [`not_sent_lowat`] | what the kernel has not sent | more turns for the same output |
+//!
+//! Both are unset by default, since they slow down large messages and downloads. With a send buffer
+//! of 16 KiB, a path of 100 ms carries some 160 KiB a second at most, however fast the line is.
+//! Name them in the set of the [`Upgrade`](crate::Upgrade::options), so that HTTP keeps its
+//! buffers. The limit of unsent bytes alone leaves the path its throughput, and suffices where the
+//! peer's receive buffer is small.
+//!
+//! ```
+//! use std::time::Instant;
+//! use switchboard::{Backpressure, Options, Server};
+//!
+//! let mut server = Server::detached();
+//! let states = Options::new().backpressure(Backpressure::KeepLatest);
+//! let states = states.send_buffer(16 << 10).not_sent_lowat(4 << 10);
+//! let states = server.context(Instant::now()).add_options(states);
+//! // `Upgrade::new().options(states)` in the zone's `request`
+//! # let _ = states;
+//! ```
+//!
+//! When this was written, a client with a receive buffer of 16 KiB read nothing for 16 s, while the
+//! server published a state of 1 KiB 20 times a second. Then the client read:
+//!
+//! | options | old states before the newest |
+//! | --- | --- |
+//! | [`KeepLatest`] alone | 321 of 322 |
+//! | with `send_buffer(16 << 10)` | 61 |
+//! | with `not_sent_lowat(4 << 10)` | 37 |
+//! | with both | 37 |
+//!
+//! What is left lies in the peer's receive buffer, in the network, and in the two limits. Under TLS
+//! one write more may wait as ciphertext, which nothing replaces. Behind a proxy the proxy's
+//! buffers come on top, and only the proxy's settings bound them.
 //!
 //! # What the handler can do
 //!
@@ -144,3 +189,5 @@
 //! 4.1 MB after the clients had taken them.
 //!
 //! [`KeepLatest`]: crate::Backpressure::KeepLatest
+//! [`send_buffer`]: crate::Options::send_buffer
+//! [`not_sent_lowat`]: crate::Options::not_sent_lowat

@@ -73,12 +73,16 @@ impl Server {
             false => id.slot(),
         };
         let source = self.attempt(id).and_then(|attempt| attempt.source);
+        let table = &self.context.table;
+        let sending = table.live(id).map(|live| table.books.options_of(live).sending);
         let mut transport = match (&mut self.scripted, &self.registry) {
             (Some(scripted), _) => scripted.dial(address),
             (None, Some(_)) => {
                 let socket = dial(address, source)?;
                 socket.set_nodelay(true)?;
-                Transport::Tcp(socket)
+                let socket = Transport::Tcp(socket);
+                socket.limit_sending(sending.unwrap_or_default());
+                socket
             }
             (None, None) => {
                 return Err(io::Error::other(

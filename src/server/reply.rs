@@ -288,7 +288,7 @@ impl Server {
     /// Opens the WebSocket, event stream or takeover that a request has become, and calls `open`.
     pub(super) fn open(&mut self, slot: u32, phase: Phase, options: u16, request: &Request<'_>) {
         let Some(mut at) = self.context.table.lease(slot) else { return };
-        at.connection.options = options;
+        at.set_options(options);
         // What was to follow the response does not follow an exchange that opens.
         at.go_on_living();
         at.connection.flags.insert(Flags::OWES_CLOSE);
