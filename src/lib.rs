@@ -125,6 +125,7 @@ mod connection;
 mod context;
 mod delivery;
 pub mod guide;
+mod history;
 mod http1;
 mod net;
 mod outbox;
@@ -148,7 +149,8 @@ pub use context::{
     Accepted, AdoptError, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, Drain,
     DrainError, EventStream, Remote, Reply, Stream, TimerId, Upgrade, WatchId,
 };
-pub use delivery::Outgoing;
+pub use delivery::{AsOutgoing, Outgoing};
+pub use history::{History, MalformedMessageId, MessageId, Resume};
 pub use http1::{Extensions, Request, RequestError, Response, TrustedHeader, Version};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]

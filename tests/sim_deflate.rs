@@ -10,7 +10,9 @@ use common::{Bytes, Client, Log, Recorder, World};
 use switchboard::proto::websocket::{
     Decoded, DeflateConfig, Deflater, Header, Inflater, Opcode, encode_compressed, encode_masked,
 };
-use switchboard::{Backpressure, Conn, Handler, Message, Options, Outgoing, Request};
+use switchboard::{
+    Backpressure, Conn, Handler, History, Message, MessageId, Options, Outgoing, Request,
+};
 
 const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 
@@ -323,7 +325,7 @@ fn messages_keep_the_window_when_the_policy_changes() {
         if n % 20 == 0 {
             sim.server.options(keeping_latest().backpressure(policies[n / 20 % 3]));
         }
-        sim.window(slow, n * 7 % 90);
+        sim.window(slow, if n % 11 == 0 { 60 } else { 0 });
         let (key, state) = ((n % 5).to_string(), format!("{n} {NEWS}"));
         sim.server.context(sim.now).publish("room", Outgoing::text(&state).key(&key));
         wire.extend(sim.receive(slow));
@@ -368,4 +370,49 @@ fn client_deflates_and_masks_as_messages_begin_to_leave() {
     assert_eq!(heard.len(), 12);
     assert!(heard[0].starts_with("0 ") && heard[2].starts_with("9 "), "{heard:?}");
     assert_eq!(pair.client.stats().replaced, 8);
+}
+
+/// Messages of history enter the window behind those that wait before them.
+#[test]
+fn replayed_messages_keep_the_window_behind_waiting_ones() {
+    use Backpressure::{Close, DropOldest, KeepLatest};
+    // The policy of the messages that wait, and that of those behind them.
+    for (first, then) in
+        [(KeepLatest, KeepLatest), (KeepLatest, Close), (DropOldest, Close), (Close, KeepLatest)]
+    {
+        for window in [0, 1, 30, 1_000] {
+            let log = Log::new();
+            let recorder = Recorder::new(&log).open(|conn, _| conn.subscribe("room"));
+            let mut sim = World::serving(|server| {
+                server.options(keeping_latest().backpressure(first));
+                server.history("kept/", History::new());
+                server.zone("/", recorder);
+            });
+            for n in 0..20 {
+                sim.server.context(sim.now).publish("kept/a", &*format!("kept {n} {NEWS}"));
+            }
+            let (slow, _) = connect(&mut sim, "permessage-deflate");
+            let id = log.last_id();
+            sim.window(slow, window);
+            let mut said = Vec::new();
+            for n in 0..10 {
+                let message = format!("live {n} {NEWS}");
+                sim.server.context(sim.now).publish("room", Outgoing::text(&message).key(&message));
+                sim.settle();
+                said.push(message);
+            }
+            sim.server.options(keeping_latest().backpressure(then));
+            let from = MessageId::default();
+            sim.server.context(sim.now).conn(id).unwrap().subscribe_from("kept/a", from);
+            sim.settle();
+            said.extend((0..20).map(|n| format!("kept {n} {NEWS}")));
+            sim.server.context(sim.now).publish("room", "the last, which is long enough");
+            sim.settle();
+            said.push("the last, which is long enough".to_owned());
+            let mut wire = sim.receive(slow);
+            sim.window(slow, usize::MAX);
+            wire.extend(sim.receive(slow));
+            assert_eq!(inflated(&wire), said, "{first:?}, {then:?}, window {window}");
+        }
+    }
 }

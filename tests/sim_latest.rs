@@ -11,7 +11,7 @@ use common::slow::{buffered, send, with_conn};
 use common::{Bytes, Client, Log, Recorder, World, cases};
 use proptest::prelude::*;
 use switchboard::{
-    Backpressure, CloseCode, Conn, ConnId, EventStream, Options, Outgoing, Reply, Upgrade,
+    Backpressure, CloseCode, Conn, ConnId, EventStream, History, Options, Outgoing, Reply, Upgrade,
 };
 
 /// What a handler sends in one callback: payloads with their keys.
@@ -180,6 +180,37 @@ fn latest_waits_before_a_close_frame() {
     send(&mut sim, id, Outgoing::text("new").key("k"));
     sim.settle();
     assert_eq!(words(&mut sim, client), ["old", "close 1000 bye"]);
+}
+
+/// A follower gets what was kept in its order. A later message of the topic stands behind all of
+/// it, not in the place of one that waited before.
+#[test]
+fn latest_never_passes_what_is_replayed() {
+    for others in [0, 40] {
+        let (mut sim, client, id) = stalled(1 << 20);
+        sim.server.history("room/", History::new());
+        with_conn(&mut sim, id, |conn| conn.subscribe("room/state"));
+        for n in 0..others {
+            send(&mut sim, id, Outgoing::text("other").key(&n.to_string()));
+        }
+        let publish = |sim: &mut World, state: &str| {
+            sim.server.context(sim.now).publish("room/state", state);
+            sim.settle();
+        };
+        publish(&mut sim, "s1");
+        publish(&mut sim, "s2");
+        let from = sim.server.context(sim.now).latest_id();
+        with_conn(&mut sim, id, |conn| conn.subscribe_from("room/chat", from));
+        // These two reach the follower from the history.
+        sim.server.context(sim.now).publish("room/state", "s3");
+        sim.server.context(sim.now).publish("room/state", "s4");
+        sim.settle();
+        publish(&mut sim, "s5");
+        publish(&mut sim, "s6");
+        assert_eq!(sim.stats().replaced, 2, "of what was kept nothing is replaced");
+        let left = words(&mut sim, client);
+        assert_eq!(left[others..], ["s2", "s3", "s4", "s6"]);
+    }
 }
 
 /// One thing that happens to a connection.

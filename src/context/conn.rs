@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::context::Context;
 use crate::connection::{Cause, ConnId, Connection, Flags, Lease, Phase, Progress, ticks};
-use crate::delivery::{Delivery, Outgoing};
+use crate::delivery::{AsOutgoing, Delivery, Outgoing};
+use crate::history::MessageId;
 use crate::http1::{self, Framing};
 use crate::outbox::Kind;
 use crate::websocket::{self, Action, CloseCode, Input, Message, Opcode, State};
@@ -25,7 +26,7 @@ use crate::websocket::{self, Action, CloseCode, Input, Message, Opcode, State};
 /// | [`write`] | - | - | bytes | a piece of the body | - |
 /// | [`finish`] | - | - | - | ends the body | - |
 /// | [`release`] | - | - | back to HTTP | - | - |
-/// | [`subscribe`] | yes | yes | - | - | - |
+/// | [`subscribe`], [`subscribe_from`] | yes | yes | - | - | - |
 /// | [`close`] | Close frame | end of stream | end | last response | last response |
 /// | [`want_writable`] | yes | yes | yes | yes | - |
 /// | [`set_timeout`] | yes | yes | yes | yes | until the answer |
@@ -37,6 +38,7 @@ use crate::websocket::{self, Action, CloseCode, Input, Message, Opcode, State};
 /// [`finish`]: Conn::finish
 /// [`release`]: Conn::release
 /// [`subscribe`]: Conn::subscribe
+/// [`subscribe_from`]: Conn::subscribe_from
 /// [`close`]: Conn::close
 /// [`want_writable`]: Conn::want_writable
 /// [`set_timeout`]: Conn::set_timeout
@@ -216,22 +218,6 @@ impl Conn<'_> {
         self.cx.delivery.waiting_for(connection, &self.cx.table.books.lane)
     }
 
-    /// Subscribes to a topic. A second subscription has no effect. Only WebSockets and event
-    /// streams can.
-    pub fn subscribe(&mut self, topic: &str) {
-        let Some(at) = self.cx.table.lease_live(self.id) else { return };
-        if matches!(at.connection.phase, Phase::WebSocket(_) | Phase::Streaming) {
-            self.cx.topics.join(topic, self.id.slot(), &mut at.connection.memberships);
-        }
-    }
-
-    /// Unsubscribes from a topic.
-    pub fn unsubscribe(&mut self, topic: &str) {
-        if let Some(at) = self.cx.table.lease_live(self.id) {
-            self.cx.topics.leave(topic, &mut at.connection.memberships);
-        }
-    }
-
     /// Returns the topics that the connection is subscribed to, the latest first. In
     /// [`Handler::close`](crate::Handler::close) the list is still complete.
     pub fn topics(&self) -> impl Iterator<Item = &str> {
@@ -246,7 +232,18 @@ impl Conn<'_> {
         self.cx.publish(topic, message);
     }
 
-    /// Publishes to all subscribers of a topic but this connection.
+    /// Publishes a message that contains its own id, as
+    /// [`Context::publish_with`](Context::publish_with) does.
+    pub fn publish_with<M: AsOutgoing>(
+        &mut self,
+        topic: &str,
+        make: impl FnOnce(MessageId) -> M,
+    ) -> MessageId {
+        self.cx.publish_with(topic, make)
+    }
+
+    /// Publishes to all subscribers of a topic but this connection. A topic with
+    /// [history](crate::Server::history) also keeps the message.
     pub fn publish_to_others<'m>(&mut self, topic: &str, message: impl Into<Outgoing<'m>>) {
         self.cx.publish_except(topic, message.into(), Some(self.id.slot()));
     }

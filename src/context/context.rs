@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::draining::Draining;
 use super::elsewhere::Elsewhere;
+use super::following::Following;
 use super::origins::AllowedOrigins;
 use super::reply::Upgrade;
 use super::timeouts::Timeouts;
@@ -19,6 +20,7 @@ use crate::connection::{
     Addresses, Clock, ConnId, Flags, Lease, Options, OptionsId, Phase, Stats, Table, ZoneId,
 };
 use crate::delivery::Delivery;
+use crate::history::Histories;
 use crate::http1::{Request, RequestError, Response};
 use crate::net::Readiness;
 use crate::websocket::Origins;
@@ -42,6 +44,8 @@ pub struct Context {
     pub(crate) table: Table,
     pub(crate) delivery: Delivery,
     pub(crate) topics: Topics,
+    /// Connections that lag behind the history of their topics.
+    pub(crate) following: Following,
     pub(crate) timers: Timers<Call, Repeat>,
     pub(crate) timeouts: Timeouts,
     pub(crate) work: ContextWork,
@@ -55,6 +59,8 @@ pub struct Context {
     pub(crate) drop_panics: Rc<Cell<u64>>,
     /// What is published for the other reactors of a cluster.
     pub(crate) elsewhere: Option<Box<Elsewhere>>,
+    /// The messages that topics keep, once the first topic does.
+    pub(crate) histories: Option<Box<Histories>>,
     /// Sources of the program's own.
     pub(crate) watches: Watches<dyn Watched>,
 }
@@ -100,6 +106,7 @@ impl Context {
             table: Table::new(Clock::new(now)),
             delivery: Delivery::default(),
             topics: Topics::default(),
+            following: Following::default(),
             timers: Timers::default(),
             timeouts: Timeouts::default(),
             work: ContextWork::default(),
@@ -109,6 +116,7 @@ impl Context {
             addresses: Addresses::default(),
             drop_panics: Rc::default(),
             elsewhere: None,
+            histories: None,
             watches: Watches::default(),
         }
     }
@@ -244,6 +252,9 @@ impl Context {
     pub fn stats(&self) -> Stats {
         let mut stats = self.table.stats();
         stats.panics += self.drop_panics.get();
+        if let Some(histories) = &self.histories {
+            histories.write_to(&mut stats);
+        }
         stats
     }
 
@@ -311,6 +322,10 @@ impl Context {
         connection.id = books.next_id(slot);
         connection.flags.remove(Flags::WANT_WRITABLE | Flags::RELEASED);
         self.topics.leave_all(&mut connection.memberships);
+        if connection.flags.has(Flags::FOLLOWING) {
+            connection.flags.remove(Flags::FOLLOWING);
+            self.following.remove(slot);
+        }
         self.addresses.end_exchange(&mut connection.address);
         if let Some(held) = &mut connection.held {
             held.exchange = None;

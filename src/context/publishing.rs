@@ -2,11 +2,13 @@
 
 use super::context::Context;
 use super::published::Published;
+use crate::connection::Flags;
 use crate::delivery::{EncodedOnce, Outgoing};
 
 /// Topics.
 impl Context {
-    /// Publishes a message to every WebSocket and event stream that subscribed to a topic.
+    /// Publishes a message to every WebSocket and event stream that subscribed to a topic. A topic
+    /// with [history](crate::Server::history) also keeps it.
     ///
     /// The message is encoded once for each of the two kinds. A slow receiver keeps a pointer to
     /// the encoded message, no copy. See [`Conn::subscribe`](crate::Conn::subscribe).
@@ -28,6 +30,9 @@ impl Context {
         message: Outgoing<'_>,
         except: Option<u32>,
     ) {
+        if self.histories.is_some() && self.publish_kept(topic, &message, except) {
+            return;
+        }
         if self.elsewhere.is_some() {
             self.publish_elsewhere(topic, &message);
         }
@@ -36,7 +41,7 @@ impl Context {
 
     /// Publishes to the subscribers of the other reactors of a cluster.
     #[cold]
-    fn publish_elsewhere(&mut self, topic: &str, message: &Outgoing<'_>) {
+    pub(super) fn publish_elsewhere(&mut self, topic: &str, message: &Outgoing<'_>) {
         if let Some(elsewhere) = &mut self.elsewhere {
             let lost = elsewhere.add(Published::new(topic, message));
             self.table.books.stats.not_passed_on += lost;
@@ -46,12 +51,26 @@ impl Context {
     /// Publishes to the subscribers of this reactor.
     pub(crate) fn publish_here(&mut self, topic: &str, message: Outgoing<'_>, except: Option<u32>) {
         let key = self.delivery.number_of(message.key.unwrap_or(topic));
-        let Some((topic, members)) = self.topics.lend(topic) else { return };
         let mut encoded = EncodedOnce::new(message, key);
+        self.deliver_to_members::<false>(topic, &mut encoded, except);
+    }
+
+    /// Delivers a message to the subscribers of this reactor; one that is kept not to followers.
+    #[inline]
+    pub(super) fn deliver_to_members<const IS_KEPT: bool>(
+        &mut self,
+        topic: &str,
+        encoded: &mut EncodedOnce<'_>,
+        except: Option<u32>,
+    ) {
+        let Some((topic, members)) = self.topics.lend(topic) else { return };
         let waiting = self.delivery.fan_out.receivers();
         for member in members.iter().filter(|member| Some(member.slot) != except) {
             if let Some(mut at) = self.table.lease(member.slot) {
-                self.delivery.publish_to(&mut at, &mut encoded);
+                if IS_KEPT && at.connection.flags.has(Flags::FOLLOWING) {
+                    continue;
+                }
+                self.delivery.publish_to(&mut at, encoded);
             }
         }
         // `deliver` has counted the others.

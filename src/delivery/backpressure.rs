@@ -35,6 +35,9 @@ impl Delivery {
     }
 
     fn apply_policy(&mut self, at: &mut Lease<'_>, max: usize) {
+        // Messages of history wait beside the limit: they cost no overflow and no message.
+        let replayed = at.connection.held.as_ref().map_or(0, |held| held.outbox.replayed());
+        let max = max.saturating_add(replayed);
         if at.connection.buffered() <= max || at.is_gone() {
             return;
         }

@@ -1,7 +1,7 @@
 //! One message for many receivers: each wire form is encoded once, and each outbox in which the
 //! message waits has a pointer to it. This file does not choose the receivers.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::delivery::Delivery;
 use super::outgoing::Outgoing;
@@ -17,10 +17,10 @@ pub(crate) struct EncodedOnce<'m> {
     pub(super) outgoing: Outgoing<'m>,
     /// The number of what the message is the latest of; 0 is no key.
     pub(super) key: u64,
-    websocket: Option<Shared>,
+    pub(super) websocket: Option<Shared>,
     #[cfg(feature = "deflate")]
     pub(super) compressed: CompressedOnce,
-    event: Option<Shared>,
+    pub(super) event: Option<Shared>,
 }
 
 impl<'m> EncodedOnce<'m> {
@@ -35,6 +35,18 @@ impl<'m> EncodedOnce<'m> {
         }
     }
 
+    /// Returns the frame and the event.
+    #[cfg(test)]
+    pub(crate) fn all_forms(&mut self) -> Vec<Shared> {
+        let phases = [Phase::WebSocket(State::Open), Phase::Streaming];
+        phases.into_iter().filter_map(|phase| self.form(phase).cloned()).collect()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn made_no_event(&self) -> bool {
+        self.event.is_none()
+    }
+
     /// Returns the form for a phase; `None` where the message cannot be sent.
     pub(super) fn form(&mut self, phase: Phase) -> Option<&Shared> {
         let outgoing = self.outgoing;
@@ -43,13 +55,13 @@ impl<'m> EncodedOnce<'m> {
                 Some(self.websocket.get_or_insert_with(|| {
                     let mut frame = Vec::new();
                     websocket::encode_message(&mut frame, message);
-                    Rc::new(frame)
+                    Arc::new(frame)
                 }))
             }
             (Phase::Streaming, Message::Text(data)) => Some(self.event.get_or_insert_with(|| {
                 let mut event = Vec::new();
                 http1::event_stream::encode(&mut event, outgoing.event, outgoing.id, data);
-                Rc::new(event)
+                Arc::new(event)
             })),
             _ => None,
         }
@@ -67,14 +79,14 @@ impl Delivery {
         let Some(frame) = encoded.form(phase) else { return };
         let kind = if phase == Phase::Streaming { Kind::Bytes } else { Kind::Frames };
         let frame = match at.connection.flags.has(Flags::CLIENT) {
-            false => Rc::clone(frame),
+            false => Arc::clone(frame),
             // A client masks every frame by a key of its own (RFC 6455 5.3): nothing is shared.
             true => {
                 let mut own = Vec::new();
                 let message = encoded.outgoing.message;
                 let key = self.masking_key(at);
                 websocket::encode(&mut own, true, message.opcode(), message.as_bytes(), key);
-                Rc::new(own)
+                Arc::new(own)
             }
         };
         let droppable = Droppable::message(encoded.key);
@@ -85,7 +97,7 @@ impl Delivery {
     /// With context takeover later frames refer to this one, so no policy may drop it, unless it is
     /// deflated only as it begins to leave.
     #[cfg(feature = "deflate")]
-    fn compressed_for(
+    pub(super) fn compressed_for(
         &mut self,
         at: &mut Lease<'_>,
         encoded: &mut EncodedOnce<'_>,

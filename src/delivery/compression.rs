@@ -4,7 +4,7 @@
 
 use std::io;
 use std::mem;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::delivery::Delivery;
 use super::outgoing::Outgoing;
@@ -121,7 +121,7 @@ impl Delivery {
             let mut frame = Vec::with_capacity(deflated.len() + 14);
             let is_text = matches!(outgoing.message, Message::Text(_));
             encode_compressed(&mut frame, is_text, &deflated, key);
-            Rc::new(frame)
+            Arc::new(frame)
         });
         if is_shared {
             compressed.push((terms.options, terms.bits, frame.clone()));

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::frame_buf::FrameBuf;
 #[cfg(feature = "deflate")]
@@ -94,9 +94,9 @@ impl FanOut {
     /// stays pending until all its receivers have it.
     #[inline]
     pub(super) fn claim(&mut self, frame: &Shared, key: u64) -> bool {
-        let pending = || (Rc::clone(frame), Droppable::message(key));
+        let pending = || (Arc::clone(frame), Droppable::message(key));
         let (pending, _) = self.frame.get_or_insert_with(pending);
-        Rc::ptr_eq(pending, frame)
+        Arc::ptr_eq(pending, frame)
     }
 
     /// Forgets the frame: every receiver has had it.

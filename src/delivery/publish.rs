@@ -5,7 +5,7 @@
 //! When this was written, the list reduced a delivery from 685 to 201 instructions. A second frame,
 //! and all later output to a receiver, is queued in the usual way, behind the pending frame.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::broadcast::EncodedOnce;
 use super::delivery::Delivery;
@@ -73,7 +73,7 @@ impl Delivery {
         at.connection.flags.remove(Flags::POSTED);
         let outcome = at.connection.transport.write(frame, &mut at.books.traffic);
         let mut refused = None;
-        at.after_write(outcome, |_, n| refused = Some((Rc::clone(frame), n, *droppable)));
+        at.after_write(outcome, |_, n| refused = Some((Arc::clone(frame), n, *droppable)));
         if let Some((frame, n, droppable)) = refused {
             self.keep_posted(at, frame, n, droppable);
         }

@@ -2,7 +2,7 @@
 //! not know when to drop.
 
 use std::mem;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::outbox::Outbox;
 use super::paged_buf::PagedBuf;
@@ -25,7 +25,7 @@ impl Outbox {
                     self.push_frames(&frames, sent, takeover);
                 }
                 Segment::Own { len, sent, .. } => {
-                    let bytes = Rc::new(self.own[at..at + len - sent].to_vec());
+                    let bytes = Arc::new(self.own[at..at + len - sent].to_vec());
                     at += len - sent;
                     self.segments.push_back(Segment::Shared {
                         frame: bytes,
@@ -58,7 +58,7 @@ impl Outbox {
             let whole = header.fin && header.opcode.is_start() && !(header.rsv1 && takeover);
             let drop = if whole { Droppable::message(0) } else { Droppable::Never };
             if end > sent {
-                let frame = Rc::new(frames[start..end].to_vec());
+                let frame = Arc::new(frames[start..end].to_vec());
                 self.segments.push_back(Segment::Shared {
                     frame,
                     sent: sent.saturating_sub(start),

@@ -43,33 +43,30 @@ impl Outbox {
         true
     }
 
-    /// Returns the index of the last waiting message with a key.
+    /// Returns the index of the last message with a key, if it may be replaced: it has not begun to
+    /// leave, and is not of history.
     fn place_of(&mut self, key: u64) -> Option<usize> {
-        let waits = |segment: &Segment| {
-            matches!(
-                segment,
-                Segment::Shared { sent: 0, drop: Droppable::Message { key: other, .. }, .. }
-                    if *other == key
-            )
-        };
-        if self.places.is_none() {
-            if self.segments.len() <= SEARCHED {
-                return self.segments.iter().rposition(waits);
-            }
+        if self.places.is_none() && self.segments.len() > SEARCHED {
             self.index();
         }
-        let number = self.places.as_ref()?.get(key)?;
-        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        self.segments.get(at).is_some_and(waits).then_some(at)
+        let at = match &self.places {
+            None => self.segments.iter().rposition(|segment| segment.key() == key)?,
+            Some(places) => usize::try_from(places.get(key)?.checked_sub(self.first)?).ok()?,
+        };
+        match self.segments.get(at)? {
+            Segment::Shared { sent: 0, drop: Droppable::Message { key: other, .. }, .. } => {
+                (*other == key).then_some(at)
+            }
+            _ => None,
+        }
     }
 
     /// Makes the index of all segments.
     fn index(&mut self) {
         let mut places = Places::default();
         for (number, segment) in (self.first..).zip(&self.segments) {
-            if let Segment::Shared { drop: Droppable::Message { key: key @ 1.., .. }, .. } = segment
-            {
-                places.set(*key, number);
+            if segment.key() > 0 {
+                places.set(segment.key(), number);
             }
         }
         self.places = Some(Box::new(places));
@@ -77,9 +74,10 @@ impl Outbox {
 
     /// Enters the last segment in the index, if there is an index.
     #[inline]
-    pub(super) fn note_place(&mut self, drop: Droppable) {
-        if let Droppable::Message { key: key @ 1.., .. } = drop
-            && let Some(places) = &mut self.places
+    pub(super) fn note_place(&mut self) {
+        let key = self.segments.back().map_or(0, Segment::key);
+        if let Some(places) = &mut self.places
+            && key > 0
         {
             places.set(key, self.first + self.segments.len() as u64 - 1);
             // Most entries are out of date: the next look-up makes the index anew.

@@ -31,6 +31,8 @@ pub(crate) struct Outbox {
     pong: Option<(usize, usize)>,
     /// Bytes that wait in `segments` and `control`.
     pub(super) len: usize,
+    /// Bytes of them that no limit counts: messages of history.
+    pub(super) replayed: usize,
     /// Bytes that have left so far.
     pub(super) written: u64,
     /// The value of `written` at the last call of `progress`.
@@ -114,8 +116,11 @@ impl Outbox {
         }
         self.len += frame.len();
         self.deflating += usize::from(drop.deflates());
+        if drop.is_replayed() {
+            self.replayed += frame.len();
+        }
         self.segments.push_back(Segment::Shared { frame, sent: 0, drop });
-        self.note_place(drop);
+        self.note_place();
     }
 
     /// Queues a control frame before all data that has not begun to leave. Only the latest of
@@ -154,21 +159,23 @@ impl Outbox {
     /// Appends another outbox, of which nothing has left.
     fn append(&mut self, other: Outbox) {
         self.len += other.len;
+        self.replayed += other.replayed;
         self.own.write(|own| own.extend_from_slice(&other.own));
         self.deflating += other.deflating;
         for segment in other.segments {
-            let drop = match &segment {
-                Segment::Shared { drop, .. } => *drop,
-                Segment::Own { .. } => Droppable::Never,
-            };
             self.segments.push_back(segment);
-            self.note_place(drop);
+            self.note_place();
         }
     }
 
     /// Bytes that wait, including those held back behind a fragmented message.
     pub(crate) fn buffered(&self) -> usize {
         self.len + self.behind.as_deref().map_or(0, Outbox::len)
+    }
+
+    /// Bytes of messages of history that wait. No limit counts them.
+    pub(crate) fn replayed(&self) -> usize {
+        self.replayed + self.behind.as_deref().map_or(0, Outbox::replayed)
     }
 
     /// Returns the bytes that have left so far.
@@ -257,7 +264,12 @@ impl Outbox {
                     *sent += taken;
                     self.left += taken;
                 }
-                Segment::Shared { sent, .. } => *sent += taken,
+                Segment::Shared { sent, drop, .. } => {
+                    *sent += taken;
+                    if drop.is_replayed() {
+                        self.replayed -= taken;
+                    }
+                }
             }
             n -= taken;
             if taken == rest {
@@ -314,7 +326,7 @@ impl Outbox {
 
     /// Empties the outbox after its last byte has left, and keeps the memory of steady use.
     pub(super) fn release(&mut self) {
-        (self.len, self.left, self.deflating) = (0, 0, 0);
+        (self.len, self.left, self.replayed, self.deflating) = (0, 0, 0, 0);
         self.places = None;
         self.own.clear();
         // Most often there is only one segment.

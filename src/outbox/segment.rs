@@ -1,10 +1,10 @@
 //! The segments of an outbox: how much of each has left, what may overtake it, and which policies
 //! may drop it. This file holds no queue. It keeps how many own bytes a segment has, not the bytes.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
-/// A frame or event encoded once for many receivers.
-pub(crate) type Shared = Rc<Vec<u8>>;
+/// A frame or event encoded once for many receivers, also those of other threads.
+pub(crate) type Shared = Arc<Vec<u8>>;
 
 /// The content of a segment, which decides what may leave before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,9 @@ pub(crate) enum Droppable {
     Whole,
     /// No policy may drop the frame. Control frames may leave before it.
     Never,
+    /// No policy may drop the message, and its bytes do not count toward the limit: it was kept
+    /// before, and waits here no longer than its reader lets it. None with its key passes it.
+    Replayed { key: u64, deflates: bool },
     /// The message was deflated for this peer as it began to leave. Later messages refer to it.
     Deflated,
     /// A policy may drop the message. A later one with the same key replaces it; 0 is no key. One
@@ -46,11 +49,26 @@ impl Droppable {
 
     /// Whether the message is deflated as it begins to leave.
     pub(crate) fn deflates(self) -> bool {
-        matches!(self, Droppable::Message { deflates: true, .. })
+        use Droppable::{Message, Replayed};
+        matches!(self, Message { deflates: true, .. } | Replayed { deflates: true, .. })
+    }
+
+    /// Whether the message is of history.
+    pub(crate) fn is_replayed(self) -> bool {
+        matches!(self, Droppable::Replayed { .. })
     }
 }
 
 impl Segment {
+    /// What the message is the latest of; 0 is nothing.
+    pub(super) fn key(&self) -> u64 {
+        use Droppable::{Message, Replayed};
+        match self {
+            Segment::Shared { drop: Message { key, .. } | Replayed { key, .. }, .. } => *key,
+            _ => 0,
+        }
+    }
+
     /// Whether the message is still to be deflated.
     pub(super) fn deflates(&self) -> bool {
         matches!(self, Segment::Shared { drop, .. } if drop.deflates())

@@ -1,7 +1,7 @@
 //! Tests of the outbox over a test peer: order, boundaries and memory. `tests/sim_policies.rs`
 //! tests the drop policies.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::outbox::Outbox;
 use super::segment::{Droppable, Kind};
@@ -23,7 +23,7 @@ fn outbox_leaves_in_order_whatever_the_window() {
             encode_message(&mut frame, Message::Text(&text));
             expected.extend_from_slice(&frame);
             match n % 3 {
-                0 => outbox.push_shared(Rc::new(frame), Droppable::Never),
+                0 => outbox.push_shared(Arc::new(frame), Droppable::Never),
                 _ => outbox.push(Kind::Frames, |own| own.extend_from_slice(&frame)),
             }
             peer.window(window);

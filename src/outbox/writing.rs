@@ -84,7 +84,7 @@ impl Outbox {
     /// Whether messages wait that are deflated as they begin to leave.
     #[cfg(feature = "deflate")]
     pub(crate) fn deflates(&self) -> bool {
-        self.deflating > 0
+        self.deflating > 0 || self.behind.as_deref().is_some_and(Outbox::deflates)
     }
 
     /// Deflates messages at the front: as many as fill `most` bytes, and one at least. A message
@@ -100,6 +100,9 @@ impl Outbox {
                     if drop.deflates() && (ready == 0 || ready < most) =>
                 {
                     let deflated = deflate(frame);
+                    if drop.is_replayed() {
+                        self.replayed -= rest;
+                    }
                     self.len = self.len - rest + deflated.len();
                     self.deflating -= 1;
                     ready += deflated.len();
@@ -179,7 +182,7 @@ fn is_small(piece: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
+    use std::sync::Arc;
 
     use super::*;
     use crate::outbox::segment::Kind;
@@ -201,7 +204,7 @@ mod tests {
                 expected.extend_from_slice(&bytes);
                 match n % 5 {
                     3 => outbox.push(Kind::Bytes, |own| own.extend_from_slice(&bytes)),
-                    _ => outbox.push_shared(Rc::new(bytes), Droppable::Never),
+                    _ => outbox.push_shared(Arc::new(bytes), Droppable::Never),
                 }
             }
             let mut received = Vec::new();
@@ -223,9 +226,9 @@ mod tests {
     fn outbox_writes_large_segments_without_a_copy() {
         let (mut transport, mut peer) = Transport::memory();
         let (mut outbox, mut scratch) = (Outbox::default(), Vec::new());
-        let frame = Rc::new(vec![7; SMALL]);
+        let frame = Arc::new(vec![7; SMALL]);
         for _ in 0..3 * PIECES {
-            outbox.push_shared(Rc::clone(&frame), Droppable::Never);
+            outbox.push_shared(Arc::clone(&frame), Droppable::Never);
         }
         assert_eq!(
             outbox.write_to(&mut transport, &mut scratch, &mut Traffic::default()).ok(),

@@ -17,6 +17,7 @@
 //! | where does a listener reach some zones only | `internal` |
 //! | where is a zone counted, and a turn measured | `counted`, `counting`, `turns` |
 //! | where is an observer told what happens | `observing` |
+//! | where are topics registered that keep messages | `keeping` |
 //! | where is a panic caught | `guarded`, `catching`; otherwise: `poison` |
 //! | where are output, timers and ends handled | `flush` |
 //! | where does a turn end because its time is spent | `bounded_turn` |
@@ -41,6 +42,7 @@ mod dialing;
 mod draining;
 mod fast_path;
 mod flush;
+mod followers;
 mod frames;
 mod guarded;
 mod handler;
@@ -49,6 +51,7 @@ mod handshaking;
 mod hosts;
 mod input;
 mod internal;
+mod keeping;
 mod listen;
 mod listeners;
 #[cfg(feature = "log")]

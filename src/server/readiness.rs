@@ -254,7 +254,9 @@ impl Server {
         let deadline = (earliest != NEVER).then(|| table.books.clock.instant(earliest));
         let retry = self.listeners.iter().flatten().filter_map(Acceptor::retry_at).min();
         let drain = cx.draining.as_ref().and_then(|it| it.next_step(now, table.slots.len()));
-        let next = [deadline, cx.timers.next(), retry, drain].into_iter().flatten().min()?;
+        let expiry = cx.next_expiry();
+        let next =
+            [deadline, cx.timers.next(), retry, drain, expiry].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(now))
     }
 
@@ -262,6 +264,7 @@ impl Server {
     fn is_busy(&self) -> bool {
         !(self.work.is_empty()
             && self.context.work.is_empty()
+            && !self.context.following.is_busy()
             && self.context.delivery.fan_out.is_empty()
             && self.context.table.books.work.is_empty())
             || self.drains_on()

@@ -77,8 +77,8 @@ impl EchoServer {
         self.address
     }
 
-    /// Resident bytes of the heap and the stacks, counted page by page (`VmRSS` is approximate). The
-    /// pages of the program file do not count: the kernel maps and reclaims them as it likes.
+    /// Resident bytes of the heap and the stacks, counted page by page (`VmRSS` is approximate).
+    /// The pages of the program file do not count: the kernel maps and reclaims them as it likes.
     #[allow(dead_code, reason = "not every check measures memory")]
     pub fn resident(&self) -> u64 {
         self.rollup("Anonymous:")
