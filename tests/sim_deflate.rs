@@ -11,7 +11,7 @@ use switchboard::proto::websocket::{
     Decoded, DeflateConfig, Deflater, Header, Inflater, Opcode, encode_compressed, encode_masked,
 };
 use switchboard::{
-    Backpressure, Conn, Handler, History, Message, MessageId, Options, Outgoing, Request,
+    Backpressure, Conn, Handler, History, Message, MessageId, Options, Outgoing, Readiness, Request,
 };
 
 const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
@@ -415,4 +415,38 @@ fn replayed_messages_keep_the_window_behind_waiting_ones() {
             assert_eq!(inflated(&wire), said, "{first:?}, {then:?}, window {window}");
         }
     }
+}
+
+/// A reader that comes back does not hold the loop while all that waits for it is deflated.
+#[test]
+fn much_that_waits_is_deflated_over_several_turns() {
+    let log = Log::new();
+    let recorder = Recorder::new(&log).open(|conn, _| conn.subscribe("room"));
+    let mut sim = World::serving(|server| {
+        server.options(keeping_latest());
+        server.zone("/", recorder);
+    });
+    let (slow, _) = connect(&mut sim, "permessage-deflate");
+    sim.window(slow, 0);
+    let said: Vec<String> = (0..2_000).map(|n| format!("{n} {}", NEWS.repeat(8))).collect();
+    for message in &said {
+        sim.server.context(sim.now).publish("room", Outgoing::text(message).key(message));
+        sim.settle();
+    }
+    sim.server.context(sim.now).conn(log.last_id()).unwrap().want_writable();
+    sim.peer(slow).window(usize::MAX);
+    log.take();
+    let (token, now) = (sim.token(slow), sim.now);
+    sim.server.ready(token, Readiness::WRITABLE, now);
+    let (mut wire, mut turns) = (Vec::new(), 0);
+    while log.take().is_empty() && turns < 100 {
+        sim.turn();
+        let more = sim.peer(slow).receive();
+        let messages = frames(&more).len();
+        assert!(messages * said[0].len() < 1 << 19, "{messages} messages in one turn");
+        wire.extend(more);
+        turns += 1;
+    }
+    assert!((4..40).contains(&turns), "{turns} turns");
+    assert!(inflated(&wire) == said, "all of them, in their order");
 }

@@ -28,7 +28,7 @@ impl Delivery {
             return;
         }
         if !at.is_blocked() {
-            self.offer(at);
+            self.offer_within(at, usize::MAX);
         }
         self.apply_policy(at, max);
         at.store_waiting();

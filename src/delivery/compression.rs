@@ -46,11 +46,13 @@ impl Delivery {
                 || at.connection.held.as_ref().is_some_and(|held| held.outbox.deflates()))
     }
 
-    /// Writes an outbox in which messages wait that are deflated as they begin to leave.
+    /// Writes an outbox in which messages wait that are deflated as they begin to leave: at most
+    /// `most` bytes and one message.
     pub(super) fn write_deflating(
         &mut self,
         at: &mut Lease<'_>,
         outbox: &mut Outbox,
+        most: usize,
     ) -> io::Result<Wrote> {
         let config = at.options().deflate;
         let is_client = at.connection.flags.has(Flags::CLIENT);
@@ -61,9 +63,11 @@ impl Delivery {
         let Some((contexts, bits)) = contexts.zip(bits) else { return Ok(Wrote::Nothing) };
         let deflater = contexts.deflater.get_or_insert_with(|| Deflater::new(&config, bits));
         let (keys, deflated) = (&mut self.keys, &mut self.shared_contexts.deflated);
+        let mut left = most;
         let mut deflate = |frame: &[u8]| {
+            left = left.checked_sub(1)?.saturating_sub(frame.len());
             let key = is_client.then(|| keys.next_key());
-            deflate_frame(deflater, frame, key, deflated)
+            Some(deflate_frame(deflater, frame, key, deflated))
         };
         let written = outbox.write_deflating(
             transport,

@@ -15,6 +15,9 @@ use crate::net::Wrote;
 use crate::outbox::{Kind, Outbox};
 use crate::websocket::{self, Action, CloseCode, Input, Message, Opcode, State};
 
+/// The most bytes of waiting messages that one offer deflates, but for the last message.
+const DEFLATED: usize = 64 << 10;
+
 impl Delivery {
     /// Returns where output for a connection goes now: the cork while its input is being handled,
     /// else its outbox.
@@ -217,31 +220,42 @@ impl Delivery {
         self.cork = mem::replace(&mut at.held().outbox, cork);
     }
 
-    /// Offers a connection's outbox to its transport.
+    /// Offers a connection's outbox to its transport. The rest of one that takes much compression
+    /// is offered in a later round.
     pub(crate) fn offer(&mut self, at: &mut Lease<'_>) {
+        self.offer_within(at, DEFLATED);
+    }
+
+    /// Offers an outbox, of which at most `most` bytes and one message are deflated.
+    pub(super) fn offer_within(&mut self, at: &mut Lease<'_>, most: usize) {
         if at.is_gone() {
             return;
         }
         let Some(held) = &at.connection.held else { return at.on_drained() };
         let before = held.outbox.written();
-        let outcome = self.write_outbox(at);
-        let written = at.connection.held.as_ref().map_or(before, |held| held.outbox.written());
-        let n = written - before;
+        let outcome = self.write_outbox(at, most);
+        let outbox = at.connection.held.as_ref().map(|held| &held.outbox);
+        let n = outbox.map_or(0, |outbox| outbox.written() - before);
+        let is_paused = outcome.is_ok() && outbox.is_some_and(Outbox::is_paused);
         if at.books.records.is_some() {
             at.note_left(n);
         }
-        at.after_write(outcome, |at, n| at.on_blocked(n));
+        match is_paused {
+            false => at.after_write(outcome, |at, n| at.on_blocked(n)),
+            true => at.on_paused(n as usize),
+        }
     }
 
     /// Writes the outbox of a connection that has one.
     #[inline]
-    fn write_outbox(&mut self, at: &mut Lease<'_>) -> io::Result<Wrote> {
+    #[cfg_attr(not(feature = "deflate"), expect(unused_variables, reason = "nothing is deflated"))]
+    fn write_outbox(&mut self, at: &mut Lease<'_>, most: usize) -> io::Result<Wrote> {
         let connection = &mut *at.connection;
         let Some(held) = &mut connection.held else { return Ok(Wrote::All) };
         #[cfg(feature = "deflate")]
         if held.outbox.deflates() {
             let mut outbox = mem::take(&mut held.outbox);
-            let outcome = self.write_deflating(at, &mut outbox);
+            let outcome = self.write_deflating(at, &mut outbox, most);
             at.held().outbox = outbox;
             return outcome;
         }
@@ -254,7 +268,7 @@ impl Delivery {
         #[cfg(feature = "deflate")]
         if self.cork.deflates() {
             let mut cork = mem::take(&mut self.cork);
-            let outcome = self.write_deflating(at, &mut cork);
+            let outcome = self.write_deflating(at, &mut cork, usize::MAX);
             self.cork = cork;
             return outcome;
         }

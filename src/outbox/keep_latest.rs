@@ -75,15 +75,12 @@ impl Outbox {
     /// Enters the last segment in the index, if there is an index.
     #[inline]
     pub(super) fn note_place(&mut self) {
-        let key = self.segments.back().map_or(0, Segment::key);
-        if let Some(places) = &mut self.places
-            && key > 0
-        {
-            places.set(key, self.first + self.segments.len() as u64 - 1);
-            // Most entries are out of date: the next look-up makes the index anew.
-            if places.len() > 2 * self.segments.len() + SEARCHED {
-                self.places = None;
-            }
+        let Some(places) = &mut self.places else { return };
+        let Some(key @ 1..) = self.segments.back().map(Segment::key) else { return };
+        places.set(key, self.first + self.segments.len() as u64 - 1);
+        // Most entries are out of date: the next look-up makes the index anew.
+        if places.len() > 2 * self.segments.len() + SEARCHED {
+            self.places = None;
         }
     }
 }

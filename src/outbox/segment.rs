@@ -59,6 +59,9 @@ impl Droppable {
     }
 }
 
+/// A waiting pointer takes 32 bytes.
+const _: () = assert!(size_of::<Segment>() == 32);
+
 impl Segment {
     /// What the message is the latest of; 0 is nothing.
     pub(super) fn key(&self) -> u64 {

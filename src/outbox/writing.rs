@@ -43,22 +43,25 @@ impl Outbox {
         traffic: &mut Traffic,
     ) -> io::Result<Wrote> {
         debug_assert_eq!(self.deflating, 0, "`write_deflating` writes such an outbox");
-        self.write_deflating(transport, scratch, traffic, &mut |frame| frame.to_vec())
+        self.write_deflating(transport, scratch, traffic, &mut |frame| Some(frame.to_vec()))
     }
 
     /// Writes like [`write_to`](Outbox::write_to). From a message that deflates, `deflate` makes
-    /// the frame that leaves.
+    /// the frame that leaves. Where it makes none, the outbox [is paused](Outbox::is_paused).
     pub(crate) fn write_deflating(
         &mut self,
         transport: &mut Transport,
         scratch: &mut Vec<u8>,
         traffic: &mut Traffic,
-        deflate: &mut dyn FnMut(&[u8]) -> Vec<u8>,
+        deflate: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>,
     ) -> io::Result<Wrote> {
         let mut written = 0;
         while self.len > 0 {
             if self.deflating > 0 && self.control.is_empty() {
                 self.deflate_front(written.min(DEFLATED), deflate);
+                if self.is_paused() {
+                    return Ok(Wrote::of(written, self.len + written));
+                }
             }
             let Attempt { is_control, n, is_full } =
                 self.write_once(transport, scratch, traffic)?;
@@ -87,10 +90,16 @@ impl Outbox {
         self.deflating > 0 || self.behind.as_deref().is_some_and(Outbox::deflates)
     }
 
+    /// Whether the next bytes are still to be deflated. After a write that left some, this says
+    /// that the transport may take more.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.control.is_empty() && self.segments.front().is_some_and(Segment::deflates)
+    }
+
     /// Deflates messages at the front: as many as fill `most` bytes, and one at least. A message
     /// that is deflated can be neither dropped nor replaced, so none is before its turn.
     #[inline(never)]
-    fn deflate_front(&mut self, most: usize, deflate: &mut dyn FnMut(&[u8]) -> Vec<u8>) {
+    fn deflate_front(&mut self, most: usize, deflate: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>) {
         let mut ready = 0;
         for segment in &mut self.segments {
             let rest = segment.rest();
@@ -99,7 +108,7 @@ impl Outbox {
                 Segment::Shared { frame, drop, .. }
                     if drop.deflates() && (ready == 0 || ready < most) =>
                 {
-                    let deflated = deflate(frame);
+                    let Some(deflated) = deflate(frame) else { return };
                     if drop.is_replayed() {
                         self.replayed -= rest;
                     }
