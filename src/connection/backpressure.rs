@@ -10,6 +10,14 @@
 /// [`Close`](Backpressure::Close). Only the rest of a message that has begun to leave may exceed
 /// the limit.
 ///
+/// [`KeepLatest`](Backpressure::KeepLatest) also acts below the limit: a message takes the place of
+/// the waiting one with the same key at once. [`Stats::replaced`](crate::Stats::replaced) counts
+/// these.
+///
+/// With compression in dedicated mode, a waiting message is compressed as it begins to leave. What
+/// is dropped or replaced has never entered the window that later messages refer to. Up to 16 KiB
+/// of compressed messages, and one message more, count as begun.
+///
 /// ```
 /// use switchboard::testing::World;
 /// use switchboard::{Backpressure, Conn, Handler, Options, Request};
@@ -23,8 +31,7 @@
 /// }
 ///
 /// let mut world = World::new();
-/// let latest = Options::new().max_buffered(100).backpressure(Backpressure::KeepLatest);
-/// world.server.options(latest);
+/// world.server.options(Options::new().backpressure(Backpressure::KeepLatest));
 /// world.server.zone("/", Ticker);
 /// let client = world.websocket("/");
 /// world.window(client, 0); // the client takes no byte
@@ -33,8 +40,8 @@
 ///     world.settle();
 /// }
 /// world.window(client, usize::MAX);
-/// assert_eq!(world.context().stats().dropped, 2);
-/// assert_eq!(world.hear(client).len(), 1);
+/// assert_eq!(world.context().stats().replaced, 2);
+/// assert_eq!(world.hear(client), ["3".repeat(50)]);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -46,8 +53,9 @@ pub enum Backpressure {
     DropNewest,
     /// Drops the oldest messages until there is room.
     DropOldest,
-    /// Drops waiting messages with the key of the latest one, then the oldest. The key is
-    /// [`Outgoing::key`](crate::Outgoing::key); a publish without one has its topic for a key.
+    /// Keeps one waiting message of each key: a later message takes the place of an earlier one
+    /// that has not begun to leave, at once. Beyond the limit the oldest messages are dropped. The
+    /// key is [`Outgoing::key`](crate::Outgoing::key); a publish without one has its topic for it.
     KeepLatest,
 }
 

@@ -146,6 +146,21 @@ impl Lease<'_> {
         }
     }
 
+    /// Notes that the transport took `n` bytes of the outbox, and may take more of it later.
+    #[cold]
+    pub(crate) fn on_paused(&mut self, n: usize) {
+        let flags = &mut self.connection.flags;
+        if flags.has(Flags::BLOCKED) {
+            // The handler learns of it once the rest has left, as of any that was blocked.
+            flags.remove(Flags::BLOCKED);
+            flags.insert(Flags::WANT_WRITABLE);
+        }
+        if n > 0 {
+            self.taken_by_peer();
+        }
+        self.offer_later();
+    }
+
     /// Notes that the peer of a blocked connection has taken bytes: it is alive.
     fn taken_by_peer(&mut self) {
         match self.connection.phase {

@@ -42,6 +42,7 @@ mod rates;
 mod recorded;
 mod records;
 mod refusals;
+mod send_options;
 mod share;
 mod slots;
 mod stats;

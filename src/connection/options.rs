@@ -7,6 +7,7 @@ use super::backpressure::Backpressure;
 use super::clock::{NEVER, TICK, ticks};
 use super::rates::{RATE_CHECK, Rate, RateLimit};
 use crate::http1::{HeadLimits, KeepAliveHeader};
+use crate::net::SendLimits;
 #[cfg(feature = "deflate")]
 use crate::websocket::DeflateConfig;
 use crate::websocket::{Role, Rules};
@@ -23,6 +24,7 @@ use crate::websocket::{Role, Rules};
 /// | WebSocket | [`max_message`], [`chunks`], [`legacy_versions`] |
 /// | WebSocket, rates | [`message_rate`], [`byte_rate`] |
 /// | output | [`max_buffered`], [`backpressure`], [`write_rate`] |
+/// | output in the kernel | [`send_buffer`], [`not_sent_lowat`] |
 /// | HTTP, idle | [`first_byte_timeout`], [`keep_alive_timeout`], [`keep_alive_header`] |
 /// | HTTP, within a request | [`head_timeout`], [`body_timeout`] |
 /// | HTTP, response | [`answer_timeout`], [`write_timeout`], [`half_close`] |
@@ -58,6 +60,8 @@ use crate::websocket::{Role, Rules};
 /// [`max_buffered`]: Options::max_buffered
 /// [`backpressure`]: Options::backpressure
 /// [`write_rate`]: Options::write_rate
+/// [`send_buffer`]: Options::send_buffer
+/// [`not_sent_lowat`]: Options::not_sent_lowat
 /// [`first_byte_timeout`]: Options::first_byte_timeout
 /// [`keep_alive_timeout`]: Options::keep_alive_timeout
 /// [`keep_alive_header`]: Options::keep_alive_header
@@ -84,6 +88,7 @@ pub struct Options {
     pub(crate) deflate: DeflateConfig,
     pub(crate) max_buffered: usize,
     pub(crate) backpressure: Backpressure,
+    pub(crate) sending: SendLimits,
     pub(crate) message_rate: Option<RateLimit>,
     pub(crate) byte_rate: Option<RateLimit>,
     /// Whether no option acts on every message. `settled` sets this.
@@ -120,6 +125,7 @@ impl Default for Options {
             deflate: DeflateConfig::off(),
             max_buffered: 17 << 20,
             backpressure: Backpressure::Close,
+            sending: SendLimits::default(),
             message_rate: None,
             byte_rate: None,
             allows_fast_path: true,
@@ -164,6 +170,7 @@ impl Options {
             deflate,
             max_buffered: _,
             backpressure,
+            sending: _,
             message_rate,
             byte_rate,
             allows_fast_path,

@@ -145,6 +145,8 @@ impl Stats {
         text.counter("messages_sent_total", help, self.messages_sent);
         let help = "Messages dropped for slow readers, once for each receiver.";
         text.counter("messages_dropped_total", help, self.dropped);
+        let help = "Waiting messages replaced by later ones, once for each receiver.";
+        text.counter("messages_replaced_total", help, self.replaced);
         let help = "Published messages that another reactor of the cluster did not take.";
         text.counter("messages_not_passed_on_total", help, self.not_passed_on);
         let gauges = [

@@ -99,7 +99,7 @@ pub struct Stats {
     /// Counts messages to WebSockets and events to event streams, once for each receiver. Control
     /// frames do not count, and a fragmented message counts with its last fragment. Messages of
     /// which the connection could take none, as one that closes, do not count. Those that are
-    /// dropped later do.
+    /// dropped or replaced later do.
     pub messages_sent: u64,
     /// Counts WebSockets, event streams and takeovers closed because more than
     /// [`max_buffered`](crate::Options::max_buffered) bytes waited (1013).
@@ -107,6 +107,10 @@ pub struct Stats {
     /// Counts messages dropped by a [`Backpressure`](crate::Backpressure) policy, once for each
     /// receiver.
     pub dropped: u64,
+    /// Counts waiting messages whose place a later one with the same key took, under
+    /// [`Backpressure::KeepLatest`](crate::Backpressure::KeepLatest), once for each receiver. They
+    /// are not in `dropped`.
+    pub replaced: u64,
     /// Counts panics in callbacks and closures of the program, which
     /// [`Server::catch_panics`](crate::Server::catch_panics) caught.
     pub panics: u64,
@@ -140,7 +144,7 @@ pub struct Stats {
 
 impl Stats {
     /// Counts the end of sockets of the client role that were given up for another one.
-    pub(crate) fn replaced(&mut self, sockets: usize) {
+    pub(crate) fn count_given_up(&mut self, sockets: usize) {
         for _ in 0..sockets {
             self.dialled += 1;
             self.ends.count(Cause::Replaced);

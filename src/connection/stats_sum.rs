@@ -42,7 +42,7 @@ impl AddAssign for Stats {
             connections connecting arriving idle reading_head reading_body deferred responding
             websockets closing event_streams takeovers lingering
             accepted dialled ends exhausted turned_away handshakes rejected requests refused
-            bytes_received bytes_sent messages messages_sent overflowed dropped panics
+            bytes_received bytes_sent messages messages_sent overflowed dropped replaced panics
             not_passed_on history_topics history_messages history_bytes history_queued_bytes
             history_evicted
         }, { refusals zones turns });

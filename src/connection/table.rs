@@ -255,6 +255,16 @@ impl Lease<'_> {
         self.books.options_of(self.connection)
     }
 
+    /// Gives the connection a set of options. What the set says of its socket is set now.
+    pub(crate) fn set_options(&mut self, number: u16) {
+        let before = self.options().sending;
+        self.connection.options = number;
+        let sending = self.options().sending;
+        if sending.is_set() && sending != before {
+            self.connection.transport.limit_sending(sending);
+        }
+    }
+
     /// Charges a message or a control frame; false when it exceeds the rate.
     #[inline]
     pub(crate) fn charge_message(&mut self) -> bool {

@@ -28,7 +28,7 @@ impl Delivery {
             return;
         }
         if !at.is_blocked() {
-            self.offer(at);
+            self.offer_within(at, usize::MAX);
         }
         self.apply_policy(at, max);
         at.store_waiting();
@@ -49,8 +49,8 @@ impl Delivery {
         let dropped = match policy {
             Backpressure::Close => 0,
             Backpressure::DropNewest => outbox.drop_newest(max),
-            Backpressure::DropOldest => outbox.drop_oldest(max),
-            Backpressure::KeepLatest => outbox.drop_obsolete() + outbox.drop_oldest(max),
+            // Of each key only the latest waits.
+            Backpressure::DropOldest | Backpressure::KeepLatest => outbox.drop_oldest(max),
         };
         let waits = match policy {
             Backpressure::Close => outbox.buffered(),

@@ -7,7 +7,7 @@ use super::delivery::Delivery;
 use super::outgoing::Outgoing;
 #[cfg(feature = "deflate")]
 use super::shared_contexts::CompressedOnce;
-use crate::connection::{Flags, Lease, Phase};
+use crate::connection::{Backpressure, Flags, Lease, Phase};
 use crate::http1;
 use crate::outbox::{Droppable, Kind, Shared};
 use crate::websocket::{self, Message, State};
@@ -89,14 +89,15 @@ impl Delivery {
                 Arc::new(own)
             }
         };
-        let droppable = Droppable::Message { key: encoded.key };
+        let droppable = Droppable::message(encoded.key);
         self.push_frame(at, frame, kind, droppable, encoded.key);
     }
 
     /// Returns a compressed frame for one of many receivers, if that one takes compressed messages.
-    /// With context takeover later frames refer to this one, so no policy may drop it.
+    /// With context takeover later frames refer to this one, so no policy may drop it, unless it is
+    /// deflated only as it begins to leave.
     #[cfg(feature = "deflate")]
-    fn compressed_for(
+    pub(super) fn compressed_for(
         &mut self,
         at: &mut Lease<'_>,
         encoded: &mut EncodedOnce<'_>,
@@ -104,9 +105,14 @@ impl Delivery {
         if at.connection.phase != Phase::WebSocket(State::Open) {
             return None;
         }
+        if self.deflates_later(at) {
+            self.compression_terms(at, &encoded.outgoing)?;
+            let droppable = Droppable::Message { key: encoded.key, deflates: true };
+            return Some((encoded.form(at.connection.phase)?.clone(), droppable));
+        }
         let droppable = match at.connection.deflate?.our_takeover() {
             true => Droppable::Never,
-            false => Droppable::Message { key: encoded.key },
+            false => Droppable::message(encoded.key),
         };
         let frame = self.compressed_frame(at, &encoded.outgoing, &mut encoded.compressed)?;
         Some((frame, droppable))
@@ -125,10 +131,15 @@ impl Delivery {
             return self.push_fast(at, [&frame]);
         }
         let joins_others = at.is_corked() && !self.stands_alone(at, key != 0);
+        let keeps_latest = at.options().backpressure == Backpressure::KeepLatest;
         let output = self.output(at);
-        match joins_others {
-            true => output.push(kind, |own| own.extend_from_slice(&frame)),
-            false => output.push_shared(frame, droppable),
+        if joins_others && !droppable.deflates() {
+            output.push(kind, |own| own.extend_from_slice(&frame));
+        } else if keeps_latest {
+            let replaced = output.push_latest(frame, droppable);
+            at.books.stats.replaced += u64::from(replaced);
+        } else {
+            output.push_shared(frame, droppable);
         }
         self.enforce_bounds(at);
     }

@@ -2,44 +2,94 @@
 //! connection that agreed on context takeover has contexts of its own; all others share the
 //! server's. This file negotiates nothing.
 
+use std::io;
 use std::mem;
 use std::sync::Arc;
 
-use super::broadcast::EncodedOnce;
 use super::delivery::Delivery;
 use super::outgoing::Outgoing;
 use super::shared_contexts::{CompressedOnce, Terms};
-use crate::connection::{Lease, Phase};
-use crate::outbox::{Kind, Shared};
-use crate::websocket::{Agreed, Deflater, Message, State, Violation, encode_compressed};
+use crate::connection::{Connection, Flags, Lease};
+use crate::net::Wrote;
+use crate::outbox::{Droppable, Kind, Outbox, Shared};
+use crate::websocket::{
+    Agreed, Decoded, Deflater, Header, Message, Opcode, Violation, encode_compressed,
+    encode_message,
+};
 
 /// Memory that is kept for the next compressed payload.
 const KEPT: usize = 1 << 20;
 
 impl Delivery {
     /// Returns how a message to a connection is to be compressed; `None` if it is not to be.
-    fn compression_terms(&self, at: &Lease<'_>, outgoing: &Outgoing<'_>) -> Option<Terms> {
-        // A message that a policy may drop must not enter the window that later messages refer to.
-        let waits = at.is_corked() && !self.cork.is_empty() || at.connection.has_output();
-        let may_be_dropped = waits && at.options().backpressure.drops();
-        self.terms(at, outgoing).filter(|terms| !(may_be_dropped && terms.agreed.our_takeover()))
-    }
-
-    /// Returns how a message that no policy drops is to be compressed; `None` if it is not to be.
-    fn terms(&self, at: &Lease<'_>, outgoing: &Outgoing<'_>) -> Option<Terms> {
+    pub(super) fn compression_terms(
+        &self,
+        at: &Lease<'_>,
+        outgoing: &Outgoing<'_>,
+    ) -> Option<Terms> {
         let agreed = at.connection.deflate?;
-        let options = at.options();
-        let config = options.deflate;
+        let config = at.options().deflate;
         if outgoing.uncompressed || !config.compresses(outgoing.message.len()) {
             return None;
         }
         Some(Terms { agreed, bits: agreed.window_bits()?, options: at.connection.options, config })
     }
 
+    /// Whether a message to a connection is deflated only as it begins to leave. A message that a
+    /// policy may drop must not enter the window that later messages refer to before then, and none
+    /// may enter before those that wait.
+    pub(super) fn deflates_later(&self, at: &Lease<'_>) -> bool {
+        let Some(agreed) = at.connection.deflate else { return false };
+        agreed.our_takeover()
+            && (at.options().backpressure.drops()
+                || at.is_corked() && self.cork.deflates()
+                || at.connection.held.as_ref().is_some_and(|held| held.outbox.deflates()))
+    }
+
+    /// Writes an outbox in which messages wait that are deflated as they begin to leave: at most
+    /// `most` bytes and one message.
+    pub(super) fn write_deflating(
+        &mut self,
+        at: &mut Lease<'_>,
+        outbox: &mut Outbox,
+        most: usize,
+    ) -> io::Result<Wrote> {
+        let config = at.options().deflate;
+        let is_client = at.connection.flags.has(Flags::CLIENT);
+        at.held();
+        let Connection { transport, held, deflate: agreed, .. } = &mut *at.connection;
+        let bits = agreed.and_then(Agreed::window_bits);
+        let contexts = held.as_mut().map(|held| held.contexts.get_or_insert_default());
+        let Some((contexts, bits)) = contexts.zip(bits) else { return Ok(Wrote::Nothing) };
+        let deflater = contexts.deflater.get_or_insert_with(|| Deflater::new(&config, bits));
+        let (keys, deflated) = (&mut self.keys, &mut self.shared_contexts.deflated);
+        let mut left = most;
+        let mut deflate = |frame: &[u8]| {
+            left = left.checked_sub(1)?.saturating_sub(frame.len());
+            let key = is_client.then(|| keys.next_key());
+            Some(deflate_frame(deflater, frame, key, deflated))
+        };
+        let written = outbox.write_deflating(
+            transport,
+            &mut self.scratch,
+            &mut at.books.traffic,
+            &mut deflate,
+        );
+        deflated.shrink_to(KEPT);
+        written
+    }
+
     /// Sends a message compressed, where both sides agreed and it shrinks. Returns whether it did.
     #[inline(never)]
     pub(super) fn send_compressed(&mut self, at: &mut Lease<'_>, outgoing: &Outgoing<'_>) -> bool {
         let Some(terms) = self.compression_terms(at, outgoing) else { return false };
+        if self.deflates_later(at) {
+            let mut frame = Vec::new();
+            encode_message(&mut frame, outgoing.message);
+            let droppable = Droppable::Message { key: 0, deflates: true };
+            self.output(at).push_shared(Shared::new(frame), droppable);
+            return true;
+        }
         let mut deflated = mem::take(&mut self.shared_contexts.deflated);
         let shrinks = self.deflate(at, terms, outgoing.message, &mut deflated);
         if shrinks {
@@ -63,30 +113,6 @@ impl Delivery {
         compressed: &mut CompressedOnce,
     ) -> Option<Shared> {
         let terms = self.compression_terms(at, outgoing)?;
-        self.compressed_by(at, terms, outgoing, compressed)
-    }
-
-    /// Returns a compressed frame of a message of history for one connection. It waits where no
-    /// policy drops it, so it may always enter the window.
-    pub(super) fn compressed_for_replay(
-        &mut self,
-        at: &mut Lease<'_>,
-        encoded: &mut EncodedOnce<'_>,
-    ) -> Option<Shared> {
-        if at.connection.phase != Phase::WebSocket(State::Open) {
-            return None;
-        }
-        let terms = self.terms(at, &encoded.outgoing)?;
-        self.compressed_by(at, terms, &encoded.outgoing, &mut encoded.compressed)
-    }
-
-    fn compressed_by(
-        &mut self,
-        at: &mut Lease<'_>,
-        terms: Terms,
-        outgoing: &Outgoing<'_>,
-        compressed: &mut CompressedOnce,
-    ) -> Option<Shared> {
         let key = self.masking_key(at);
         let is_shared = key.is_none() && !terms.agreed.our_takeover();
         let same = (terms.options, terms.bits);
@@ -144,4 +170,19 @@ impl Delivery {
         let inflater = &mut at.held().contexts.get_or_insert_default().inflater;
         inflater.get_or_insert_default().inflate(payload, out, limit, true)
     }
+}
+
+/// Makes a compressed frame of an unmasked one that this program encoded.
+fn deflate_frame(
+    deflater: &mut Deflater,
+    frame: &[u8],
+    key: Option<[u8; 4]>,
+    deflated: &mut Vec<u8>,
+) -> Vec<u8> {
+    let Decoded::Header(header, start) = Header::decode(frame) else { return Vec::new() };
+    deflated.clear();
+    deflater.deflate(&frame[start..], deflated, true);
+    let mut made = Vec::with_capacity(deflated.len() + Header::MAX_LEN);
+    encode_compressed(&mut made, header.opcode == Opcode::Text, deflated, key);
+    made
 }

@@ -94,7 +94,7 @@ impl FanOut {
     /// stays pending until all its receivers have it.
     #[inline]
     pub(super) fn claim(&mut self, frame: &Shared, key: u64) -> bool {
-        let pending = || (Arc::clone(frame), Droppable::Message { key });
+        let pending = || (Arc::clone(frame), Droppable::message(key));
         let (pending, _) = self.frame.get_or_insert_with(pending);
         Arc::ptr_eq(pending, frame)
     }

@@ -56,10 +56,10 @@ impl<'a> Outgoing<'a> {
 
     /// Names what the message is the latest of.
     ///
-    /// Under [`Backpressure::KeepLatest`](crate::Backpressure::KeepLatest), once more than
-    /// `max_buffered` bytes wait, the waiting messages with the key of the latest one are dropped.
-    /// Below that limit all are delivered. A publish without a key has its topic for one. Sent
-    /// messages without a key are dropped oldest first.
+    /// Under [`Backpressure::KeepLatest`](crate::Backpressure::KeepLatest) the message takes the
+    /// place of the waiting message with the same key, however few bytes wait. So a peer gets one
+    /// message of each key a turn. A publish without a key has its topic for one; a sent message
+    /// without a key replaces none. The other policies ignore the key.
     #[must_use]
     pub fn key(mut self, key: &'a str) -> Outgoing<'a> {
         self.key = Some(key);

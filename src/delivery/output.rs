@@ -2,6 +2,7 @@
 //! input is handled, else into its outbox. From there the output goes to the transport. This file
 //! does not know why a connection closes.
 
+use std::io;
 use std::mem;
 
 use super::broadcast::EncodedOnce;
@@ -13,6 +14,9 @@ use crate::http1;
 use crate::net::Wrote;
 use crate::outbox::{Kind, Outbox};
 use crate::websocket::{self, Action, CloseCode, Input, Message, Opcode, State};
+
+/// The most bytes of waiting messages that one offer deflates, but for the last message.
+const DEFLATED: usize = 64 << 10;
 
 impl Delivery {
     /// Returns where output for a connection goes now: the cork while its input is being handled,
@@ -180,11 +184,7 @@ impl Delivery {
             return;
         }
         let before = self.cork.written();
-        let outcome = self.cork.write_to(
-            &mut at.connection.transport,
-            &mut self.scratch,
-            &mut at.books.traffic,
-        );
+        let outcome = self.write_cork_once(at);
         if at.books.records.is_some() {
             at.note_left(self.cork.written() - before);
         }
@@ -220,23 +220,59 @@ impl Delivery {
         self.cork = mem::replace(&mut at.held().outbox, cork);
     }
 
-    /// Offers a connection's outbox to its transport.
+    /// Offers a connection's outbox to its transport. The rest of one that takes much compression
+    /// is offered in a later round.
     pub(crate) fn offer(&mut self, at: &mut Lease<'_>) {
+        self.offer_within(at, DEFLATED);
+    }
+
+    /// Offers an outbox, of which at most `most` bytes and one message are deflated.
+    pub(super) fn offer_within(&mut self, at: &mut Lease<'_>, most: usize) {
         if at.is_gone() {
             return;
         }
-        let connection = &mut *at.connection;
-        let Some(held) = &mut connection.held else { return at.on_drained() };
+        let Some(held) = &at.connection.held else { return at.on_drained() };
         let before = held.outbox.written();
-        let outcome = held.outbox.write_to(
-            &mut connection.transport,
-            &mut self.scratch,
-            &mut at.books.traffic,
-        );
-        let n = held.outbox.written() - before;
+        let outcome = self.write_outbox(at, most);
+        let outbox = at.connection.held.as_ref().map(|held| &held.outbox);
+        let n = outbox.map_or(0, |outbox| outbox.written() - before);
+        let is_paused = outcome.is_ok() && outbox.is_some_and(Outbox::is_paused);
         if at.books.records.is_some() {
             at.note_left(n);
         }
-        at.after_write(outcome, |at, n| at.on_blocked(n));
+        match is_paused {
+            false => at.after_write(outcome, |at, n| at.on_blocked(n)),
+            true => at.on_paused(n as usize),
+        }
+    }
+
+    /// Writes the outbox of a connection that has one.
+    #[inline]
+    #[cfg_attr(not(feature = "deflate"), expect(unused_variables, reason = "nothing is deflated"))]
+    fn write_outbox(&mut self, at: &mut Lease<'_>, most: usize) -> io::Result<Wrote> {
+        let connection = &mut *at.connection;
+        let Some(held) = &mut connection.held else { return Ok(Wrote::All) };
+        #[cfg(feature = "deflate")]
+        if held.outbox.deflates() {
+            let mut outbox = mem::take(&mut held.outbox);
+            let outcome = self.write_deflating(at, &mut outbox, most);
+            at.held().outbox = outbox;
+            return outcome;
+        }
+        let traffic = &mut at.books.traffic;
+        held.outbox.write_to(&mut connection.transport, &mut self.scratch, traffic)
+    }
+
+    #[inline]
+    fn write_cork_once(&mut self, at: &mut Lease<'_>) -> io::Result<Wrote> {
+        #[cfg(feature = "deflate")]
+        if self.cork.deflates() {
+            let mut cork = mem::take(&mut self.cork);
+            let outcome = self.write_deflating(at, &mut cork, usize::MAX);
+            self.cork = cork;
+            return outcome;
+        }
+        let traffic = &mut at.books.traffic;
+        self.cork.write_to(&mut at.connection.transport, &mut self.scratch, traffic)
     }
 }

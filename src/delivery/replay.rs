@@ -18,8 +18,9 @@ impl Delivery {
     /// where the message cannot be sent.
     pub(crate) fn replay(&mut self, at: &mut Lease<'_>, encoded: &mut EncodedOnce<'_>) -> usize {
         #[cfg(feature = "deflate")]
-        if let Some(frame) = self.compressed_for_replay(at, encoded) {
-            return COMPRESSION * encoded.outgoing.message.len() + self.push_replayed(at, frame);
+        if let Some((frame, droppable)) = self.compressed_for(at, encoded) {
+            let cost = COMPRESSION * encoded.outgoing.message.len();
+            return cost + self.push_replayed(at, frame, encoded.key, droppable.deflates());
         }
         let Some(frame) = encoded.form(at.connection.phase) else { return 0 };
         let frame = match at.connection.flags.has(Flags::CLIENT) {
@@ -33,7 +34,7 @@ impl Delivery {
                 Arc::new(own)
             }
         };
-        self.push_replayed(at, frame)
+        self.push_replayed(at, frame, encoded.key, false)
     }
 
     /// Returns the bytes that a message of history will take, before compression; 0 where it cannot
@@ -43,10 +44,16 @@ impl Delivery {
         encoded.form(at.connection.phase).map_or(0, |frame| frame.len() + key)
     }
 
-    fn push_replayed(&mut self, at: &mut Lease<'_>, frame: Shared) -> usize {
+    fn push_replayed(
+        &mut self,
+        at: &mut Lease<'_>,
+        frame: Shared,
+        key: u64,
+        deflates: bool,
+    ) -> usize {
         let len = frame.len();
         at.books.stats.messages_sent += 1;
-        self.outbox(at).push_shared(frame, Droppable::Replayed);
+        self.outbox(at).push_shared(frame, Droppable::Replayed { key, deflates });
         len
     }
 }

@@ -38,6 +38,10 @@
 //! both ways at 15 bits take 3.7 GB. In shared mode they take no more memory than without
 //! compression.
 //!
+//! In dedicated mode, under a [policy that drops](super::slow_readers), a message is compressed as
+//! it begins to leave. So no message refers to one that was dropped or replaced. Until then the
+//! message counts uncompressed toward [`max_buffered`](crate::Options::max_buffered).
+//!
 //! # The settings
 //!
 //! | setter | default | meaning |
@@ -67,8 +71,6 @@
 //! - **Short messages in shared mode.** A short message alone holds little that repeats.
 //! - **Messages in chunks.** [`Options::chunks`](crate::Options::chunks) turns compression off for
 //!   its connections.
-//! - **A policy that drops, in dedicated mode.** While output waits for a slow reader, further
-//!   messages are sent uncompressed, because a later message must not refer to a dropped one.
 //!
 //! # What cannot go wrong
 //!

@@ -109,6 +109,7 @@
 //! | `switchboard_messages_received_total` | counter | | WebSocket messages to handlers |
 //! | `switchboard_messages_sent_total` | counter | | messages and events, for each receiver |
 //! | `switchboard_messages_dropped_total` | counter | | dropped for slow readers |
+//! | `switchboard_messages_replaced_total` | counter | | replaced by later ones while they waited |
 //! | `switchboard_messages_not_passed_on_total` | counter | | not taken by another reactor |
 //! | `switchboard_history_topics` | gauge | | topics that keep messages |
 //! | `switchboard_history_messages` | gauge | | messages that topics keep |

@@ -23,7 +23,12 @@
 //! | [`Close`](crate::Backpressure::Close), the default | the connection | chats, commands |
 //! | [`DropNewest`](crate::Backpressure::DropNewest) | the message beyond the limit | logs |
 //! | [`DropOldest`](crate::Backpressure::DropOldest) | the oldest waiting messages | live feeds |
-//! | [`KeepLatest`] | waiting messages with the same key, then the oldest | prices |
+//! | [`KeepLatest`] | the oldest waiting messages | prices, positions |
+//!
+//! [`KeepLatest`] also acts below the limit. A message takes the place of the waiting message with
+//! the same key at once, and other keys keep their order. Within a turn a fast reader, too, gets
+//! only the last message of each key. So a message that must arrive is sent without a key, by
+//! [`Conn::send`](crate::Conn::send). The key of a publish is its topic, unless it names one.
 //!
 //! ```
 //! use switchboard::testing::World;
@@ -37,18 +42,18 @@
 //! }
 //!
 //! let mut world = World::new();
-//! let options = Options::new().max_buffered(14); // two messages of 5 bytes, with their headers
-//! world.server.options(options.backpressure(Backpressure::KeepLatest));
+//! world.server.options(Options::new().backpressure(Backpressure::KeepLatest));
 //! world.server.zone("/prices", Prices);
 //! let (fast, slow) = (world.websocket("/prices"), world.websocket("/prices"));
 //! world.window(slow, 0); // takes nothing for a while
 //! for (key, price) in [("tea", "tea 1"), ("rum", "rum 9"), ("tea", "tea 2")] {
 //!     world.context().publish("prices", Outgoing::text(price).key(key));
+//!     world.settle(); // a turn
 //! }
 //! world.window(slow, usize::MAX);
 //! assert_eq!(world.hear(fast), ["tea 1", "rum 9", "tea 2"]);
-//! assert_eq!(world.hear(slow), ["rum 9", "tea 2"]);
-//! assert_eq!(world.context().stats().dropped, 1);
+//! assert_eq!(world.hear(slow), ["tea 2", "rum 9"]);
+//! assert_eq!(world.context().stats().replaced, 1);
 //! ```
 //!
 //! Options are for all connections, or for some: register a set with
@@ -67,12 +72,61 @@
 //! - HTTP responses. If a reader takes less than 512 bytes a second over 30 s, the connection is
 //!   closed.
 //! - Whole messages only: a policy drops messages, never bytes.
+//! - Under [`KeepLatest`], the last message of each key, unless the limit has no room for it.
+//! - What the kernel has taken already, before all that is newer.
+//! - Each compressed message that refers to earlier ones (dedicated mode): a waiting message is
+//!   compressed as it begins to leave.
 //! - A Close frame with 1013, if the limit is passed and nothing may be dropped.
 //!
 //! [`Stats::dropped`](crate::Stats::dropped) counts dropped messages, once for each receiver.
+//! [`Stats::replaced`](crate::Stats::replaced) counts those whose place a later one took.
 //! [`Stats::overflowed`](crate::Stats::overflowed) counts connections closed with 1013. Their cause
 //! is [`TooSlow`](crate::Cause::TooSlow); that of a response that is read too slowly is
 //! [`WriteTimeout`](crate::Cause::WriteTimeout).
+//!
+//! # What the kernel keeps
+//!
+//! A policy acts on what waits in the server. Before that, the kernels of both sides take output:
+//! megabytes on a fast path. A reader that was slow gets all of these first, however old they are.
+//! For states that are sent often, such as positions in a game, two options of a set bound the
+//! server's kernel:
+//!
+//! | option | limits | costs |
+//! | --- | --- | --- |
+//! | [`send_buffer`] | what the peer has not acknowledged | throughput: one buffer a round trip |
+//! | [`not_sent_lowat`] | what the kernel has not sent | more turns for the same output |
+//!
+//! Both are unset by default, since they slow down large messages and downloads. With a send buffer
+//! of 16 KiB, a path of 100 ms carries some 160 KiB a second at most, however fast the line is.
+//! Name them in the set of the [`Upgrade`](crate::Upgrade::options), so that HTTP keeps its
+//! buffers. The limit of unsent bytes alone leaves the path its throughput, and suffices where the
+//! peer's receive buffer is small.
+//!
+//! ```
+//! use std::time::Instant;
+//! use switchboard::{Backpressure, Options, Server};
+//!
+//! let mut server = Server::detached();
+//! let states = Options::new().backpressure(Backpressure::KeepLatest);
+//! let states = states.send_buffer(16 << 10).not_sent_lowat(4 << 10);
+//! let states = server.context(Instant::now()).add_options(states);
+//! // `Upgrade::new().options(states)` in the zone's `request`
+//! # let _ = states;
+//! ```
+//!
+//! When this was written, a client with a receive buffer of 16 KiB read nothing for 16 s, while the
+//! server published a state of 1 KiB 20 times a second. Then the client read:
+//!
+//! | options | old states before the newest |
+//! | --- | --- |
+//! | [`KeepLatest`] alone | 321 of 322 |
+//! | with `send_buffer(16 << 10)` | 61 |
+//! | with `not_sent_lowat(4 << 10)` | 37 |
+//! | with both | 37 |
+//!
+//! What is left lies in the peer's receive buffer, in the network, and in the two limits. Under TLS
+//! one write more may wait as ciphertext, which nothing replaces. Behind a proxy the proxy's
+//! buffers come on top, and only the proxy's settings bound them.
 //!
 //! # What the handler can do
 //!
@@ -127,8 +181,13 @@
 //! # What waiting costs
 //!
 //! A published message waits as a pointer: 32 bytes for each receiver and message, however long the
-//! message is. An outbox beyond 32 KiB lies in pages of its own, which go back to the kernel once
-//! its bytes have left. In November 2026, the server held 3.4 MB before 100 MB waited for 1,000
-//! clients, and 4.1 MB after the clients had taken them.
+//! message is. Under [`KeepLatest`], a queue of more than 16 messages has an index of some 20 to 60
+//! bytes a key, so that a message costs the same however many wait.
+//!
+//! An outbox beyond 32 KiB lies in pages of its own, which go back to the kernel once its bytes
+//! have left. In November 2026, the server held 3.4 MB before 100 MB waited for 1,000 clients, and
+//! 4.1 MB after the clients had taken them.
 //!
 //! [`KeepLatest`]: crate::Backpressure::KeepLatest
+//! [`send_buffer`]: crate::Options::send_buffer
+//! [`not_sent_lowat`]: crate::Options::not_sent_lowat

@@ -22,6 +22,7 @@ mod proxy_header;
 mod readiness;
 mod resolve;
 mod scripted;
+mod send_limits;
 mod socket;
 mod tcp;
 #[cfg(feature = "tls")]
@@ -46,6 +47,7 @@ pub use proxy_header::{ProxyHeader, ProxyHeaderFault};
 pub use readiness::Readiness;
 pub(crate) use resolve::{Lookup, Resolver};
 pub(crate) use scripted::Scripted;
+pub(crate) use send_limits::SendLimits;
 pub use socket::Socket;
 #[cfg(feature = "tls")]
 pub use tls::{ClientTls, Tls, TlsConfig, TlsStream};

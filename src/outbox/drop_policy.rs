@@ -38,6 +38,7 @@ impl Outbox {
         }
         self.own = PagedBuf::default();
         self.left = 0;
+        self.places = None;
         if let Some(behind) = &mut self.behind {
             behind.take_apart(takeover);
         }
@@ -55,7 +56,7 @@ impl Outbox {
             // A fragment needs the other fragments, and later messages may refer to a compressed
             // one.
             let whole = header.fin && header.opcode.is_start() && !(header.rsv1 && takeover);
-            let drop = if whole { Droppable::Message { key: 0 } } else { Droppable::Never };
+            let drop = if whole { Droppable::message(0) } else { Droppable::Never };
             if end > sent {
                 let frame = Arc::new(frames[start..end].to_vec());
                 self.segments.push_back(Segment::Shared {
@@ -79,6 +80,8 @@ impl Outbox {
             at -= 1;
             dropped += u64::from(self.drop_at(at));
         }
+        // The numbers of later messages have changed.
+        self.places = None;
         dropped
     }
 
@@ -96,55 +99,27 @@ impl Outbox {
         dropped + behind.map_or(0, |behind| behind.drop_oldest(max.saturating_sub(self.len)))
     }
 
-    /// Drops every message with the key of the latest one. Returns the number of messages dropped.
-    pub(crate) fn drop_obsolete(&mut self) -> u64 {
-        if let Some(behind) = &mut self.behind
-            && !behind.is_empty()
-        {
-            return behind.drop_obsolete();
-        }
-        let Some(&Segment::Shared { drop: Droppable::Message { key }, .. }) = self.segments.back()
-        else {
-            return 0;
-        };
-        if key == 0 {
-            return 0;
-        }
-        let before = (self.segments.len(), self.len);
-        let last = before.0 - 1;
-        let (mut at, mut gone) = (0, 0);
-        let latest = Droppable::Message { key };
-        self.segments.retain(|segment| {
-            let obsolete = at < last
-                && matches!(segment, Segment::Shared { sent: 0, drop, .. } if *drop == latest);
-            at += 1;
-            gone += if obsolete { segment.rest() } else { 0 };
-            !obsolete
-        });
-        self.len -= gone;
-        (before.0 - self.segments.len()) as u64
-    }
-
-    /// Bytes that wait, without the rest of a message that has begun to leave. Such a message can
-    /// no longer be dropped, so it does not count against the peer.
+    /// Bytes that wait, without the rest of a message that has begun to leave, and without what was
+    /// deflated to leave with it. These can no longer be dropped, so they do not count against the
+    /// peer.
     pub(crate) fn buffered_behind_begun(&self) -> usize {
-        let begun = match self.segments.front() {
-            Some(segment @ Segment::Shared { sent, drop: Droppable::Message { .. }, .. })
-                if *sent > 0 =>
-            {
-                segment.rest()
-            }
-            _ => 0,
-        };
-        self.buffered() - begun
+        let begun = self.segments.iter().take_while(|segment| match segment {
+            Segment::Shared { drop: Droppable::Deflated, .. } => true,
+            Segment::Shared { sent, drop: Droppable::Message { .. }, .. } => *sent > 0,
+            _ => false,
+        });
+        self.buffered() - begun.map(Segment::rest).sum::<usize>()
     }
 
-    /// Drops the segment at an index, and returns whether it may be dropped.
+    /// Drops the segment at an index, and returns whether it may be dropped. The numbers of the
+    /// segments before it change. From the front on, none of them is in the index of keys.
     fn drop_at(&mut self, at: usize) -> bool {
         match self.segments.get(at) {
-            Some(Segment::Shared { sent: 0, drop: Droppable::Message { .. }, frame }) => {
+            Some(Segment::Shared { sent: 0, drop: drop @ Droppable::Message { .. }, frame }) => {
                 self.len -= frame.len();
+                self.deflating -= usize::from(drop.deflates());
                 self.segments.remove(at);
+                self.first += 1;
                 true
             }
             _ => false,

@@ -3,9 +3,11 @@
 //! such as a whole frame. This folder knows no connection and no reason for a message.
 
 mod drop_policy;
+mod keep_latest;
 #[expect(clippy::module_inception)]
 mod outbox;
 mod paged_buf;
+mod places;
 mod segment;
 #[cfg(test)]
 mod tests;

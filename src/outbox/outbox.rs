@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::paged_buf::PagedBuf;
+use super::places::Places;
 use super::segment::{Droppable, Kind, Segment, Shared};
 use crate::websocket::{Decoded, Header};
 
@@ -16,6 +17,12 @@ pub(crate) struct Outbox {
     pub(super) own: PagedBuf,
     pub(super) left: usize,
     pub(super) segments: VecDeque<Segment>,
+    /// The number of the first segment. Each has the number behind that of the one before it.
+    pub(super) first: u64,
+    /// Finds messages by their keys, once many wait.
+    pub(super) places: Option<Box<Places>>,
+    /// Messages in `segments` that are deflated as they begin to leave.
+    pub(super) deflating: usize,
     /// Control frames, which leave at the next frame boundary.
     pub(super) control: Vec<u8>,
     /// Bytes of `control` that have left.
@@ -25,7 +32,7 @@ pub(crate) struct Outbox {
     /// Bytes that wait in `segments` and `control`.
     pub(super) len: usize,
     /// Bytes of them that no limit counts: messages of history.
-    replayed: usize,
+    pub(super) replayed: usize,
     /// Bytes that have left so far.
     pub(super) written: u64,
     /// The value of `written` at the last call of `progress`.
@@ -108,10 +115,12 @@ impl Outbox {
             return;
         }
         self.len += frame.len();
-        if drop == Droppable::Replayed {
+        self.deflating += usize::from(drop.deflates());
+        if drop.is_replayed() {
             self.replayed += frame.len();
         }
         self.segments.push_back(Segment::Shared { frame, sent: 0, drop });
+        self.note_place();
     }
 
     /// Queues a control frame before all data that has not begun to leave. Only the latest of
@@ -148,11 +157,15 @@ impl Outbox {
     }
 
     /// Appends another outbox, of which nothing has left.
-    fn append(&mut self, mut other: Outbox) {
+    fn append(&mut self, other: Outbox) {
         self.len += other.len;
         self.replayed += other.replayed;
         self.own.write(|own| own.extend_from_slice(&other.own));
-        self.segments.append(&mut other.segments);
+        self.deflating += other.deflating;
+        for segment in other.segments {
+            self.segments.push_back(segment);
+            self.note_place();
+        }
     }
 
     /// Bytes that wait, including those held back behind a fragmented message.
@@ -253,7 +266,7 @@ impl Outbox {
                 }
                 Segment::Shared { sent, drop, .. } => {
                     *sent += taken;
-                    if *drop == Droppable::Replayed {
+                    if drop.is_replayed() {
                         self.replayed -= taken;
                     }
                 }
@@ -261,6 +274,7 @@ impl Outbox {
             n -= taken;
             if taken == rest {
                 self.segments.pop_front();
+                self.first += 1;
             }
         }
         self.compact();
@@ -312,7 +326,8 @@ impl Outbox {
 
     /// Empties the outbox after its last byte has left, and keeps the memory of steady use.
     pub(super) fn release(&mut self) {
-        (self.len, self.left, self.replayed) = (0, 0, 0);
+        (self.len, self.left, self.replayed, self.deflating) = (0, 0, 0, 0);
+        self.places = None;
         self.own.clear();
         // Most often there is only one segment.
         self.segments.pop_front();

@@ -32,13 +32,51 @@ pub(crate) enum Droppable {
     /// No policy may drop the frame. Control frames may leave before it.
     Never,
     /// No policy may drop the message, and its bytes do not count toward the limit: it was kept
-    /// before, and waits here no longer than its reader lets it.
-    Replayed,
-    /// A policy may drop the message. A later one with the same key replaces it; 0 is no key.
-    Message { key: u64 },
+    /// before, and waits here no longer than its reader lets it. None with its key passes it.
+    Replayed { key: u64, deflates: bool },
+    /// The message was deflated for this peer as it began to leave. Later messages refer to it.
+    Deflated,
+    /// A policy may drop the message. A later one with the same key replaces it; 0 is no key. One
+    /// that `deflates` is an unmasked frame, from which another is made as it begins to leave.
+    Message { key: u64, deflates: bool },
 }
 
+impl Droppable {
+    /// A message that leaves as it is.
+    pub(crate) fn message(key: u64) -> Droppable {
+        Droppable::Message { key, deflates: false }
+    }
+
+    /// Whether the message is deflated as it begins to leave.
+    pub(crate) fn deflates(self) -> bool {
+        use Droppable::{Message, Replayed};
+        matches!(self, Message { deflates: true, .. } | Replayed { deflates: true, .. })
+    }
+
+    /// Whether the message is of history.
+    pub(crate) fn is_replayed(self) -> bool {
+        matches!(self, Droppable::Replayed { .. })
+    }
+}
+
+/// A waiting pointer takes 32 bytes.
+const _: () = assert!(size_of::<Segment>() == 32);
+
 impl Segment {
+    /// What the message is the latest of; 0 is nothing.
+    pub(super) fn key(&self) -> u64 {
+        use Droppable::{Message, Replayed};
+        match self {
+            Segment::Shared { drop: Message { key, .. } | Replayed { key, .. }, .. } => *key,
+            _ => 0,
+        }
+    }
+
+    /// Whether the message is still to be deflated.
+    pub(super) fn deflates(&self) -> bool {
+        matches!(self, Segment::Shared { drop, .. } if drop.deflates())
+    }
+
     /// Bytes that have not left.
     pub(super) fn rest(&self) -> usize {
         match self {

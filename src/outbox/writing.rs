@@ -5,7 +5,7 @@
 use std::io::{self, IoSlice};
 
 use super::outbox::Outbox;
-use super::segment::Segment;
+use super::segment::{Droppable, Segment, Shared};
 use crate::net::{Traffic, Transport, Wrote};
 
 /// One call of the transport.
@@ -30,6 +30,8 @@ const SMALL: usize = 8 << 10;
 const WRITE: usize = 64 << 10;
 /// The most larger segments in one vectored write.
 const PIECES: usize = 16;
+/// The most bytes deflated for one write, but for the last message of them.
+const DEFLATED: usize = 16 << 10;
 
 impl Outbox {
     /// Writes until the outbox is empty or the transport is full. Small frames are gathered in
@@ -40,8 +42,27 @@ impl Outbox {
         scratch: &mut Vec<u8>,
         traffic: &mut Traffic,
     ) -> io::Result<Wrote> {
+        debug_assert_eq!(self.deflating, 0, "`write_deflating` writes such an outbox");
+        self.write_deflating(transport, scratch, traffic, &mut |frame| Some(frame.to_vec()))
+    }
+
+    /// Writes like [`write_to`](Outbox::write_to). From a message that deflates, `deflate` makes
+    /// the frame that leaves. Where it makes none, the outbox [is paused](Outbox::is_paused).
+    pub(crate) fn write_deflating(
+        &mut self,
+        transport: &mut Transport,
+        scratch: &mut Vec<u8>,
+        traffic: &mut Traffic,
+        deflate: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>,
+    ) -> io::Result<Wrote> {
         let mut written = 0;
         while self.len > 0 {
+            if self.deflating > 0 && self.control.is_empty() {
+                self.deflate_front(written.min(DEFLATED), deflate);
+                if self.is_paused() {
+                    return Ok(Wrote::of(written, self.len + written));
+                }
+            }
             let Attempt { is_control, n, is_full } =
                 self.write_once(transport, scratch, traffic)?;
             written += n;
@@ -61,6 +82,44 @@ impl Outbox {
         }
         self.release();
         Ok(Wrote::All)
+    }
+
+    /// Whether messages wait that are deflated as they begin to leave.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn deflates(&self) -> bool {
+        self.deflating > 0 || self.behind.as_deref().is_some_and(Outbox::deflates)
+    }
+
+    /// Whether the next bytes are still to be deflated. After a write that left some, this says
+    /// that the transport may take more.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.control.is_empty() && self.segments.front().is_some_and(Segment::deflates)
+    }
+
+    /// Deflates messages at the front: as many as fill `most` bytes, and one at least. A message
+    /// that is deflated can be neither dropped nor replaced, so none is before its turn.
+    #[inline(never)]
+    fn deflate_front(&mut self, most: usize, deflate: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>) {
+        let mut ready = 0;
+        for segment in &mut self.segments {
+            let rest = segment.rest();
+            match segment {
+                Segment::Shared { drop: Droppable::Deflated, .. } => ready += rest,
+                Segment::Shared { frame, drop, .. }
+                    if drop.deflates() && (ready == 0 || ready < most) =>
+                {
+                    let Some(deflated) = deflate(frame) else { return };
+                    if drop.is_replayed() {
+                        self.replayed -= rest;
+                    }
+                    self.len = self.len - rest + deflated.len();
+                    self.deflating -= 1;
+                    ready += deflated.len();
+                    (*frame, *drop) = (Shared::new(deflated), Droppable::Deflated);
+                }
+                _ => return,
+            }
+        }
     }
 
     /// Writes control frames at a frame boundary, else as many segments as one write takes.
@@ -112,10 +171,11 @@ impl Outbox {
         Ok(Attempt::new(false, transport.write_vectored(&slices[..count], traffic)?, asked))
     }
 
-    /// Returns the bytes of each segment that have not left.
+    /// Returns the bytes of each segment that have not left, up to the first that deflates.
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let mut own = self.left;
-        self.segments.iter().map(move |segment| match segment {
+        let ready = self.segments.iter().take_while(|segment| !segment.deflates());
+        ready.map(move |segment| match segment {
             Segment::Own { .. } => {
                 own += segment.rest();
                 &self.own[own - segment.rest()..own]
@@ -134,7 +194,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::outbox::segment::{Droppable, Kind};
+    use crate::outbox::segment::Kind;
 
     /// Own and shared segments around `SMALL` arrive in their order through every window. There are
     /// more small ones than one write gathers, and more large ones than one write takes.

@@ -52,7 +52,7 @@ impl Server {
             let transport = &mut at.connection.transport;
             transport.close_notify(&mut at.books.traffic);
             drop(mem::replace(transport, Transport::Unconnected));
-            at.books.stats.replaced(1);
+            at.books.stats.count_given_up(1);
             // All of them concerned the last socket.
             at.connection.flags.remove(
                 Flags::BLOCKED

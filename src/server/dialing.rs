@@ -36,8 +36,9 @@ impl Server {
         let mut transport = transport.into();
         transport.register(self.registry.as_deref(), token)?;
         let id = self.context.connect(zone, connect);
-        if let Some(connection) = self.context.table.slots.at_mut(id.slot()) {
-            connection.transport = transport;
+        if let Some(at) = self.context.table.lease(id.slot()) {
+            transport.limit_sending(at.options().sending);
+            at.connection.transport = transport;
         }
         self.context.work.connecting.retain(|&other| other != id);
         if self.compose(id) {

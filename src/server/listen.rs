@@ -277,6 +277,9 @@ impl Server {
             transport.register(self.registry.as_deref(), token)?;
         }
         let options = &self.context.table.books.options[0];
+        if options.sending.is_set() {
+            transport.limit_sending(options.sending);
+        }
         let ticks = match phase {
             Phase::Arriving => options.head_timeout,
             _ => options.first_byte_timeout,

@@ -73,12 +73,16 @@ impl Server {
             false => id.slot(),
         };
         let source = self.attempt(id).and_then(|attempt| attempt.source);
+        let table = &self.context.table;
+        let sending = table.live(id).map(|live| table.books.options_of(live).sending);
         let mut transport = match (&mut self.scripted, &self.registry) {
             (Some(scripted), _) => scripted.dial(address),
             (None, Some(_)) => {
                 let socket = dial(address, source)?;
                 socket.set_nodelay(true)?;
-                Transport::Tcp(socket)
+                let socket = Transport::Tcp(socket);
+                socket.limit_sending(sending.unwrap_or_default());
+                socket
             }
             (None, None) => {
                 return Err(io::Error::other(
@@ -207,7 +211,7 @@ impl Server {
             let own = mem::replace(&mut connection.transport, transport);
             connection.flags.remove(Flags::READ_CLOSED);
             let replaced = !matches!(own, Transport::Unconnected);
-            self.context.table.books.stats.replaced(usize::from(replaced));
+            self.context.table.books.stats.count_given_up(usize::from(replaced));
         }
         self.win_race(id);
         self.connected(slot);
@@ -216,7 +220,7 @@ impl Server {
     /// Ends the race of an attempt that has a socket now, and counts the rivals.
     fn win_race(&mut self, id: ConnId) {
         let rivals = self.races.get(&id).map_or(0, |race| race.rivals.len());
-        self.context.table.books.stats.replaced(rivals);
+        self.context.table.books.stats.count_given_up(rivals);
         self.end_race(id);
     }
 

@@ -266,7 +266,7 @@ impl Server {
     /// Makes an open exchange of a request.
     pub(super) fn begin_open(&mut self, slot: u32, phase: Phase, options: u16) {
         let Some(mut at) = self.context.table.lease(slot) else { return };
-        at.connection.options = options;
+        at.set_options(options);
         // What was to follow the response does not follow an exchange that opens.
         at.go_on_living();
         at.connection.flags.insert(Flags::OWES_CLOSE);
