@@ -31,6 +31,7 @@
 //! | reach another zone | [`Context::call`], [`ZoneId`] | [state](guide::state) |
 //! | send to many | [`Conn::subscribe`], [`Context::publish`] | [topics](guide::topics) |
 //! | push events to browsers | [`EventStream`] | [topics](guide::topics) |
+//! | give a page that reconnects what it missed | [`Server::history`] | [history](guide::history) |
 //! | have a page go on where its stream broke off | [`EventStream::topic`] | [`EventStream`] |
 //! | serve pages that can only poll | [`LongPoll`] | [`LongPoll`] |
 //! | answer from a thread or a tokio task | [`Reply::Later`], [`Remote`] | [later] |
