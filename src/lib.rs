@@ -30,10 +30,10 @@
 //! | check the user in one place | a first zone at `/`, [`Extensions`] | [state](guide::state) |
 //! | reach another zone | [`Context::call`], [`ZoneId`] | [state](guide::state) |
 //! | send to many | [`Conn::subscribe`], [`Context::publish`] | [topics](guide::topics) |
+//! | keep messages for a client that returns | [`Server::history`] | [history](guide::history) |
 //! | push events to browsers | [`EventStream`] | [topics](guide::topics) |
-//! | give a page that reconnects what it missed | [`Server::history`] | [history](guide::history) |
-//! | have a page go on where its stream broke off | [`EventStream::topic`] | [`EventStream`] |
-//! | serve pages that can only poll | [`LongPoll`] | [`LongPoll`] |
+//! | have a page go on where its stream broke off | [`EventStream::topic`] | [history](guide::history) |
+//! | serve pages that can only poll | [`LongPoll`] | [history](guide::history) |
 //! | answer from a thread or a tokio task | [`Reply::Later`], [`Remote`] | [later] |
 //! | do something every second | [`Context::every`] | [time](guide::time) |
 //! | change a deadline or a limit | [`Options`] | [time](guide::time), [security] |

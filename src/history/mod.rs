@@ -23,7 +23,6 @@ mod settings;
 
 pub(crate) use histories::Histories;
 pub(crate) use kept::Kept;
-pub(crate) use message_id::IdText;
 pub use message_id::{MalformedMessageId, MessageId};
 pub use resume::Resume;
 pub use settings::History;

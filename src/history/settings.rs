@@ -94,7 +94,7 @@ mod tests {
                 // Published in any moment of its second.
                 let (early, late) = (u64::from(second) * 1000, u64::from(second) * 1000 + 999);
                 assert!(check >= late + millis, "{millis} {second}");
-                let more = (millis / 64).min(60_000).max(2_000);
+                let more = (millis / 64).clamp(2_000, 60_000);
                 assert!(check <= early + millis + more + 1_000, "{millis} {second} {check}");
             }
         }
