@@ -37,6 +37,7 @@
 //! | call | what it does |
 //! | --- | --- |
 //! | [`conn.subscribe(topic)`] | joins the topic; a second call has no effect |
+//! | [`conn.subscribe_from(topic, id)`] | joins the topic after a message that the client has |
 //! | [`conn.unsubscribe(topic)`] | leaves the topic |
 //! | [`conn.topics()`] | lists the topics of the connection, the one joined last first |
 //! | [`conn.publish(topic, message)`] | sends to all subscribers, this connection included |
@@ -110,6 +111,7 @@
 //! [`cx.publish_with(topic, make)`]: crate::Context::publish_with
 //! [`cx.subscribers(topic)`]: crate::Context::subscribers
 //! [`conn.subscribe(topic)`]: crate::Conn::subscribe
+//! [`conn.subscribe_from(topic, id)`]: crate::Conn::subscribe_from
 //! [`conn.unsubscribe(topic)`]: crate::Conn::unsubscribe
 //! [`conn.topics()`]: crate::Conn::topics
 //! [`conn.publish(topic, message)`]: crate::Conn::publish
