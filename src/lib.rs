@@ -151,7 +151,8 @@ pub use connection::{
 };
 pub use context::{
     Accepted, AdoptError, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, Drain,
-    DrainError, EventStream, LongPoll, Remote, Reply, Stream, TimerId, Upgrade, WatchId,
+    DrainError, EventStream, KeptMessage, LongPoll, Remote, Reply, Stream, TimerId, Upgrade,
+    WatchId,
 };
 pub use delivery::{AsOutgoing, Outgoing};
 pub use history::{History, MalformedMessageId, MessageId, Resume};

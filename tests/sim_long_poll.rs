@@ -562,6 +562,47 @@ fn one_message_answers_thousands_in_slices() {
 }
 
 #[test]
+fn polls_of_one_turn_get_each_its_own_answer() {
+    let mut world = world();
+    let start = latest(&mut world);
+    // The id of `later` is that of a message of another topic: all of them wait.
+    let later = publish(&mut world, "room/9", "not asked for");
+    let paths = ["/poll/room/1", "/poll/room/2", "/poll/room/1+room/2", "/poll/room/1"];
+    let mut clients = Vec::new();
+    for path in paths {
+        for after in [&start, &later, &start] {
+            clients.push((path, ask(&mut world, path, after)));
+        }
+    }
+    world.context().publish("room/1", "one");
+    world.context().publish("room/2", "two");
+    for (path, client) in clients {
+        let expected = match path {
+            "/poll/room/1" => vec!["one"],
+            "/poll/room/2" => vec!["two"],
+            _ => vec!["one", "two"],
+        };
+        assert_eq!(page(&mut world, client).data(), expected, "{path}");
+    }
+    // Of two questions about one topic, the second has one message more to come.
+    let mut world = world_with(Options::new(), History::new().messages(2), |poll| poll);
+    let start = latest(&mut world);
+    let early = ask(&mut world, "/poll/room/1", &start);
+    world.context().publish("room/1", &b"\xFF"[..]);
+    let behind = latest(&mut world);
+    world.settle();
+    let late = ask(&mut world, "/poll/room/1", &behind);
+    let client = ask(&mut world, "/poll/room/2", &start);
+    world.context().publish("room/1", "a");
+    world.context().publish("room/1", "b");
+    world.context().publish("room/2", "c");
+    let [early, late] = [early, late].map(|client| page(&mut world, client));
+    assert_eq!((early.data(), early.gap), (vec!["a", "b"], false), "the binary one was passed");
+    assert_eq!((late.data(), late.gap), (vec!["a", "b"], false));
+    assert_eq!(page(&mut world, client).data(), ["c"]);
+}
+
+#[test]
 fn slot_of_a_poll_that_was_woken_may_hold_another_one() {
     let mut world = world();
     let start = latest(&mut world);

@@ -62,6 +62,7 @@ pub(crate) use origins::shown;
 pub(crate) use panics::{Payload, catch, dispose, message_of};
 pub(crate) use poll_answer::PollAnswer;
 pub(crate) use published::Published;
+pub use reading::KeptMessage;
 pub(crate) use remote::RemoteCall;
 pub use remote::{CallError, Remote};
 pub use reply::{Reply, Stream, Upgrade};

@@ -1,11 +1,10 @@
 //! The answer to a long poll: the messages behind an id, of some topics in one order, as JSON. This
 //! file knows no connection.
 
-use std::sync::Arc;
-
 use super::context::Context;
 use super::json;
-use crate::history::{Kept, MessageId, Resume};
+use super::reading::KeptMessage;
+use crate::history::{MessageId, Resume};
 use crate::websocket::Message;
 
 /// The most bytes of JSON that one answer has, unless its only message is longer.
@@ -47,7 +46,7 @@ impl PollAnswer {
 /// The next message of one topic.
 struct Head<'t> {
     topic: &'t str,
-    kept: Arc<Kept>,
+    kept: KeptMessage,
 }
 
 impl Context {
@@ -79,16 +78,16 @@ impl Context {
     /// Appends the messages of all topics in the order of their ids, as many as one answer has.
     fn merge(&self, mut heads: Vec<Head<'_>>, answer: &mut PollAnswer) {
         for _ in 0..LOOKS {
-            let first = heads.iter().enumerate().min_by_key(|(_, head)| head.kept.id);
+            let first = heads.iter().enumerate().min_by_key(|(_, head)| head.kept.id());
             let Some(at) = first.map(|(at, _)| at) else { return };
             let Head { topic, kept } = &heads[at];
             // Two topics of a store may have messages with one id: `next` stands for both.
-            let must = kept.id == answer.next;
+            let must = kept.id() == answer.next;
             if !push_message(&mut answer.messages, kept, must) {
                 break;
             }
-            answer.next = kept.id;
-            match self.kept_after(topic, kept.id) {
+            answer.next = kept.id();
+            match self.kept_after(topic, kept.id()) {
                 Some(kept) => heads[at].kept = kept,
                 None => _ = heads.swap_remove(at),
             }
@@ -99,7 +98,7 @@ impl Context {
 
 /// Appends one message to an array, and returns whether there was room for it. A binary message
 /// needs none, and one that `must` leave takes what it needs.
-fn push_message(out: &mut Vec<u8>, kept: &Kept, must: bool) -> bool {
+fn push_message(out: &mut Vec<u8>, kept: &KeptMessage, must: bool) -> bool {
     let outgoing = kept.outgoing();
     let Message::Text(data) = outgoing.message else { return true };
     let before = out.len();
@@ -110,7 +109,7 @@ fn push_message(out: &mut Vec<u8>, kept: &Kept, must: bool) -> bool {
         return false;
     }
     let separator = if is_first { "" } else { "," };
-    out.extend_from_slice(format!("{separator}{{\"id\":\"{}\"", kept.id).as_bytes());
+    out.extend_from_slice(format!("{separator}{{\"id\":\"{}\"", kept.id()).as_bytes());
     if let Some(event) = outgoing.event {
         out.extend_from_slice(b",\"event\":");
         json::push_string(out, event);

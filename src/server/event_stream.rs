@@ -110,7 +110,7 @@ impl Server {
     /// Returns the id of the oldest message that a topic keeps, or the latest id if it keeps none.
     fn oldest(&self, topic: &str) -> MessageId {
         let first = self.context.kept_after(topic, self.context.start_of(topic));
-        first.map_or_else(|| self.context.latest_id(), |kept| kept.id)
+        first.map_or_else(|| self.context.latest_id(), |kept| kept.id())
     }
 
     /// Decides where a stream begins; `None` if none of its topics has history.
@@ -131,7 +131,7 @@ impl Server {
                 }
             };
             if let Some(first) = cx.kept_after(topic, goes_on) {
-                next = next.min(before(first.id));
+                next = next.min(before(first.id()));
             }
             oldest = oldest.min(self.oldest(topic));
         }
