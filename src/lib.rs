@@ -33,7 +33,7 @@
 //! | keep messages for a client that returns | [`Server::history`] | [history](guide::history) |
 //! | go on from what a client has | [`Conn::subscribe_from`] | [history](guide::history) |
 //! | push events to browsers | [`EventStream`] | [topics](guide::topics) |
-//! | have a page go on where its stream broke | [`EventStream::topic`] | [history](guide::history) |
+//! | have a stream go on where it broke | [`EventStream::topic`] | [history](guide::history) |
 //! | serve pages that can only poll | [`LongPoll`] | [history](guide::history) |
 //! | answer from a thread or a tokio task | [`Reply::Later`], [`Remote`] | [later] |
 //! | do something every second | [`Context::every`] | [time](guide::time) |

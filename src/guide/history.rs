@@ -99,9 +99,9 @@
 //! runs them as they are, and so does node.
 //!
 //! `after` is the id to begin after. A page begins with the oldest message that is kept by the id
-//! `0-0`, which no message has. Or the server renders the page with what there is and with
-//! [`latest_id`](crate::Context::latest_id), and the page begins after that id: no message falls
-//! between the two.
+//! `0-0`, which no message has. Or the server renders the page with what the topic
+//! [`kept`](crate::Context::kept) and with [`latest_id`](crate::Context::latest_id). The page then
+//! begins after that id, and no message falls between the two.
 //!
 //! ## WebSocket
 //!
