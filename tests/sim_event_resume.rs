@@ -377,6 +377,47 @@ fn stream_that_its_handler_subscribes_gets_the_event_without_the_header() {
 }
 
 #[test]
+fn stream_over_several_topics_gets_one_event_of_its_handler() {
+    struct Own;
+    impl Handler for Own {
+        fn request(&mut self, _: &mut Conn<'_>, _: &mut Request<'_>) -> Reply {
+            EventStream::new().into()
+        }
+        fn open(&mut self, conn: &mut Conn<'_>, request: &Request<'_>) {
+            for (topic, after) in request.query_pairs() {
+                conn.subscribe_from(&topic, after.parse().unwrap());
+            }
+        }
+        fn resumed(&mut self, conn: &mut Conn<'_>, topic: &str, _: Resume) {
+            if topic == "room/9" {
+                // What this pushes out is news, also behind the event.
+                ["x", "y", "z"].map(|text| conn.publish("room/2", text));
+            }
+        }
+    }
+    let mut world = World::new();
+    world.server.history("room/", History::new().messages(2));
+    world.server.zone("/", Own);
+    let start = latest(&mut world);
+    let one = publish(&mut world, "room/1", "one");
+    let two = publish(&mut world, "room/2", "two");
+    let ada = world.events(&*format!("/?room/1={start}&room/2={one}"));
+    let heard = world.hear(ada);
+    assert_eq!(heard[0], event("switchboard.resumed", None, &oldest(&one)));
+    assert_eq!(heard[1..], ["one", "two"]);
+    let bob = world.events(&*format!("/?room/1={start}&room/2=7-7"));
+    let heard = world.hear(bob);
+    assert_eq!(heard[0], event("switchboard.gap", None, &oldest(&one)));
+    assert_eq!(heard[1..], ["one", "two"]);
+    let eve = world.events(&*format!("/?room/9={two}&room/1={start}&room/2={one}"));
+    let heard = world.hear(eve);
+    assert_eq!(heard[0], event("switchboard.resumed", None, &oldest(&one)));
+    assert!(matches!(&heard[1],
+        Received::Event { event: Some(name), .. } if name == "switchboard.gap"));
+    assert_eq!(heard[2..], ["one", "y", "z"]);
+}
+
+#[test]
 fn reader_that_is_too_slow_for_its_topic_is_told_of_the_gap() {
     let mut world = World::new();
     world.server.history("room/", History::new().messages(4));

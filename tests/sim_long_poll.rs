@@ -310,6 +310,36 @@ fn binary_messages_are_left_out_and_passed_over() {
     assert_eq!(answers, 3);
 }
 
+/// Any character, and more often one that JSON escapes or has beside those.
+fn character() -> impl Strategy<Value = char> {
+    let odd = ['"', '\\', '/', '\u{7f}', '\u{2027}', '\u{2028}', '\u{2029}', '\u{202a}'];
+    prop_oneof![
+        any::<char>(),
+        (0..0x20_u8).prop_map(char::from),
+        proptest::sample::select(odd.to_vec()),
+        proptest::char::range('\u{1f600}', '\u{1f64f}'),
+    ]
+}
+
+#[test]
+fn each_character_comes_back_from_json() {
+    let history = History::new().messages(1 << 20).bytes(64 << 20);
+    let mut world = world_with(Options::new(), history, |poll| poll);
+    let mut after = latest(&mut world);
+    let planes = (0x1_0000..=0x10_FFFF).step_by(0x0FF1);
+    let all: Vec<char> = (0..=0xFFFF_u32).chain(planes).filter_map(char::from_u32).collect();
+    let mut texts: Vec<String> = all.iter().map(char::to_string).take(0x300).collect();
+    texts.extend(all.chunks(500).map(|chunk| chunk.iter().collect()));
+    texts.iter().for_each(|text| world.context().publish("room/1", &**text));
+    let mut got = Vec::new();
+    while got.len() < texts.len() {
+        let page = get(&mut world, "/poll/room/1", &after);
+        got.extend(page.data().into_iter().map(str::to_owned));
+        after = page.next;
+    }
+    assert_eq!(got, texts);
+}
+
 #[test]
 fn message_has_its_event_and_any_text() {
     let mut world = world();
@@ -659,6 +689,18 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #![proptest_config(cases(64))]
+
+    /// The reader of another crate reads any text back.
+    #[test]
+    fn any_text_comes_back_from_json(
+        texts in proptest::collection::vec(proptest::collection::vec(character(), 0..40), 1..30),
+    ) {
+        let mut world = world();
+        let start = latest(&mut world);
+        let texts: Vec<String> = texts.iter().map(|text| text.iter().collect()).collect();
+        texts.iter().for_each(|text| world.context().publish("room/1", &**text));
+        prop_assert_eq!(get(&mut world, "/poll/room/1", &start).data(), texts);
+    }
 
     /// A page that asks on and on has the messages of a naive list, in order, each once.
     #[test]

@@ -1,13 +1,14 @@
 //! A handle to all reactors of a cluster, for other threads. This file starts no thread.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, Error, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::collecting::ask_all;
 use crate::connection::{ListenerId, Stats};
 use crate::context::{
-    AdoptError, CallError, Context, Drain, DrainError, Published, Reason, Remote, Stations,
+    AdoptError, CallError, Context, Drain, DrainError, Published, Reason, Remote, Stations, Wake,
 };
 use crate::delivery::Outgoing;
 use crate::net::Socket;
@@ -103,14 +104,32 @@ impl ClusterHandle {
         self.inner.stations.home(name)
     }
 
-    /// Publishes to the subscribers of all reactors. The messages of one thread keep their order.
+    /// Publishes to the subscribers of all reactors. The messages of one thread keep their order. A
+    /// topic with [history](crate::Server::history) also keeps the message.
     ///
     /// # Errors
     /// `WouldBlock` when the queues of some reactors are full: their subscribers do not get this
-    /// message. A queue has 65,536 messages and 16 MiB.
+    /// message. A queue has 65,536 messages and 16 MiB. A topic with history has no such queue.
+    ///
+    /// `Deadlock` in the closure of [`publish_with`](crate::Context::publish_with) of a member: all
+    /// reactors wait for that closure.
     pub fn publish<'m>(&self, topic: &str, message: impl Into<Outgoing<'m>>) -> io::Result<()> {
-        let message = [Arc::new(Published::new(topic, &message.into()))];
-        let stations = self.inner.stations.all();
+        let (stations, message) = (&self.inner.stations, message.into());
+        let history = stations.history();
+        if history.is_making() {
+            return Err(Error::new(
+                ErrorKind::Deadlock,
+                "the closure of publish_with publishes to its own cluster: publish once \
+                 publish_with has returned",
+            ));
+        }
+        if history.keeps(topic) {
+            let appended = history.publish(None, topic, |_id| message, Instant::now());
+            stations.wake(&appended.woken);
+            return Ok(());
+        }
+        let message = [Arc::new(Published::new(topic, &message))];
+        let stations = stations.all();
         let full: u64 = stations.iter().map(|station| station.post(&message)).sum();
         if full == 0 {
             return Ok(());
@@ -120,7 +139,7 @@ impl ClusterHandle {
              message: publish less often",
             stations.len()
         );
-        Err(io::Error::new(ErrorKind::WouldBlock, text))
+        Err(Error::new(ErrorKind::WouldBlock, text))
     }
 
     /// Hands an accepted connection over to the reactor with the fewest connections. All else is as

@@ -134,6 +134,7 @@ where
         return Ok(()); // Another reactor could not be set up.
     }
     let outcome = reactor.run();
+    reactor.server.leave_history();
     member.handle().keep_stats(teller.index, reactor.server.context(Instant::now()).stats());
     outcome
 }

@@ -80,6 +80,11 @@ impl<T> Chunks<T> {
         value
     }
 
+    /// Returns all values. What `remove` left in unused places is among them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flat_map(|chunk| &chunk.entries)
+    }
+
     pub(crate) fn get(&self, place: u32) -> Option<&T> {
         self.chunks.get(place as usize / CHUNK)?.entries.get(place as usize % CHUNK)
     }

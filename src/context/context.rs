@@ -20,7 +20,7 @@ use crate::connection::{
     Addresses, Clock, ConnId, Flags, Lease, Options, OptionsId, Phase, Stats, Table, ZoneId,
 };
 use crate::delivery::Delivery;
-use crate::history::Histories;
+use crate::history::Keeper;
 use crate::http1::{Request, RequestError, Response};
 use crate::net::Readiness;
 use crate::websocket::Origins;
@@ -57,10 +57,10 @@ pub struct Context {
     pub(crate) addresses: Addresses,
     /// Counts panics in the `Drop` of values that a request carried.
     pub(crate) drop_panics: Rc<Cell<u64>>,
-    /// What is published for the other reactors of a cluster.
+    /// The other reactors of a cluster, and what is published for them.
     pub(crate) elsewhere: Option<Box<Elsewhere>>,
     /// The messages that topics keep, once the first topic does.
-    pub(crate) histories: Option<Box<Histories>>,
+    pub(crate) histories: Option<Box<Keeper>>,
     /// Sources of the program's own.
     pub(crate) watches: Watches<dyn Watched>,
 }

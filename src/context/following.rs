@@ -72,16 +72,18 @@ impl Cursor {
         self.skipped.binary_search(&id).is_ok()
     }
 
-    /// Goes on as `resume` says. `start` precedes the oldest message that is kept. Returns whether
-    /// this is news to the peer.
-    pub(super) fn resume(&mut self, resume: Resume, start: MessageId) -> bool {
+    /// Goes on as `resume` says. `start` precedes the oldest message that is kept.
+    pub(super) fn resume(&mut self, resume: Resume, start: MessageId) {
         self.is_told = true;
-        let gap = resume != Resume::Resumed;
-        let is_news = self.known_gap.take().is_none_or(|known| gap && !known);
+        self.known_gap = None;
         if resume != Resume::Resumed {
             self.after = start;
         }
-        is_news
+    }
+
+    /// Notes that the peer is told whether messages are missing. Returns whether this is news.
+    pub(super) fn tell(&mut self, gap: bool) -> bool {
+        self.known_gap.replace(gap).is_none_or(|known| gap && !known)
     }
 }
 

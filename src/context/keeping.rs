@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::context::Context;
 use crate::delivery::{AsOutgoing, Outgoing};
-use crate::history::{Histories, History, Kept, MessageId};
+use crate::history::{Behind, Histories, History, Keeper, Kept, MessageId, Part};
 
 /// History.
 impl Context {
@@ -34,14 +34,12 @@ impl Context {
         make: impl FnOnce(MessageId) -> M,
     ) -> MessageId {
         let now = self.now();
-        let id = self.histories(now).next_id();
-        let message = make(id);
-        let message = message.as_outgoing();
-        if self.histories(now).keeps(topic) {
-            self.keep(topic, &message, id, None);
-        } else {
-            self.publish_except(topic, message, None);
+        let histories = self.histories(now);
+        if histories.keeps(topic) {
+            return self.keep(topic, make, None);
         }
+        let id = histories.next_id();
+        self.publish_unkept(topic, make(id).as_outgoing(), None);
         id
     }
 
@@ -75,20 +73,48 @@ impl Context {
         message: &Outgoing<'_>,
         except: Option<u32>,
     ) -> bool {
-        let histories = self.histories.as_mut().filter(|histories| histories.keeps(topic));
-        let Some(id) = histories.map(|histories| histories.next_id()) else { return false };
-        self.keep(topic, message, id, except);
-        true
+        let keeps = self.histories.as_ref().is_some_and(|histories| histories.keeps(topic));
+        if keeps {
+            self.keep(topic, |_id| *message, except);
+        }
+        keeps
     }
 
     /// Keeps a message, and hands it to the subscribers.
-    fn keep(&mut self, topic: &str, message: &Outgoing<'_>, id: MessageId, except: Option<u32>) {
-        if self.elsewhere.is_some() {
-            self.publish_elsewhere(topic, message);
-        }
+    fn keep<M: AsOutgoing>(
+        &mut self,
+        topic: &str,
+        make: impl FnOnce(MessageId) -> M,
+        except: Option<u32>,
+    ) -> MessageId {
         let now = self.now();
-        let kept = self.histories(now).append(topic, message, id, now);
-        self.deliver_kept(topic, *message, &kept, except);
+        let appended = self.histories(now).publish(topic, make, now);
+        if let Some(elsewhere) = self.elsewhere.as_ref().filter(|_| !appended.woken.is_empty()) {
+            elsewhere.wake(&appended.woken);
+        }
+        if let Some(behind) = appended.before {
+            self.deliver_behind(behind);
+        }
+        self.deliver_kept(topic, appended.message.as_outgoing(), &appended.kept, except);
+        appended.id
+    }
+
+    /// Delivers what other reactors of the cluster have published to topics that keep messages.
+    pub(crate) fn catch_up(&mut self) {
+        let Some(Keeper::Shared(part)) = self.histories.as_deref() else { return };
+        if let Some(behind) = part.catch_up(self.topics.all()) {
+            self.deliver_behind(behind);
+        }
+    }
+
+    #[cold]
+    fn deliver_behind(&mut self, behind: Behind) {
+        for (topic, kept) in behind.messages {
+            self.deliver_kept(&topic, kept.outgoing(), &kept, None);
+        }
+        for topic in behind.gaps {
+            self.follow_after_gap(&topic, behind.since);
+        }
     }
 
     /// Hands a kept message to the subscribers of its topic. They share its frame.
@@ -113,7 +139,12 @@ impl Context {
     /// Registers a prefix whose topics keep messages.
     pub(crate) fn keep_history(&mut self, prefix: &str, history: History) {
         let now = self.now();
-        self.histories(now).register(prefix, history);
+        self.histories(now);
+        match self.histories.as_deref_mut() {
+            Some(Keeper::Own(histories)) => histories.register(prefix, history),
+            Some(Keeper::Shared(part)) => part.register(prefix, history, self.topics.all()),
+            None => {}
+        }
         self.follow_new_history();
     }
 
@@ -128,8 +159,12 @@ impl Context {
     pub(crate) fn forget_old(&mut self) {
         let now = self.now();
         let Context { histories, topics, .. } = self;
-        if let Some(histories) = histories {
-            histories.expire(now, |topic| topics.count(topic) > 0);
+        match histories.as_deref_mut() {
+            Some(Keeper::Own(histories)) => {
+                histories.expire(now, |topic| topics.count(topic) > 0);
+            }
+            Some(Keeper::Shared(part)) => part.expire(now),
+            None => {}
         }
     }
 
@@ -138,7 +173,29 @@ impl Context {
         self.histories.as_ref()?.next_expiry()
     }
 
-    fn histories(&mut self, now: Instant) -> &mut Histories {
-        self.histories.get_or_insert_with(|| Box::new(Histories::new(now)))
+    /// Shares the history of a cluster from now on. Prefixes that are registered already count as
+    /// registered there.
+    pub(crate) fn share_history(&mut self, part: Part) {
+        if let Some(Keeper::Own(histories)) = self.histories.as_deref() {
+            for (prefix, history) in histories.registered() {
+                part.register(prefix, history, self.topics.all());
+            }
+            if let Some(bytes) = histories.memory() {
+                part.set_memory(bytes);
+            }
+        }
+        self.topics.part = Some(part.clone());
+        self.histories = Some(Box::new(Keeper::Shared(part)));
+    }
+
+    /// Whether two reactors of the cluster keep different histories for one prefix.
+    #[inline]
+    pub(crate) fn disagrees_on_history(&self) -> bool {
+        let keeper = self.histories.as_deref();
+        keeper.is_some_and(|keeper| matches!(keeper, Keeper::Shared(part) if part.disagrees()))
+    }
+
+    fn histories(&mut self, now: Instant) -> &mut Keeper {
+        self.histories.get_or_insert_with(|| Box::new(Keeper::Own(Histories::new(now))))
     }
 }

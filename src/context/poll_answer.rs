@@ -4,7 +4,7 @@
 use super::context::Context;
 use super::json;
 use super::reading::KeptMessage;
-use crate::history::{MessageId, Resume};
+use crate::history::{Forgotten, MessageId, Resume};
 use crate::websocket::Message;
 
 /// The most bytes of JSON that one answer has, unless its only message is longer.
@@ -53,21 +53,22 @@ impl Context {
     /// Answers what is newer than an id in some topics with history; `None` is an id that nothing
     /// can be newer than, such as a malformed one: a gap.
     pub(crate) fn poll_answer(&self, topics: &[&str], after: Option<MessageId>) -> PollAnswer {
+        // Taken first: in a cluster others publish meanwhile.
+        let latest = self.latest_id();
         let mut gap = false;
         let mut heads = Vec::with_capacity(topics.len());
         for &topic in topics {
-            let from = match after.map(|after| (after, self.resume(topic, after))) {
-                Some((after, Resume::Resumed)) => after,
-                _ => {
-                    gap = true;
-                    self.start_of(topic)
-                }
-            };
-            heads.extend(self.kept_after(topic, from).map(|kept| Head { topic, kept }));
+            let goes_on = after.filter(|&after| self.resume(topic, after) == Resume::Resumed);
+            let first = goes_on.map(|after| self.next_kept(topic, after));
+            let first = first.unwrap_or(Err(Forgotten)).unwrap_or_else(|Forgotten| {
+                gap = true;
+                self.kept_after(topic, self.start_of(topic))
+            });
+            heads.extend(first.map(|kept| Head { topic, kept }));
         }
         // Behind a gap without messages, the latest id is where the client goes on.
         let start = if gap { None } else { after };
-        let mut answer = PollAnswer::empty(start.unwrap_or_else(|| self.latest_id()));
+        let mut answer = PollAnswer::empty(start.unwrap_or(latest));
         answer.gap = gap;
         answer.messages.pop();
         self.merge(heads, &mut answer);
@@ -87,9 +88,11 @@ impl Context {
                 break;
             }
             answer.next = kept.id();
-            match self.kept_after(topic, kept.id()) {
-                Some(kept) => heads[at].kept = kept,
-                None => _ = heads.swap_remove(at),
+            match self.next_kept(topic, kept.id()) {
+                Ok(Some(kept)) => heads[at].kept = kept,
+                Ok(None) => _ = heads.swap_remove(at),
+                // The next question finds the gap.
+                Err(Forgotten) => break,
             }
         }
         answer.more = !heads.is_empty();

@@ -33,6 +33,17 @@ impl Context {
         if self.histories.is_some() && self.publish_kept(topic, &message, except) {
             return;
         }
+        self.publish_unkept(topic, message, except);
+    }
+
+    /// Publishes a message of a topic without history.
+    #[inline]
+    pub(super) fn publish_unkept(
+        &mut self,
+        topic: &str,
+        message: Outgoing<'_>,
+        except: Option<u32>,
+    ) {
         if self.elsewhere.is_some() {
             self.publish_elsewhere(topic, &message);
         }
@@ -41,7 +52,7 @@ impl Context {
 
     /// Publishes to the subscribers of the other reactors of a cluster.
     #[cold]
-    pub(super) fn publish_elsewhere(&mut self, topic: &str, message: &Outgoing<'_>) {
+    fn publish_elsewhere(&mut self, topic: &str, message: &Outgoing<'_>) {
         if let Some(elsewhere) = &mut self.elsewhere {
             let lost = elsewhere.add(Published::new(topic, message));
             self.table.books.stats.not_passed_on += lost;

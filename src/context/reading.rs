@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::context::Context;
 use crate::delivery::Outgoing;
-use crate::history::{Kept, MessageId, Resume};
+use crate::history::{Forgotten, Kept, MessageId, Resume};
 use crate::websocket::Message;
 
 /// A message that a topic keeps, from [`Context::kept`]. It shares the memory of the history, which
@@ -63,8 +63,9 @@ impl Context {
     /// [`MessageId::default()`] these are all that the topic keeps; without
     /// [history](crate::Server::history) there are none.
     ///
-    /// A page is rendered with the messages and with [`latest_id`](Context::latest_id), and
-    /// subscribes from this id: nothing is lost between the two, and nothing comes twice.
+    /// A page is rendered with the messages up to [`latest_id`](Context::latest_id), and subscribes
+    /// from this id: nothing is lost between the two, and nothing comes twice. In a
+    /// [`Cluster`](crate::Cluster) other reactors publish meanwhile, so take the id first.
     ///
     /// ```
     /// use switchboard::testing::World;
@@ -76,13 +77,14 @@ impl Context {
     ///     "/events" => Reply::from(EventStream::new().topic("room/7")),
     ///     _ => {
     ///         let cx = conn.context();
-    ///         let mut page = String::new();
-    ///         for kept in cx.kept("room/7", MessageId::default()) {
+    ///         let (latest, mut page) = (cx.latest_id(), String::new());
+    ///         let all = cx.kept("room/7", MessageId::default());
+    ///         for kept in all.take_while(|kept| kept.id() <= latest) {
     ///             if let Message::Text(text) = kept.message() {
     ///                 page += &format!("{text}\n"); // a page in HTML escapes the text
     ///             }
     ///         }
-    ///         page += &format!("/events?last_event_id={}", cx.latest_id());
+    ///         page += &format!("/events?last_event_id={latest}");
     ///         page.into()
     ///     }
     /// });
@@ -117,8 +119,25 @@ impl Context {
         histories.map_or_else(MessageId::default, |histories| histories.start_of(topic))
     }
 
-    /// Returns the first message of a topic after an id.
+    /// Returns the first message of a topic after an id, of those that are kept.
     pub(crate) fn kept_after(&self, topic: &str, after: MessageId) -> Option<KeptMessage> {
-        self.histories.as_ref()?.next_after(topic, after).cloned().map(KeptMessage)
+        self.next_kept(topic, after).unwrap_or_else(|Forgotten| {
+            let oldest = self.next_kept(topic, self.start_of(topic)).ok().flatten();
+            oldest.filter(|kept| kept.id() > after)
+        })
+    }
+
+    /// Returns the next message of a topic after an id.
+    ///
+    /// # Errors
+    /// When the topic has forgotten messages after the id since the caller asked: another reactor
+    /// of the cluster has published meanwhile.
+    pub(super) fn next_kept(
+        &self,
+        topic: &str,
+        after: MessageId,
+    ) -> Result<Option<KeptMessage>, Forgotten> {
+        let Some(histories) = &self.histories else { return Ok(None) };
+        Ok(histories.next_after(topic, after)?.map(KeptMessage))
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BinaryHeap;
 use super::context::Context;
 use super::following::Cursor;
 use crate::connection::{Flags, NO_MEMBERSHIP, Phase};
-use crate::history::{Histories, MessageId, Resume};
+use crate::history::{Forgotten, Keeper, MessageId, Resume};
 use crate::websocket::State;
 
 /// The most bytes that one follower gets in one turn. A longer message is the only one of its turn.
@@ -41,7 +41,15 @@ impl Context {
 
     /// Makes a member of a topic a follower from an id on, and of its other topics with history
     /// from here on.
+    ///
+    /// The id may come from another reactor of a cluster, and be later than what this reactor has
+    /// read. So this one reads on, now that the follower gets nothing but by its cursors.
     pub(super) fn follow(&mut self, slot: u32, topic: &str, after: MessageId) {
+        self.begin_following(slot, topic, after);
+        self.catch_up();
+    }
+
+    fn begin_following(&mut self, slot: u32, topic: &str, after: MessageId) {
         let Context { table, topics, histories, following, .. } = self;
         let Some(connection) = table.slots.at_mut(slot) else { return };
         if connection.flags.mark(Flags::FOLLOWING)
@@ -53,6 +61,18 @@ impl Context {
             }
         }
         following.follow(slot, topic, after);
+    }
+
+    /// Has the members of a topic that has forgotten messages before this reactor got them go on
+    /// after an id. All other messages have been delivered.
+    #[cold]
+    pub(super) fn follow_after_gap(&mut self, topic: &str, after: MessageId) {
+        for slot in self.topics.members(topic) {
+            self.table.with(slot, |at| at.wake_poll());
+            if self.gets_messages(slot) && !self.following.follows(slot, topic) {
+                self.begin_following(slot, topic, after);
+            }
+        }
     }
 
     /// Has a follower that is a member of a topic with history get what is published from here on.
@@ -96,8 +116,7 @@ impl Context {
         if !connection.flags.has(Flags::FOLLOWING) {
             return;
         }
-        let oldest = histories.next_after(topic, MessageId::default()).map_or(id, |kept| kept.id);
-        self.following.skip(slot, topic, id, oldest);
+        self.following.skip(slot, topic, id, histories.start_of(topic));
     }
 
     /// Whether a follower can go on in this turn.
@@ -132,17 +151,39 @@ impl Context {
         connection.is_some_and(|it| may_follow(it.phase) && !it.flags.has(Flags::GONE))
     }
 
-    /// Takes the next topic that the handler of a follower is to be told of, and returns whether it
-    /// is news to the peer. After a callback that ended the exchange, none is left.
-    pub(crate) fn next_resume(&mut self, slot: u32) -> Option<(Box<str>, Resume, bool)> {
+    /// Returns what is news to the peer of an event stream, of all topics that its handler is to be
+    /// told of: whether messages are missing, and the oldest that is kept.
+    pub(crate) fn news(&mut self, slot: u32) -> Option<(bool, MessageId)> {
+        if self.table.slots.at(slot)?.phase != Phase::Streaming {
+            return None;
+        }
+        let (histories, cursors) = (self.histories.as_ref()?, self.following.cursors(slot)?);
+        let (mut news, mut oldest) = (None, histories.latest());
+        for cursor in cursors.iter_mut().filter(|cursor| !cursor.is_told) {
+            let resume = histories.resume(&cursor.topic, cursor.after);
+            let gap = resume != Resume::Resumed;
+            if cursor.tell(gap) {
+                news = Some(gap || news == Some(true));
+            }
+            let start = histories.start_of(&cursor.topic);
+            if let Ok(Some(first)) = histories.next_after(&cursor.topic, start) {
+                oldest = oldest.min(first.id);
+            }
+        }
+        news.map(|gap| (gap, oldest))
+    }
+
+    /// Takes the next topic that the handler of a follower is to be told of. After a callback that
+    /// ended the exchange, none is left.
+    pub(crate) fn next_resume(&mut self, slot: u32) -> Option<(Box<str>, Resume)> {
         if !self.gets_messages(slot) {
             return None;
         }
         let (histories, cursors) = (self.histories.as_ref()?, self.following.cursors(slot)?);
         let cursor = cursors.iter_mut().find(|cursor| !cursor.is_told)?;
         let resume = histories.resume(&cursor.topic, cursor.after);
-        let is_news = cursor.resume(resume, histories.start_of(&cursor.topic));
-        Some((cursor.topic.clone(), resume, is_news))
+        cursor.resume(resume, histories.start_of(&cursor.topic));
+        Some((cursor.topic.clone(), resume))
     }
 
     /// Has a follower whose handler is not told of all topics go on in the next turn.
@@ -175,7 +216,11 @@ impl Context {
         let (mut sent, mut cost) = (0, 0);
         while let Some(index) = order.next() {
             let cursor = &mut cursors[index];
-            let Some(kept) = histories.next_after(&cursor.topic, cursor.after) else { continue };
+            let kept = match histories.next_after(&cursor.topic, cursor.after) {
+                Ok(Some(kept)) => kept,
+                Ok(None) => continue,
+                Err(Forgotten) => return (Stop::GoesOn, cost),
+            };
             let id = kept.id.text();
             let mut encoded = kept.encoded(&id, 0);
             let len = match cursor.skips(kept.id) {
@@ -207,7 +252,7 @@ impl Context {
 struct Order(BinaryHeap<Reverse<(MessageId, usize)>>);
 
 impl Order {
-    fn new(cursors: &[Cursor], histories: &Histories) -> Order {
+    fn new(cursors: &[Cursor], histories: &Keeper) -> Order {
         let mut order = Order(BinaryHeap::with_capacity(cursors.len()));
         for (index, cursor) in cursors.iter().enumerate() {
             order.push(index, cursor, histories);
@@ -215,10 +260,12 @@ impl Order {
         order
     }
 
-    /// Adds a cursor, unless it is at the end of its topic.
-    fn push(&mut self, index: usize, cursor: &Cursor, histories: &Histories) {
-        if let Some(kept) = histories.next_after(&cursor.topic, cursor.after) {
-            self.0.push(Reverse((kept.id, index)));
+    /// Adds a cursor, unless it is at the end of its topic. One whose messages are forgotten comes
+    /// first.
+    fn push(&mut self, index: usize, cursor: &Cursor, histories: &Keeper) {
+        let next = histories.next_after(&cursor.topic, cursor.after);
+        if let Some(id) = next.map_or(Some(cursor.after), |kept| kept.map(|kept| kept.id)) {
+            self.0.push(Reverse((id, index)));
         }
     }
 

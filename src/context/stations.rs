@@ -1,17 +1,21 @@
 //! What the reactors of a cluster know of each other: a station for each, with its queues and its
-//! load. A message reaches the other reactors by their mail, and a connection by their calls.
+//! load. A message reaches the other reactors by their mail, or by the history that all share, and
+//! a connection by their calls.
 //! This file calls no handler and knows no connection that is admitted.
 
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use super::elsewhere::MAIL;
-use super::marking_queue::{MarkingQueue, Pushed, Taken};
+use super::bounded_queue::{BoundedQueue, MAIL};
+use super::elsewhere::Wake;
 use super::published::Published;
 use super::remote::Remote;
 use crate::connection::ListenerId;
+use crate::history::SharedHistories;
 use crate::net::Transport;
 
 /// A reactor, as the others see it.
@@ -20,9 +24,9 @@ pub(crate) struct Station {
     pub(crate) remote: Remote,
     /// Connections that are open, and those handed over that wait to be admitted.
     pub(crate) load: Arc<AtomicUsize>,
-    mail: Mutex<MarkingQueue<Arc<Published>>>,
-    /// Whether mail waits. The reactor reads this alone while none does.
-    has_mail: AtomicBool,
+    mail: Mutex<BoundedQueue<Arc<Published>>>,
+    /// Whether mail or history waits. The reactor reads this alone while none does.
+    has_news: AtomicBool,
 }
 
 impl Station {
@@ -30,12 +34,12 @@ impl Station {
         Station {
             remote: Remote::new(),
             load: Arc::default(),
-            mail: Mutex::new(MarkingQueue::new(MAIL)),
-            has_mail: AtomicBool::new(false),
+            mail: Mutex::new(BoundedQueue::new(MAIL)),
+            has_news: AtomicBool::new(false),
         }
     }
 
-    fn mail(&self) -> MutexGuard<'_, MarkingQueue<Arc<Published>>> {
+    fn mail(&self) -> MutexGuard<'_, BoundedQueue<Arc<Published>>> {
         self.mail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -46,22 +50,26 @@ impl Station {
             return 0; // It has no subscribers any more.
         }
         let mut mail = self.mail();
-        let dropped = messages.iter().filter(|message| {
-            mail.push(Arc::clone(message), message.bytes(), None) == Pushed::Dropped
-        });
-        let dropped = dropped.count();
+        let posted = messages.iter().map(|message| mail.push(Arc::clone(message), message.bytes()));
+        let dropped = posted.filter(|is_queued| !is_queued).count();
         drop(mail);
-        if !self.has_mail.swap(true, Ordering::AcqRel) {
-            self.remote.wake();
-        }
+        self.wake();
         dropped as u64
     }
 
-    /// Takes the mail. With none, this is one relaxed load.
-    pub(crate) fn take_mail(&self) -> Option<Taken<Arc<Published>>> {
-        let has_mail =
-            self.has_mail.load(Ordering::Relaxed) && self.has_mail.swap(false, Ordering::AcqRel);
-        has_mail.then(|| self.mail().take())
+    /// Wakes the reactor, unless it has been woken for news that it has not taken yet.
+    fn wake(&self) {
+        if !self.has_news.swap(true, Ordering::AcqRel) {
+            self.remote.wake();
+        }
+    }
+
+    /// Takes the mail, if there are news: mail, or history that waits. Without news, this is one
+    /// relaxed load.
+    pub(crate) fn take_mail(&self) -> Option<VecDeque<Arc<Published>>> {
+        let has_news =
+            self.has_news.load(Ordering::Relaxed) && self.has_news.swap(false, Ordering::AcqRel);
+        has_news.then(|| self.mail().take())
     }
 }
 
@@ -69,24 +77,31 @@ impl Station {
 #[derive(Debug)]
 pub(crate) struct Stations {
     all: Box<[Station]>,
-    /// Names the home of a topic, the same one for all reactors.
+    /// Names the home of a name, the same one for all reactors.
     homes: RandomState,
+    history: Arc<SharedHistories>,
 }
 
 impl Stations {
     pub(crate) fn new(count: usize) -> Stations {
-        let all = (0..count.max(1)).map(|_| Station::new()).collect();
-        Stations { all, homes: RandomState::new() }
+        let all: Box<[Station]> = (0..count.max(1)).map(|_| Station::new()).collect();
+        let history = Arc::new(SharedHistories::new(all.len(), Instant::now()));
+        Stations { all, homes: RandomState::new(), history }
+    }
+
+    /// Returns the history of all reactors.
+    pub(crate) fn history(&self) -> &Arc<SharedHistories> {
+        &self.history
     }
 
     pub(crate) fn all(&self) -> &[Station] {
         &self.all
     }
 
-    /// Returns the index of the reactor that is the home of a topic.
-    pub(crate) fn home(&self, topic: &str) -> usize {
+    /// Returns the index of the reactor that is the home of a name.
+    pub(crate) fn home(&self, name: &str) -> usize {
         // The high bits of the product: each reactor gets an equal part of all hashes.
-        let part = u128::from(self.homes.hash_one(topic)) * self.all.len() as u128;
+        let part = u128::from(self.homes.hash_one(name)) * self.all.len() as u128;
         (part >> 64) as usize
     }
 
@@ -135,6 +150,12 @@ impl Stations {
     }
 }
 
+impl Wake for Stations {
+    fn wake(&self, reactors: &[usize]) {
+        reactors.iter().for_each(|index| self.all[*index].wake());
+    }
+}
+
 /// The place of a server in its cluster.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
@@ -160,7 +181,6 @@ impl Link {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::marking_queue::Marks;
     use crate::delivery::Outgoing;
 
     #[test]
@@ -219,8 +239,7 @@ mod tests {
         assert_eq!(link.send(&messages[..10]), 2 * 10);
         assert!(stations.all()[0].take_mail().is_none());
         let taken = stations.all()[2].take_mail().unwrap();
-        assert_eq!(taken.messages.len(), MAIL.messages);
-        assert_eq!(taken.marks, Marks::default());
+        assert_eq!(taken.len(), MAIL.messages);
         assert!(stations.all()[2].take_mail().is_none());
         assert_eq!(link.send(&messages[..1]), 1);
         stations.all()[1].remote.close();

@@ -6,6 +6,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use crate::connection::{Chunks, Index, NO_MEMBERSHIP};
+use crate::history::Part;
 
 #[derive(Debug, Default)]
 pub(crate) struct Topics {
@@ -14,6 +15,8 @@ pub(crate) struct Topics {
     hasher: RandomState,
     topics: Chunks<Topic>,
     memberships: Chunks<Membership>,
+    /// The place at the history of a cluster, which is told of each topic's first and last member.
+    pub(super) part: Option<Part>,
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +58,21 @@ impl Topics {
         let (topics, hasher) = (&self.topics, &self.hasher);
         let hash_of = |topic: u32| hasher.hash_one(&*topics[topic].name);
         self.by_name.insert(hasher.hash_one(name), topic, hash_of);
+        if let Some(part) = &self.part {
+            part.begin(name);
+        }
         topic
+    }
+
+    /// Returns the connections that are subscribed to a topic.
+    pub(crate) fn members(&self, name: &str) -> Vec<u32> {
+        let members = self.named(name).map(|topic| &self.topics[topic].members);
+        members.into_iter().flatten().map(|member| member.slot).collect()
+    }
+
+    /// Returns the names of all topics.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
+        self.topics.iter().filter(|topic| !topic.members.is_empty()).map(|topic| &*topic.name)
     }
 
     /// Subscribes a connection to a topic. `head` is the head of the connection's own list. A
@@ -139,6 +156,9 @@ impl Topics {
         if members.is_empty() {
             let name = self.topics.remove(topic, Topic::default()).name;
             self.by_name.remove(self.hasher.hash_one(&*name), topic);
+            if let Some(part) = &self.part {
+                part.end(&name);
+            }
         } else if members.capacity() > 64 && members.len() < members.capacity() / 4 {
             members.shrink_to(members.len() * 2);
         }

@@ -53,10 +53,13 @@ impl Histories {
 
     /// Returns the moment at which something is to be forgotten.
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        moment(self.start, self.next_second())
+    }
+
+    /// Returns the second in which something is to be forgotten, or `NEVER`.
+    pub(super) fn next_second(&self) -> u32 {
         let check = self.checks.first().map_or(NEVER, |(check, _)| *check);
-        let next = check.min(self.look);
-        let next = (next != NEVER).then(|| Duration::from_secs(next.into()))?;
-        self.start.checked_add(next)
+        check.min(self.look)
     }
 
     /// Whole seconds since the start.
@@ -89,4 +92,9 @@ impl Histories {
             self.set_check(at, check);
         }
     }
+}
+
+/// Returns the moment of a second since the start; `None` for `NEVER`.
+pub(super) fn moment(start: Instant, second: u32) -> Option<Instant> {
+    (second != NEVER).then(|| start.checked_add(Duration::from_secs(second.into())))?
 }

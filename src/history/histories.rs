@@ -89,6 +89,21 @@ impl Histories {
         self.evict();
     }
 
+    /// Returns the bytes that all topics may count, if they were set.
+    pub(crate) fn memory(&self) -> Option<usize> {
+        (self.memory != MEMORY).then_some(self.memory)
+    }
+
+    /// Returns how many topics were evicted.
+    pub(super) fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// Returns all registered prefixes.
+    pub(crate) fn registered(&self) -> impl Iterator<Item = (&str, History)> {
+        self.prefixes.iter()
+    }
+
     /// Whether a topic keeps messages: a registered prefix covers it, and the longest wins.
     pub(crate) fn keeps(&self, topic: &str) -> bool {
         self.prefixes.of(topic).is_some()

@@ -9,20 +9,28 @@
 //! | forgotten | gone with its whole topic |
 //! | evicted | forgotten, since the memory for all topics is full |
 //! | queued | kept no longer, and still waiting in an outbox |
+//! | behind | of a reactor of a cluster, while messages of others wait for it |
 
 mod expiry;
 mod histories;
+mod keeper;
 mod kept;
 mod message_id;
+mod part;
 mod prefixes;
 mod queued;
+mod readers;
 mod resume;
 mod ring;
 mod rings;
 mod settings;
+mod shared;
 
 pub(crate) use histories::Histories;
+pub(crate) use keeper::Keeper;
 pub(crate) use kept::Kept;
 pub use message_id::{MalformedMessageId, MessageId};
+pub(crate) use part::Part;
 pub use resume::Resume;
 pub use settings::History;
+pub(crate) use shared::{Behind, Forgotten, SharedHistories};

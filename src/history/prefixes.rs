@@ -40,6 +40,11 @@ impl Prefixes {
         self.all.insert(prefix.into(), Registered { history, parent });
     }
 
+    /// Returns all prefixes with their settings.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, History)> {
+        self.all.iter().map(|(prefix, registered)| (&**prefix, registered.history))
+    }
+
     /// Returns the settings of a topic, if a prefix covers it.
     pub(super) fn of(&self, topic: &str) -> Option<History> {
         self.longest(topic).map(|(_, history)| history)

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::internal::RESERVE;
 use super::server::Server;
 use crate::connection::{ListenerId, Share, SharedCounts};
-use crate::context::{Elsewhere, HandedOver, Link, Marks, Taken};
+use crate::context::{Elsewhere, HandedOver, Link};
+use crate::history::{Keeper, Part};
 use crate::net::{Bindings, Transport};
 
 /// A place in a cluster, for a server to take.
@@ -41,8 +42,9 @@ impl Server {
         self.remote.move_waker(&remote);
         drop(self.remote.close());
         self.remote = remote;
-        let others = link.stations.all().len() - 1;
-        self.context.elsewhere = (others > 0).then(|| Box::new(Elsewhere::new(others)));
+        let (stations, others) = (Arc::clone(&link.stations), link.stations.all().len() - 1);
+        self.context.share_history(Part::join(Arc::clone(stations.history()), link.index));
+        self.context.elsewhere = (others > 0).then(|| Box::new(Elsewhere::new(others, stations)));
         // A look-up on its way would wake the loop through the handle from before.
         self.resolver = None;
         self.link = Some(Box::new(link));
@@ -83,15 +85,42 @@ impl Server {
         }
     }
 
-    /// Publishes what the other reactors have published.
+    /// Delivers what the other reactors have published.
     #[cold]
     pub(super) fn take_mail(&mut self) {
         let mail = self.link.as_ref().and_then(|link| link.own().take_mail());
-        let Some(Taken { messages, marks }) = mail else { return };
-        debug_assert_eq!(marks, Marks::default(), "no topic keeps history");
+        let Some(messages) = mail else { return };
         for message in messages {
             self.context.publish_here(&message.topic, message.outgoing(), None);
         }
+        self.context.catch_up();
+    }
+
+    /// Leaves the history of the cluster: nothing waits for this reactor any more.
+    #[cold]
+    pub(crate) fn leave_history(&mut self) {
+        if let Some(Keeper::Shared(part)) = self.context.histories.as_deref() {
+            part.leave();
+        }
+    }
+
+    /// Checks that all reactors of a cluster keep the same history.
+    #[cold]
+    pub(super) fn check_history(&self) -> io::Result<()> {
+        let Some(Keeper::Shared(part)) = self.context.histories.as_deref() else { return Ok(()) };
+        let Some(found) = part.disagreement() else { return Ok(()) };
+        let [one, other] = found.reactors;
+        let text = match found.prefix {
+            Some(prefix) => format!(
+                "the reactors {one} and {other} of this cluster keep different histories for the \
+                 prefix {prefix:?}: call Server::history with the same settings in each"
+            ),
+            None => format!(
+                "the reactors {one} and {other} of this cluster bound the memory for history \
+                 differently: call Server::history_memory with the same number in each"
+            ),
+        };
+        Err(Error::new(ErrorKind::InvalidInput, text))
     }
 
     /// Sends what was published in this turn to the other reactors.

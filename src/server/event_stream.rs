@@ -8,17 +8,11 @@ use crate::history::{MessageId, Resume};
 use crate::http1::{self, Request, event_stream};
 use crate::outbox::Kind;
 
-/// Where a stream over topics with history begins.
-struct Start {
-    /// The id of the first block.
-    id: MessageId,
-    /// What a client that asked to resume is told.
-    resume: Option<Told>,
-}
-
 /// The answer to a client that asked to resume.
 struct Told {
-    /// The id that the client asked to go on from; 0-0 for a malformed one.
+    /// The id that the client asked to go on from; 0-0 for a malformed one. The first block
+    /// repeats it: a client that is cut off before it knows of a gap asks once more, and learns
+    /// of it.
     from: MessageId,
     gap: bool,
     /// The oldest message that is kept, of all topics; else the latest id.
@@ -43,8 +37,10 @@ impl Server {
         mut stream: EventStream,
         request: &mut Request<'_>,
     ) {
-        let start = self.start_of(&stream, request);
-        if let Some(told) = start.as_ref().and_then(|start| start.resume.as_ref()) {
+        let resumes = stream.topics.iter().any(|topic| self.context.keeps_history(topic));
+        let told =
+            asked(request).filter(|_| resumes).map(|asked| self.judge_resume(&stream, asked));
+        if let Some(told) = &told {
             stream.response = stream.response.replace("Switchboard-Resume", told.as_str());
         }
         if stream.response.status() != 200 {
@@ -56,34 +52,48 @@ impl Server {
             return self.next_request(slot);
         }
         self.write_response(slot, terms, &stream.response, Some(http1::Framing::UntilClose));
-        let random = u32::from_ne_bytes(self.context.delivery.keys.next_key());
-        if let Some((mut at, delivery)) = self.context.lease(slot) {
-            delivery.output(&mut at).push(Kind::Bytes, |own| {
-                match &start {
-                    Some(start) => event_stream::encode_id(own, &start.id.to_string(), stream.mcp),
-                    // Some browsers and proxies open the stream with the first byte of its body.
-                    None => own.extend_from_slice(event_stream::KEEP_ALIVE),
-                }
-                if let Some(after) = stream.retry {
-                    event_stream::encode_retry(own, event_stream::jittered(after, random));
-                }
-                if let Some(told) = start.as_ref().and_then(|start| start.resume.as_ref()) {
-                    let next = told.gap.then_some(told.next);
-                    encode_resume(own, told.gap, told.oldest, next);
-                }
-            });
-        }
         let options = self.context.table.books.number_of(stream.options);
         self.begin_open(slot, Phase::Streaming, options);
-        self.subscribe_stream(slot, &stream.topics, start.and_then(|start| start.resume));
+        self.subscribe_stream(slot, &stream.topics, told.as_ref());
+        // Taken after it: in a cluster others publish meanwhile.
+        let latest = self.context.latest_id();
+        let first = resumes.then(|| told.as_ref().map_or(latest, |told| told.from));
+        self.begin_stream(slot, &stream, first, told.as_ref());
         self.tell_open(slot, request);
     }
 
+    /// Sends what precedes all events: the first block, with the id from which the stream goes on,
+    /// the time to wait, and what a client that asked to resume is told.
+    fn begin_stream(
+        &mut self,
+        slot: u32,
+        stream: &EventStream,
+        first: Option<MessageId>,
+        told: Option<&Told>,
+    ) {
+        let random = u32::from_ne_bytes(self.context.delivery.keys.next_key());
+        let Some((mut at, delivery)) = self.context.lease(slot) else { return };
+        delivery.output(&mut at).push(Kind::Bytes, |own| {
+            match first {
+                Some(id) => event_stream::encode_id(own, &id.to_string(), stream.mcp),
+                // Some browsers and proxies open the stream with the first byte of its body.
+                None => own.extend_from_slice(event_stream::KEEP_ALIVE),
+            }
+            if let Some(after) = stream.retry {
+                event_stream::encode_retry(own, event_stream::jittered(after, random));
+            }
+            if let Some(told) = told {
+                let next = told.gap.then_some(told.next);
+                encode_resume(own, told.gap, told.oldest, next);
+            }
+        });
+    }
+
     /// Subscribes a stream that has just opened: from now on, or from the id that its client named.
-    fn subscribe_stream(&mut self, slot: u32, topics: &[Box<str>], told: Option<Told>) {
+    fn subscribe_stream(&mut self, slot: u32, topics: &[Box<str>], told: Option<&Told>) {
         let Some(connection) = self.context.table.slots.at(slot) else { return };
         let mut conn = Conn { id: connection.id, cx: &mut self.context };
-        let Some(Told { from, gap, .. }) = told else {
+        let Some(&Told { from, gap, .. }) = told else {
             return topics.iter().for_each(|topic| conn.subscribe(topic));
         };
         for topic in topics {
@@ -92,16 +102,10 @@ impl Server {
         }
     }
 
-    /// Sends the event that says from where a topic goes on, to an event stream that does not know
-    /// it: its handler has subscribed it, or it is so slow that messages are forgotten.
-    pub(super) fn announce(&mut self, slot: u32, topic: &str, resume: Resume) {
-        let (gap, oldest) = match resume {
-            Resume::Resumed => (false, self.oldest(topic)),
-            Resume::Gap { oldest } => (true, oldest),
-        };
-        if let Some((mut at, delivery)) = self.context.lease(slot)
-            && at.connection.phase == Phase::Streaming
-        {
+    /// Sends the event that says whether messages are missing, to an event stream that does not
+    /// know it: its handler has subscribed it, or it is so slow that messages are forgotten.
+    pub(super) fn announce(&mut self, slot: u32, gap: bool, oldest: MessageId) {
+        if let Some((mut at, delivery)) = self.context.lease(slot) {
             let output = delivery.output(&mut at);
             output.push(Kind::Bytes, |own| encode_resume(own, gap, oldest, None));
         }
@@ -113,16 +117,12 @@ impl Server {
         first.map_or_else(|| self.context.latest_id(), |kept| kept.id())
     }
 
-    /// Decides where a stream begins; `None` if none of its topics has history.
-    fn start_of(&self, stream: &EventStream, request: &Request<'_>) -> Option<Start> {
+    /// Judges from where a stream goes on for a client that asked; `None` is a malformed id.
+    fn judge_resume(&self, stream: &EventStream, asked: Option<MessageId>) -> Told {
         let cx = &self.context;
-        let mut topics = stream.topics.iter().filter(|topic| cx.keeps_history(topic)).peekable();
-        topics.peek()?;
-        let latest = cx.latest_id();
-        let Some(asked) = asked(request) else { return Some(Start { id: latest, resume: None }) };
-        let from = asked.unwrap_or_default();
+        let (latest, from) = (cx.latest_id(), asked.unwrap_or_default());
         let (mut gap, mut oldest, mut next) = (false, latest, latest);
-        for topic in topics {
+        for topic in stream.topics.iter().filter(|topic| cx.keeps_history(topic)) {
             let goes_on = match (asked, cx.resume(topic, from)) {
                 (Some(from), Resume::Resumed) => from,
                 _ => {
@@ -135,8 +135,7 @@ impl Server {
             }
             oldest = oldest.min(self.oldest(topic));
         }
-        // A client that is cut off before it knows of the gap asks from here, and learns of it.
-        Some(Start { id: from, resume: Some(Told { from, gap, oldest, next }) })
+        Told { from, gap, oldest, next }
     }
 }
 

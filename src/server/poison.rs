@@ -72,6 +72,7 @@ impl Server {
     pub(super) fn poison(&mut self) {
         self.heeded = NO_SERVER;
         self.remote.refuse();
+        self.leave_history();
     }
 
     /// Does a part of a turn. The server is poisoned if a panic unwinds through it.
@@ -91,6 +92,7 @@ impl Server {
     pub(crate) fn check_serves(&self) -> io::Result<()> {
         match self.is_poisoned() {
             true => Err(poisoned()),
+            false if self.context.disagrees_on_history() => self.check_history(),
             false => self.zones.check(),
         }
     }
@@ -119,6 +121,7 @@ impl Server {
                 contain(catch(|| drop(connection)));
             }
         }
+        self.leave_history();
         for call in self.remote.close() {
             contain(catch(|| drop(call)));
         }

@@ -89,6 +89,10 @@ impl Server {
         at.held().exchange = Some(Box::new(exchange));
         at.enter(Phase::Deferred);
         at.arm(ticks(poll.wait));
+        if self.context.elsewhere.is_some() {
+            // Another reactor may have published before this one was a reader of the topic.
+            at.wake_poll();
+        }
     }
 
     /// Whether a poll that begins now is answered at once: its client has ended its side, or the
