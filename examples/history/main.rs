@@ -33,8 +33,8 @@ use output::{print_error, print_line};
 use serde_json::json;
 use switchboard::http::Method;
 use switchboard::{
-    Conn, Context, Drain, EventStream, Handler, History, LongPoll, MessageId, Reactor, Reply,
-    Request, Response, Resume, Zone,
+    Cluster, Conn, Context, Drain, EventStream, Handler, History, LongPoll, MessageId, Reply,
+    Request, Response, Resume, Server, Zone,
 };
 
 const USAGE: &str = "\
@@ -49,6 +49,7 @@ stream or long polling. POST /say publishes its body, and is answered with the i
   --retry MS       how long a browser waits before it opens a broken event stream again, by a
                    quarter more or less for each (default 1000)
   --every MS       publish a message so often (default: never)
+  --threads N      reactors, each on a thread, which share the history (default 1)
   -h, --help       this text
 
 SIGINT, SIGTERM and SIGHUP end it in order, within 5 seconds. A second one does not wait.";
@@ -66,6 +67,7 @@ struct Options {
     keep: usize,
     retry: Duration,
     every: Option<Duration>,
+    threads: usize,
     help: bool,
 }
 
@@ -139,9 +141,8 @@ fn typed(media_type: &str, text: &'static str) -> Response {
     Response::empty(200).header("Content-Type", media_type).body(text.as_bytes())
 }
 
-fn run(options: &Options) -> std::io::Result<()> {
-    let mut reactor = Reactor::new()?;
-    let server = &mut reactor.server;
+/// Sets up the server of one reactor. All of them have the same zones and the same history.
+fn set_up(server: &mut Server, options: &Options, is_first: bool) {
     let bytes = options.keep.saturating_mul(2 << 10).max(64 << 10);
     server.history(PREFIX, History::new().messages(options.keep).bytes(bytes));
     server.zone("/websocket", Lines);
@@ -150,7 +151,7 @@ fn run(options: &Options) -> std::io::Result<()> {
     server.http("/poll", |_, _| LongPoll::new().topic(TOPIC));
     let say = server.zone(Zone::new("/say").methods(&[Method::POST]), Say);
     server.http(Zone::new("/").methods(&[Method::GET, Method::HEAD]), page);
-    if let Some(period) = options.every {
+    if let Some(period) = options.every.filter(|_| is_first) {
         let mut number = 0;
         server.with(say, Instant::now(), |_, cx| {
             cx.every(say, period, move |_, cx| {
@@ -159,14 +160,23 @@ fn run(options: &Options) -> std::io::Result<()> {
             });
         });
     }
-    let listener = server.listen(&*options.listen)?;
-    print_line(format_args!("open http://{}/", server.local_addr(listener)?));
-    let remote = reactor.remote();
+}
+
+fn run(options: Options) -> std::io::Result<()> {
+    let mut cluster = Cluster::new(options.threads);
+    let listener = cluster.listen(&*options.listen)?;
+    for place in cluster.listening_at(listener)? {
+        print_line(format_args!("open http://{place}/"));
+    }
+    let handle = cluster.handle();
     signals::on_end(move || {
         // A server that is gone already has nothing to end.
-        let _ = remote.drain(Drain::within(DEADLINE));
+        let _ = handle.drain(Drain::within(DEADLINE));
     })?;
-    reactor.run()
+    cluster.run(move |reactor, member| {
+        set_up(&mut reactor.server, &options, member.index() == 0);
+        Ok(())
+    })
 }
 
 fn parse() -> Result<Options, lexopt::Error> {
@@ -176,6 +186,7 @@ fn parse() -> Result<Options, lexopt::Error> {
         keep: 200,
         retry: Duration::from_secs(1),
         every: None,
+        threads: 1,
         help: false,
     };
     let mut parser = lexopt::Parser::from_env();
@@ -185,6 +196,10 @@ fn parse() -> Result<Options, lexopt::Error> {
             Long("keep") => options.keep = parser.value()?.parse()?,
             Long("retry") => options.retry = Duration::from_millis(parser.value()?.parse()?),
             Long("every") => options.every = Some(Duration::from_millis(parser.value()?.parse()?)),
+            Long("threads") => match parser.value()?.parse()? {
+                0 => return Err("give --threads a number above 0".into()),
+                threads => options.threads = threads,
+            },
             Short('h') | Long("help") => options.help = true,
             other => return Err(other.unexpected()),
         }
@@ -204,7 +219,7 @@ fn main() -> ExitCode {
         print_line(USAGE);
         return ExitCode::SUCCESS;
     }
-    match run(&options) {
+    match run(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print_error(format_args!("history: {error}"));

@@ -237,9 +237,9 @@
 //! # A cluster
 //!
 //! All reactors of a [`Cluster`](crate::Cluster) have one history: one order, one sequence of ids,
-//! one bound. A client resumes at whatever reactor its new connection reaches. Several clusters,
-//! such as two machines behind a proxy, have a history each. An id of the one is a gap for the
-//! other.
+//! one bound. A client resumes at any reactor that its new connection reaches. The example has
+//! several with `--threads 4`. Several clusters, such as two machines behind a proxy, have a
+//! history each. An id of the one is a gap for the other.
 //!
 //! # What a start of the server does
 //!

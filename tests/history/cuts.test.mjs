@@ -20,10 +20,12 @@ const LIMIT = 60_000;
 const LAST = "that was all";
 /// Milliseconds before a client tries again, as the server tells an EventSource.
 const RETRY = 20;
+/// Reactors of the server. With several, a client goes on at another one than before.
+const THREADS = process.env.THREADS ?? "1";
 
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 32);
 const random = randomness(seed);
-console.log(`SEED=${seed}`);
+console.log(`SEED=${seed} THREADS=${THREADS}`);
 
 /// A follower of a page's code in this process: what it saw, and after how many messages each gap came.
 function followed(follow, url) {
@@ -118,7 +120,7 @@ function judge({ seen, gaps }, published) {
 }
 
 const begin = Date.now();
-const server = await new Server("--keep", "10000", "--retry", `${RETRY}`).start();
+const server = await new Server("--keep", "10000", "--retry", `${RETRY}`, "--threads", THREADS).start();
 const browser = await launch();
 const kinds = [
   ["ws", 1000, here(await given("websocket.js", "WebSocket", WebSocket), "websocket", "ws")],
