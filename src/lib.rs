@@ -30,12 +30,12 @@
 //! | check the user in one place | a first zone at `/`, [`Extensions`] | [state](guide::state) |
 //! | reach another zone | [`Context::call`], [`ZoneId`] | [state](guide::state) |
 //! | send to many | [`Conn::subscribe`], [`Context::publish`] | [topics](guide::topics) |
-//! | keep messages for a client that returns | [`Server::history`] | [topics](guide::topics) |
-//! | go on from what a client has | [`Conn::subscribe_from`] | [topics](guide::topics) |
+//! | keep messages for a client that returns | [`Server::history`] | [history](guide::history) |
+//! | go on from what a client has | [`Conn::subscribe_from`] | [history](guide::history) |
 //! | know which users are there | [`Conn::join`], [`Presence`] | [presence](guide::presence) |
 //! | push events to browsers | [`EventStream`] | [topics](guide::topics) |
-//! | have a page go on where its stream broke off | [`EventStream::topic`] | [`EventStream`] |
-//! | serve pages that can only poll | [`LongPoll`] | [`LongPoll`] |
+//! | have a stream go on where it broke | [`EventStream::topic`] | [history](guide::history) |
+//! | serve pages that can only poll | [`LongPoll`] | [history](guide::history) |
 //! | answer from a thread or a tokio task | [`Reply::Later`], [`Remote`] | [later] |
 //! | do something every second | [`Context::every`] | [time](guide::time) |
 //! | change a deadline or a limit | [`Options`] | [time](guide::time), [security] |

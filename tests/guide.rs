@@ -1,6 +1,7 @@
 //! The manual names tests: each of them exists in the file that the manual names. Its chapters on
 //! proxies and on deployment show each file of `examples/proxies` and of `examples/deploy`, which
-//! `tests/proxies/run` and `tests/deploy/run` check.
+//! `tests/proxies/run` and `tests/deploy/run` check, and its chapter on history the scripts that
+//! `tests/history/run` runs.
 
 use std::fs;
 
@@ -40,6 +41,22 @@ fn assert_shows_files(chapter: &str, folder: &str) {
     for name in names {
         let line = format!("#![doc = include_str!(\"../../examples/{folder}/{name}\")]");
         assert!(text.contains(&line), "the chapter {chapter} does not show {name}");
+    }
+}
+
+#[test]
+fn manual_shows_each_script_that_follows_a_topic() {
+    let page = fs::read_to_string("examples/history/page.js").unwrap();
+    let chapter = fs::read_to_string("src/guide/history.rs").unwrap();
+    let names: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_suffix("\";")?.split_once("from \"./"))
+        .map(|(_, name)| name)
+        .collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+    for name in names {
+        let line = format!("#![doc = include_str!(\"../../examples/history/{name}\")]");
+        assert!(chapter.contains(&line), "the chapter history does not show {name}");
     }
 }
 

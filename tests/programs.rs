@@ -31,7 +31,7 @@ const PANICKED: i32 = 101;
 /// The command line on which each server listens at an address.
 fn listening<'a>(name: &str, address: &'a str) -> Vec<&'a str> {
     match name {
-        "chat" => vec!["--listen", address],
+        "chat" | "history" => vec!["--listen", address],
         "embed" => vec![address, "127.0.0.1:0"],
         _ => vec![address],
     }
@@ -39,7 +39,7 @@ fn listening<'a>(name: &str, address: &'a str) -> Vec<&'a str> {
 
 #[test]
 fn programs_serve_on_with_an_output_that_takes_nothing() {
-    for name in ["chat", "cluster", "echo", "embed", "game"] {
+    for name in ["chat", "cluster", "echo", "embed", "game", "history"] {
         for (output, errors) in [
             (Sink::Gone, Sink::Nothing),
             (Sink::Full, Sink::Nothing),
@@ -124,7 +124,13 @@ fn programs_print_their_help() {
 
 #[test]
 fn servers_say_goodbye_at_a_signal() {
-    for (name, path) in [("chat", "/ws"), ("cluster", "/"), ("echo", "/"), ("embed", "/feed")] {
+    for (name, path) in [
+        ("chat", "/ws"),
+        ("cluster", "/"),
+        ("echo", "/"),
+        ("embed", "/feed"),
+        ("history", "/websocket"),
+    ] {
         for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
             let address = format!("127.0.0.1:{}", free_port());
             let arguments = listening(name, &address);

@@ -9,6 +9,7 @@
 //! | [`first_server`] | serve a page and a WebSocket, report errors, stop in order |
 //! | [`state`] | keep state in a handler, for each connection, and share it between zones |
 //! | [`topics`] | send one message to many: rooms, counts, event streams beside WebSockets |
+//! | [`history`] | give a page that reconnects what it missed, over each kind of connection |
 //! | [`presence`] | show which users are at a room, without a flicker at a reload |
 //! | [`answering_later`] | let a thread or a tokio task answer a request |
 //! | [`time`] | run timers, and know every deadline with its default |
@@ -51,6 +52,7 @@ pub mod compression;
 pub mod deployment;
 pub mod endings;
 pub mod first_server;
+pub mod history;
 pub mod many_cores;
 pub mod measuring;
 pub mod metrics;

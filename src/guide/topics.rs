@@ -90,10 +90,10 @@
 //! ```
 //!
 //! A WebSocket gets the text alone. An event stream gets the text, the name of the event and its
-//! id. Binary messages do not reach event streams, which carry text only. A client that reconnects
-//! sends its last id in `Last-Event-ID`. Over a topic with history, the server gives the ids and
-//! sends again what the client missed: see [`EventStream::topic`](crate::EventStream::topic).
-//! Without history, your handler has to.
+//! id. Binary messages do not reach event streams, which carry text only.
+//!
+//! A client that was away misses what was published meanwhile, unless the topic keeps its messages:
+//! [`history`](super::history) gives a client that reconnects what it missed, once and in order.
 //!
 //! # What a publish costs
 //!
@@ -103,7 +103,7 @@
 //! 188 instructions beside the write. While a message waits for a slow receiver, the server keeps a
 //! pointer to the message, not a copy; [`slow_readers`](super::slow_readers) says for how long.
 //!
-//! A topic with [history](crate::Server::history) keeps each message once, as the frame that its
+//! A topic with [`history`](super::history) keeps each message once, as the frame that its
 //! WebSockets get. Events and compressed frames are made when a receiver needs them, and shared
 //! while one still waits. Without history a publish has one branch more.
 //!

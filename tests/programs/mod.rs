@@ -16,8 +16,18 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// The example programs.
-pub const PROGRAMS: [&str; 9] =
-    ["autobahn_client", "chat", "client", "cluster", "echo", "embed", "game", "idle", "workers"];
+pub const PROGRAMS: [&str; 10] = [
+    "autobahn_client",
+    "chat",
+    "client",
+    "cluster",
+    "echo",
+    "embed",
+    "game",
+    "history",
+    "idle",
+    "workers",
+];
 
 /// How long a test waits for what must happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);
