@@ -8,13 +8,25 @@
 //! | trimmed | forgotten by its ring, because of a bound of the topic |
 //! | forgotten | gone with its whole topic |
 
+#[cfg(test)] // nothing asks yet
+mod gate;
 mod histories;
 mod kept;
 mod message_id;
 mod prefixes;
+#[cfg(test)]
+mod questions;
 mod resume;
 mod ring;
 mod settings;
+#[cfg(test)]
+mod store;
+#[cfg(test)]
+mod store_answer;
+#[cfg(test)]
+mod store_error;
+#[cfg(test)]
+mod stored_message;
 
 pub(crate) use histories::Histories;
 pub(crate) use kept::Kept;
