@@ -166,7 +166,11 @@ impl Lease<'_> {
     #[inline]
     pub(crate) fn on_drained(&mut self) {
         // What `go_on` looks at: without any of it, as nearly always, it would do nothing.
-        let waited = Flags::BLOCKED | Flags::ANSWERED | Flags::WANT_WRITABLE | Flags::READABLE;
+        let waited = Flags::BLOCKED
+            | Flags::ANSWERED
+            | Flags::WANT_WRITABLE
+            | Flags::READABLE
+            | Flags::FOLLOWING;
         let phase = self.connection.phase;
         let plain = matches!(phase, Phase::WebSocket(_)) || phase.awaits_request();
         if self.connection.flags.any(waited) || !plain {
@@ -180,6 +184,7 @@ impl Lease<'_> {
         let wants_writable = flags.any(Flags::WANT_WRITABLE | Flags::BLOCKED);
         let input_waits = flags.any(Flags::READABLE | Flags::ANSWERED);
         let was_blocked = flags.has(Flags::BLOCKED);
+        let follows = flags.has(Flags::FOLLOWING);
         flags.remove(Flags::BLOCKED | Flags::ANSWERED | Flags::READABLE);
         let streams = self.connection.held.as_ref().is_some_and(|held| held.exchange.is_some());
         if wants_writable {
@@ -187,6 +192,9 @@ impl Lease<'_> {
         }
         if was_blocked {
             self.taken_by_peer();
+        }
+        if follows {
+            self.books.work.drained.push(self.connection.id.slot());
         }
         match self.connection.phase {
             Phase::Responding if streams => {}

@@ -58,6 +58,9 @@ impl Flags {
     pub(crate) const FRESH: Flags = Flags(1 << 21);
     /// The connection came through an internal listener.
     pub(crate) const INTERNAL: Flags = Flags(1 << 22);
+    /// The connection reads the history of its topics up to the end, and has no live message of
+    /// them before.
+    pub(crate) const FOLLOWING: Flags = Flags(1 << 23);
     /// Frames are masked or compressed: one test keeps both cases off the hot path.
     pub(crate) const UNUSUAL: Flags = Flags(Flags::CLIENT.0 | Flags::DEFLATES.0);
 

@@ -51,6 +51,8 @@ pub(crate) struct TableWork {
     pub(crate) unread: WorkList,
     /// Connections whose handler wants `writable`.
     pub(crate) writable: WorkList,
+    /// Followers of history whose output has left. A slot may be here more than once.
+    pub(crate) drained: Vec<u32>,
 }
 
 impl TableWork {
@@ -60,12 +62,17 @@ impl TableWork {
             ended: WorkList::new(Flags::ENDED),
             unread: WorkList::new(Flags::UNREAD),
             writable: WorkList::new(Flags::WRITABLE),
+            drained: Vec::new(),
         }
     }
 
     /// Whether no list has an entry. A list that is not named here does not compile.
     pub(crate) fn is_empty(&self) -> bool {
-        let TableWork { dirty, ended, unread, writable } = self;
-        dirty.is_empty() && ended.is_empty() && unread.is_empty() && writable.is_empty()
+        let TableWork { dirty, ended, unread, writable, drained } = self;
+        dirty.is_empty()
+            && ended.is_empty()
+            && unread.is_empty()
+            && writable.is_empty()
+            && drained.is_empty()
     }
 }

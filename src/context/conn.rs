@@ -26,7 +26,7 @@ use crate::websocket::{self, Action, CloseCode, Input, Message, Opcode, State};
 /// | [`write`] | - | - | bytes | a piece of the body | - |
 /// | [`finish`] | - | - | - | ends the body | - |
 /// | [`release`] | - | - | back to HTTP | - | - |
-/// | [`subscribe`] | yes | yes | - | - | - |
+/// | [`subscribe`], [`subscribe_from`] | yes | yes | - | - | - |
 /// | [`close`] | Close frame | end of stream | end | last response | last response |
 /// | [`want_writable`] | yes | yes | yes | yes | - |
 /// | [`set_timeout`] | yes | yes | yes | yes | until the answer |
@@ -38,6 +38,7 @@ use crate::websocket::{self, Action, CloseCode, Input, Message, Opcode, State};
 /// [`finish`]: Conn::finish
 /// [`release`]: Conn::release
 /// [`subscribe`]: Conn::subscribe
+/// [`subscribe_from`]: Conn::subscribe_from
 /// [`close`]: Conn::close
 /// [`want_writable`]: Conn::want_writable
 /// [`set_timeout`]: Conn::set_timeout
@@ -215,22 +216,6 @@ impl Conn<'_> {
     pub fn buffered(&self) -> usize {
         let Some(connection) = self.connection() else { return 0 };
         self.cx.delivery.waiting_for(connection, &self.cx.table.books.lane)
-    }
-
-    /// Subscribes to a topic. A second subscription has no effect. Only WebSockets and event
-    /// streams can.
-    pub fn subscribe(&mut self, topic: &str) {
-        let Some(at) = self.cx.table.lease_live(self.id) else { return };
-        if matches!(at.connection.phase, Phase::WebSocket(_) | Phase::Streaming) {
-            self.cx.topics.join(topic, self.id.slot(), &mut at.connection.memberships);
-        }
-    }
-
-    /// Unsubscribes from a topic.
-    pub fn unsubscribe(&mut self, topic: &str) {
-        if let Some(at) = self.cx.table.lease_live(self.id) {
-            self.cx.topics.leave(topic, &mut at.connection.memberships);
-        }
     }
 
     /// Returns the topics that the connection is subscribed to, the latest first. In

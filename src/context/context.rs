@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::draining::Draining;
 use super::elsewhere::Elsewhere;
+use super::following::Following;
 use super::origins::AllowedOrigins;
 use super::reply::Upgrade;
 use super::timeouts::Timeouts;
@@ -43,6 +44,8 @@ pub struct Context {
     pub(crate) table: Table,
     pub(crate) delivery: Delivery,
     pub(crate) topics: Topics,
+    /// Connections that lag behind the history of their topics.
+    pub(crate) following: Following,
     pub(crate) timers: Timers<Call, Repeat>,
     pub(crate) timeouts: Timeouts,
     pub(crate) work: ContextWork,
@@ -103,6 +106,7 @@ impl Context {
             table: Table::new(Clock::new(now)),
             delivery: Delivery::default(),
             topics: Topics::default(),
+            following: Following::default(),
             timers: Timers::default(),
             timeouts: Timeouts::default(),
             work: ContextWork::default(),
@@ -315,6 +319,10 @@ impl Context {
         connection.id = books.next_id(slot);
         connection.flags.remove(Flags::WANT_WRITABLE | Flags::RELEASED);
         self.topics.leave_all(&mut connection.memberships);
+        if connection.flags.has(Flags::FOLLOWING) {
+            connection.flags.remove(Flags::FOLLOWING);
+            self.following.remove(slot);
+        }
         self.addresses.end_exchange(&mut connection.address);
         if let Some(held) = &mut connection.held {
             held.exchange = None;

@@ -90,7 +90,11 @@ impl Context {
         let id = kept.id.text();
         let key = self.delivery.number_of(message.key.unwrap_or(topic));
         let mut encoded = kept.encoded_of(message, &id, key);
-        self.deliver_to_members(topic, &mut encoded, except);
+        // Followers get the message by their cursors.
+        self.deliver_to_members::<true>(topic, &mut encoded, except);
+        if let Some(except) = except {
+            self.skip_own(except, topic, kept.id);
+        }
         kept.remember(&encoded);
     }
 
@@ -98,6 +102,7 @@ impl Context {
     pub(crate) fn keep_history(&mut self, prefix: &str, history: History) {
         let now = self.now();
         self.histories(now).register(prefix, history);
+        self.follow_new_history();
     }
 
     fn histories(&mut self, now: Instant) -> &mut Histories {

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::published::Published;
+use crate::connection::Flags;
 use crate::delivery::{EncodedOnce, Outgoing};
 
 /// Topics.
@@ -51,12 +52,12 @@ impl Context {
     pub(crate) fn publish_here(&mut self, topic: &str, message: Outgoing<'_>, except: Option<u32>) {
         let key = self.delivery.number_of(message.key.unwrap_or(topic));
         let mut encoded = EncodedOnce::new(message, key);
-        self.deliver_to_members(topic, &mut encoded, except);
+        self.deliver_to_members::<false>(topic, &mut encoded, except);
     }
 
-    /// Delivers a message to the subscribers of this reactor.
+    /// Delivers a message to the subscribers of this reactor; one that is kept not to followers.
     #[inline]
-    pub(super) fn deliver_to_members(
+    pub(super) fn deliver_to_members<const IS_KEPT: bool>(
         &mut self,
         topic: &str,
         encoded: &mut EncodedOnce<'_>,
@@ -66,6 +67,9 @@ impl Context {
         let waiting = self.delivery.fan_out.receivers();
         for member in members.iter().filter(|member| Some(member.slot) != except) {
             if let Some(mut at) = self.table.lease(member.slot) {
+                if IS_KEPT && at.connection.flags.has(Flags::FOLLOWING) {
+                    continue;
+                }
                 self.delivery.publish_to(&mut at, encoded);
             }
         }

@@ -5,12 +5,13 @@
 use std::mem;
 use std::sync::Arc;
 
+use super::broadcast::EncodedOnce;
 use super::delivery::Delivery;
 use super::outgoing::Outgoing;
 use super::shared_contexts::{CompressedOnce, Terms};
-use crate::connection::Lease;
+use crate::connection::{Lease, Phase};
 use crate::outbox::{Kind, Shared};
-use crate::websocket::{Agreed, Deflater, Message, Violation, encode_compressed};
+use crate::websocket::{Agreed, Deflater, Message, State, Violation, encode_compressed};
 
 /// Memory that is kept for the next compressed payload.
 const KEPT: usize = 1 << 20;
@@ -18,15 +19,18 @@ const KEPT: usize = 1 << 20;
 impl Delivery {
     /// Returns how a message to a connection is to be compressed; `None` if it is not to be.
     fn compression_terms(&self, at: &Lease<'_>, outgoing: &Outgoing<'_>) -> Option<Terms> {
+        // A message that a policy may drop must not enter the window that later messages refer to.
+        let waits = at.is_corked() && !self.cork.is_empty() || at.connection.has_output();
+        let may_be_dropped = waits && at.options().backpressure.drops();
+        self.terms(at, outgoing).filter(|terms| !(may_be_dropped && terms.agreed.our_takeover()))
+    }
+
+    /// Returns how a message that no policy drops is to be compressed; `None` if it is not to be.
+    fn terms(&self, at: &Lease<'_>, outgoing: &Outgoing<'_>) -> Option<Terms> {
         let agreed = at.connection.deflate?;
         let options = at.options();
         let config = options.deflate;
         if outgoing.uncompressed || !config.compresses(outgoing.message.len()) {
-            return None;
-        }
-        // A message that a policy may drop must not enter the window that later messages refer to.
-        let waits = at.is_corked() && !self.cork.is_empty() || at.connection.has_output();
-        if agreed.our_takeover() && options.backpressure.drops() && waits {
             return None;
         }
         Some(Terms { agreed, bits: agreed.window_bits()?, options: at.connection.options, config })
@@ -59,6 +63,30 @@ impl Delivery {
         compressed: &mut CompressedOnce,
     ) -> Option<Shared> {
         let terms = self.compression_terms(at, outgoing)?;
+        self.compressed_by(at, terms, outgoing, compressed)
+    }
+
+    /// Returns a compressed frame of a message of history for one connection. It waits where no
+    /// policy drops it, so it may always enter the window.
+    pub(super) fn compressed_for_replay(
+        &mut self,
+        at: &mut Lease<'_>,
+        encoded: &mut EncodedOnce<'_>,
+    ) -> Option<Shared> {
+        if at.connection.phase != Phase::WebSocket(State::Open) {
+            return None;
+        }
+        let terms = self.terms(at, &encoded.outgoing)?;
+        self.compressed_by(at, terms, &encoded.outgoing, &mut encoded.compressed)
+    }
+
+    fn compressed_by(
+        &mut self,
+        at: &mut Lease<'_>,
+        terms: Terms,
+        outgoing: &Outgoing<'_>,
+        compressed: &mut CompressedOnce,
+    ) -> Option<Shared> {
         let key = self.masking_key(at);
         let is_shared = key.is_none() && !terms.agreed.our_takeover();
         let same = (terms.options, terms.bits);

@@ -20,6 +20,7 @@ mod frame_buf;
 mod outgoing;
 mod output;
 mod publish;
+mod replay;
 #[cfg(feature = "deflate")]
 mod shared_contexts;
 

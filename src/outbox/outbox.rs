@@ -24,6 +24,8 @@ pub(crate) struct Outbox {
     pong: Option<(usize, usize)>,
     /// Bytes that wait in `segments` and `control`.
     pub(super) len: usize,
+    /// Bytes of them that no limit counts: messages of history.
+    replayed: usize,
     /// Bytes that have left so far.
     pub(super) written: u64,
     /// The value of `written` at the last call of `progress`.
@@ -106,6 +108,9 @@ impl Outbox {
             return;
         }
         self.len += frame.len();
+        if drop == Droppable::Replayed {
+            self.replayed += frame.len();
+        }
         self.segments.push_back(Segment::Shared { frame, sent: 0, drop });
     }
 
@@ -145,6 +150,7 @@ impl Outbox {
     /// Appends another outbox, of which nothing has left.
     fn append(&mut self, mut other: Outbox) {
         self.len += other.len;
+        self.replayed += other.replayed;
         self.own.write(|own| own.extend_from_slice(&other.own));
         self.segments.append(&mut other.segments);
     }
@@ -152,6 +158,11 @@ impl Outbox {
     /// Bytes that wait, including those held back behind a fragmented message.
     pub(crate) fn buffered(&self) -> usize {
         self.len + self.behind.as_deref().map_or(0, Outbox::len)
+    }
+
+    /// Bytes of messages of history that wait. No limit counts them.
+    pub(crate) fn replayed(&self) -> usize {
+        self.replayed + self.behind.as_deref().map_or(0, Outbox::replayed)
     }
 
     /// Returns the bytes that have left so far.
@@ -240,7 +251,12 @@ impl Outbox {
                     *sent += taken;
                     self.left += taken;
                 }
-                Segment::Shared { sent, .. } => *sent += taken,
+                Segment::Shared { sent, drop, .. } => {
+                    *sent += taken;
+                    if *drop == Droppable::Replayed {
+                        self.replayed -= taken;
+                    }
+                }
             }
             n -= taken;
             if taken == rest {
@@ -296,7 +312,7 @@ impl Outbox {
 
     /// Empties the outbox after its last byte has left, and keeps the memory of steady use.
     pub(super) fn release(&mut self) {
-        (self.len, self.left) = (0, 0);
+        (self.len, self.left, self.replayed) = (0, 0, 0);
         self.own.clear();
         // Most often there is only one segment.
         self.segments.pop_front();

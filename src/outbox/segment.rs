@@ -31,6 +31,9 @@ pub(crate) enum Droppable {
     Whole,
     /// No policy may drop the frame. Control frames may leave before it.
     Never,
+    /// No policy may drop the message, and its bytes do not count toward the limit: it was kept
+    /// before, and waits here no longer than its reader lets it.
+    Replayed,
     /// A policy may drop the message. A later one with the same key replaces it; 0 is no key.
     Message { key: u64 },
 }

@@ -5,6 +5,7 @@ use super::handler::Handler;
 use super::served::Served;
 use crate::connection::{Cause, Stats, ZoneStats};
 use crate::context::{Chunk, Close, Conn, Reply};
+use crate::history::Resume;
 use crate::http1::Request;
 use crate::websocket::Message;
 
@@ -83,6 +84,10 @@ impl Handler for Counted {
 
     fn writable(&mut self, conn: &mut Conn<'_>) {
         self.call(conn, |inner, conn| inner.writable(conn));
+    }
+
+    fn resumed(&mut self, conn: &mut Conn<'_>, topic: &str, resume: Resume) {
+        self.call(conn, |inner, conn| inner.resumed(conn, topic, resume));
     }
 
     fn timeout(&mut self, conn: &mut Conn<'_>) {

@@ -39,6 +39,7 @@ impl Server {
     /// Ends a turn, for a caller that poisons the server if a panic unwinds.
     pub(crate) fn flush_turn(&mut self, now: Instant) {
         self.context.table.books.clock.set_in_turn(now);
+        self.context.following.begin_turn();
         self.read_backlog();
         self.accept_again();
         self.run_arrivals();
@@ -55,6 +56,9 @@ impl Server {
             self.run_calls();
             self.run_answers();
             self.free_ended();
+            if self.context.has_followers_due() {
+                self.visit_followers();
+            }
             self.write();
             if writable {
                 self.tell_writable();
@@ -82,6 +86,7 @@ impl Server {
             && cx.answered.is_empty()
             && table.ended.is_empty()
             && table.dirty.is_empty()
+            && !self.context.has_followers_due()
             && self.context.delivery.fan_out.is_empty()
             && self.work.writing.is_empty())
     }

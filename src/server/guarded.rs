@@ -5,6 +5,7 @@ use super::handler::Handler;
 use super::served::Served;
 use crate::connection::{Cause, ConnId};
 use crate::context::{Chunk, Close, Conn, Context, Reply, catch, dispose, panicked_response};
+use crate::history::Resume;
 use crate::http1::Request;
 use crate::websocket::Message;
 
@@ -92,6 +93,10 @@ impl Handler for Guarded {
 
     fn writable(&mut self, conn: &mut Conn<'_>) {
         attempt_or_end(conn, "writable", |conn| self.0.writable(conn));
+    }
+
+    fn resumed(&mut self, conn: &mut Conn<'_>, topic: &str, resume: Resume) {
+        attempt_or_end(conn, "resumed", |conn| self.0.resumed(conn, topic, resume));
     }
 
     fn timeout(&mut self, conn: &mut Conn<'_>) {

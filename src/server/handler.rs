@@ -5,6 +5,7 @@ use std::any::Any;
 
 use crate::connection::Cause;
 use crate::context::{Chunk, Close, Conn, Reply, Upgrade};
+use crate::history::Resume;
 use crate::http1::Request;
 use crate::websocket::Message;
 
@@ -44,6 +45,8 @@ use crate::websocket::Message;
 ///   [`Options::half_close(false)`](crate::Options::half_close) a FIN cancels too.
 /// - [`writable`] also comes to WebSockets, event streams and takeovers, once waiting output has
 ///   left.
+/// - [`resumed`] comes once for each topic of [`Conn::subscribe_from`], before the first message
+///   that was kept, and again where a slow reader has lost some.
 /// - [`timeout`] comes once for each [`Conn::set_timeout`], unless the exchange ends first.
 /// - No callback of an exchange follows [`close`] or [`cancelled`].
 ///
@@ -56,6 +59,7 @@ use crate::websocket::Message;
 /// [`pong`]: Handler::pong
 /// [`input`]: Handler::input
 /// [`writable`]: Handler::writable
+/// [`resumed`]: Handler::resumed
 /// [`timeout`]: Handler::timeout
 /// [`close`]: Handler::close
 /// [`cancelled`]: Handler::cancelled
@@ -155,6 +159,17 @@ pub trait Handler: Any {
     /// [`Conn::want_writable`]; at most once a turn for a connection.
     fn writable(&mut self, conn: &mut Conn<'_>) {
         let _ = conn;
+    }
+
+    /// Handles the answer to [`Conn::subscribe_from`]: whether messages of the topic may be
+    /// missing. What the callback sends precedes the first message that was kept.
+    ///
+    /// After [`Resume::Gap`], a page renders anew: the oldest message that is kept follows. A
+    /// reader that is slower than its topic gets further calls, each with a gap. A call of
+    /// [`subscribe_from`](Conn::subscribe_from) for the same topic leads to one more in a later
+    /// turn. See [`Conn::subscribe_from`] for an example.
+    fn resumed(&mut self, conn: &mut Conn<'_>, topic: &str, resume: Resume) {
+        let _ = (conn, topic, resume);
     }
 
     /// Handles the end of the time that [`Conn::set_timeout`] set.

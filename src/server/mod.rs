@@ -42,6 +42,7 @@ mod dialing;
 mod draining;
 mod fast_path;
 mod flush;
+mod followers;
 mod frames;
 mod guarded;
 mod handler;

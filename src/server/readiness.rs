@@ -262,6 +262,7 @@ impl Server {
     fn is_busy(&self) -> bool {
         !(self.work.is_empty()
             && self.context.work.is_empty()
+            && !self.context.following.is_busy()
             && self.context.delivery.fan_out.is_empty()
             && self.context.table.books.work.is_empty())
             || self.drains_on()

@@ -1,0 +1,221 @@
+//! Replays history to followers: what `Handler::resumed` is to be told, and the messages up to the
+//! end, at the pace of each reader. This file calls no handler: server/followers.rs does.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::context::Context;
+use super::following::Cursor;
+use crate::connection::{Flags, NO_MEMBERSHIP, Phase};
+use crate::history::{Histories, MessageId, Resume};
+use crate::websocket::State;
+
+/// The most bytes that one follower gets in one turn. A longer message is the only one of its turn.
+const PER_TURN: usize = 64 << 10;
+/// What a message costs beyond its bytes.
+const MESSAGE: usize = 64;
+
+/// Why a replay stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// Nothing is left: the follower is a plain member from here on.
+    AtEnd,
+    /// The reader has to take earlier output first.
+    Waits,
+    /// Others go on, and the follower does so in the next turn.
+    GoesOn,
+    /// The next message is longer than the rest of the turn: it comes first in the next one.
+    GoesFirst,
+}
+
+/// Whether messages may be replayed in a phase.
+pub(super) fn may_follow(phase: Phase) -> bool {
+    matches!(phase, Phase::WebSocket(State::Open) | Phase::Streaming)
+}
+
+impl Context {
+    /// Whether messages of a topic are kept.
+    pub(super) fn keeps_history(&self, topic: &str) -> bool {
+        self.histories.as_ref().is_some_and(|histories| histories.keeps(topic))
+    }
+
+    /// Makes a member of a topic a follower from an id on, and of its other topics with history
+    /// from here on.
+    pub(super) fn follow(&mut self, slot: u32, topic: &str, after: MessageId) {
+        let Context { table, topics, histories, following, .. } = self;
+        let Some(connection) = table.slots.at_mut(slot) else { return };
+        if connection.flags.mark(Flags::FOLLOWING)
+            && let Some(histories) = histories
+        {
+            let others = topics.names(connection.memberships).filter(|other| *other != topic);
+            for other in others.filter(|other| histories.keeps(other)) {
+                following.follow_from_here(slot, other, histories.latest());
+            }
+        }
+        following.follow(slot, topic, after);
+    }
+
+    /// Has a follower that is a member of a topic with history get what is published from here on.
+    pub(super) fn follow_from_here(&mut self, slot: u32, topic: &str) {
+        if let Some(histories) = self.histories.as_ref().filter(|it| it.keeps(topic))
+            && !self.following.follows(slot, topic)
+        {
+            self.following.follow_from_here(slot, topic, histories.latest());
+        }
+    }
+
+    /// Has all followers follow topics that keep messages from here on.
+    pub(super) fn follow_new_history(&mut self) {
+        for slot in self.following.slots() {
+            let connection = self.table.slots.at(slot);
+            let memberships = connection.map_or(NO_MEMBERSHIP, |connection| connection.memberships);
+            let topics: Vec<Box<str>> = self.topics.names(memberships).map(Box::from).collect();
+            topics.iter().for_each(|topic| self.follow_from_here(slot, topic));
+        }
+    }
+
+    /// Ends the following of one topic.
+    pub(super) fn unfollow(&mut self, slot: u32, topic: &str) {
+        if self.following.unfollow(slot, topic) {
+            self.end_following(slot);
+        }
+    }
+
+    /// Makes a follower a plain member of its topics, or forgets it at the end of its exchange.
+    pub(super) fn end_following(&mut self, slot: u32) {
+        self.following.remove(slot);
+        if let Some(connection) = self.table.slots.at_mut(slot) {
+            connection.flags.remove(Flags::FOLLOWING);
+        }
+    }
+
+    /// Has a follower not get a message that it published to others.
+    pub(super) fn skip_own(&mut self, slot: u32, topic: &str, id: MessageId) {
+        let Some(connection) = self.table.slots.at(slot) else { return };
+        let Some(histories) = &self.histories else { return };
+        if !connection.flags.has(Flags::FOLLOWING) {
+            return;
+        }
+        let oldest = histories.next_after(topic, MessageId::default()).map_or(id, |kept| kept.id);
+        self.following.skip(slot, topic, id, oldest);
+    }
+
+    /// Whether a follower can go on in this turn.
+    #[inline]
+    pub(crate) fn has_followers_due(&self) -> bool {
+        self.following.is_due() || !self.table.books.work.drained.is_empty()
+    }
+
+    /// Has followers whose output has left go on.
+    pub(crate) fn wake_followers(&mut self) {
+        for slot in self.table.books.work.drained.drain(..) {
+            self.following.queue(slot);
+        }
+    }
+
+    /// Returns how many topics of a follower the handler is to be told of; `None` if the exchange
+    /// gets no messages any more.
+    pub(crate) fn untold(&mut self, slot: u32) -> Option<usize> {
+        let connection = self.table.slots.at(slot)?;
+        if !may_follow(connection.phase) || connection.flags.has(Flags::GONE) {
+            self.end_following(slot);
+            return None;
+        }
+        let (histories, cursors) = (self.histories.as_ref()?, self.following.cursors(slot)?);
+        for cursor in cursors.iter_mut() {
+            cursor.is_told &= histories.resume(&cursor.topic, cursor.after) == Resume::Resumed;
+        }
+        Some(cursors.iter().filter(|cursor| !cursor.is_told).count())
+    }
+
+    /// Takes the next topic that the handler of a follower is to be told of.
+    pub(crate) fn next_resume(&mut self, slot: u32) -> Option<(Box<str>, Resume)> {
+        let (histories, cursors) = (self.histories.as_ref()?, self.following.cursors(slot)?);
+        let cursor = cursors.iter_mut().find(|cursor| !cursor.is_told)?;
+        let resume = histories.resume(&cursor.topic, cursor.after);
+        cursor.resume(resume, histories.start_of(&cursor.topic));
+        Some((cursor.topic.clone(), resume))
+    }
+
+    /// Has a follower whose handler is not told of all topics go on in the next turn.
+    pub(crate) fn go_on_later(&mut self, slot: u32) {
+        self.following.spend(0);
+        self.following.queue(slot);
+    }
+
+    /// Replays history to a follower, and has it wait, go on later, or end as a plain member.
+    pub(crate) fn replay(&mut self, slot: u32) {
+        let (stop, cost) = self.replay_share(slot);
+        self.following.spend(cost);
+        match stop {
+            Stop::AtEnd => self.end_following(slot),
+            Stop::GoesOn => self.following.queue(slot),
+            Stop::GoesFirst => self.following.put_first(slot),
+            Stop::Waits => {}
+        }
+    }
+
+    /// Replays as much as one turn allows, and returns what that cost.
+    fn replay_share(&mut self, slot: u32) -> (Stop, usize) {
+        let Context { table, delivery, histories, following, .. } = self;
+        let (left, is_first) = (following.left(), following.is_first());
+        let Some(mut at) = table.lease(slot) else { return (Stop::AtEnd, 0) };
+        let Some(histories) = histories else { return (Stop::AtEnd, 0) };
+        let Some(cursors) = following.cursors(slot) else { return (Stop::AtEnd, 0) };
+        let room = at.options().max_buffered / 2;
+        let mut order = Order::new(cursors, histories);
+        let (mut sent, mut cost) = (0, 0);
+        while let Some(index) = order.next() {
+            let cursor = &mut cursors[index];
+            let Some(kept) = histories.next_after(&cursor.topic, cursor.after) else { continue };
+            let id = kept.id.text();
+            let mut encoded = kept.encoded(&id, 0);
+            let len = match cursor.skips(kept.id) {
+                true => 0,
+                false => delivery.replayed_len(&at, &mut encoded),
+            };
+            let waiting = delivery.waiting_for(at.connection, &at.books.lane);
+            let is_spent = cost + len + MESSAGE > left;
+            if len > 0 && waiting > 0 && waiting + len > room {
+                return (Stop::Waits, cost);
+            } else if sent > 0 && (is_spent || sent + len > PER_TURN) || is_spent && len == 0 {
+                return (Stop::GoesOn, cost);
+            } else if is_spent && !is_first {
+                return (Stop::GoesFirst, cost);
+            } else if len > 0 {
+                sent += len;
+                cost += delivery.replay(&mut at, &mut encoded);
+                kept.remember(&encoded);
+            }
+            cost += MESSAGE;
+            cursor.pass(kept.id);
+            order.push(index, cursor, histories);
+        }
+        (Stop::AtEnd, cost)
+    }
+}
+
+/// The cursors of a follower by the id of the next message of each.
+struct Order(BinaryHeap<Reverse<(MessageId, usize)>>);
+
+impl Order {
+    fn new(cursors: &[Cursor], histories: &Histories) -> Order {
+        let mut order = Order(BinaryHeap::with_capacity(cursors.len()));
+        for (index, cursor) in cursors.iter().enumerate() {
+            order.push(index, cursor, histories);
+        }
+        order
+    }
+
+    /// Adds a cursor, unless it is at the end of its topic.
+    fn push(&mut self, index: usize, cursor: &Cursor, histories: &Histories) {
+        if let Some(kept) = histories.next_after(&cursor.topic, cursor.after) {
+            self.0.push(Reverse((kept.id, index)));
+        }
+    }
+
+    /// Takes the index of the cursor whose next message is the earliest.
+    fn next(&mut self) -> Option<usize> {
+        self.0.pop().map(|Reverse((_, index))| index)
+    }
+}
