@@ -147,6 +147,21 @@ impl Stats {
         text.counter("messages_dropped_total", help, self.dropped);
         let help = "Published messages that another reactor of the cluster did not take.";
         text.counter("messages_not_passed_on_total", help, self.not_passed_on);
+        let gauges = [
+            ("history_topics", "Topics that keep messages.", self.history_topics),
+            ("history_messages", "Messages that topics keep.", self.history_messages),
+            ("history_bytes", "Bytes of the messages that topics keep.", self.history_bytes),
+            (
+                "history_queued_bytes",
+                "Bytes of messages that no topic keeps and that wait for slow readers.",
+                self.history_queued_bytes,
+            ),
+        ];
+        for (name, help, value) in gauges {
+            text.one(name, "gauge", help, value);
+        }
+        let help = "Topics forgotten because the memory for history was full.";
+        text.counter("history_evicted_total", help, self.history_evicted);
         text.counter("panics_total", "Panics of the program that were caught.", self.panics);
     }
 }

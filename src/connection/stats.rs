@@ -113,6 +113,19 @@ pub struct Stats {
     /// Counts published messages that the full queue of another reactor of a
     /// [`Cluster`](crate::Cluster) did not take, once for each such reactor.
     pub not_passed_on: u64,
+    /// Counts topics that keep messages ([`Server::history`](crate::Server::history)).
+    pub history_topics: usize,
+    /// Counts the messages that topics keep.
+    pub history_messages: usize,
+    /// Counts the bytes of these topics and messages, with 320 bytes for each topic and 256 for
+    /// each message beyond its own. Together with `history_queued_bytes` they stay below
+    /// [`Server::history_memory`](crate::Server::history_memory).
+    pub history_bytes: usize,
+    /// Counts the bytes of messages that no topic keeps any more and that still wait for a slow
+    /// reader. Those of a queue of more than 64 messages may be counted for some turns too long.
+    pub history_queued_bytes: usize,
+    /// Counts topics that were forgotten as a whole because the memory for history was full.
+    pub history_evicted: u64,
     /// Has one entry for each handler at a zone with
     /// [`Zone::counted`](crate::Zone::counted), in the order of their registration.
     pub zones: Vec<ZoneStats>,

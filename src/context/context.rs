@@ -252,6 +252,9 @@ impl Context {
     pub fn stats(&self) -> Stats {
         let mut stats = self.table.stats();
         stats.panics += self.drop_panics.get();
+        if let Some(histories) = &self.histories {
+            histories.write_to(&mut stats);
+        }
         stats
     }
 

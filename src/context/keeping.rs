@@ -105,6 +105,27 @@ impl Context {
         self.follow_new_history();
     }
 
+    /// Sets the bytes that all kept messages may take.
+    pub(crate) fn keep_within(&mut self, bytes: usize) {
+        let now = self.now();
+        self.histories(now).set_memory(bytes);
+    }
+
+    /// Forgets messages that are too old.
+    #[inline(never)]
+    pub(crate) fn forget_old(&mut self) {
+        let now = self.now();
+        let Context { histories, topics, .. } = self;
+        if let Some(histories) = histories {
+            histories.expire(now, |topic| topics.count(topic) > 0);
+        }
+    }
+
+    /// Returns the moment at which a message is to be forgotten.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        self.histories.as_ref()?.next_expiry()
+    }
+
     fn histories(&mut self, now: Instant) -> &mut Histories {
         self.histories.get_or_insert_with(|| Box::new(Histories::new(now)))
     }

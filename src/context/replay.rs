@@ -116,8 +116,7 @@ impl Context {
     /// Returns how many topics of a follower the handler is to be told of; `None` if the exchange
     /// gets no messages any more.
     pub(crate) fn untold(&mut self, slot: u32) -> Option<usize> {
-        let connection = self.table.slots.at(slot)?;
-        if !may_follow(connection.phase) || connection.flags.has(Flags::GONE) {
+        if !self.gets_messages(slot) {
             self.end_following(slot);
             return None;
         }
@@ -128,8 +127,17 @@ impl Context {
         Some(cursors.iter().filter(|cursor| !cursor.is_told).count())
     }
 
-    /// Takes the next topic that the handler of a follower is to be told of.
+    fn gets_messages(&self, slot: u32) -> bool {
+        let connection = self.table.slots.at(slot);
+        connection.is_some_and(|it| may_follow(it.phase) && !it.flags.has(Flags::GONE))
+    }
+
+    /// Takes the next topic that the handler of a follower is to be told of. After a callback that
+    /// ended the exchange, none is left.
     pub(crate) fn next_resume(&mut self, slot: u32) -> Option<(Box<str>, Resume)> {
+        if !self.gets_messages(slot) {
+            return None;
+        }
         let (histories, cursors) = (self.histories.as_ref()?, self.following.cursors(slot)?);
         let cursor = cursors.iter_mut().find(|cursor| !cursor.is_told)?;
         let resume = histories.resume(&cursor.topic, cursor.after);

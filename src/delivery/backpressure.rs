@@ -23,9 +23,6 @@ impl Delivery {
     }
 
     fn police_large(&mut self, at: &mut Lease<'_>, max: usize) {
-        // Messages of history wait beside the limit: they cost no overflow and no message.
-        let replayed = at.connection.held.as_ref().map_or(0, |held| held.outbox.replayed());
-        let max = max.saturating_add(replayed);
         let crowded = at.connection.held.as_ref().is_some_and(|held| held.outbox.is_crowded());
         if !crowded && at.connection.buffered() <= max {
             return;
@@ -38,6 +35,9 @@ impl Delivery {
     }
 
     fn apply_policy(&mut self, at: &mut Lease<'_>, max: usize) {
+        // Messages of history wait beside the limit: they cost no overflow and no message.
+        let replayed = at.connection.held.as_ref().map_or(0, |held| held.outbox.replayed());
+        let max = max.saturating_add(replayed);
         if at.connection.buffered() <= max || at.is_gone() {
             return;
         }

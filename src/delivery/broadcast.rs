@@ -17,10 +17,10 @@ pub(crate) struct EncodedOnce<'m> {
     pub(super) outgoing: Outgoing<'m>,
     /// The number of what the message is the latest of; 0 is no key.
     pub(super) key: u64,
-    websocket: Option<Shared>,
+    pub(super) websocket: Option<Shared>,
     #[cfg(feature = "deflate")]
     pub(super) compressed: CompressedOnce,
-    event: Option<Shared>,
+    pub(super) event: Option<Shared>,
 }
 
 impl<'m> EncodedOnce<'m> {
@@ -35,19 +35,16 @@ impl<'m> EncodedOnce<'m> {
         }
     }
 
-    /// A message whose frame is there already, and maybe its event.
-    pub(crate) fn kept(
-        outgoing: Outgoing<'m>,
-        key: u64,
-        frame: Shared,
-        event: Option<Shared>,
-    ) -> EncodedOnce<'m> {
-        EncodedOnce { websocket: Some(frame), event, ..EncodedOnce::new(outgoing, key) }
+    /// Returns the frame and the event.
+    #[cfg(test)]
+    pub(crate) fn all_forms(&mut self) -> Vec<Shared> {
+        let phases = [Phase::WebSocket(State::Open), Phase::Streaming];
+        phases.into_iter().filter_map(|phase| self.form(phase).cloned()).collect()
     }
 
-    /// Returns the event, if there is one already.
-    pub(crate) fn event(&self) -> Option<&Shared> {
-        self.event.as_ref()
+    #[cfg(test)]
+    pub(crate) fn made_no_event(&self) -> bool {
+        self.event.is_none()
     }
 
     /// Returns the form for a phase; `None` where the message cannot be sent.

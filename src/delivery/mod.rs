@@ -16,6 +16,7 @@ mod compression;
 #[expect(clippy::module_inception)]
 mod delivery;
 mod fast_path;
+mod forms;
 mod frame_buf;
 mod outgoing;
 mod output;
@@ -27,4 +28,5 @@ mod shared_contexts;
 pub use as_outgoing::AsOutgoing;
 pub(crate) use broadcast::EncodedOnce;
 pub(crate) use delivery::Delivery;
+pub(crate) use forms::Forms;
 pub use outgoing::Outgoing;

@@ -110,6 +110,11 @@
 //! | `switchboard_messages_sent_total` | counter | | messages and events, for each receiver |
 //! | `switchboard_messages_dropped_total` | counter | | dropped for slow readers |
 //! | `switchboard_messages_not_passed_on_total` | counter | | not taken by another reactor |
+//! | `switchboard_history_topics` | gauge | | topics that keep messages |
+//! | `switchboard_history_messages` | gauge | | messages that topics keep |
+//! | `switchboard_history_bytes` | gauge | | their bytes |
+//! | `switchboard_history_queued_bytes` | gauge | | kept no longer, waiting for slow readers |
+//! | `switchboard_history_evicted_total` | counter | | topics forgotten, since memory was full |
 //! | `switchboard_panics_total` | counter | | panics of the program that were caught |
 //! | `switchboard_zone_open` | gauge | `zone` | WebSockets, event streams, takeovers |
 //! | `switchboard_zone_requests_total` | counter | `zone` | requests that the zone replied to |

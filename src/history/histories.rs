@@ -1,5 +1,7 @@
-//! The rings of all topics, and the ids of all messages of a server. This file knows no subscriber.
+//! The rings of all topics, and the ids of all messages of a server. This file decides what is
+//! forgotten because a bound is passed; expiry.rs, what because of its age. It knows no subscriber.
 
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,31 +9,42 @@ use std::time::Instant;
 use super::kept::Kept;
 use super::message_id::MessageId;
 use super::prefixes::Prefixes;
+use super::queued::Queued;
 use super::resume::Resume;
 use super::ring::Ring;
-use super::settings::History;
-use crate::connection::{Chunks, Index};
+use super::rings::{Rings, Topic};
+use super::settings::{History, NEVER};
+use crate::connection::Stats;
 use crate::delivery::Outgoing;
+
+/// Bytes that a topic counts beyond its name and its messages. It takes no more than these.
+const OVERHEAD: usize = 320;
+/// The bytes that all topics may count by default.
+const MEMORY: usize = 64 << 20;
+/// Queued frames that are looked at for each message, and where memory is short.
+const LOOKS: usize = 4;
+const LOOKS_AT_BOUND: usize = 64;
 
 /// The kept messages of a server.
 #[derive(Debug)]
 pub(crate) struct Histories {
     prefixes: Prefixes,
-    /// Topics by the hash of their name.
-    by_name: Index,
-    hasher: RandomState,
-    topics: Chunks<Topic>,
+    pub(super) rings: Rings,
+    /// The second in which each topic is checked for old messages.
+    pub(super) checks: BTreeSet<(u32, u32)>,
+    pub(super) queued: Queued,
+    /// The second in which queued frames are looked at, also if nothing else happens.
+    pub(super) look: u32,
+    messages: usize,
+    /// The bytes that all topics count.
+    bytes: usize,
+    memory: usize,
+    /// Topics that were evicted.
+    evicted: u64,
     latest: MessageId,
     /// The greatest id that was forgotten with its topic.
     forgotten: MessageId,
-    start: Instant,
-}
-
-#[derive(Debug, Default)]
-struct Topic {
-    name: Box<str>,
-    history: History,
-    ring: Ring,
+    pub(super) start: Instant,
 }
 
 impl Histories {
@@ -41,19 +54,39 @@ impl Histories {
         let latest = MessageId::new(epoch, 0);
         Histories {
             prefixes: Prefixes::default(),
-            by_name: Index::default(),
-            hasher: RandomState::new(),
-            topics: Chunks::default(),
+            rings: Rings::default(),
+            checks: BTreeSet::new(),
+            queued: Queued::default(),
+            look: NEVER,
+            messages: 0,
+            bytes: 0,
+            memory: MEMORY,
+            evicted: 0,
             latest,
             forgotten: latest,
             start: now,
         }
     }
 
-    /// Registers a prefix. Messages of its topics from before are unknown.
+    /// Registers a prefix, or replaces its settings. They also hold for what is kept already.
     pub(crate) fn register(&mut self, prefix: &str, history: History) {
         self.prefixes.insert(prefix, history);
+        // Its topics have kept nothing so far.
         self.forgotten = self.latest;
+        let mut next = self.rings.first();
+        while let Some(at) = next {
+            next = self.rings.after(at);
+            let topic = &mut self.rings[at];
+            topic.history = self.prefixes.of(&topic.name).unwrap_or(topic.history);
+            self.trim_to_bounds(at);
+            self.check_again(at);
+        }
+    }
+
+    /// Sets the bytes that all topics may count.
+    pub(crate) fn set_memory(&mut self, memory: usize) {
+        self.memory = memory;
+        self.evict();
     }
 
     /// Whether a topic keeps messages: a registered prefix covers it, and the longest wins.
@@ -81,14 +114,21 @@ impl Histories {
         id: MessageId,
         now: Instant,
     ) -> Arc<Kept> {
-        let second = now.saturating_duration_since(self.start).as_secs() as u32;
+        let second = self.second(now);
         let kept = Arc::new(Kept::new(message, id, second));
-        let Some(at) = self.named(topic).or_else(|| self.add(topic)) else { return kept };
-        let Topic { ring, history, .. } = &mut self.topics[at];
-        ring.push(Arc::clone(&kept));
-        while ring.is_over(history) {
-            ring.trim();
+        let Some(at) = self.rings.find(topic).or_else(|| self.add(topic)) else { return kept };
+        self.rings.touch(at);
+        self.rings[at].ring.push(Arc::clone(&kept));
+        self.messages += 1;
+        self.bytes += kept.len();
+        self.trim_to_bounds(at);
+        if self.rings[at].check == 0 {
+            let check = self.rings[at].history.check_of(second);
+            self.set_check(at, check);
         }
+        self.queued.sweep(LOOKS);
+        self.evict();
+        self.look_later(second);
         kept
     }
 
@@ -119,63 +159,72 @@ impl Histories {
         self.ring(topic)?.next_after(after)
     }
 
-    fn ring(&self, topic: &str) -> Option<&Ring> {
-        self.named(topic).map(|at| &self.topics[at].ring)
+    /// Adds the counters of the kept messages.
+    pub(crate) fn write_to(&self, stats: &mut Stats) {
+        stats.history_topics += self.rings.len();
+        stats.history_messages += self.messages;
+        stats.history_bytes += self.bytes;
+        stats.history_queued_bytes += self.queued.bytes();
+        stats.history_evicted += self.evicted;
     }
 
-    fn named(&self, name: &str) -> Option<u32> {
-        self.by_name.find(self.hasher.hash_one(name), |at| &*self.topics[at].name == name)
+    fn ring(&self, topic: &str) -> Option<&Ring> {
+        self.rings.find(topic).map(|at| &self.rings[at].ring)
     }
 
     /// Adds a topic, if a prefix covers it.
     fn add(&mut self, name: &str) -> Option<u32> {
         let history = self.prefixes.of(name)?;
-        let ring = Ring::new(self.forgotten);
-        let at = self.topics.insert(Topic { name: name.into(), history, ring });
-        let (topics, hasher) = (&self.topics, &self.hasher);
-        let hash_of = |topic: u32| hasher.hash_one(&*topics[topic].name);
-        self.by_name.insert(hasher.hash_one(name), at, hash_of);
-        Some(at)
+        self.bytes += OVERHEAD + name.len();
+        Some(self.rings.add(name, history, Ring::new(self.forgotten)))
+    }
+
+    /// Forgets a topic with all its messages.
+    pub(super) fn forget(&mut self, at: u32) {
+        while self.trim(at) {}
+        self.set_check(at, 0);
+        let Topic { name, ring, .. } = self.rings.remove(at);
+        self.bytes -= OVERHEAD + name.len();
+        self.forgotten = self.forgotten.max(ring.latest());
+    }
+
+    /// Forgets the oldest message of a topic; false if it has none.
+    pub(super) fn trim(&mut self, at: u32) -> bool {
+        let Some(kept) = self.rings[at].ring.trim() else { return false };
+        self.messages -= 1;
+        self.bytes -= kept.len();
+        kept.leave_to(&mut self.queued);
+        true
+    }
+
+    fn trim_to_bounds(&mut self, at: u32) {
+        while self.rings[at].is_over() {
+            self.trim(at);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.bytes + self.queued.bytes() > self.memory
+    }
+
+    /// Evicts topics until all of them fit: the one that was published to least recently first. The
+    /// last one loses its oldest messages first.
+    fn evict(&mut self) {
+        if self.is_over() {
+            self.queued.sweep(LOOKS_AT_BOUND);
+        }
+        while self.is_over()
+            && let Some(at) = self.rings.first()
+        {
+            let is_last = self.rings.after(at).is_none();
+            if !(is_last && self.trim(at)) {
+                self.forget(at);
+                self.evicted += 1;
+            }
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn published(histories: &mut Histories, topic: &str, text: &str) -> MessageId {
-        let id = histories.next_id();
-        let kept = histories.append(topic, &Outgoing::text(text), id, Instant::now());
-        assert_eq!(kept.outgoing().message.as_bytes(), text.as_bytes());
-        id
-    }
-
-    #[test]
-    fn subscriber_goes_on_from_its_id() {
-        let mut histories = Histories::new(Instant::now());
-        histories.register("room/", History::new().messages(2));
-        let start = histories.latest();
-        assert_eq!(histories.resume("room/1", start), Resume::Resumed);
-        let one = published(&mut histories, "room/1", "one");
-        let two = published(&mut histories, "room/1", "two");
-        assert_eq!(histories.resume("room/1", start), Resume::Resumed);
-        assert_eq!(histories.next_after("room/1", start).unwrap().id, one);
-        assert_eq!(histories.next_after("room/1", one).unwrap().id, two);
-        assert!(histories.next_after("room/1", two).is_none());
-        let three = published(&mut histories, "room/1", "three");
-        assert_eq!(histories.resume("room/1", start), Resume::Gap { oldest: two });
-        assert_eq!(histories.resume("room/1", one), Resume::Resumed);
-        let before = histories.start_of("room/1");
-        assert_eq!(histories.next_after("room/1", before).unwrap().id, two);
-        // Ids of another server, and ids that were not given.
-        let gap = Resume::Gap { oldest: two };
-        assert_eq!(histories.resume("room/1", MessageId::new(three.a(), three.b() + 1)), gap);
-        assert_eq!(histories.resume("room/1", MessageId::new(three.a() ^ 1, three.b())), gap);
-        assert_eq!(histories.resume("room/1", MessageId::default()), gap);
-        // A topic that keeps nothing so far, and one that never keeps anything.
-        assert_eq!(histories.resume("room/2", start), Resume::Resumed);
-        published(&mut histories, "other", "text");
-        assert!(histories.keeps("room/2") && !histories.keeps("other"));
-        assert!(histories.next_after("other", start).is_none());
-    }
-}
+#[path = "tests.rs"]
+mod tests;

@@ -7,7 +7,10 @@
 //! | ring | the kept messages of one topic |
 //! | trimmed | forgotten by its ring, because of a bound of the topic |
 //! | forgotten | gone with its whole topic |
+//! | evicted | forgotten, since the memory for all topics is full |
+//! | queued | kept no longer, and still waiting in an outbox |
 
+mod expiry;
 #[cfg(test)] // nothing asks yet
 mod gate;
 mod histories;
@@ -16,8 +19,10 @@ mod message_id;
 mod prefixes;
 #[cfg(test)]
 mod questions;
+mod queued;
 mod resume;
 mod ring;
+mod rings;
 mod settings;
 #[cfg(test)]
 mod store;

@@ -1,5 +1,4 @@
-//! The kept messages of one topic, in the order of their ids, within the bounds of the topic. This
-//! file knows no other topic.
+//! The kept messages of one topic, in the order of their ids. This file knows no other topic.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,9 +13,9 @@ pub(super) struct Ring {
     messages: VecDeque<Arc<Kept>>,
     /// The bytes that the messages count.
     bytes: usize,
-    /// The greatest id of a message that is not kept, as far as is known.
+    /// The greatest id of a message that may have been forgotten.
     trimmed: MessageId,
-    /// The id of the latest message.
+    /// The id of the latest message, also if it is forgotten.
     latest: MessageId,
 }
 
@@ -28,10 +27,6 @@ impl Ring {
 
     pub(super) fn len(&self) -> usize {
         self.messages.len()
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
     }
 
     pub(super) fn trimmed(&self) -> MessageId {
@@ -70,6 +65,43 @@ impl Ring {
         let kept = self.messages.pop_front()?;
         self.bytes -= kept.len();
         self.trimmed = kept.id;
+        let (len, capacity) = (self.messages.len(), self.messages.capacity());
+        if len == 0 {
+            self.messages = VecDeque::new();
+        } else if capacity > 64 && len < capacity / 4 {
+            self.messages.shrink_to(len * 2);
+        }
         Some(kept)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::Outgoing;
+
+    #[test]
+    fn ring_finds_the_next_message_after_any_id_and_gives_memory_back() {
+        let id = |b| MessageId::new(1, b);
+        let mut ring = Ring::new(id(0));
+        // Ids of a topic have gaps: other topics have the ids between.
+        for b in (10..=5_000).step_by(10) {
+            ring.push(Arc::new(Kept::new(&Outgoing::text("text"), id(b), 0)));
+        }
+        for after in 0..5_010 {
+            let next = ring.next_after(id(after)).map(|kept| kept.id.b());
+            let expected = (after / 10 + 1) * 10;
+            assert_eq!(next, (expected <= 5_000).then_some(expected));
+        }
+        let history = History::new().messages(20);
+        while ring.is_over(&history) {
+            ring.trim();
+        }
+        assert_eq!((ring.len(), ring.trimmed(), ring.latest()), (20, id(4_800), id(5_000)));
+        assert!(ring.messages.capacity() <= 128);
+        assert_eq!(ring.next_after(id(0)).map(|kept| kept.id), Some(id(4_810)));
+        while ring.trim().is_some() {}
+        assert_eq!((ring.bytes, ring.messages.capacity()), (0, 0));
+        assert_eq!((ring.trimmed(), ring.latest()), (id(5_000), id(5_000)));
     }
 }

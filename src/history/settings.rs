@@ -39,7 +39,7 @@ impl History {
 
     /// Sets how many bytes a topic keeps, 256 KiB by default. Each message counts 256 bytes beyond
     /// its own. A message that is larger than the bound is delivered and not kept, so a resume
-    /// across it is a gap.
+    /// across it is a gap. With 0 the topic keeps none.
     #[must_use]
     pub const fn bytes(mut self, bytes: usize) -> History {
         self.bytes = bytes;
@@ -47,6 +47,9 @@ impl History {
     }
 
     /// Sets how long a topic keeps a message, one hour by default.
+    ///
+    /// A message stays at most two seconds longer, or a 64th of the time (at most a minute) where
+    /// that is more. A topic without subscribers goes with its last message.
     #[must_use]
     pub const fn age(mut self, age: Duration) -> History {
         self.age = age;
@@ -54,8 +57,48 @@ impl History {
     }
 }
 
+/// No second.
+pub(super) const NEVER: u32 = u32::MAX;
+
+impl History {
+    /// Returns the second from which a message is too old that was published in another second;
+    /// [`NEVER`] for more than 136 years. Many messages share one, so that an idle server wakes
+    /// seldom.
+    pub(super) fn check_of(&self, second: u32) -> u32 {
+        let age = self.age.as_secs().saturating_add(u64::from(self.age.subsec_nanos() > 0));
+        let grain = (age / 64).clamp(1, 60);
+        // The second of the publish is partly over.
+        let exact = age.saturating_add(u64::from(second) + 1);
+        let check = exact.checked_next_multiple_of(grain).unwrap_or(u64::MAX);
+        u32::try_from(check).unwrap_or(NEVER)
+    }
+}
+
 impl Default for History {
     fn default() -> History {
         History::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_is_forgotten_a_little_after_its_age() {
+        let ages = [0, 1, 999, 1000, 1001, 10_000, 63_999, 64_000, 130_500, 3_600_000, 86_400_000];
+        for millis in ages {
+            let history = History::new().age(Duration::from_millis(millis));
+            for second in (0..5_000).step_by(7) {
+                let check = u64::from(history.check_of(second)) * 1000;
+                // Published in any moment of its second.
+                let (early, late) = (u64::from(second) * 1000, u64::from(second) * 1000 + 999);
+                assert!(check >= late + millis, "{millis} {second}");
+                let more = (millis / 64).min(60_000).max(2_000);
+                assert!(check <= early + millis + more + 1_000, "{millis} {second} {check}");
+            }
+        }
+        assert_eq!(History::new().age(Duration::MAX).check_of(7), NEVER);
+        assert_eq!(History::new().age(Duration::from_secs(u32::MAX.into())).check_of(0), NEVER);
     }
 }

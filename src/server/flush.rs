@@ -73,6 +73,9 @@ impl Server {
         if self.work.writing.is_empty() && self.context.delivery.fan_out.is_empty() {
             self.context.table.books.pool.end_turn();
         }
+        if self.context.histories.is_some() {
+            self.context.forget_old();
+        }
         if self.measures_turns() {
             self.record_turn(now);
         }

@@ -25,4 +25,28 @@ impl Server {
     pub fn history(&mut self, prefix: &str, history: History) {
         self.context.keep_history(prefix, history);
     }
+
+    /// Sets the bytes that the kept messages of all topics may take, 64 MiB by default.
+    ///
+    /// Beyond them, the topic that was published to least recently is forgotten, with all its
+    /// messages. A later resume there is a gap. Messages that no topic keeps any more count for as
+    /// long as they wait for a slow reader. With 0 nothing is kept.
+    ///
+    /// ```
+    /// use switchboard::testing::World;
+    /// use switchboard::History;
+    ///
+    /// let mut world = World::new();
+    /// world.server.history("room/", History::new());
+    /// world.server.history_memory(16 << 10);
+    /// for room in 0..100 {
+    ///     world.context().publish(&format!("room/{room}"), "hello");
+    /// }
+    /// let stats = world.context().stats();
+    /// assert!(stats.history_bytes <= 16 << 10);
+    /// assert_eq!(stats.history_topics as u64 + stats.history_evicted, 100);
+    /// ```
+    pub fn history_memory(&mut self, bytes: usize) {
+        self.context.keep_within(bytes);
+    }
 }

@@ -254,7 +254,9 @@ impl Server {
         let deadline = (earliest != NEVER).then(|| table.books.clock.instant(earliest));
         let retry = self.listeners.iter().flatten().filter_map(Acceptor::retry_at).min();
         let drain = cx.draining.as_ref().and_then(|it| it.next_step(now, table.slots.len()));
-        let next = [deadline, cx.timers.next(), retry, drain].into_iter().flatten().min()?;
+        let expiry = cx.next_expiry();
+        let next =
+            [deadline, cx.timers.next(), retry, drain, expiry].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(now))
     }
 

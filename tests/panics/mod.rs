@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use switchboard::{
-    Cause, Chunk, Close, Conn, EventStream, Handler, Message, Options, OptionsId, Reply, Request,
-    Response, Stream, Upgrade, ZoneId,
+    Cause, Chunk, Close, Conn, EventStream, Handler, History, Message, MessageId, Options,
+    OptionsId, Reply, Request, Response, Resume, Stream, Upgrade, ZoneId,
 };
 
 use crate::common::frames::{close, ping, pong, text};
@@ -44,7 +44,7 @@ impl Handler for Fragile {
         match request.path() {
             "/ws" => Upgrade::new().into(),
             "/chunks" => Upgrade::new().options(self.chunks).into(),
-            "/events" => EventStream::new().into(),
+            "/events" | "/resume" => EventStream::new().into(),
             "/take" => Reply::Takeover(Response::empty(200)),
             "/later" => Reply::Later,
             "/stream" => Stream::new(Response::empty(200)).into(),
@@ -58,14 +58,22 @@ impl Handler for Fragile {
         "thanks".into()
     }
 
-    fn open(&mut self, conn: &mut Conn<'_>, _request: &Request<'_>) {
+    fn open(&mut self, conn: &mut Conn<'_>, request: &Request<'_>) {
         conn.subscribe("topic");
+        if request.path() == "/resume" {
+            conn.subscribe_from("kept", MessageId::default());
+        }
         self.enter(conn, "open");
     }
 
     fn message(&mut self, conn: &mut Conn<'_>, message: Message<'_>) {
         match message {
             Message::Text("write") => conn.want_writable(),
+            Message::Text("resume") => {
+                conn.subscribe_from("kept", MessageId::default());
+                conn.subscribe_from("kept too", MessageId::default());
+                return;
+            }
             Message::Text("good") => {
                 self.log.note(conn.id(), "good");
                 return conn.send("good");
@@ -93,6 +101,10 @@ impl Handler for Fragile {
     fn writable(&mut self, conn: &mut Conn<'_>) {
         conn.write(b"a piece");
         self.enter(conn, "writable");
+    }
+
+    fn resumed(&mut self, conn: &mut Conn<'_>, _topic: &str, _resume: Resume) {
+        self.enter(conn, "resumed");
     }
 
     fn timeout(&mut self, conn: &mut Conn<'_>) {
@@ -180,6 +192,8 @@ pub fn rows() -> Vec<Row> {
         row("input", "/take", |w, c| push(w, c, "some bytes"), Cut),
         row("writable", "/ws", |w, c| push(w, c, text("write")), Close1011),
         row("writable", "", |w, c| push(w, c, http::get("/stream")), Cut),
+        row("resumed", "/ws", |w, c| push(w, c, text("resume")), Close1011),
+        row("resumed", "", |w, c| push(w, c, http::get("/resume")), Cut),
         row("timeout", "/ws", wait, Close1011),
         row("timeout", "/chunks", wait, Close1011),
         row("timeout", "/events", wait, Cut),
@@ -215,6 +229,8 @@ impl Site {
             conn.subscribe("others");
             conn.send(message);
         });
+        world.server.history("kept", History::new());
+        world.context().publish("kept", "a kept message");
         world.server.catch_panics(catches);
         // Handlers are guarded whether they stand before the call or after it.
         let zone = world.server.zone("/", fragile);
