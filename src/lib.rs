@@ -31,6 +31,7 @@
 //! | reach another zone | [`Context::call`], [`ZoneId`] | [state](guide::state) |
 //! | send to many | [`Conn::subscribe`], [`Context::publish`] | [topics](guide::topics) |
 //! | push events to browsers | [`EventStream`] | [topics](guide::topics) |
+//! | keep messages in a database | [`Server::store`], [`Store`] | [stores](guide::stores) |
 //! | answer from a thread or a tokio task | [`Reply::Later`], [`Remote`] | [later] |
 //! | do something every second | [`Context::every`] | [time](guide::time) |
 //! | change a deadline or a limit | [`Options`] | [time](guide::time), [security] |
@@ -150,7 +151,10 @@ pub use context::{
     DrainError, EventStream, Remote, Reply, Stream, TimerId, Upgrade, WatchId,
 };
 pub use delivery::{AsOutgoing, Outgoing};
-pub use history::{History, MalformedMessageId, MessageId, Resume};
+pub use history::{
+    Appended, History, MalformedMessageId, MalformedStoredMessage, MessageId, Resume, Store,
+    StoreAnswer, StoreBounds, StoreError, StorePage, StoredMessage,
+};
 pub use http1::{Extensions, Request, RequestError, Response, TrustedHeader, Version};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]

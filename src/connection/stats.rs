@@ -126,6 +126,13 @@ pub struct Stats {
     pub history_queued_bytes: usize,
     /// Counts topics that were forgotten as a whole because the memory for history was full.
     pub history_evicted: u64,
+    /// Counts messages and other questions that wait for a [`Store`](crate::Store), those included
+    /// that are late.
+    pub store_waiting: usize,
+    /// Counts what a [`Store`](crate::Store) has not done: questions that failed or took more than
+    /// 10 seconds, messages and questions that a full queue refused, and messages whose ids were
+    /// out of order.
+    pub store_failed: u64,
     /// Has one entry for each handler at a zone with
     /// [`Zone::counted`](crate::Zone::counted), in the order of their registration.
     pub zones: Vec<ZoneStats>,

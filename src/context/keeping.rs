@@ -16,6 +16,9 @@ impl Context {
     /// can have it in its payload. An event stream gets the id of an event anyway. A topic without
     /// [history](crate::Server::history) gets an id of the same sequence, and keeps nothing.
     ///
+    /// A topic of a [store](crate::Server::store) has no id yet. There the message is published
+    /// with `0-0`, and a debug build panics: use [`publish_stored`](Context::publish_stored).
+    ///
     /// ```
     /// use switchboard::History;
     /// use switchboard::testing::World;
@@ -33,6 +36,15 @@ impl Context {
         topic: &str,
         make: impl FnOnce(MessageId) -> M,
     ) -> MessageId {
+        if self.has_store(topic) {
+            debug_assert!(
+                false,
+                "the store of {topic:?} gives the id later: call Context::publish_stored, which \
+                 hands it to a closure"
+            );
+            self.publish_except(topic, make(MessageId::default()).as_outgoing(), None);
+            return MessageId::default();
+        }
         let now = self.now();
         let id = self.histories(now).next_id();
         let message = make(id);
@@ -63,6 +75,9 @@ impl Context {
         message: &Outgoing<'_>,
         except: Option<u32>,
     ) -> bool {
+        if self.stores.is_some() && self.publish_to_store(topic, message, except) {
+            return true;
+        }
         let histories = self.histories.as_mut().filter(|histories| histories.keeps(topic));
         let Some(id) = histories.map(|histories| histories.next_id()) else { return false };
         self.keep(topic, message, id, except);
@@ -80,7 +95,7 @@ impl Context {
     }
 
     /// Hands a kept message to the subscribers of its topic. They share its frame.
-    fn deliver_kept(
+    pub(super) fn deliver_kept(
         &mut self,
         topic: &str,
         message: Outgoing<'_>,
@@ -109,24 +124,30 @@ impl Context {
     pub(crate) fn keep_within(&mut self, bytes: usize) {
         let now = self.now();
         self.histories(now).set_memory(bytes);
+        if let Some(stores) = &mut self.stores {
+            stores.rings.set_memory(bytes);
+        }
     }
 
     /// Forgets messages that are too old.
     #[inline(never)]
     pub(crate) fn forget_old(&mut self) {
         let now = self.now();
-        let Context { histories, topics, .. } = self;
-        if let Some(histories) = histories {
+        let Context { histories, stores, topics, .. } = self;
+        let rings = stores.as_mut().map(|stores| &mut stores.rings);
+        for histories in histories.as_deref_mut().into_iter().chain(rings) {
             histories.expire(now, |topic| topics.count(topic) > 0);
         }
     }
 
     /// Returns the moment at which a message is to be forgotten.
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
-        self.histories.as_ref()?.next_expiry()
+        let rings = self.stores.as_ref().and_then(|stores| stores.rings.next_expiry());
+        let own = self.histories.as_ref()?.next_expiry();
+        own.into_iter().chain(rings).min()
     }
 
-    fn histories(&mut self, now: Instant) -> &mut Histories {
+    pub(super) fn histories(&mut self, now: Instant) -> &mut Histories {
         self.histories.get_or_insert_with(|| Box::new(Histories::new(now)))
     }
 }

@@ -12,7 +12,11 @@ impl Conn<'_> {
         let Some(at) = self.cx.table.lease_live(self.id) else { return };
         if matches!(at.connection.phase, Phase::WebSocket(_) | Phase::Streaming) {
             self.cx.topics.join(topic, self.id.slot(), &mut at.connection.memberships);
-            if at.connection.flags.has(Flags::FOLLOWING) {
+            let follows = at.connection.flags.has(Flags::FOLLOWING);
+            if self.cx.stores.is_some() {
+                self.cx.open_stored(topic);
+            }
+            if follows {
                 self.cx.follow_from_here(self.id.slot(), topic);
             }
         }

@@ -9,6 +9,7 @@
 //! | [`first_server`] | serve a page and a WebSocket, report errors, stop in order |
 //! | [`state`] | keep state in a handler, for each connection, and share it between zones |
 //! | [`topics`] | send one message to many: rooms, counts, event streams beside WebSockets |
+//! | [`stores`] | keep messages in a file, a database or a service that several servers share |
 //! | [`answering_later`] | let a thread or a tokio task answer a request |
 //! | [`time`] | run timers, and know every deadline with its default |
 //! | [`endings`] | learn why a connection ended, and what to do about it |
@@ -58,6 +59,7 @@ pub mod other_loops;
 pub mod security;
 pub mod slow_readers;
 pub mod state;
+pub mod stores;
 pub mod testing_handlers;
 pub mod time;
 pub mod tls;

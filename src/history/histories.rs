@@ -89,6 +89,11 @@ impl Histories {
         self.evict();
     }
 
+    /// Returns the bytes that all topics may count.
+    pub(crate) fn memory(&self) -> usize {
+        self.memory
+    }
+
     /// Whether a topic keeps messages: a registered prefix covers it, and the longest wins.
     pub(crate) fn keeps(&self, topic: &str) -> bool {
         self.prefixes.of(topic).is_some()
@@ -168,12 +173,12 @@ impl Histories {
         stats.history_evicted += self.evicted;
     }
 
-    fn ring(&self, topic: &str) -> Option<&Ring> {
+    pub(super) fn ring(&self, topic: &str) -> Option<&Ring> {
         self.rings.find(topic).map(|at| &self.rings[at].ring)
     }
 
     /// Adds a topic, if a prefix covers it.
-    fn add(&mut self, name: &str) -> Option<u32> {
+    pub(super) fn add(&mut self, name: &str) -> Option<u32> {
         let history = self.prefixes.of(name)?;
         self.bytes += OVERHEAD + name.len();
         Some(self.rings.add(name, history, Ring::new(self.forgotten)))

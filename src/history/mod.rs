@@ -9,33 +9,43 @@
 //! | forgotten | gone with its whole topic |
 //! | evicted | forgotten, since the memory for all topics is full |
 //! | queued | kept no longer, and still waiting in an outbox |
+//! | store | what keeps messages elsewhere, and gives them their ids |
+//! | gate | what puts the messages of a store into their order before they are delivered |
+//! | page | messages that were read from a store for those that are behind the ring |
 
 mod expiry;
-#[cfg(test)] // nothing asks yet
 mod gate;
+#[cfg(test)]
+mod gate_tests;
 mod histories;
 mod kept;
 mod message_id;
+mod pages;
 mod prefixes;
-#[cfg(test)]
 mod questions;
 mod queued;
 mod resume;
 mod ring;
 mod rings;
 mod settings;
-#[cfg(test)]
 mod store;
-#[cfg(test)]
 mod store_answer;
-#[cfg(test)]
+mod store_data;
 mod store_error;
-#[cfg(test)]
 mod stored_message;
+mod stored_rings;
 
+pub(crate) use gate::{AheadBounds, Arrival, Gate, Step};
 pub(crate) use histories::Histories;
 pub(crate) use kept::Kept;
-pub(crate) use message_id::IdText;
 pub use message_id::{MalformedMessageId, MessageId};
+pub(crate) use pages::Pages;
+pub(crate) use questions::{Ended, PATIENCE, Purpose, Questions};
 pub use resume::Resume;
 pub use settings::History;
+pub use store::Store;
+pub use store_answer::StoreAnswer;
+pub(crate) use store_answer::{Inbox, StoreReply};
+pub use store_data::{Appended, StoreBounds, StorePage};
+pub use store_error::StoreError;
+pub use stored_message::{MalformedStoredMessage, StoredMessage};

@@ -1,9 +1,9 @@
 //! The questions that wait for a store: how many there may be, which one is next, and which one has
-//! waited too long. This file asks no store and knows no topic; time is an argument.
+//! waited too long. This file asks no store and has no clock: a time is a tick of its caller.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long the server waits for an answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,7 +30,7 @@ pub(crate) enum Purpose {
 #[derive(Debug)]
 pub(crate) struct Questions<Q> {
     open: HashMap<u64, Open<Q>>,
-    due: BTreeSet<(Instant, u64)>,
+    due: BTreeSet<(u32, u64)>,
     appends: VecDeque<u64>,
     reads: VecDeque<u64>,
     number: u64,
@@ -43,7 +43,7 @@ struct Open<Q> {
     /// `None` once the question has waited too long. Its place is taken until the answer comes.
     question: Option<Q>,
     purpose: Purpose,
-    due: Instant,
+    due: u32,
     is_asked: bool,
 }
 
@@ -79,13 +79,13 @@ impl<Q> Default for Questions<Q> {
 }
 
 impl<Q> Questions<Q> {
-    /// Adds a question, or gives it back where as many wait as may.
+    /// Adds a question that waits until a tick, or gives it back where as many wait as may.
     pub(crate) fn add(
         &mut self,
         purpose: Purpose,
         topic: &Arc<str>,
         question: Q,
-        now: Instant,
+        due: u32,
     ) -> Result<(), Q> {
         let Counts { appends, append_bytes, reads, .. } = &mut self.counts;
         match purpose {
@@ -104,7 +104,6 @@ impl<Q> Questions<Q> {
             Purpose::Live => {}
         }
         self.number += 1;
-        let due = now + PATIENCE;
         let (topic, question) = (Arc::clone(topic), Some(question));
         let open = Open { topic, question, purpose, due, is_asked: false };
         self.open.insert(self.number, open);
@@ -150,15 +149,15 @@ impl<Q> Questions<Q> {
     }
 
     /// Returns when the next question has waited too long.
-    pub(crate) fn next_due(&self) -> Option<Instant> {
+    pub(crate) fn next_due(&self) -> Option<u32> {
         self.due.first().map(|(due, _)| *due)
     }
 
     /// Takes the next question that has waited too long. If a store has it, it keeps its place
     /// until the store answers: a store that never does is asked no more once it has all places.
-    pub(crate) fn expire(&mut self, now: Instant) -> Option<(Arc<str>, Q)> {
+    pub(crate) fn expire(&mut self, tick: u32) -> Option<(Arc<str>, Q)> {
         let &(due, number) = self.due.first()?;
-        if due > now {
+        if due > tick {
             return None;
         }
         self.due.pop_first();
@@ -176,9 +175,9 @@ impl<Q> Questions<Q> {
         Some((topic, question?))
     }
 
-    /// Returns how many appends wait, and how many other questions, the late ones included.
-    pub(crate) fn waiting(&self) -> (usize, usize) {
-        (self.counts.appends, self.open.len() - self.counts.appends)
+    /// Returns how many questions wait, the late ones included.
+    pub(crate) fn waiting(&self) -> usize {
+        self.open.len()
     }
 
     fn remove(&mut self, number: u64) -> Option<Open<Q>> {
@@ -203,16 +202,16 @@ mod tests {
     use super::*;
 
     impl Questions<usize> {
-        fn put(&mut self, purpose: Purpose, question: usize, now: Instant) -> Result<(), usize> {
-            self.add(purpose, &Arc::from("topic"), question, now)
+        fn put(&mut self, purpose: Purpose, question: usize, due: u32) -> Result<(), usize> {
+            self.add(purpose, &Arc::from("topic"), question, due)
         }
 
         fn ended(&mut self, number: u64) -> Option<Ended<usize>> {
             self.end(number).map(|(_, ended)| ended)
         }
 
-        fn expired(&mut self, now: Instant) -> Option<usize> {
-            self.expire(now).map(|(_, question)| question)
+        fn expired(&mut self, tick: u32) -> Option<usize> {
+            self.expire(tick).map(|(_, question)| question)
         }
     }
 
@@ -226,40 +225,39 @@ mod tests {
 
     #[test]
     fn appends_are_bounded_in_number_and_bytes_until_they_are_answered() {
-        let (now, mut questions) = (Instant::now(), Questions::default());
+        let (due, mut questions) = (40, Questions::default());
         for question in 0..WAITING {
-            assert_eq!(questions.put(Purpose::Append(1), question, now), Ok(()));
+            assert_eq!(questions.put(Purpose::Append(1), question, due), Ok(()));
         }
-        assert_eq!(questions.put(Purpose::Append(0), 7, now), Err(7));
+        assert_eq!(questions.put(Purpose::Append(0), 7, due), Err(7));
         let numbers = asked(&mut questions);
         assert!(numbers.iter().map(|(_, question)| *question).eq(0..WAITING), "in their order");
-        assert_eq!(questions.put(Purpose::Append(0), 7, now), Err(7), "the store has them");
-        let late = now + PATIENCE;
+        assert_eq!(questions.put(Purpose::Append(0), 7, due), Err(7), "the store has them");
         for question in 0..WAITING {
-            assert_eq!(questions.expired(late), Some(question));
+            assert_eq!(questions.expired(due), Some(question));
         }
-        assert_eq!((questions.expired(late), questions.next_due()), (None, None));
-        assert_eq!(questions.put(Purpose::Append(0), 7, now), Err(7), "the store still has them");
+        assert_eq!((questions.expired(due), questions.next_due()), (None, None));
+        assert_eq!(questions.put(Purpose::Append(0), 7, due), Err(7), "the store still has them");
         assert_eq!(questions.ended(numbers[3].0), Some(Ended::Late));
         assert_eq!(questions.ended(numbers[3].0), None);
-        assert_eq!(questions.put(Purpose::Append(APPEND_BYTES), 7, now), Err(7));
+        assert_eq!(questions.put(Purpose::Append(APPEND_BYTES), 7, due), Err(7));
         for (number, _) in &numbers {
             questions.ended(*number);
         }
-        assert_eq!(questions.waiting(), (0, 0));
-        assert_eq!(questions.put(Purpose::Append(APPEND_BYTES + 1), 8, now), Ok(()), "alone");
-        assert_eq!(questions.put(Purpose::Append(0), 9, now), Err(9));
+        assert_eq!(questions.waiting(), 0);
+        assert_eq!(questions.put(Purpose::Append(APPEND_BYTES + 1), 8, due), Ok(()), "alone");
+        assert_eq!(questions.put(Purpose::Append(0), 9, due), Err(9));
     }
 
     #[test]
     fn reads_wait_for_a_place_with_the_store_and_live_ones_are_never_refused() {
-        let (now, mut questions) = (Instant::now(), Questions::default());
+        let (due, mut questions) = (40, Questions::default());
         for question in 0..WAITING {
-            assert_eq!(questions.put(Purpose::Read, question, now), Ok(()));
+            assert_eq!(questions.put(Purpose::Read, question, due), Ok(()));
         }
-        assert_eq!(questions.put(Purpose::Read, 7, now), Err(7));
-        assert_eq!(questions.put(Purpose::Live, 5_000, now), Ok(()));
-        assert_eq!(questions.put(Purpose::Append(1), 6_000, now), Ok(()));
+        assert_eq!(questions.put(Purpose::Read, 7, due), Err(7));
+        assert_eq!(questions.put(Purpose::Live, 5_000, due), Ok(()));
+        assert_eq!(questions.put(Purpose::Append(1), 6_000, due), Ok(()));
         let numbers = asked(&mut questions);
         assert_eq!(numbers.len(), 1 + READS);
         assert_eq!(numbers[0].1, 6_000, "appends do not wait for reads");
@@ -267,21 +265,21 @@ mod tests {
         assert_eq!(questions.ended(numbers[1].0), Some(Ended::InTime(0)));
         assert!(questions.has_next());
         assert_eq!(asked(&mut questions).len(), 1);
-        assert_eq!(questions.put(Purpose::Read, 7, now), Ok(()));
+        assert_eq!(questions.put(Purpose::Read, 7, due), Ok(()));
     }
 
     #[test]
     fn question_that_was_not_asked_in_time_is_not_asked() {
-        let (now, mut questions) = (Instant::now(), Questions::default());
-        questions.put(Purpose::Read, 1, now).unwrap();
-        questions.put(Purpose::Append(5), 2, now + Duration::from_secs(1)).unwrap();
-        assert_eq!(questions.next_due(), Some(now + PATIENCE));
-        assert_eq!(questions.expired(now + PATIENCE - Duration::from_nanos(1)), None);
-        assert_eq!(questions.expired(now + PATIENCE), Some(1));
+        let (due, mut questions) = (40, Questions::default());
+        questions.put(Purpose::Read, 1, due).unwrap();
+        questions.put(Purpose::Append(5), 2, due + 4).unwrap();
+        assert_eq!(questions.next_due(), Some(due));
+        assert_eq!(questions.expired(due - 1), None);
+        assert_eq!(questions.expired(due), Some(1));
         assert!(questions.reads.is_empty(), "a store that hangs must not make the list grow");
-        assert_eq!(questions.expired(now + PATIENCE), None);
+        assert_eq!(questions.expired(due), None);
         assert_eq!(asked(&mut questions), [(2, 2)]);
         assert_eq!(questions.ended(2), Some(Ended::InTime(2)));
-        assert_eq!((questions.waiting(), questions.next_due()), ((0, 0), None));
+        assert_eq!((questions.waiting(), questions.next_due()), (0, None));
     }
 }

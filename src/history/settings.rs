@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::gate::AheadBounds;
+
 /// What each topic of a prefix keeps, for [`Server::history`](crate::Server::history).
 ///
 /// A message is forgotten as soon as one of the bounds is passed, the oldest first. With the
@@ -55,6 +57,11 @@ impl History {
         self.age = age;
         self
     }
+
+    /// Returns the bounds of messages that wait for an earlier one.
+    pub(crate) fn ahead(self) -> AheadBounds {
+        AheadBounds { messages: self.messages.max(1), bytes: self.bytes }
+    }
 }
 
 /// No second.
@@ -94,7 +101,7 @@ mod tests {
                 // Published in any moment of its second.
                 let (early, late) = (u64::from(second) * 1000, u64::from(second) * 1000 + 999);
                 assert!(check >= late + millis, "{millis} {second}");
-                let more = (millis / 64).min(60_000).max(2_000);
+                let more = (millis / 64).clamp(2_000, 60_000);
                 assert!(check <= early + millis + more + 1_000, "{millis} {second} {check}");
             }
         }

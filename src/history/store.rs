@@ -1,8 +1,8 @@
-//! What a program brings to keep messages elsewhere: the trait, and the values that it answers
-//! with. This file asks no store.
+//! What a program brings to keep messages elsewhere. This file asks no store.
 
 use super::message_id::MessageId;
 use super::store_answer::StoreAnswer;
+use super::store_data::{Appended, StoreBounds, StorePage};
 use super::stored_message::StoredMessage;
 
 /// A place that keeps the messages of topics beyond the memory of the server: a file, a database, a
@@ -126,36 +126,4 @@ pub trait Store: 'static {
     /// Returns what the store has of a topic. A topic that it does not know has the bounds of an
     /// empty one.
     fn bounds(&mut self, topic: &str, answer: StoreAnswer<StoreBounds>);
-}
-
-/// The answer to [`Store::append`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Appended {
-    /// The id of the message.
-    pub id: MessageId,
-    /// The id of the message before it in its topic, also if that one is trimmed; `0-0` if it is
-    /// the first one. The server delivers at once where it has delivered that id last, and asks the
-    /// store for what lies between where it has not.
-    pub before: MessageId,
-}
-
-/// What a store has of a topic.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StoreBounds {
-    /// The greatest id that the store no longer has; `0-0` if it has all. A resume from a smaller
-    /// id is a gap. A store that lost its data answers with an id that is at least as great as
-    /// those that it lost.
-    pub trimmed: MessageId,
-    /// The latest id of the topic, also if its message is trimmed; `0-0` if there is none.
-    pub latest: MessageId,
-}
-
-/// The answer to [`Store::after`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StorePage {
-    /// The messages in the order of their ids, without a hole. More may follow.
-    pub messages: Vec<(MessageId, StoredMessage)>,
-    /// What the store had when it read the messages. The server asks for more while the latest id
-    /// is greater than that of the last message.
-    pub bounds: StoreBounds,
 }

@@ -6,7 +6,7 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::store::{Appended, StoreBounds, StorePage};
+use super::store_data::{Appended, StoreBounds, StorePage};
 use super::store_error::StoreError;
 
 /// The means to answer one question of the server, from any thread and at any time.

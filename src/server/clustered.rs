@@ -41,6 +41,7 @@ impl Server {
         self.remote.move_waker(&remote);
         drop(self.remote.close());
         self.remote = remote;
+        self.wake_by_remote();
         let others = link.stations.all().len() - 1;
         self.context.elsewhere = (others > 0).then(|| Box::new(Elsewhere::new(others)));
         // A look-up on its way would wake the loop through the handle from before.

@@ -45,6 +45,9 @@ impl Server {
         self.run_arrivals();
         self.run_connects();
         self.run_remote();
+        if self.context.stores.is_some() {
+            self.context.take_store_answers();
+        }
         self.run_timers();
         self.sweep();
         self.drain_on();
@@ -58,6 +61,9 @@ impl Server {
             self.free_ended();
             if self.context.has_followers_due() {
                 self.visit_followers();
+            }
+            if self.context.stores.is_some() {
+                self.ask_stores();
             }
             self.write();
             if writable {
@@ -90,6 +96,7 @@ impl Server {
             && table.ended.is_empty()
             && table.dirty.is_empty()
             && !self.context.has_followers_due()
+            && !self.context.has_store_questions()
             && self.context.delivery.fan_out.is_empty()
             && self.work.writing.is_empty())
     }

@@ -251,6 +251,7 @@ impl Server {
         let (cx, table) = (&self.context, &self.context.table);
         let earliest = table.slots.earliest().min(cx.timeouts.next());
         let earliest = earliest.min(self.buffer_pool.next_check());
+        let earliest = earliest.min(cx.next_store_deadline());
         let deadline = (earliest != NEVER).then(|| table.books.clock.instant(earliest));
         let retry = self.listeners.iter().flatten().filter_map(Acceptor::retry_at).min();
         let drain = cx.draining.as_ref().and_then(|it| it.next_step(now, table.slots.len()));
@@ -268,6 +269,7 @@ impl Server {
             && self.context.delivery.fan_out.is_empty()
             && self.context.table.books.work.is_empty())
             || self.drains_on()
+            || self.context.is_busy_with_stores()
             || self.context.elsewhere.as_ref().is_some_and(|elsewhere| !elsewhere.is_empty())
     }
 }

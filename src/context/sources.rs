@@ -1,0 +1,90 @@
+//! Where the messages of a topic are read: in the memory of the server, or in front of a store. A
+//! topic of a store is no topic of the memory. This file changes nothing.
+
+use std::sync::Arc;
+
+use super::context::StoreCall;
+use super::following::Cursor;
+use super::stores::{FROM_HERE, Standing, Stores};
+use crate::history::{Histories, Kept, MessageId, Resume};
+
+/// All that keeps messages of topics.
+#[derive(Clone, Copy)]
+pub(super) struct Sources<'c> {
+    pub(super) histories: Option<&'c Histories>,
+    pub(super) stores: Option<&'c Stores<StoreCall>>,
+}
+
+impl<'c> Sources<'c> {
+    /// Returns the stores, if a topic is one of theirs.
+    fn stores_of(self, topic: &str) -> Option<&'c Stores<StoreCall>> {
+        self.stores.filter(|stores| stores.of(topic).is_some())
+    }
+
+    /// Whether messages of a topic are kept.
+    pub(super) fn keeps(self, topic: &str) -> bool {
+        self.histories.is_some_and(|histories| histories.keeps(topic))
+            || self.stores_of(topic).is_some()
+    }
+
+    /// Returns the id that a reader has which gets what is published from here on.
+    pub(super) fn latest(self, topic: &str) -> MessageId {
+        match self.stores_of(topic) {
+            Some(stores) => stores.latest(topic).unwrap_or(FROM_HERE),
+            None => self.histories.map_or(FROM_HERE, Histories::latest),
+        }
+    }
+
+    /// Returns the first message of a topic after an id, if it is here.
+    pub(super) fn next_after(self, topic: &str, after: MessageId) -> Option<&'c Arc<Kept>> {
+        match self.stores_of(topic) {
+            Some(stores) => stores.next_after(topic, after),
+            None => self.histories?.next_after(topic, after),
+        }
+    }
+
+    /// Returns where a reader of a topic stands.
+    pub(super) fn standing(self, topic: &str, after: MessageId) -> Standing {
+        match self.stores_of(topic) {
+            Some(stores) if after != FROM_HERE => stores.standing(topic, after),
+            _ => Standing::Here,
+        }
+    }
+
+    /// Whether a follower can go on in a topic, so that what it lacks is nothing or is here.
+    pub(super) fn is_readable(self, cursor: &Cursor) -> bool {
+        matches!(self.standing(&cursor.topic, cursor.after), Standing::Here | Standing::Unknown)
+    }
+
+    /// Returns what a follower is to be told of a topic; `None` while only the store knows.
+    pub(super) fn resume(self, cursor: &Cursor) -> Option<Resume> {
+        let Cursor { topic, after, .. } = cursor;
+        let Some(stores) = self.stores_of(topic) else {
+            return Some(self.histories?.resume(topic, *after));
+        };
+        let gap = || {
+            let first = stores.next_after(topic, *after).map(|kept| kept.id);
+            let oldest = first.or(stores.latest(topic)).unwrap_or_default();
+            Some(Resume::Gap { oldest })
+        };
+        match self.standing(topic, *after) {
+            _ if cursor.has_gap => gap(),
+            Standing::Unknown => gap(),
+            Standing::Here => Some(Resume::Resumed),
+            Standing::Beyond if cursor.is_checked => Some(Resume::Resumed),
+            Standing::Beyond | Standing::Opening | Standing::Unread => None,
+        }
+    }
+
+    /// Returns where a follower goes on after a gap.
+    pub(super) fn start_of(self, cursor: &Cursor) -> MessageId {
+        match self.stores_of(&cursor.topic) {
+            Some(_) if cursor.has_gap => cursor.after,
+            Some(stores) => stores.start_of(&cursor.topic),
+            None => {
+                let histories = self.histories;
+                histories.map_or(cursor.after, |histories| histories.start_of(&cursor.topic))
+            }
+        }
+    }
+}
