@@ -30,6 +30,7 @@
 //! | check the user in one place | a first zone at `/`, [`Extensions`] | [state](guide::state) |
 //! | reach another zone | [`Context::call`], [`ZoneId`] | [state](guide::state) |
 //! | send to many | [`Conn::subscribe`], [`Context::publish`] | [topics](guide::topics) |
+//! | keep messages for a client that returns | [`Server::history`] | [topics](guide::topics) |
 //! | push events to browsers | [`EventStream`] | [topics](guide::topics) |
 //! | keep messages in a database | [`Server::store`], [`Store`] | [stores](guide::stores) |
 //! | answer from a thread or a tokio task | [`Reply::Later`], [`Remote`] | [later] |

@@ -12,7 +12,7 @@ use common::{Bytes, Client, World};
 use switchboard::testing::Received;
 use switchboard::{
     Backpressure, Close, CloseCode, Conn, ConnId, Context, Drain, EventStream, Handler, History,
-    Message, MessageId, Options, Reply, Request, Resume, Upgrade, ZoneId,
+    Message, MessageId, Options, Reply, Request, Response, Resume, Upgrade, ZoneId,
 };
 
 /// What a test does in `resumed`.
@@ -508,7 +508,7 @@ fn follower_that_ends_leaves_nothing_behind() {
         world.advance(Duration::from_secs(60));
         assert_eq!(world.context().subscribers("h"), 0, "{name}");
         assert_eq!(world.stats().connections, 0, "{name}");
-        assert_eq!(world.server.poll_timeout(world.now), None, "{name}");
+        assert_ne!(world.server.poll_timeout(world.now), Some(Duration::ZERO), "{name}");
         if name != "drain" {
             // The next connection in the slot has nothing of the last.
             let client = world.websocket("/");
@@ -569,4 +569,134 @@ fn replayed_messages_count_for_no_limit() {
 fn act_and_see(world: &mut World, id: ConnId, words: &str) -> bool {
     act(world, id, words);
     world.stats().overflowed > 0
+}
+
+/// An id is no permission: the zone decides by the user of the session, whatever id comes with it.
+#[test]
+fn zone_decides_which_topics_an_id_opens() {
+    struct Mailbox;
+    impl Mailbox {
+        /// The user of a session, and whether a topic is hers.
+        fn may_read(user: &str, topic: &str) -> bool {
+            topic == "h/all" || topic.strip_prefix("h/user/") == Some(user)
+        }
+    }
+    impl Handler for Mailbox {
+        fn request(&mut self, _: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
+            let session = request.header("X-Session").map(ToOwned::to_owned);
+            let (user, topic) = (session.unwrap_or_default(), request.suffix()[1..].to_owned());
+            match Mailbox::may_read(&user, &topic) {
+                true => Upgrade::new().into(),
+                false => Response::text("this topic is not yours").with_status(403).into(),
+            }
+        }
+        fn open(&mut self, conn: &mut Conn<'_>, request: &Request<'_>) {
+            let id = request.query().and_then(|query| query.strip_prefix("after="));
+            conn.subscribe_from(&request.suffix()[1..], id.unwrap().parse().unwrap());
+        }
+        fn resumed(&mut self, conn: &mut Conn<'_>, _topic: &str, resume: Resume) {
+            conn.send(word(resume));
+        }
+    }
+    let mut world = World::serving(|server| {
+        server.history("h/", History::new());
+        server.zone("/mail", Mailbox);
+    });
+    let adas = publish(world.context(), "h/user/ada", ["for ada 1", "for ada 2"]);
+    let bobs = publish(world.context(), "h/user/bob", ["for bob 1", "for bob 2"]);
+    let ask = |topic: &str, id: MessageId, user: &str| {
+        let request = switchboard::http::Request::get(format!("/mail/{topic}?after={id}"));
+        request.header("X-Session", user.to_owned())
+    };
+    // Each user's own id of the own topic.
+    let ada = world.websocket(ask("h/user/ada", adas[1], "ada"));
+    assert_eq!(world.hear(ada), ["resumed", "for ada 2"]);
+    // Another user's id, and any other, brings no message of the other user.
+    for id in [adas[0], adas[1], bobs[0], bobs[2], MessageId::default()] {
+        let bob = world.connect();
+        world.upgrade(bob, ask("h/user/ada", id, "bob"));
+        assert_eq!(world.answer(bob).status, 403);
+        let bob = world.websocket(ask("h/user/bob", id, "bob"));
+        let heard = world.hear(bob);
+        assert!(texts(&heard).iter().all(|text| !text.contains("ada")), "{heard:?}");
+    }
+    // An id opens nothing that the id's own topic has: it is a place in the order of all.
+    let bob = world.websocket(ask("h/user/bob", adas[1], "bob"));
+    assert_eq!(world.hear(bob), ["resumed", "for bob 1", "for bob 2"]);
+    world.context().publish("h/user/ada", "for ada 3");
+    assert!(world.hear(bob).is_empty());
+    assert_eq!(world.hear(ada), ["for ada 3"]);
+}
+
+/// A prefix that is registered while followers lag behind holds for their topics from then on.
+#[test]
+fn follower_gets_messages_of_a_topic_whose_history_begins_meanwhile() {
+    let (mut world, client, id, _) = stalled(small());
+    act(&mut world, id, "join x1;join y");
+    world.context().publish("x1", "before");
+    world.server.history("x", History::new());
+    world.context().publish("x1", "after");
+    world.context().publish("y", "plain");
+    let heard = rest(&mut world, client);
+    assert_eq!(heard[..7].concat(), "resumed h0123beforeplain");
+    assert_eq!(heard[7..23], numbers(4..20));
+    assert_eq!(heard[23..], ["after"]);
+    world.context().publish("x1", "live");
+    assert_eq!(world.hear(client), ["live"]);
+}
+
+/// A bounded turn visits at least one follower, and leaves the others for later turns.
+#[test]
+fn followers_go_on_within_the_budget_of_a_turn() {
+    let mut world = world();
+    let ids = publish(world.context(), "h", ["one", "two"]);
+    world.server.turn_budget(Some(Duration::ZERO));
+    let clients: Vec<Client> = (0..10).map(|_| world.raw_websocket("/")).collect();
+    for &client in &clients {
+        world.push(client, text(&from("h", ids[0])));
+    }
+    let (mut turns, mut heard) = (0, 0);
+    loop {
+        world.turn();
+        let served = clients.iter().filter(|client| world.words(**client).len() == 3).count();
+        assert!(served <= 1, "{served} followers");
+        (turns, heard) = (turns + 1, heard + served);
+        if world.server.poll_timeout(world.now) != Some(Duration::ZERO) {
+            break;
+        }
+    }
+    assert!(heard == 10 && turns >= 10, "{heard} in {turns} turns");
+}
+
+/// Phases that get no messages ignore the call, as they ignore `subscribe`.
+#[test]
+fn connection_that_gets_no_messages_follows_nothing() {
+    struct Other;
+    impl Handler for Other {
+        fn request(&mut self, conn: &mut Conn<'_>, request: &mut Request<'_>) -> Reply {
+            conn.subscribe_from("h", MessageId::default());
+            match request.path() {
+                "/take" => Reply::Takeover(Response::empty(200)),
+                "/later" => Reply::Later,
+                _ => "hello".into(),
+            }
+        }
+        fn open(&mut self, conn: &mut Conn<'_>, _: &Request<'_>) {
+            conn.subscribe_from("h", MessageId::default());
+        }
+        fn resumed(&mut self, _: &mut Conn<'_>, topic: &str, resume: Resume) {
+            panic!("{topic}: {resume:?}");
+        }
+    }
+    let mut world = World::serving(|server| {
+        server.history("h", History::new());
+        server.zone("/", Other);
+    });
+    world.context().publish("h", "one");
+    for path in ["/", "/take", "/later"] {
+        let client = world.connect();
+        world.write(client, http::get(path));
+        assert_eq!(world.context().subscribers("h"), 0, "{path}");
+        assert_ne!(world.server.poll_timeout(world.now), Some(Duration::ZERO));
+    }
 }

@@ -62,6 +62,18 @@ impl Context {
     ///
     /// A page that is rendered with the state of this moment takes the id along, and subscribes
     /// from it.
+    ///
+    /// ```
+    /// use switchboard::testing::World;
+    /// use switchboard::{History, MessageId};
+    ///
+    /// let mut world = World::new();
+    /// assert_eq!(world.context().latest_id(), MessageId::default());
+    /// world.server.history("room/", History::new());
+    /// let begin = world.context().latest_id();
+    /// world.context().publish("room/1", "hello");
+    /// assert!(world.context().latest_id() > begin);
+    /// ```
     #[must_use]
     pub fn latest_id(&self) -> MessageId {
         self.histories.as_ref().map_or_else(MessageId::default, |histories| histories.latest())

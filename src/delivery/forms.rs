@@ -59,3 +59,39 @@ impl Forms {
         event
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A form is shared while something has it, and made anew after that.
+    #[test]
+    fn form_is_found_while_it_is_in_use() {
+        let (mut forms, frame) = (Forms::default(), Shared::default());
+        let event = Shared::new(vec![1]);
+        let mut encoded = EncodedOnce::new(Outgoing::text("text"), 0);
+        encoded.event = Some(Arc::clone(&event));
+        #[cfg(feature = "deflate")]
+        let compressed = Shared::new(vec![2]);
+        #[cfg(feature = "deflate")]
+        {
+            encoded.compressed = vec![(0, 15, None), (3, 15, Some(Arc::clone(&compressed)))];
+        }
+        forms.remember(&encoded);
+        drop(encoded);
+        let again = forms.encoded(Outgoing::text("text"), 7, &frame);
+        assert!(Arc::ptr_eq(again.websocket.as_ref().unwrap(), &frame));
+        assert!(Arc::ptr_eq(again.event.as_ref().unwrap(), &event));
+        #[cfg(feature = "deflate")]
+        {
+            assert_eq!(again.compressed, [(3, 15, Some(Arc::clone(&compressed)))]);
+            drop(compressed);
+        }
+        forms.remember(&again);
+        assert_eq!(forms.in_use().count(), 1 + usize::from(cfg!(feature = "deflate")));
+        drop((again, event));
+        assert_eq!(forms.in_use().count(), 0);
+        let anew = forms.encoded(Outgoing::text("text"), 7, &frame);
+        assert!(anew.event.is_none());
+    }
+}

@@ -82,7 +82,8 @@ impl<'a> Outgoing<'a> {
     }
 
     /// Sets the id of the event. Only event streams carry it; a client that reconnects sends the
-    /// last id that it has. An id with a line break or a NUL is left out.
+    /// last id that it has. An id with a line break or a NUL is left out. A topic with
+    /// [history](crate::Server::history) gives a [`MessageId`](crate::MessageId) in place of it.
     #[must_use]
     pub fn id(mut self, id: &'a str) -> Outgoing<'a> {
         self.id = Some(id);

@@ -42,6 +42,7 @@
 //! | [`conn.publish(topic, message)`] | sends to all subscribers, this connection included |
 //! | [`conn.publish_to_others`] | sends to all subscribers except this connection |
 //! | [`cx.publish(topic, message)`] | sends to all subscribers, from a timer or a thread's call |
+//! | [`cx.publish_with(topic, make)`] | sends a message that contains its own id |
 //! | [`cx.subscribers(topic)`] | returns the exact number of subscribers |
 //!
 //! A topic begins with its first subscriber and ends with its last. Names are compared byte for
@@ -96,10 +97,15 @@
 //! 188 instructions beside the write. While a message waits for a slow receiver, the server keeps a
 //! pointer to the message, not a copy; [`slow_readers`](super::slow_readers) says for how long.
 //!
+//! A topic with [history](crate::Server::history) keeps each message once, as the frame that its
+//! WebSockets get. Events and compressed frames are made when a receiver needs them, and shared
+//! while one still waits. Without history a publish has one branch more.
+//!
 //! In November 2026, the call that publishes to a million receivers took 890 ms of CPU time. That
 //! call writes nothing: the writes are spread over the turns that follow.
 //!
 //! [`cx.publish(topic, message)`]: crate::Context::publish
+//! [`cx.publish_with(topic, make)`]: crate::Context::publish_with
 //! [`cx.subscribers(topic)`]: crate::Context::subscribers
 //! [`conn.subscribe(topic)`]: crate::Conn::subscribe
 //! [`conn.unsubscribe(topic)`]: crate::Conn::unsubscribe

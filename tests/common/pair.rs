@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use switchboard::{ConnId, Connect, ZoneId};
+use switchboard::{ConnId, Connect, Handler, ZoneId};
 
-use super::{Bytes, Client, Recorder, World};
+use super::{Bytes, Client, World};
 
 /// Two worlds with one connection between them. Only [`Pair::pump`] carries bytes across.
 pub struct Pair {
@@ -27,7 +27,7 @@ impl Pair {
     /// The client has sent its handshake, which has not crossed yet.
     pub fn new(
         mut client: World,
-        zone: ZoneId<Recorder>,
+        zone: ZoneId<impl Handler>,
         connect: Connect,
         mut server: World,
     ) -> Pair {
