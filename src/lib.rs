@@ -33,6 +33,8 @@
 //! | keep messages for a client that returns | [`Server::history`] | [topics](guide::topics) |
 //! | push events to browsers | [`EventStream`] | [topics](guide::topics) |
 //! | keep messages in a database | [`Server::store`], [`Store`] | [stores](guide::stores) |
+//! | have a page go on where its stream broke off | [`EventStream::topic`] | [`EventStream`] |
+//! | serve pages that can only poll | [`LongPoll`] | [`LongPoll`] |
 //! | answer from a thread or a tokio task | [`Reply::Later`], [`Remote`] | [later] |
 //! | do something every second | [`Context::every`] | [time](guide::time) |
 //! | change a deadline or a limit | [`Options`] | [time](guide::time), [security] |
@@ -149,7 +151,8 @@ pub use connection::{
 };
 pub use context::{
     Accepted, AdoptError, CallError, Chunk, Close, Conn, ConnMap, Connect, Context, Drain,
-    DrainError, EventStream, Remote, Reply, Stream, TimerId, Upgrade, WatchId,
+    DrainError, EventStream, KeptMessage, LongPoll, Remote, Reply, Stream, TimerId, Upgrade,
+    WatchId,
 };
 pub use delivery::{AsOutgoing, Outgoing};
 pub use history::{

@@ -331,6 +331,23 @@ fn event_stream_encodes_to_the_byte() {
         event_stream::encode(&mut out, *event, *id, data);
         assert_eq!(String::from_utf8(out).unwrap(), *expected);
     }
+    // A block without data dispatches nothing (HTML standard, 9.2.6); an id with a line break or a
+    // NUL would be another field, or be ignored.
+    let rows: &[(&str, bool, &str)] = &[
+        ("7-42", false, "id: 7-42\n\n"),
+        ("7-42", true, "id: 7-42\ndata:\n\n"),
+        ("", false, "id: \n\n"),
+        (" 7", false, "id:  7\n\n"),
+        ("7\n", false, ""),
+        ("7\r", true, ""),
+        ("7\n\ndata: forged", false, ""),
+        ("7\0", true, ""),
+    ];
+    for (id, with_data, expected) in rows {
+        let mut out = Vec::new();
+        event_stream::encode_id(&mut out, id, *with_data);
+        assert_eq!(String::from_utf8(out).unwrap(), *expected);
+    }
     let mut out = event_stream::KEEP_ALIVE.to_vec();
     event_stream::encode_retry(&mut out, Duration::from_millis(1500));
     assert_eq!(out, b":\n\nretry: 1500\n\n");

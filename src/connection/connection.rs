@@ -3,6 +3,7 @@
 //! handler.
 
 use super::cause::Cause;
+use super::exchange::{Polling, Progress};
 use super::flags::Flags;
 use super::held::Held;
 use super::id::ConnId;
@@ -81,6 +82,14 @@ impl Connection {
     pub(crate) fn owes_answer(&self) -> bool {
         let held = self.held.as_ref();
         !self.phase.reads() && held.is_some_and(|held| held.exchange.is_some())
+    }
+
+    /// The long poll that waits for a message.
+    pub(crate) fn polling(&mut self) -> Option<&mut Polling> {
+        match &mut self.held.as_mut()?.exchange.as_mut()?.progress {
+            Progress::Polling(polling) => Some(polling),
+            _ => None,
+        }
     }
 
     /// The message of which a large part is still to be received, if no spill precedes it. A

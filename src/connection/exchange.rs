@@ -4,7 +4,9 @@
 
 use super::attempt::Attempt;
 use super::id::ConnId;
-use crate::http1::{BodyLength, Chunked, Extensions, Framing, Request, RequestError, Version};
+use crate::http1::{
+    BodyLength, Chunked, Extensions, Framing, Request, RequestError, Response, Version,
+};
 
 /// The facts of a request that decide the form of its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +63,27 @@ pub(crate) enum Progress {
     Discard(Incoming),
     /// A response that a handler owes (`Reply::Later`).
     Owed,
+    /// A response that waits for a message (`Reply::LongPoll`).
+    Polling(Box<Polling>),
     /// The response to a handshake of this program, in the client role.
     Connecting(Box<Attempt>),
     /// A socket to a further address of this attempt, until one of them is connected.
     Rival(ConnId),
     /// A response body that a handler makes piece by piece (`Reply::Stream`).
     Stream(Framing),
+}
+
+/// A long poll that waits for a message of its topics, which are the connection's memberships.
+#[derive(Debug)]
+pub(crate) struct Polling {
+    /// The two parts of the id behind which messages are new to the client.
+    pub(crate) after: (u64, u64),
+    /// The connection is in the list of polls to look at.
+    pub(crate) is_woken: bool,
+    /// The answer leaves at the next look, also without a message.
+    pub(crate) is_due: bool,
+    /// Header fields of the answer beside the usual ones.
+    pub(crate) headers: Option<Box<Response>>,
 }
 
 /// A request body of which a part is still to arrive.

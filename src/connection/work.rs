@@ -1,6 +1,8 @@
 //! Lists of connections that `flush` will visit. A connection has a flag for each list, so it is in
 //! a list at most once. This file does not know what a visit does.
 
+use std::collections::VecDeque;
+
 use super::connection::Connection;
 use super::flags::Flags;
 
@@ -53,6 +55,9 @@ pub(crate) struct TableWork {
     pub(crate) writable: WorkList,
     /// Followers of history whose output has left. A slot may be here more than once.
     pub(crate) drained: Vec<u32>,
+    /// Long polls that a message has woken, or whose answer is due. Each has a mark of its own,
+    /// and an entry may outlive its poll.
+    pub(crate) polls: VecDeque<u32>,
 }
 
 impl TableWork {
@@ -63,16 +68,18 @@ impl TableWork {
             unread: WorkList::new(Flags::UNREAD),
             writable: WorkList::new(Flags::WRITABLE),
             drained: Vec::new(),
+            polls: VecDeque::new(),
         }
     }
 
     /// Whether no list has an entry. A list that is not named here does not compile.
     pub(crate) fn is_empty(&self) -> bool {
-        let TableWork { dirty, ended, unread, writable, drained } = self;
+        let TableWork { dirty, ended, unread, writable, drained, polls } = self;
         dirty.is_empty()
             && ended.is_empty()
             && unread.is_empty()
             && writable.is_empty()
             && drained.is_empty()
+            && polls.is_empty()
     }
 }

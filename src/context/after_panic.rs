@@ -102,7 +102,8 @@ impl Context {
                 self.end_exchange(id.slot());
                 self.table.with(id.slot(), |at| at.linger(Cause::Panic));
             }
-            Progress::Connecting(_) | Progress::Rival(_) => {}
+            // No callback belongs to these.
+            Progress::Polling(_) | Progress::Connecting(_) | Progress::Rival(_) => {}
         }
     }
 }

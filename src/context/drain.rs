@@ -64,6 +64,7 @@ use crate::websocket::CloseCode;
 /// | nothing between two requests | served | ends; read once more before | - |
 /// | a part of a request head or body | served | served, as the last | dropped |
 /// | an owed answer ([`Reply::Later`]) | goes on | answered, as the last | `cancelled` |
+/// | a [long poll](crate::LongPoll) | goes on | answered at once, as the last | - |
 /// | a streamed answer | goes on | goes on, as the last | `cancelled` |
 /// | an answer that its client is reading | goes on | goes on, as the last | dropped |
 /// | requests pipelined behind an answer | not handled | not handled | - |

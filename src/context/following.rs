@@ -51,6 +51,8 @@ pub(super) struct Cursor {
     pub(super) is_checked: bool,
     /// Whether messages before the id may be missing, and the handler does not know.
     pub(super) has_gap: bool,
+    /// Whether the peer knows of a gap already; `None` if it knows nothing.
+    pub(super) known_gap: Option<bool>,
     /// Later messages that the follower itself published to others, in their order.
     skipped: VecDeque<MessageId>,
 }
@@ -67,7 +69,15 @@ pub(super) enum Word {
 impl Cursor {
     fn new(topic: &str, after: MessageId, is_told: bool) -> Cursor {
         let skipped = VecDeque::new();
-        Cursor { topic: topic.into(), after, is_told, is_checked: false, has_gap: false, skipped }
+        Cursor {
+            topic: topic.into(),
+            after,
+            is_told,
+            is_checked: false,
+            has_gap: false,
+            known_gap: None,
+            skipped,
+        }
     }
 
     /// Moves past a message.
@@ -83,12 +93,16 @@ impl Cursor {
         self.skipped.binary_search(&id).is_ok()
     }
 
-    /// Goes on as `resume` says. `start` precedes the oldest message that is kept.
-    pub(super) fn resume(&mut self, resume: Resume, start: MessageId) {
+    /// Goes on as `resume` says. `start` precedes the oldest message that is kept. Returns whether
+    /// this is news to the peer.
+    pub(super) fn resume(&mut self, resume: Resume, start: MessageId) -> bool {
         (self.is_told, self.has_gap) = (true, false);
+        let gap = resume != Resume::Resumed;
+        let is_news = self.known_gap.take().is_none_or(|known| gap && !known);
         if resume != Resume::Resumed {
             self.after = start;
         }
+        is_news
     }
 }
 
@@ -196,6 +210,14 @@ impl Following {
         follower.cursors.retain(|known| known.topic != cursor.topic);
         follower.cursors.push(cursor);
         self.queue(slot);
+    }
+
+    /// Notes that the peer of a follower knows whether messages of a topic are missing.
+    pub(crate) fn know(&mut self, slot: u32, topic: &str, gap: bool) {
+        let cursors = self.cursors(slot).into_iter().flatten();
+        for cursor in cursors.filter(|cursor| *cursor.topic == *topic) {
+            cursor.known_gap = Some(gap);
+        }
     }
 
     /// Has a follower get the messages of one more topic after the latest id.

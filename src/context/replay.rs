@@ -38,7 +38,7 @@ pub(super) fn may_follow(phase: Phase) -> bool {
 
 impl Context {
     /// Whether messages of a topic are kept.
-    pub(super) fn keeps_history(&self, topic: &str) -> bool {
+    pub(crate) fn keeps_history(&self, topic: &str) -> bool {
         self.sources().keeps(topic)
     }
 
@@ -140,9 +140,9 @@ impl Context {
         connection.is_some_and(|it| may_follow(it.phase) && !it.flags.has(Flags::GONE))
     }
 
-    /// Takes the next topic that the handler of a follower is to be told of. After a callback that
-    /// ended the exchange, none is left.
-    pub(crate) fn next_resume(&mut self, slot: u32) -> Option<(Box<str>, Resume)> {
+    /// Takes the next topic that the handler of a follower is to be told of, and returns whether it
+    /// is news to the peer. After a callback that ended the exchange, none is left.
+    pub(crate) fn next_resume(&mut self, slot: u32) -> Option<(Box<str>, Resume, bool)> {
         if !self.gets_messages(slot) {
             return None;
         }
@@ -151,8 +151,8 @@ impl Context {
         let untold = following.cursors(slot)?.iter_mut().filter(|cursor| !cursor.is_told);
         let mut known = untold.filter_map(|cursor| Some((sources.resume(cursor)?, cursor)));
         let (resume, cursor) = known.next()?;
-        cursor.resume(resume, sources.start_of(cursor));
-        Some((cursor.topic.clone(), resume))
+        let is_news = cursor.resume(resume, sources.start_of(cursor));
+        Some((cursor.topic.clone(), resume, is_news))
     }
 
     /// Has a follower whose handler is not told of all topics go on in the next turn.

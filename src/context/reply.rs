@@ -3,13 +3,16 @@
 
 use std::borrow::Cow;
 
+use super::event_stream::EventStream;
+use super::long_poll::LongPoll;
 use crate::connection::OptionsId;
 use crate::http1::Response;
 
 /// A handler's reply to a request, from [`Handler::request`] or [`Handler::body`].
 ///
-/// Texts, [`Response`], [`Upgrade`], [`EventStream`] and [`Stream`] convert into it. The callbacks
-/// that follow each reply stand in a table at [`Handler`](crate::Handler#callbacks).
+/// Texts, [`Response`], [`Upgrade`], [`EventStream`], [`LongPoll`] and [`Stream`] convert into it.
+/// The callbacks that follow each reply stand in a table at
+/// [`Handler`](crate::Handler#callbacks).
 ///
 /// # The body of the request
 /// A body is *whole* if all its bytes arrived together with the head, and it is not chunked.
@@ -23,7 +26,7 @@ use crate::http1::Response;
 /// | `Body` | handed to [`Handler::body`] | collected, then handed to [`Handler::body`] |
 /// | `Upgrade` | answered with 400 | answered with 400 |
 /// | `EventStream` | discarded | read and discarded |
-/// | `Later`, `Stream` | discarded | not read, and the connection ends after the answer |
+/// | `Later`, `LongPoll`, `Stream` | discarded | not read; the connection ends after the answer |
 /// | `Takeover` | answered with 400 | answered with 400 |
 ///
 /// With `Expect: 100-continue` (RFC 9110 10.1.1), `Body` alone sends the 100. In this case
@@ -84,6 +87,8 @@ pub enum Reply {
     /// [`Context::upgrade`](crate::Context::upgrade), within
     /// [`Options::answer_timeout`](crate::Options::answer_timeout).
     Later,
+    /// Answers with the messages of some topics that are newer than an id, or waits for the next.
+    LongPoll(LongPoll),
     /// Sends the head now, and the body piece by piece from
     /// [`Handler::writable`](crate::Handler::writable).
     Stream(Stream),
@@ -109,6 +114,12 @@ impl From<Upgrade> for Reply {
 impl From<EventStream> for Reply {
     fn from(stream: EventStream) -> Reply {
         Reply::EventStream(stream)
+    }
+}
+
+impl From<LongPoll> for Reply {
+    fn from(poll: LongPoll) -> Reply {
+        Reply::LongPoll(poll)
     }
 }
 
@@ -195,94 +206,6 @@ impl Upgrade {
     /// [`Context::add_options`](crate::Context::add_options).
     #[must_use]
     pub fn options(mut self, options: OptionsId) -> Upgrade {
-        self.options = options;
-        self
-    }
-}
-
-/// A handler's consent to an event stream (HTML standard, section 9.2), for [`Reply::EventStream`].
-///
-/// The answer is 200 with `text/event-stream`, `Cache-Control: no-cache, no-transform` and
-/// `X-Accel-Buffering: no`, so that no proxy holds events back. Each text message that is sent to
-/// the stream, or published to one of its topics, is one event. A comment every
-/// [`event_stream_interval`] keeps the stream alive. A HEAD request gets the head alone, without
-/// `Content-Length` (RFC 9110 8.6), and no stream opens.
-///
-/// A client that ends its side (FIN) ends the stream: a browser that leaves sends nothing else.
-/// [`close`](crate::Handler::close) then gets 1006.
-///
-/// [`event_stream_interval`]: crate::Options::event_stream_interval
-///
-/// ```
-/// use std::time::Duration;
-/// use switchboard::testing::World;
-/// use switchboard::{Conn, EventStream, Handler, Reply, Request};
-///
-/// struct News;
-/// impl Handler for News {
-///     fn request(&mut self, _conn: &mut Conn<'_>, _request: &mut Request<'_>) -> Reply {
-///         EventStream::new().retry(Duration::from_secs(2)).header("X-Node", "7").into()
-///     }
-///     fn open(&mut self, conn: &mut Conn<'_>, _request: &Request<'_>) {
-///         conn.subscribe("news");
-///     }
-/// }
-///
-/// let mut world = World::new();
-/// world.server.zone("/news", News);
-/// let ada = world.events("/news");
-/// assert_eq!(world.head(ada).header("X-Node"), Some("7"));
-/// world.context().publish("news", "rain");
-/// assert_eq!(world.hear(ada), ["rain"]);
-/// ```
-#[derive(Debug)]
-pub struct EventStream {
-    pub(crate) response: Response,
-    pub(crate) retry: Option<std::time::Duration>,
-    pub(crate) options: OptionsId,
-}
-
-impl Default for EventStream {
-    fn default() -> EventStream {
-        let response = Response::empty(200)
-            .header("Content-Type", "text/event-stream")
-            .header("Cache-Control", "no-cache, no-transform")
-            .header("X-Accel-Buffering", "no");
-        EventStream { response, retry: None, options: OptionsId::default() }
-    }
-}
-
-impl EventStream {
-    /// Makes a consent without further header fields, under the server's default options.
-    #[must_use]
-    pub fn new() -> EventStream {
-        EventStream::default()
-    }
-
-    /// Sets the `retry` field: the time that the client waits before it reconnects, in whole
-    /// milliseconds.
-    #[must_use]
-    pub fn retry(mut self, after: std::time::Duration) -> EventStream {
-        self.retry = Some(after);
-        self
-    }
-
-    /// Adds a header field to the response. `Cache-Control` and `X-Accel-Buffering` replace the
-    /// stream's own. A malformed field turns the answer into a 500 that names the field.
-    #[must_use]
-    pub fn header(mut self, name: &str, value: impl AsRef<str>) -> EventStream {
-        let own = ["cache-control", "x-accel-buffering"];
-        self.response = match own.iter().any(|own| name.eq_ignore_ascii_case(own)) {
-            true => self.response.replace(name, value.as_ref()),
-            false => self.response.header(name, value),
-        };
-        self
-    }
-
-    /// Sets the options of this stream, registered with
-    /// [`Context::add_options`](crate::Context::add_options).
-    #[must_use]
-    pub fn options(mut self, options: OptionsId) -> EventStream {
         self.options = options;
         self
     }

@@ -76,15 +76,20 @@ impl<'c> Sources<'c> {
         }
     }
 
+    /// Returns the id after which a topic has all messages here.
+    pub(super) fn start(self, topic: &str) -> MessageId {
+        match (self.stores_of(topic), self.histories) {
+            (Some(stores), _) => stores.start_of(topic),
+            (None, Some(histories)) => histories.start_of(topic),
+            (None, None) => MessageId::default(),
+        }
+    }
+
     /// Returns where a follower goes on after a gap.
     pub(super) fn start_of(self, cursor: &Cursor) -> MessageId {
         match self.stores_of(&cursor.topic) {
             Some(_) if cursor.has_gap => cursor.after,
-            Some(stores) => stores.start_of(&cursor.topic),
-            None => {
-                let histories = self.histories;
-                histories.map_or(cursor.after, |histories| histories.start_of(&cursor.topic))
-            }
+            _ => self.start(&cursor.topic),
         }
     }
 }

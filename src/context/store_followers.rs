@@ -36,7 +36,7 @@ impl Context {
     }
 
     /// Has a follower go on with the next message of a topic.
-    fn wait_for_topic(&mut self, slot: u32, topic: &str) {
+    pub(super) fn wait_for_topic(&mut self, slot: u32, topic: &str) {
         let stores = self.stores.as_deref_mut();
         if let Some(stored) = stores.and_then(|stores| stores.topics.get_mut(topic)) {
             stored.waiting.insert(slot);
@@ -44,7 +44,7 @@ impl Context {
     }
 
     /// Asks the store for what follows an id. Followers at the same place share one question.
-    fn read_store(&mut self, slot: u32, topic: &str, after: MessageId) {
+    pub(super) fn read_store(&mut self, slot: u32, topic: &str, after: MessageId) {
         let due = self.store_deadline();
         let Some(stores) = &mut self.stores else { return };
         let Some(name) = stores.name(topic).map(Arc::clone) else { return };
@@ -74,6 +74,7 @@ impl Context {
         for slot in readers.into_iter().flatten() {
             self.following.judge(slot, topic, after, word);
             self.following.queue(slot);
+            self.wake_stored_poll(slot, after, word);
         }
     }
 
@@ -84,6 +85,7 @@ impl Context {
         if !stored.waiting.is_empty() {
             for slot in std::mem::take(&mut stored.waiting) {
                 self.following.queue(slot);
+                self.table.with(slot, |at| at.wake_poll());
             }
         }
     }
@@ -121,7 +123,7 @@ impl Context {
 
     /// Learns from its store where a topic stands, since it has a subscriber.
     #[cold]
-    pub(super) fn open_stored(&mut self, topic: &str) {
+    pub(crate) fn open_stored(&mut self, topic: &str) {
         let Some(stores) = &mut self.stores else { return };
         if stores.of(topic).is_none() {
             return;

@@ -80,8 +80,12 @@ pub(super) enum Standing {
 
 /// Topics at which those without subscribers are forgotten first.
 const SWEEP_AT: usize = 1 << 10;
-/// The id of a reader that begins with the next message of a topic that is not known yet.
-pub(super) const FROM_HERE: MessageId = MessageId::new(u64::MAX, u64::MAX);
+/// The id of a reader that begins with the next message of a topic that is not known yet, and of a
+/// poll that has a gap.
+pub(crate) const FROM_HERE: MessageId = MessageId::new(u64::MAX, u64::MAX);
+
+/// An id that no store has given, for a client that sent none that can be read.
+pub(crate) const NO_ID: MessageId = MessageId::new(u64::MAX, u64::MAX - 1);
 
 impl<C> Stores<C> {
     pub(super) fn new(now: Instant) -> Stores<C> {

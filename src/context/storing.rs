@@ -179,7 +179,7 @@ impl Context {
     }
 
     /// Whether a store keeps the messages of a topic.
-    pub(super) fn has_store(&self, topic: &str) -> bool {
+    pub(crate) fn has_store(&self, topic: &str) -> bool {
         self.stores.as_ref().is_some_and(|stores| stores.of(topic).is_some())
     }
 

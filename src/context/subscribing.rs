@@ -2,6 +2,7 @@
 
 use super::conn::Conn;
 use super::replay::may_follow;
+use super::stores::{FROM_HERE, NO_ID};
 use crate::connection::{Flags, Phase};
 use crate::history::MessageId;
 
@@ -91,6 +92,8 @@ impl Conn<'_> {
         let slot = self.id.slot();
         let phase = self.connection().map(|connection| connection.phase);
         if phase.is_some_and(may_follow) && self.cx.keeps_history(topic) {
+            // No store gives this id, which has a meaning of its own here.
+            let after = if after == FROM_HERE { NO_ID } else { after };
             self.cx.follow(slot, topic, after);
         }
     }

@@ -76,7 +76,7 @@ impl Delivery {
             return self.push_frame(at, frame, Kind::Frames, droppable, encoded.key);
         }
         let phase = at.connection.phase;
-        let Some(frame) = encoded.form(phase) else { return };
+        let Some(frame) = encoded.form(phase) else { return at.wake_poll() };
         let kind = if phase == Phase::Streaming { Kind::Bytes } else { Kind::Frames };
         let frame = match at.connection.flags.has(Flags::CLIENT) {
             false => Arc::clone(frame),

@@ -237,6 +237,7 @@
 //! | a deferred answer, a streamed answer | the answer is sent, then the connection ends |
 //! | the same, with `half_close(false)` | `cancelled` by `Eof`, the connection ends |
 //! | an answer that waits for its reader | the answer is sent, then the connection ends |
+//! | a [long poll](crate::LongPoll) | an empty list, then the connection ends |
 //! | an event stream | `close` with 1006: a browser ends a stream in this way alone |
 //! | a WebSocket | `close` with 1006: a Close frame is missing (RFC 6455 7.1.5) |
 //! | a takeover | `close` with 1006, once what was written has left |

@@ -110,6 +110,7 @@
 //! | [`Upgrade`](crate::Reply::Upgrade) | `open`, then `message` and `pong`, then `close` |
 //! | [`EventStream`](crate::Reply::EventStream) | `open`, then `close` |
 //! | [`Later`](crate::Reply::Later) | the answer is sent when given; or `cancelled` |
+//! | [`LongPoll`](crate::Reply::LongPoll) | the server answers, at once or with the next message |
 //! | [`Stream`](crate::Reply::Stream) | `writable`, until `Conn::finish`; or `cancelled` |
 //! | [`Takeover`](crate::Reply::Takeover) | `open`, then `input`, then `close` |
 //!

@@ -135,6 +135,9 @@
 //! | `event_stream_interval` | 15 s | an event stream is open | a comment |
 //! | `lifetime` | none | the connection is open | Close 1001; in HTTP, a last answer |
 //!
+//! A [long poll](crate::LongPoll::wait) that has no message is answered after 25 s, whatever
+//! `answer_timeout` is.
+//!
 //! Each deadline that ends a connection has its own [`Cause`](crate::Cause), which `close` and
 //! `cancelled` get: see [`endings`](super::endings).
 //!

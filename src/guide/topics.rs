@@ -87,7 +87,9 @@
 //!
 //! A WebSocket gets the text alone. An event stream gets the text, the name of the event and its
 //! id. Binary messages do not reach event streams, which carry text only. A client that reconnects
-//! sends its last id in `Last-Event-ID`. Your handler has to send again what the client missed.
+//! sends its last id in `Last-Event-ID`. Over a topic with history, the server gives the ids and
+//! sends again what the client missed: see [`EventStream::topic`](crate::EventStream::topic).
+//! Without history, your handler has to.
 //!
 //! # What a publish costs
 //!

@@ -197,7 +197,7 @@ impl Server {
         let limit = self.limits.per_address?;
         let lasts = match reply {
             Reply::Upgrade(_) | Reply::EventStream(_) | Reply::Takeover(_) => true,
-            Reply::Later | Reply::Stream(_) => true,
+            Reply::Later | Reply::LongPoll(_) | Reply::Stream(_) => true,
             Reply::Respond(_) | Reply::Pass | Reply::Body(_) => false,
         };
         let refusal = lasts.then(|| self.count_client(slot, request, limit)).flatten()?;

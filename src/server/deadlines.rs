@@ -74,7 +74,10 @@ impl Server {
                 self.call_back(slot, |server| server.refuse(slot, error, &[]));
             }
             Phase::Body => self.body_stalls(slot),
-            Phase::Deferred => self.call_back(slot, |server| server.answer_is_late(slot)),
+            Phase::Deferred => match at.connection.polling() {
+                Some(_) => self.poll_is_over(slot),
+                None => self.call_back(slot, |server| server.answer_is_late(slot)),
+            },
             Phase::Responding => self.response_stalls(slot),
             Phase::WebSocket(State::Open) if !pinged => self.ping(slot),
             Phase::Streaming => self.call_back(slot, |server| server.keep_stream_alive(slot)),
@@ -156,7 +159,8 @@ impl Server {
             let conn = &mut Conn { cx: &mut server.context, id };
             conn.close_by(CloseCode::GOING_AWAY, "lifetime", Cause::Lifetime);
         });
-        // An HTTP exchange goes on, as the last one, with the deadline of its phase.
+        // An HTTP exchange goes on, as the last one, with the deadline of its phase. A poll ends.
+        self.poll_is_over(slot);
         if !phase.is_open() {
             self.context.table.with(slot, |at| at.rearm());
         }
@@ -174,9 +178,11 @@ impl Server {
         let (progress, wanted) = match &mut exchange.progress {
             Progress::Body(incoming) => (incoming.progress(), true),
             Progress::Discard(incoming) => (incoming.progress(), false),
-            Progress::Owed | Progress::Connecting(_) | Progress::Rival(_) | Progress::Stream(_) => {
-                (0, false)
-            }
+            Progress::Owed
+            | Progress::Polling(_)
+            | Progress::Connecting(_)
+            | Progress::Rival(_)
+            | Progress::Stream(_) => (0, false),
         };
         if progress >= min {
             return at.rearm();

@@ -146,6 +146,7 @@ impl Server {
             Phase::Idle | Phase::Head if !arrived => at.mark_gone(Cause::Drain),
             Phase::Idle | Phase::Head | Phase::Body | Phase::Deferred | Phase::Responding => {
                 at.set_last(Cause::Drain);
+                at.end_poll();
             }
             Phase::Connecting => at.mark_gone(Cause::Drain),
             Phase::WebSocket(_) | Phase::Streaming | Phase::Taken | Phase::Lingering => {}

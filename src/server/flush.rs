@@ -6,6 +6,7 @@ use std::mem;
 use std::panic::resume_unwind;
 use std::time::{Duration, Instant};
 
+use super::polling::Polls;
 use super::server::{LARGE_PER_TURN, Server};
 use crate::connection::{CloseRecord, Flags, Phase, Progress, RIVAL, TURNED_AWAY, UNCOUNTED};
 use crate::context::{Close, Context, RemoteCall, catch, dispose};
@@ -51,6 +52,7 @@ impl Server {
         self.run_timers();
         self.sweep();
         self.drain_on();
+        let mut polls = None;
         for round in 0..ROUNDS {
             let writable = round == 0 && !self.context.table.books.work.writable.is_empty();
             if !writable && !self.has_more() {
@@ -58,6 +60,9 @@ impl Server {
             }
             self.run_calls();
             self.run_answers();
+            if !self.context.table.books.work.polls.is_empty() {
+                self.run_polls(polls.get_or_insert_with(Polls::new));
+            }
             self.free_ended();
             if self.context.has_followers_due() {
                 self.visit_followers();
@@ -97,6 +102,7 @@ impl Server {
             && table.dirty.is_empty()
             && !self.context.has_followers_due()
             && !self.context.has_store_questions()
+            && table.polls.is_empty()
             && self.context.delivery.fan_out.is_empty()
             && self.work.writing.is_empty())
     }
@@ -328,7 +334,10 @@ impl Server {
                 self.forget(id, attempt);
                 self.record_declined(slot, attempt);
             }
-            Progress::Rival(_) | Progress::Body(_) | Progress::Discard(_) => {}
+            Progress::Polling(_)
+            | Progress::Rival(_)
+            | Progress::Body(_)
+            | Progress::Discard(_) => {}
         }
     }
 }

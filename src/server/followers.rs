@@ -20,8 +20,11 @@ impl Server {
     fn visit(&mut self, slot: u32) {
         let Some(mut untold) = self.context.untold(slot) else { return };
         for _ in 0..untold {
-            let Some((topic, resume)) = self.context.next_resume(slot) else { break };
+            let Some((topic, resume, is_news)) = self.context.next_resume(slot) else { break };
             self.call_back(slot, |server| {
+                if is_news {
+                    server.announce(slot, &topic, resume);
+                }
                 server.tell(slot, |handler, conn| handler.resumed(conn, &topic, resume))
             });
         }

@@ -31,6 +31,7 @@ use crate::websocket::Message;
 /// | [`Upgrade`] | [`open`], then [`message`] or [`chunk`], [`pong`] | [`close`] once |
 /// | [`EventStream`] | [`open`] | [`close`] once |
 /// | [`Takeover`] | [`open`], then [`input`] | [`close`] once, also after [`Conn::release`] |
+/// | [`LongPoll`] | - | - |
 /// | [`Later`] | after [`Context::upgrade`]: as `Upgrade` | [`cancelled`] if no answer was sent |
 /// | [`Stream`] | [`writable`], at once and when output has left | [`cancelled`] if not finished |
 ///
@@ -70,6 +71,7 @@ use crate::websocket::Message;
 /// [`EventStream`]: Reply::EventStream
 /// [`Takeover`]: Reply::Takeover
 /// [`Later`]: Reply::Later
+/// [`LongPoll`]: Reply::LongPoll
 /// [`Stream`]: Reply::Stream
 /// [`Context::connect`]: crate::Context::connect
 /// [`Context::upgrade`]: crate::Context::upgrade

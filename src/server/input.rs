@@ -46,6 +46,8 @@ impl Server {
                 false if ended && cancels => at.mark_gone(Cause::Eof),
                 // What the peer still takes has the deadline of a response.
                 false if ended && at.connection.phase == Phase::Taken => at.await_last_bytes(),
+                // A page that leaves sends nothing else.
+                false if ended => at.end_poll(),
                 _ => {}
             }
             return;

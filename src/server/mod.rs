@@ -12,6 +12,7 @@
 //! | where are connections and messages exchanged with other reactors | `clustered` |
 //! | where is a Host refused (421) | `request`, by `hosts` |
 //! | where is a [`Reply`](crate::Reply) performed, and the Origin checked | `reply` |
+//! | where does an event stream resume, and a long poll wait | `event_stream`, `polling` |
 //! | where is a ping answered, and a message handed over | `frames` |
 //! | where does a deadline end a connection | `deadlines` |
 //! | where does a listener reach some zones only | `internal` |
@@ -40,6 +41,7 @@ mod deadlines;
 mod declining;
 mod dialing;
 mod draining;
+mod event_stream;
 mod fast_path;
 mod flush;
 mod followers;
@@ -60,6 +62,7 @@ mod metrics;
 mod observer;
 mod observing;
 mod poison;
+mod polling;
 mod proxies;
 mod proxy_header;
 mod racing;

@@ -1,5 +1,5 @@
-//! Performs a handler's reply: responses, upgrades, event streams, deferred and streamed answers,
-//! takeovers. `request` chooses the zone that replies.
+//! Performs a handler's reply: responses, upgrades, deferred and streamed answers, takeovers.
+//! `request` chooses the zone that replies; `event_stream` and `polling` have two replies more.
 //!
 //! A new variant of `Reply` (context/reply.rs) gets an arm in `perform`. `upgrade` checks the
 //! `Origin` of a WebSocket with `AllowedOrigins` (context/origins.rs).
@@ -8,7 +8,7 @@ use http::StatusCode;
 
 use super::server::Server;
 use crate::connection::{Cause, ConnId, Flags, Incoming, Phase, Progress, Terms};
-use crate::context::{Answer, EventStream, Reply, Stream, Upgrade};
+use crate::context::{Answer, Reply, Stream, Upgrade};
 use crate::http1::{self, BodyLength, Encoding, Request, RequestError, Response, Version};
 use crate::outbox::Kind;
 use crate::websocket::{self, Origins, State};
@@ -40,7 +40,8 @@ impl Server {
             }
             Reply::Respond(response) => self.respond_to(slot, terms, &response, request.head()),
             Reply::Upgrade(upgrade) => self.upgrade(slot, entry, &upgrade, request),
-            Reply::EventStream(stream) => self.event_stream(slot, terms, &stream, request),
+            Reply::EventStream(stream) => self.event_stream(slot, terms, stream, request),
+            Reply::LongPoll(poll) => self.long_poll(slot, terms, poll, request),
             Reply::Later => {
                 self.keep_request(slot, entry, request, Progress::Owed);
                 self.context.table.with(slot, |at| at.enter(Phase::Deferred));
@@ -57,7 +58,7 @@ impl Server {
     }
 
     /// Writes a handler's whole response to a request with this head.
-    fn respond_to(&mut self, slot: u32, terms: Terms, response: &Response, head: &[u8]) {
+    pub(super) fn respond_to(&mut self, slot: u32, terms: Terms, response: &Response, head: &[u8]) {
         self.observe_replaced(slot, response, head);
         self.respond(slot, terms, response);
     }
@@ -106,7 +107,7 @@ impl Server {
 
     /// Encodes a response, or only its head where the body comes later. Decides whether the
     /// response is the connection's last.
-    fn write_response(
+    pub(super) fn write_response(
         &mut self,
         slot: u32,
         terms: Terms,
@@ -218,35 +219,6 @@ impl Server {
         lines
     }
 
-    fn event_stream(
-        &mut self,
-        slot: u32,
-        terms: Terms,
-        stream: &EventStream,
-        request: &mut Request<'_>,
-    ) {
-        if stream.response.status() != 200 {
-            return self.respond_to(slot, terms, &stream.response, request.head());
-        }
-        if terms.head_only {
-            // GET has no Content-Length either (RFC 9110 8.6).
-            self.write_response(slot, terms, &stream.response, Some(http1::Framing::None));
-            return self.next_request(slot);
-        }
-        self.write_response(slot, terms, &stream.response, Some(http1::Framing::UntilClose));
-        if let Some((mut at, delivery)) = self.context.lease(slot) {
-            delivery.output(&mut at).push(Kind::Bytes, |own| {
-                // Some browsers and proxies open the stream with the first byte of its body.
-                own.extend_from_slice(http1::event_stream::KEEP_ALIVE);
-                if let Some(after) = stream.retry {
-                    http1::event_stream::encode_retry(own, after);
-                }
-            });
-        }
-        let options = self.context.table.books.number_of(stream.options);
-        self.open(slot, Phase::Streaming, options, request);
-    }
-
     fn stream(
         &mut self,
         slot: u32,
@@ -287,6 +259,12 @@ impl Server {
 
     /// Opens the WebSocket, event stream or takeover that a request has become, and calls `open`.
     pub(super) fn open(&mut self, slot: u32, phase: Phase, options: u16, request: &Request<'_>) {
+        self.begin_open(slot, phase, options);
+        self.tell_open(slot, request);
+    }
+
+    /// Makes an open exchange of a request.
+    pub(super) fn begin_open(&mut self, slot: u32, phase: Phase, options: u16) {
         let Some(mut at) = self.context.table.lease(slot) else { return };
         at.connection.options = options;
         // What was to follow the response does not follow an exchange that opens.
@@ -297,6 +275,10 @@ impl Server {
         }
         at.enter(phase);
         self.note_opening(slot, phase);
+    }
+
+    /// Calls `open` for an exchange that has just opened.
+    pub(super) fn tell_open(&mut self, slot: u32, request: &Request<'_>) {
         self.tell(slot, |handler, conn| handler.open(conn, request));
         if self.context.draining.is_some() {
             self.end_newcomer(slot);

@@ -279,9 +279,11 @@ impl Server {
                 incoming.forget();
                 (true, taken)
             }
-            Progress::Owed | Progress::Connecting(_) | Progress::Rival(_) | Progress::Stream(_) => {
-                return all;
-            }
+            Progress::Owed
+            | Progress::Polling(_)
+            | Progress::Connecting(_)
+            | Progress::Rival(_)
+            | Progress::Stream(_) => return all,
         };
         if let Ok((used, false)) = taken {
             return Consumed::More(used);

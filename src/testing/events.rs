@@ -14,6 +14,8 @@ pub(super) struct Events {
     event: Option<String>,
     id: Option<String>,
     data: Option<String>,
+    /// The id that a client would ask to resume from; kept from block to block.
+    last_id: String,
     received: Vec<Received>,
 }
 
@@ -28,6 +30,7 @@ impl Events {
             event: None,
             id: None,
             data: None,
+            last_id: String::new(),
             received: Vec::new(),
         })
     }
@@ -54,6 +57,11 @@ impl Events {
         std::mem::take(&mut self.received)
     }
 
+    /// The id of the last whole block that has one; empty before it.
+    pub(super) fn last_id(&self) -> &str {
+        &self.last_id
+    }
+
     /// A line is a field, a comment, or, when empty, the end of an event.
     fn line(&mut self, line: &str) {
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
@@ -73,9 +81,12 @@ impl Events {
         }
     }
 
-    /// An event without data is none.
+    /// An event without data is none, but its id counts.
     fn dispatch(&mut self) {
         let (event, id) = (self.event.take(), self.id.take());
+        if let Some(id) = &id {
+            self.last_id.clone_from(id);
+        }
         if let Some(data) = self.data.take() {
             self.received.push(Received::Event { event, id, data });
         }

@@ -200,6 +200,34 @@ impl World {
         }
     }
 
+    /// The last event id of an event stream: what the client would send as `Last-Event-ID` when it
+    /// reconnects (HTML standard, section 9.2.6). It is empty before the first id. It also stands
+    /// once the stream has ended.
+    ///
+    /// ```
+    /// use switchboard::{EventStream, History};
+    /// # let mut world = switchboard::testing::World::new();
+    /// world.server.history("news", History::new());
+    /// world.server.http("/news", |_, _| EventStream::new().topic("news"));
+    /// let ada = world.events("/news");
+    /// let latest = world.context().latest_id().to_string();
+    /// assert_eq!(world.last_event_id(ada), latest);
+    /// ```
+    ///
+    /// # Panics
+    /// If the client has no event stream.
+    #[track_caller]
+    pub fn last_event_id(&mut self, client: Client) -> &str {
+        self.settle();
+        let link = self.link(client);
+        link.take_in();
+        let state = link.describe();
+        match &link.speech {
+            Speech::Events(events) => events.last_id(),
+            _ => panic!("`last_event_id` is for an event stream, but the client {state}"),
+        }
+    }
+
     /// Sends a ping of at most 125 bytes (RFC 6455 section 5.5.2).
     ///
     /// ```

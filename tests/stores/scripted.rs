@@ -1,5 +1,6 @@
 //! A store whose answers a test gives by hand, the messages that such a store would keep, and rooms
 //! whose topics it has.
+#![allow(dead_code, reason = "no test binary uses all of it")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
