@@ -36,6 +36,9 @@ impl Context {
     /// Has a poll wait for the stores of its topics.
     pub(crate) fn ask_stores_for_poll(&mut self, slot: u32, topics: &[&str], after: MessageId) {
         for topic in topics {
+            if !self.has_store(topic) {
+                continue;
+            }
             self.open_stored(topic);
             match self.sources().standing(topic, after) {
                 Standing::Beyond | Standing::Unread if after != NO_ID => {

@@ -46,9 +46,6 @@ impl Server {
         self.run_arrivals();
         self.run_connects();
         self.run_remote();
-        if self.context.stores.is_some() {
-            self.context.take_store_answers();
-        }
         self.run_timers();
         self.sweep();
         self.drain_on();
@@ -128,6 +125,9 @@ impl Server {
         }
         if self.link.is_some() {
             self.take_mail();
+        }
+        if self.context.stores.is_some() {
+            self.context.take_store_answers();
         }
     }
 

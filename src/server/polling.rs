@@ -93,9 +93,7 @@ impl Server {
         at.held().exchange = Some(Box::new(exchange));
         at.enter(Phase::Deferred);
         at.arm(ticks(poll.wait));
-        if topics.iter().any(|topic| self.context.has_store(topic)) {
-            self.context.ask_stores_for_poll(slot, &topics, answer.next);
-        }
+        self.context.ask_stores_for_poll(slot, &topics, answer.next);
     }
 
     /// Answers a poll over topics of stores. It waits with an empty answer for what is not here.
