@@ -52,12 +52,12 @@ impl Server {
             return self.next_request(slot);
         }
         self.write_response(slot, terms, &stream.response, Some(http1::Framing::UntilClose));
-        let options = self.context.table.books.number_of(stream.options);
-        self.begin_open(slot, Phase::Streaming, options);
         let latest = self.context.latest_id();
         let first = resumes.then(|| told.as_ref().map_or(latest, |told| told.from));
-        self.subscribe_stream(slot, &stream.topics, told.as_ref(), latest);
         self.begin_stream(slot, &stream, first, told.as_ref());
+        let options = self.context.table.books.number_of(stream.options);
+        self.begin_open(slot, Phase::Streaming, options);
+        self.subscribe_stream(slot, &stream.topics, told.as_ref(), latest);
         self.tell_open(slot, request);
     }
 
