@@ -672,6 +672,37 @@ fn followers_go_on_within_the_budget_of_a_turn() {
     assert!(heard == 10 && turns >= 10, "{heard} in {turns} turns");
 }
 
+/// A follower of very many topics is told of some of them in each turn, and of all before the first
+/// message. An event stream gets one event for all.
+#[test]
+fn follower_of_very_many_topics_does_not_hold_a_turn() {
+    let mut world = world();
+    let mut topics: Vec<String> = (0..1000).map(|n| format!("h{n}")).collect();
+    topics.sort_unstable();
+    let ids = publish(world.context(), &topics[0], ["one", "two"]);
+    let socket = world.raw_websocket("/");
+    let commands: Vec<String> = topics.iter().map(|topic| from(topic, ids[0])).collect();
+    world.push(socket, text(&commands.join(";")));
+    let (mut told, mut turns) = (Vec::new(), 0);
+    while told.len() < topics.len() + 2 {
+        world.turn();
+        let words = world.words(socket);
+        assert!(words.len() <= 64 + 2, "{} in one turn", words.len());
+        (told, turns) = ([told, words].concat(), turns + 1);
+        assert!(turns < 100);
+    }
+    let expected = topics.iter().map(|topic| format!("text resumed {topic}"));
+    let expected: Vec<String> = expected.chain(["text one".into(), "text two".into()]).collect();
+    assert_eq!(told, expected);
+
+    let query: Vec<String> = topics.iter().map(|topic| format!("{topic}={}", ids[0])).collect();
+    let stream = world.events(&*format!("/?{}", query[..150].join("&")));
+    let received = world.hear(stream);
+    let events = received.iter().filter(|it| matches!(it, Received::Event { event: Some(_), .. }));
+    assert_eq!(events.count(), 1);
+    assert_eq!(texts(&received[received.len() - 2..]), ["one", "two"]);
+}
+
 /// Phases that get no messages ignore the call, as they ignore `subscribe`.
 #[test]
 fn connection_that_gets_no_messages_follows_nothing() {

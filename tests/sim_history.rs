@@ -154,6 +154,21 @@ fn counters_show_what_waits_for_a_slow_reader() {
     assert_eq!(world.context().stats().history_queued_bytes, 0);
 }
 
+/// What is read is a copy: a program may publish while it reads.
+#[test]
+fn what_is_kept_can_be_published_again_while_it_is_read() {
+    let mut world = world();
+    let cx = world.context();
+    cx.publish("room/1", "one");
+    cx.publish("room/1", "two");
+    for kept in cx.kept("room/1", MessageId::default()) {
+        cx.publish("room/1", kept.message());
+        cx.publish("room/2", kept.message());
+    }
+    assert_eq!(cx.kept("room/1", MessageId::default()).count(), 4);
+    assert_eq!(cx.kept("room/2", MessageId::default()).count(), 2);
+}
+
 /// The waits of a loop around a server that has nothing else to do, for a time.
 fn wakes(world: &mut World, time: Duration) -> usize {
     let (end, mut wakes) = (world.now + time, 0);

@@ -44,7 +44,7 @@ pub struct Stats {
     /// Counts connections of whose request body a part is still to arrive.
     pub reading_body: usize,
     /// Counts connections whose request has a deferred answer
-    /// ([`Reply::Later`](crate::Reply::Later)).
+    /// ([`Reply::Later`](crate::Reply::Later)), and [long polls](crate::LongPoll) that wait.
     pub deferred: usize,
     /// Counts connections whose response is being written or streamed.
     pub responding: usize,

@@ -90,8 +90,13 @@ impl EventStream {
     /// - A client that asked gets the header `Switchboard-Resume`: `resumed`, or `gap` if messages
     ///   are missing. The event `switchboard.resumed` or `switchboard.gap` says the same, before
     ///   all messages. Its data is `{"oldest":"a-b"}`, the id of the oldest message that is kept,
-    ///   or the latest id if none is. Behind a gap the stream goes on at the oldest message.
-    /// - An id that is malformed, forged, or from before the last start of the server is a gap.
+    ///   or the latest id if none is. Behind a gap the stream goes on at the oldest message, and
+    ///   the `id` of the event is the one to go on after.
+    /// - An id that is malformed, forged, or from before the last start of the server is a gap. So
+    ///   is `0-0`, with which a page gets all that is kept.
+    /// - A handler may subscribe in `open` by
+    ///   [`Conn::subscribe_from`](crate::Conn::subscribe_from) instead. The event comes then too,
+    ///   but neither the header nor the first block.
     /// - For topics of a [store](crate::Server::store) the first block of a stream that does not
     ///   ask to resume may wait for the store, and the messages wait behind it. One that asks has
     ///   no header `Switchboard-Resume`: the store answers after the head has left.

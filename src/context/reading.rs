@@ -66,7 +66,8 @@ impl Context {
     ///
     /// A page is rendered with the messages and with [`latest_id`](Context::latest_id), and
     /// subscribes from this id: nothing is lost between the two, and nothing comes twice. Take both
-    /// in one callback: they show one moment, in a [`Cluster`](crate::Cluster) too.
+    /// in one callback: they show one moment, in a [`Cluster`](crate::Cluster) too. The list is a
+    /// copy of pointers, so a program may publish while it reads.
     ///
     /// ```
     /// use switchboard::testing::World;
@@ -98,7 +99,7 @@ impl Context {
     /// let ada = world.events(lines[2]);
     /// assert_eq!(world.hear(ada)[1..], ["three, while the page loads"]);
     /// ```
-    pub fn kept(&self, topic: &str, after: MessageId) -> impl Iterator<Item = KeptMessage> {
+    pub fn kept(&self, topic: &str, after: MessageId) -> impl Iterator<Item = KeptMessage> + use<> {
         let all = self.histories.as_ref().map(|histories| histories.all_after(topic, after));
         all.into_iter().flatten().map(KeptMessage)
     }

@@ -40,6 +40,9 @@ impl Conn<'_> {
     /// The zone must judge whether the client may read the topic: **an id is no permission.** Any
     /// client can send any id, and gets what the topic keeps.
     ///
+    /// A new page with no id names [`Context::latest_id`](crate::Context::latest_id) to get what
+    /// comes from now on, or `MessageId::default()` to get all that is kept, which counts as a gap.
+    ///
     /// [`Handler::resumed`](crate::Handler::resumed) is called first, once the current callback
     /// has returned. It says whether messages are missing. After a gap, the oldest message that is
     /// kept comes next. If later messages are forgotten before a slow reader has had them, it is
@@ -50,6 +53,8 @@ impl Conn<'_> {
     /// [`Options::max_buffered`](crate::Options::max_buffered) waits. No policy drops it, and it
     /// counts for no limit. Until the end is reached, live messages of all topics with history wait
     /// in their place behind it. With several topics, the messages come in the order of their ids.
+    /// With more than 64, the handler is told of 64 a turn, and the messages come after the last.
+    /// Bound how many topics a client may name: each call looks through those before it.
     ///
     /// In a [`Cluster`](crate::Cluster) an id holds at every reactor, whichever reactor the client
     /// had it from.

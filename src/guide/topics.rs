@@ -36,10 +36,10 @@
 //!
 //! | call | what it does |
 //! | --- | --- |
-//! | [`conn.subscribe(topic)`] | joins the topic; a second call has no effect |
-//! | [`conn.subscribe_from(topic, id)`] | joins the topic after a message that the client has |
-//! | [`conn.unsubscribe(topic)`] | leaves the topic |
-//! | [`conn.topics()`] | lists the topics of the connection, the one joined last first |
+//! | [`conn.subscribe(topic)`] | subscribes to the topic; a second call has no effect |
+//! | [`conn.subscribe_from(topic, id)`] | subscribes after a message that the client has |
+//! | [`conn.unsubscribe(topic)`] | ends the subscription |
+//! | [`conn.topics()`] | lists the topics of the connection, the latest first |
 //! | [`conn.publish(topic, message)`] | sends to all subscribers, this connection included |
 //! | [`conn.publish_to_others`] | sends to all subscribers except this connection |
 //! | [`cx.publish(topic, message)`] | sends to all subscribers, from a timer or a thread's call |

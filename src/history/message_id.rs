@@ -9,7 +9,8 @@ use std::str::{self, FromStr};
 /// The written form is `a-b`, two decimal numbers, at most 41 bytes. In the memory of a server
 /// or a [`Cluster`](crate::Cluster), `a` is drawn by chance when it is made, and `b` counts the
 /// messages of all its topics. A later message has a greater id. Other stores have other numbers: a
-/// page must not take an id apart.
+/// page must not take an id apart. No message has the id `0-0`, which is the default: a subscriber
+/// from there gets a gap, and then all that its topic keeps.
 ///
 /// An id is no permission: any client can send any id. The handler decides which topics a client
 /// may read.

@@ -19,7 +19,7 @@ pub enum Resume {
     /// subscriber renders anew.
     Gap {
         /// The oldest message that the topic keeps, which follows; the latest id of the server if
-        /// it keeps none.
+        /// it keeps none. To subscribe from here would leave this message out.
         oldest: MessageId,
     },
 }

@@ -3,6 +3,9 @@
 
 use super::server::Server;
 
+/// The most topics of one follower that its handler is told of in a turn.
+const TOLD: usize = 64;
+
 impl Server {
     /// Visits the followers that can go on, as far as the share of the turn goes.
     #[cold]
@@ -22,7 +25,7 @@ impl Server {
         if let Some((id, mcp)) = self.context.first_block(slot) {
             self.send_first_block(slot, id, mcp);
         }
-        for _ in 0..untold {
+        for _ in 0..untold.min(TOLD) {
             // All topics with the first one, then what a callback has changed.
             if let Some((gap, oldest)) = self.context.news(slot) {
                 self.announce(slot, gap, oldest);
