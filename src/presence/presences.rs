@@ -28,6 +28,8 @@ pub(crate) struct Presences {
     /// Topics with something to report, each once, by numbers in the order in which they came.
     listed: BTreeMap<u64, Arc<str>>,
     lists: u64,
+    /// The last number in the list that this turn reports.
+    last: u64,
     /// Topics whose count waits for this tick.
     counts: BTreeSet<(u32, Arc<str>)>,
     /// The other reactors that have a change to look for.
@@ -46,6 +48,7 @@ impl Presences {
             absences: 0,
             listed: BTreeMap::new(),
             lists: 0,
+            last: 0,
             counts: BTreeSet::new(),
             wake: Vec::new(),
             drains: false,
@@ -245,12 +248,14 @@ impl Presences {
             let changed = self.seat.with(&mut self.wake, |roster| roster.take_changed(reactor));
             changed.iter().for_each(|topic| self.list(topic));
         }
+        self.last = self.lists;
         self.listed.len()
     }
 
-    /// Takes the report of the next topic.
+    /// Takes the report of the next topic that was listed when the turn began.
     pub(crate) fn report(&mut self, now: u32) -> Option<Report> {
-        let (_, topic) = self.listed.pop_first()?;
+        let first = self.listed.first_entry().filter(|entry| *entry.key() <= self.last)?;
+        let topic = first.remove();
         let view = self.views.get_mut(&topic)?;
         view.listed = None;
         let mut newcomers = std::mem::take(&mut view.newcomers);

@@ -80,6 +80,25 @@ fn topics_that_come_and_go_in_a_turn_leave_nothing_behind() {
     assert_eq!((presences.views.len(), presences.listed.len()), (0, 0));
 }
 
+/// A callback takes one topic out of the list and puts another one in.
+#[test]
+fn turn_reports_what_was_listed_when_it_began() {
+    let mut presences = Presences::new(RosterSeat::alone());
+    let join = |presences: &mut Presences, id, topic| {
+        let joining = Joining { zone: 0, topic, user: "ada", value: "", grace: 0 };
+        presences.join(ConnId::from_bits(id), joining).unwrap();
+    };
+    join(&mut presences, 1, "one");
+    join(&mut presences, 1, "two");
+    assert_eq!(presences.begin_turn(0), 2);
+    assert_eq!(&*presences.report(0).unwrap().topic, "one");
+    presences.leave(ConnId::from_bits(1), "two");
+    join(&mut presences, 2, "one");
+    assert!(presences.report(0).is_none());
+    assert_eq!(presences.begin_turn(0), 1);
+    assert_eq!(&*presences.report(0).unwrap().topic, "one");
+}
+
 #[test]
 fn turn_ends_a_bounded_number_of_graces() {
     let mut presences = Presences::new(RosterSeat::alone());
