@@ -56,7 +56,10 @@ function plug() {
   });
 }
 
-document.getElementById("ways").addEventListener("change", plug);
+document.getElementById("ways").addEventListener("change", () => {
+  // An unplugged page takes the way that is chosen then.
+  if (!unplug.disabled) plug();
+});
 
 unplug.addEventListener("click", () => {
   stop();

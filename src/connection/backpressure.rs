@@ -14,6 +14,10 @@
 /// the waiting one with the same key at once. [`Stats::replaced`](crate::Stats::replaced) counts
 /// these.
 ///
+/// A message of a topic with [history](crate::Server::history) keeps its id in its new place, so
+/// ids of several keys do not ascend. The guide's chapter
+/// [`slow_readers`](crate::guide::slow_readers) says what that means for a resume.
+///
 /// With compression in dedicated mode, a waiting message is compressed as it begins to leave. What
 /// is dropped or replaced has never entered the window that later messages refer to. Up to 16 KiB
 /// of compressed messages, and one message more, count as begun.

@@ -1,7 +1,7 @@
 //! Presence in one reactor: which connection has joined what, whose grace ends when, and which
 //! topics have something to report. Time is a tick that the caller passes.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -25,8 +25,11 @@ pub(crate) struct Presences {
     /// Users without a connection, by the tick at which their grace ends and a number.
     absent: BTreeMap<(u32, u64), (Arc<str>, Arc<str>)>,
     absences: u64,
-    /// Topics with something to report, each once.
-    listed: VecDeque<Arc<str>>,
+    /// Topics with something to report, each once, by numbers in the order in which they came.
+    listed: BTreeMap<u64, Arc<str>>,
+    lists: u64,
+    /// The last number in the list that this turn reports.
+    last: u64,
     /// Topics whose count waits for this tick.
     counts: BTreeSet<(u32, Arc<str>)>,
     /// The other reactors that have a change to look for.
@@ -43,7 +46,9 @@ impl Presences {
             connections: BTreeMap::new(),
             absent: BTreeMap::new(),
             absences: 0,
-            listed: VecDeque::new(),
+            listed: BTreeMap::new(),
+            lists: 0,
+            last: 0,
             counts: BTreeSet::new(),
             wake: Vec::new(),
             drains: false,
@@ -146,6 +151,7 @@ impl Presences {
         let absence = Absence { reactor: self.seat.reactor, end };
         let silent = self.drains;
         self.seat.with(&mut self.wake, |roster| roster.end_grace(&topic, &user, absence, silent));
+        self.forget_blank(&topic);
     }
 
     /// Takes a connection out of a topic. Its user leaves at once, if this was the last one.
@@ -179,6 +185,28 @@ impl Presences {
             moved.place = place;
         }
         self.part(&topic, &user, end);
+        self.forget_blank(&topic);
+    }
+
+    /// Ends the view of a topic that has come and gone without a report. Otherwise such topics
+    /// would wait for their turn to report nothing, and a client that invents names owned memory.
+    fn forget_blank(&mut self, topic: &str) {
+        let Some(listed) = self.views.get(topic).filter(|view| view.is_blank()).map(|at| at.listed)
+        else {
+            return;
+        };
+        let reactor = self.seat.reactor;
+        let is_over = self.seat.with(&mut self.wake, |roster| {
+            let is_over = roster.users(topic).is_none_or(BTreeMap::is_empty);
+            if is_over {
+                roster.unwatch(topic, reactor);
+            }
+            is_over
+        });
+        if is_over {
+            self.views.remove(topic);
+            listed.and_then(|number| self.listed.remove(&number));
+        }
     }
 
     fn joined(&mut self, id: ConnId, topic: &str) -> Option<&mut Joined> {
@@ -188,10 +216,11 @@ impl Presences {
     /// Lists a topic as one with something to report.
     fn list(&mut self, topic: &str) {
         if let Some(view) = self.views.get_mut(topic)
-            && !view.is_listed
+            && view.listed.is_none()
         {
-            view.is_listed = true;
-            self.listed.push_back(Arc::clone(&view.name));
+            self.lists += 1;
+            view.listed = Some(self.lists);
+            self.listed.insert(self.lists, Arc::clone(&view.name));
         }
     }
 
@@ -219,14 +248,16 @@ impl Presences {
             let changed = self.seat.with(&mut self.wake, |roster| roster.take_changed(reactor));
             changed.iter().for_each(|topic| self.list(topic));
         }
+        self.last = self.lists;
         self.listed.len()
     }
 
-    /// Takes the report of the next topic.
+    /// Takes the report of the next topic that was listed when the turn began.
     pub(crate) fn report(&mut self, now: u32) -> Option<Report> {
-        let topic = self.listed.pop_front()?;
+        let first = self.listed.first_entry().filter(|entry| *entry.key() <= self.last)?;
+        let topic = first.remove();
         let view = self.views.get_mut(&topic)?;
-        view.is_listed = false;
+        view.listed = None;
         let mut newcomers = std::mem::take(&mut view.newcomers);
         newcomers.retain(|&id| {
             self.joined(id, &topic).is_some_and(|joined| std::mem::take(&mut joined.is_new))
@@ -287,111 +318,5 @@ impl Presences {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn join(presences: &mut Presences, id: u64, user: &str, grace: u32) {
-        let joining = Joining { zone: 0, topic: "topic", user, value: "", grace };
-        presences.join(ConnId::from_bits(id), joining).unwrap();
-    }
-
-    fn end(presences: &mut Presences, id: u64, now: u32) {
-        presences.end(ConnId::from_bits(id), |grace| now + grace);
-    }
-
-    /// What is reported at a tick, without the snapshots for newcomers.
-    fn turn(presences: &mut Presences, now: u32) -> usize {
-        let listed = presences.begin_turn(now);
-        (0..listed).filter_map(|_| presences.report(now)).map(|report| report.news.len()).sum()
-    }
-
-    #[test]
-    fn reloads_leave_nothing_behind() {
-        let mut presences = Presences::new(RosterSeat::alone());
-        for id in 1..1_000 {
-            join(&mut presences, id, "ada", 40);
-            end(&mut presences, id, 0);
-            assert_eq!(presences.absent.len(), 1);
-        }
-        assert_eq!(presences.next(), 40);
-        turn(&mut presences, 39);
-        assert_eq!(presences.seat().count("topic"), 1);
-        turn(&mut presences, 40);
-        assert_eq!(presences.next(), NEVER);
-        assert!(!presences.is_busy());
-        assert!(presences.views.is_empty() && presences.connections.is_empty());
-        assert!(presences.absent.is_empty() && presences.listed.is_empty());
-    }
-
-    #[test]
-    fn absent_users_are_bounded() {
-        for drains in [false, true] {
-            let mut presences = Presences::new(RosterSeat::alone());
-            if drains {
-                presences.drain();
-            }
-            for id in 0..MOST_ABSENT as u64 + 10 {
-                join(&mut presences, id, &id.to_string(), 40);
-                end(&mut presences, id, id as u32);
-            }
-            assert_eq!(presences.absent.len(), MOST_ABSENT);
-            let present = presences.seat().present("topic");
-            assert_eq!(present.len(), MOST_ABSENT);
-            assert!(!present.iter().any(|at| &*at.user == "9"), "the earliest have left");
-        }
-    }
-
-    #[test]
-    fn turn_ends_a_bounded_number_of_graces() {
-        let mut presences = Presences::new(RosterSeat::alone());
-        for id in 0..ENDS as u64 + 7 {
-            join(&mut presences, id, &id.to_string(), 1);
-            end(&mut presences, id, 0);
-        }
-        turn(&mut presences, 5);
-        assert_eq!((presences.absent.len(), presences.next()), (7, 1));
-        turn(&mut presences, 5);
-        assert_eq!(presences.next(), NEVER);
-    }
-
-    #[test]
-    fn receivers_keep_their_places_when_others_leave() {
-        let mut presences = Presences::new(RosterSeat::alone());
-        (0..100).for_each(|id| join(&mut presences, id, &(id % 7).to_string(), 0));
-        let mut left: Vec<u64> = (0..100).collect();
-        for step in 0..90 {
-            let id = left.swap_remove(step * 37 % left.len());
-            match step % 2 {
-                0 => presences.leave(ConnId::from_bits(id), "topic"),
-                _ => end(&mut presences, id, 0),
-            }
-            let mut receivers = presences.views["topic"].receivers.to_vec();
-            receivers.sort();
-            let mut expected: Vec<ConnId> = left.iter().map(|&id| ConnId::from_bits(id)).collect();
-            expected.sort();
-            assert_eq!(receivers, expected);
-        }
-    }
-
-    #[test]
-    fn closed_presence_leaves_the_users_of_others() {
-        let seats = RosterSeat::all(2);
-        let [one, two] = &mut [0, 1].map(|at| Presences::new(seats[at].clone()));
-        join(one, 1, "ada", 40);
-        join(one, 2, "both", 40);
-        join(one, 3, "absent", 40);
-        end(one, 3, 0);
-        turn(one, 0);
-        join(two, 1, "both", 40);
-        assert_eq!(two.take_wake(), [], "a user who is there already");
-        join(two, 2, "bob", 40);
-        assert_eq!((one.take_wake(), two.take_wake()), (vec![], vec![0]));
-        assert_eq!(turn(one, 0), 1);
-        turn(two, 0);
-        one.close();
-        assert_eq!(one.take_wake(), [1]);
-        assert_eq!(turn(two, 0), 1);
-        let present: Vec<_> = two.seat().present("topic").into_iter().map(|at| at.user).collect();
-        assert_eq!(present, ["bob".into(), "both".into()]);
-    }
-}
+#[path = "presences_tests.rs"]
+mod tests;

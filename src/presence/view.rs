@@ -26,8 +26,8 @@ pub(super) struct View {
     pub(super) receivers: Rc<Vec<ConnId>>,
     /// Connections that know nothing yet; some may have left again.
     pub(super) newcomers: Vec<ConnId>,
-    /// Whether the topic is in the list of those with a report to come.
-    pub(super) is_listed: bool,
+    /// The number of the topic in the list of those with a report to come.
+    pub(super) listed: Option<u64>,
     known: Known,
     /// The tick from which on a count may be reported.
     next_count: u32,
@@ -80,10 +80,15 @@ impl View {
             zone,
             receivers: Rc::default(),
             newcomers: Vec::new(),
-            is_listed: false,
+            listed: None,
             known,
             next_count: 0,
         }
+    }
+
+    /// Whether there is no receiver, and the zone knows of no user.
+    pub(super) fn is_blank(&self) -> bool {
+        self.receivers.is_empty() && matches!(&self.known, Known::Users(users) if users.is_empty())
     }
 
     /// Returns what the receivers lack. `newcomers` are those receivers that know nothing.

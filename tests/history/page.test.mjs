@@ -50,6 +50,10 @@ async function page_misses_nothing_while_it_is_unplugged() {
   const pages = await Promise.all(WAYS.map((way) => open(way)));
   const before = await Promise.all(pages.map(lines));
   await Promise.all(pages.map((page) => page.getByRole("button", { name: "Unplug" }).click()));
+  // A choice of another way plugs nothing in.
+  for (const [place, page] of pages.entries()) {
+    for (const way of [WAYS[(place + 1) % 4], WAYS[place]]) await page.getByText(way, { exact: true }).click();
+  }
   await server.say("one");
   await server.say("two");
   for (const [place, page] of pages.entries()) {
