@@ -83,7 +83,14 @@ impl Cursor {
 
     /// Notes that the peer is told whether messages are missing. Returns whether this is news.
     pub(super) fn tell(&mut self, gap: bool) -> bool {
-        self.known_gap.replace(gap).is_none_or(|known| gap && !known)
+        let is_news = self.is_news(gap);
+        self.known_gap = Some(gap);
+        is_news
+    }
+
+    /// Whether the peer does not know whether messages are missing.
+    pub(super) fn is_news(&self, gap: bool) -> bool {
+        self.known_gap.is_none_or(|known| gap && !known)
     }
 }
 
@@ -135,7 +142,7 @@ impl Following {
                 continue;
             };
             if follower.served == self.turn {
-                self.later.push_back(slot);
+                // An entry of an earlier follower in this slot. Its own one is in `later`.
                 continue;
             }
             follower.is_queued = false;
@@ -253,5 +260,32 @@ impl Following {
     /// Returns the slots of all followers.
     pub(super) fn slots(&self) -> Vec<u32> {
         self.followers.keys().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A follower that ends and begins again leaves an entry in the queue each time. None of them
+    /// is there after the next turn, though the follower always has more to read.
+    #[test]
+    fn entries_of_earlier_followers_are_gone_after_a_turn() {
+        let mut following = Following::default();
+        for _ in 0..100 {
+            following.begin_turn();
+            for _ in 0..10 {
+                following.follow(7, "topic", MessageId::new(1, 1));
+                following.remove(7);
+            }
+            following.follow(7, "topic", MessageId::new(1, 1));
+            let mut visits = 0;
+            while let Some(slot) = following.next() {
+                visits += 1;
+                following.spend(0);
+                following.queue(slot);
+            }
+            assert_eq!((visits, following.ready.len(), following.later.len()), (1, 0, 1));
+        }
     }
 }

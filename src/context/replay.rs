@@ -45,52 +45,57 @@ impl Context {
     /// The id may come from another reactor of a cluster, and be later than what this reactor has
     /// read. So this one reads on, now that the follower gets nothing but by its cursors.
     pub(super) fn follow(&mut self, slot: u32, topic: &str, after: MessageId) {
-        self.begin_following(slot, topic, after);
+        let latest = self.latest_id();
+        self.begin_following(slot, topic, after, latest);
         self.catch_up();
     }
 
-    fn begin_following(&mut self, slot: u32, topic: &str, after: MessageId) {
+    fn begin_following(&mut self, slot: u32, topic: &str, after: MessageId, others: MessageId) {
         let Context { table, topics, histories, following, .. } = self;
         let Some(connection) = table.slots.at_mut(slot) else { return };
         if connection.flags.mark(Flags::FOLLOWING)
             && let Some(histories) = histories
         {
-            let others = topics.names(connection.memberships).filter(|other| *other != topic);
-            for other in others.filter(|other| histories.keeps(other)) {
-                following.follow_from_here(slot, other, histories.latest());
+            let names = topics.names(connection.memberships).filter(|other| *other != topic);
+            for other in names.filter(|other| histories.keeps(other)) {
+                following.follow_from_here(slot, other, others);
             }
         }
         following.follow(slot, topic, after);
     }
 
     /// Has the members of a topic that has forgotten messages before this reactor got them go on
-    /// after an id. All other messages have been delivered.
+    /// after an id. They have had nothing later of any topic, so that they get all in one order.
     #[cold]
     pub(super) fn follow_after_gap(&mut self, topic: &str, after: MessageId) {
         for slot in self.topics.members(topic) {
             self.table.with(slot, |at| at.wake_poll());
             if self.gets_messages(slot) && !self.following.follows(slot, topic) {
-                self.begin_following(slot, topic, after);
+                self.begin_following(slot, topic, after, after);
             }
         }
     }
 
     /// Has a follower that is a member of a topic with history get what is published from here on.
     pub(super) fn follow_from_here(&mut self, slot: u32, topic: &str) {
-        if let Some(histories) = self.histories.as_ref().filter(|it| it.keeps(topic))
-            && !self.following.follows(slot, topic)
-        {
-            self.following.follow_from_here(slot, topic, histories.latest());
+        let latest = self.latest_id();
+        self.follow_all_after(slot, topic, latest);
+    }
+
+    fn follow_all_after(&mut self, slot: u32, topic: &str, after: MessageId) {
+        if self.keeps_history(topic) && !self.following.follows(slot, topic) {
+            self.following.follow_from_here(slot, topic, after);
         }
     }
 
-    /// Has all followers follow topics that keep messages from here on.
-    pub(super) fn follow_new_history(&mut self) {
+    /// Has all followers follow topics that keep the messages after an id, and kept none before.
+    #[cold]
+    pub(super) fn follow_new_history(&mut self, begun: MessageId) {
         for slot in self.following.slots() {
             let connection = self.table.slots.at(slot);
             let memberships = connection.map_or(NO_MEMBERSHIP, |connection| connection.memberships);
             let topics: Vec<Box<str>> = self.topics.names(memberships).map(Box::from).collect();
-            topics.iter().for_each(|topic| self.follow_from_here(slot, topic));
+            topics.iter().for_each(|topic| self.follow_all_after(slot, topic, begun));
         }
     }
 
@@ -158,6 +163,12 @@ impl Context {
             return None;
         }
         let (histories, cursors) = (self.histories.as_ref()?, self.following.cursors(slot)?);
+        // With many topics, all are looked at once, and then the next one alone.
+        let next = cursors.iter().find(|cursor| !cursor.is_told)?;
+        let gap = histories.resume(&next.topic, next.after) != Resume::Resumed;
+        if !next.is_news(gap) {
+            return None;
+        }
         let (mut news, mut oldest) = (None, histories.latest());
         for cursor in cursors.iter_mut().filter(|cursor| !cursor.is_told) {
             let resume = histories.resume(&cursor.topic, cursor.after);

@@ -33,4 +33,4 @@ pub use message_id::{MalformedMessageId, MessageId};
 pub(crate) use part::Part;
 pub use resume::Resume;
 pub use settings::History;
-pub(crate) use shared::{Behind, Forgotten, SharedHistories};
+pub(crate) use shared::{Behind, CaughtUp, Forgotten, SharedHistories};
