@@ -34,6 +34,7 @@
 //! | go on from what a client has | [`Conn::subscribe_from`] | [history](guide::history) |
 //! | know which users are there | [`Conn::join`], [`Presence`] | [presence](guide::presence) |
 //! | push events to browsers | [`EventStream`] | [topics](guide::topics) |
+//! | keep messages in a database | [`Server::store`], [`Store`] | [stores](guide::stores) |
 //! | have a stream go on where it broke | [`EventStream::topic`] | [history](guide::history) |
 //! | serve pages that can only poll | [`LongPoll`] | [history](guide::history) |
 //! | answer from a thread or a tokio task | [`Reply::Later`], [`Remote`] | [later] |
@@ -157,7 +158,10 @@ pub use context::{
     WatchId,
 };
 pub use delivery::{AsOutgoing, Outgoing};
-pub use history::{History, MalformedMessageId, MessageId, Resume};
+pub use history::{
+    Appended, History, MalformedMessageId, MalformedStoredMessage, MessageId, Resume, Store,
+    StoreAnswer, StoreBounds, StoreError, StorePage, StoredMessage,
+};
 pub use http1::{Extensions, Request, RequestError, Response, TrustedHeader, Version};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]

@@ -164,6 +164,10 @@ impl Stats {
         }
         let help = "Topics forgotten because the memory for history was full.";
         text.counter("history_evicted_total", help, self.history_evicted);
+        let help = "Messages and questions that wait for a store.";
+        text.one("store_waiting", "gauge", help, self.store_waiting);
+        let help = "Messages and questions that a store has failed, or a full queue refused.";
+        text.counter("store_failed_total", help, self.store_failed);
         text.counter("panics_total", "Panics of the program that were caught.", self.panics);
     }
 }

@@ -135,6 +135,13 @@ pub struct Stats {
     /// cluster, each reactor counts those that its own messages pushed out. The first one also
     /// counts those of [`ClusterHandle::publish`](crate::ClusterHandle::publish).
     pub history_evicted: u64,
+    /// Counts messages and other questions that wait for a [`Store`](crate::Store), those included
+    /// that are late.
+    pub store_waiting: usize,
+    /// Counts what a [`Store`](crate::Store) has not done: questions that failed or took more than
+    /// 10 seconds, messages and questions that a full queue refused, and messages whose ids were
+    /// out of order.
+    pub store_failed: u64,
     /// Has one entry for each handler at a zone with
     /// [`Zone::counted`](crate::Zone::counted), in the order of their registration.
     pub zones: Vec<ZoneStats>,

@@ -44,7 +44,7 @@ impl AddAssign for Stats {
             accepted dialled ends exhausted turned_away handshakes rejected requests refused
             bytes_received bytes_sent messages messages_sent overflowed dropped replaced panics
             not_passed_on history_topics history_messages history_bytes history_queued_bytes
-            history_evicted
+            history_evicted store_waiting store_failed
         }, { refusals zones turns });
         self.refusals.add(&refusals);
         zones.into_iter().for_each(|zone| self.add_zone(zone));

@@ -12,6 +12,7 @@ use super::elsewhere::Elsewhere;
 use super::following::Following;
 use super::origins::AllowedOrigins;
 use super::reply::Upgrade;
+use super::stores::Stores;
 use super::timeouts::Timeouts;
 use super::timer::{Action, Due, TimerId, Timers};
 use super::topics::Topics;
@@ -20,7 +21,7 @@ use crate::connection::{
     Addresses, Clock, ConnId, Flags, Lease, Options, OptionsId, Phase, Stats, Table, ZoneId,
 };
 use crate::delivery::Delivery;
-use crate::history::Keeper;
+use crate::history::{Keeper, StoreReply};
 use crate::http1::{Request, RequestError, Response};
 use crate::net::Readiness;
 use crate::presence::{Presences, RosterSeat};
@@ -66,12 +67,16 @@ pub struct Context {
     pub(crate) roster_seat: Option<RosterSeat>,
     /// The messages that topics keep, once the first topic does.
     pub(crate) histories: Option<Keeper>,
+    /// Topics whose messages a store keeps.
+    pub(crate) stores: Option<Box<Stores<StoreCall>>>,
     /// Sources of the program's own.
     pub(crate) watches: Watches<dyn Watched>,
 }
 
 /// A closure for one zone's handler, run between events.
 pub(crate) type Call = Box<dyn FnOnce(&mut dyn Any, &mut Context)>;
+/// A closure for one zone's handler that is told the answer of a store.
+pub(crate) type StoreCall = Box<dyn FnOnce(&mut dyn Any, &mut Context, StoreReply)>;
 /// The closure of a repeating timer.
 pub(crate) type Repeat = Box<dyn FnMut(&mut dyn Any, &mut Context)>;
 
@@ -124,6 +129,7 @@ impl Context {
             presence: None,
             roster_seat: None,
             histories: None,
+            stores: None,
             watches: Watches::default(),
         }
     }
@@ -261,6 +267,9 @@ impl Context {
         stats.panics += self.drop_panics.get();
         if let Some(histories) = &self.histories {
             histories.write_to(&mut stats);
+        }
+        if let Some(stores) = &self.stores {
+            stores.write_to(&mut stats);
         }
         stats
     }

@@ -47,16 +47,37 @@ pub(super) struct Cursor {
     pub(super) after: MessageId,
     /// Whether the handler knows from where the topic goes on.
     pub(super) is_told: bool,
+    /// Whether a store has all messages after the id, although this server does not know it yet.
+    pub(super) is_checked: bool,
+    /// Whether messages before the id may be missing, and the handler does not know.
+    pub(super) has_gap: bool,
     /// Whether the peer knows of a gap already; `None` if it knows nothing.
     pub(super) known_gap: Option<bool>,
     /// Later messages that the follower itself published to others, in their order.
     skipped: VecDeque<MessageId>,
 }
 
+/// What a store has said of the id that a follower is at.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Word {
+    /// The store has all messages after it.
+    Good,
+    /// Messages may be missing. The follower goes on after this id.
+    Gap(MessageId),
+}
+
 impl Cursor {
     fn new(topic: &str, after: MessageId, is_told: bool) -> Cursor {
         let skipped = VecDeque::new();
-        Cursor { topic: topic.into(), after, is_told, known_gap: None, skipped }
+        Cursor {
+            topic: topic.into(),
+            after,
+            is_told,
+            is_checked: false,
+            has_gap: false,
+            known_gap: None,
+            skipped,
+        }
     }
 
     /// Moves past a message.
@@ -74,7 +95,7 @@ impl Cursor {
 
     /// Goes on as `resume` says. `start` precedes the oldest message that is kept.
     pub(super) fn resume(&mut self, resume: Resume, start: MessageId) {
-        self.is_told = true;
+        (self.is_told, self.has_gap) = (true, false);
         self.known_gap = None;
         if resume != Resume::Resumed {
             self.after = start;
@@ -255,6 +276,34 @@ impl Following {
 
     pub(super) fn cursors(&mut self, slot: u32) -> Option<&mut Vec<Cursor>> {
         self.followers.get_mut(&slot).map(|follower| &mut follower.cursors)
+    }
+
+    /// Returns how far a follower has come in each of its topics.
+    pub(super) fn cursors_of(&self, slot: u32) -> Option<&[Cursor]> {
+        self.followers.get(&slot).map(|follower| &*follower.cursors)
+    }
+
+    /// Notes what a store has said of the id that a follower is at.
+    pub(super) fn judge(&mut self, slot: u32, topic: &str, after: MessageId, word: Word) {
+        let Some(cursor) = self.cursor_at(slot, topic, after) else { return };
+        match word {
+            Word::Good => cursor.is_checked = true,
+            Word::Gap(from) => {
+                (cursor.after, cursor.is_told, cursor.has_gap) = (from, false, true);
+            }
+        }
+    }
+
+    /// Moves a follower that is at an id to another one.
+    pub(super) fn move_on(&mut self, slot: u32, topic: &str, after: MessageId, to: MessageId) {
+        if let Some(cursor) = self.cursor_at(slot, topic, after) {
+            cursor.after = to;
+        }
+    }
+
+    fn cursor_at(&mut self, slot: u32, topic: &str, after: MessageId) -> Option<&mut Cursor> {
+        let mut cursors = self.cursors(slot)?.iter_mut();
+        cursors.find(|cursor| *cursor.topic == *topic && cursor.after == after)
     }
 
     /// Returns the slots of all followers.

@@ -22,6 +22,9 @@ impl Context {
     /// [`ClusterHandle::publish`](crate::ClusterHandle::publish) returns an error, and a method of
     /// another reactor's `Context` that uses topics panics.
     ///
+    /// A topic of a [store](crate::Server::store) has no id yet. There the message is published
+    /// with `0-0`, and a debug build panics: use [`publish_stored`](Context::publish_stored).
+    ///
     /// ```
     /// use switchboard::History;
     /// use switchboard::testing::World;
@@ -39,6 +42,15 @@ impl Context {
         topic: &str,
         make: impl FnOnce(MessageId) -> M,
     ) -> MessageId {
+        if self.has_store(topic) {
+            debug_assert!(
+                false,
+                "the store of {topic:?} gives the id later: call Context::publish_stored, which \
+                 hands it to a closure"
+            );
+            self.publish_except(topic, make(MessageId::default()).as_outgoing(), None);
+            return MessageId::default();
+        }
         let now = self.now();
         let histories = self.histories(now);
         if histories.keeps(topic) {
@@ -85,6 +97,9 @@ impl Context {
         message: &Outgoing<'_>,
         except: Option<u32>,
     ) -> bool {
+        if self.stores.is_some() && self.publish_to_store(topic, message, except) {
+            return true;
+        }
         let keeps = self.histories.as_ref().is_some_and(|histories| histories.keeps(topic));
         if keeps {
             self.keep(topic, |_id| *message, except);
@@ -137,7 +152,7 @@ impl Context {
     }
 
     /// Hands a kept message to the subscribers of its topic. They share its frame.
-    fn deliver_kept(
+    pub(super) fn deliver_kept(
         &mut self,
         topic: &str,
         message: Outgoing<'_>,
@@ -174,19 +189,24 @@ impl Context {
     pub(crate) fn keep_within(&mut self, bytes: usize) {
         let now = self.now();
         self.histories(now).set_memory(bytes);
+        if let Some(stores) = &mut self.stores {
+            stores.rings.set_memory(bytes);
+        }
     }
 
     /// Forgets messages that are too old.
     #[inline(never)]
     pub(crate) fn forget_old(&mut self) {
         let now = self.now();
-        let Context { histories, topics, .. } = self;
+        let Context { histories, stores, topics, .. } = self;
+        let has_members = |topic: &str| topics.count(topic) > 0;
         match histories.as_mut() {
-            Some(Keeper::Own(histories)) => {
-                histories.expire(now, |topic| topics.count(topic) > 0);
-            }
+            Some(Keeper::Own(histories)) => histories.expire(now, has_members),
             Some(Keeper::Shared(part)) => part.expire(now),
             None => {}
+        }
+        if let Some(stores) = stores {
+            stores.rings.expire(now, has_members);
         }
         self.end_history_turn();
     }
@@ -201,7 +221,9 @@ impl Context {
 
     /// Returns the moment at which a message is to be forgotten.
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
-        self.histories.as_ref()?.next_expiry()
+        let rings = self.stores.as_ref().and_then(|stores| stores.rings.next_expiry());
+        let own = self.histories.as_ref()?.next_expiry();
+        own.into_iter().chain(rings).min()
     }
 
     /// Shares the history of a cluster from now on. Prefixes that are registered already count as
@@ -232,7 +254,7 @@ impl Context {
         keeper.is_some_and(|keeper| matches!(keeper, Keeper::Shared(part) if part.disagrees()))
     }
 
-    fn histories(&mut self, now: Instant) -> &mut Keeper {
+    pub(super) fn histories(&mut self, now: Instant) -> &mut Keeper {
         self.histories.get_or_insert_with(|| Keeper::Own(Box::new(Histories::new(now))))
     }
 }

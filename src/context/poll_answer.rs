@@ -55,7 +55,7 @@ impl Context {
     /// can be newer than, such as a malformed one: a gap.
     pub(crate) fn poll_answer(&self, topics: &[&str], after: Option<MessageId>) -> PollAnswer {
         // Taken first: in a cluster others publish meanwhile.
-        let latest = self.latest_id();
+        let latest = self.latest_of(topics.iter().copied()).unwrap_or_default();
         let mut gap = false;
         let mut heads = Vec::with_capacity(topics.len());
         for &topic in topics {

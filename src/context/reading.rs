@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::context::Context;
+use super::stores::{FROM_HERE, Standing};
 use crate::delivery::Outgoing;
 use crate::history::{Forgotten, Kept, MessageId, Resume};
 use crate::websocket::Message;
@@ -105,13 +106,39 @@ impl Context {
     /// Whether a topic still has all messages after an id.
     pub(crate) fn resume(&self, topic: &str, from: MessageId) -> Resume {
         let gap = Resume::Gap { oldest: MessageId::default() };
-        self.histories.as_ref().map_or(gap, |histories| histories.resume(topic, from))
+        match (self.has_store(topic), &self.histories) {
+            // What is not here is read from the store before this is asked.
+            (true, _) if self.is_here(topic, from) => Resume::Resumed,
+            (false, Some(histories)) => histories.resume(topic, from),
+            _ => gap,
+        }
     }
 
     /// Returns the id after which a topic has all messages.
     pub(crate) fn start_of(&self, topic: &str) -> MessageId {
-        let histories = self.histories.as_ref();
-        histories.map_or_else(MessageId::default, |histories| histories.start_of(topic))
+        self.sources().start(topic)
+    }
+
+    /// Whether what follows an id in a topic is here, and need not be read from a store.
+    pub(crate) fn is_here(&self, topic: &str, after: MessageId) -> bool {
+        self.sources().standing(topic, after) == Standing::Here
+    }
+
+    /// Returns the id after which a subscriber of some topics gets what is published from here on;
+    /// `None` while only a store knows it.
+    pub(crate) fn latest_of<'t>(
+        &self,
+        topics: impl IntoIterator<Item = &'t str>,
+    ) -> Option<MessageId> {
+        let mut latest = MessageId::default();
+        for topic in topics {
+            let own = self.sources().latest(topic);
+            if own == FROM_HERE {
+                return None;
+            }
+            latest = latest.max(own);
+        }
+        Some(latest)
     }
 
     /// Returns the next message of a topic after an id; `None` also where another reactor of a
@@ -130,7 +157,6 @@ impl Context {
         topic: &str,
         after: MessageId,
     ) -> Result<Option<KeptMessage>, Forgotten> {
-        let Some(histories) = &self.histories else { return Ok(None) };
-        Ok(histories.next_after(topic, after)?.map(KeptMessage))
+        Ok(self.sources().next_after(topic, after)?.map(KeptMessage))
     }
 }

@@ -6,8 +6,10 @@ use std::collections::BinaryHeap;
 
 use super::context::Context;
 use super::following::Cursor;
+use super::sources::Sources;
+use super::stores::FROM_HERE;
 use crate::connection::{Flags, NO_MEMBERSHIP, Phase};
-use crate::history::{Forgotten, Keeper, MessageId, Resume};
+use crate::history::{Forgotten, MessageId, Resume};
 use crate::websocket::State;
 
 /// The most bytes that one follower gets in one turn. A longer message is the only one of its turn.
@@ -26,6 +28,8 @@ enum Stop {
     GoesOn,
     /// The next message is longer than the rest of the turn: it comes first in the next one.
     GoesFirst,
+    /// A store has to answer first.
+    Asks,
 }
 
 /// Whether messages may be replayed in a phase.
@@ -36,7 +40,7 @@ pub(super) fn may_follow(phase: Phase) -> bool {
 impl Context {
     /// Whether messages of a topic are kept.
     pub(crate) fn keeps_history(&self, topic: &str) -> bool {
-        self.histories.as_ref().is_some_and(|histories| histories.keeps(topic))
+        self.sources().keeps(topic)
     }
 
     /// Makes a member of a topic a follower from an id on, and of its other topics with history
@@ -45,20 +49,25 @@ impl Context {
     /// The id may come from another reactor of a cluster, and be later than what this reactor has
     /// read. So this one reads on, now that the follower gets nothing but by its cursors.
     pub(super) fn follow(&mut self, slot: u32, topic: &str, after: MessageId) {
-        let latest = self.latest_id();
-        self.begin_following(slot, topic, after, latest);
+        self.begin_following(slot, topic, after, None);
         self.catch_up();
     }
 
-    fn begin_following(&mut self, slot: u32, topic: &str, after: MessageId, others: MessageId) {
-        let Context { table, topics, histories, following, .. } = self;
+    /// `since` is the id after which the others come too; `None` is the latest.
+    fn begin_following(
+        &mut self,
+        slot: u32,
+        topic: &str,
+        after: MessageId,
+        since: Option<MessageId>,
+    ) {
+        let Context { table, topics, histories, stores, following, .. } = self;
+        let sources = Sources { histories: histories.as_ref(), stores: stores.as_deref() };
         let Some(connection) = table.slots.at_mut(slot) else { return };
-        if connection.flags.mark(Flags::FOLLOWING)
-            && let Some(histories) = histories
-        {
-            let names = topics.names(connection.memberships).filter(|other| *other != topic);
-            for other in names.filter(|other| histories.keeps(other)) {
-                following.follow_from_here(slot, other, others);
+        if connection.flags.mark(Flags::FOLLOWING) {
+            let others = topics.names(connection.memberships).filter(|other| *other != topic);
+            for other in others.filter(|other| sources.keeps(other)) {
+                following.follow_from_here(slot, other, sources.latest_or(other, since));
             }
         }
         following.follow(slot, topic, after);
@@ -71,19 +80,20 @@ impl Context {
         for slot in self.topics.members(topic) {
             self.table.with(slot, |at| at.wake_poll());
             if self.gets_messages(slot) && !self.following.follows(slot, topic) {
-                self.begin_following(slot, topic, after, after);
+                self.begin_following(slot, topic, after, Some(after));
             }
         }
     }
 
     /// Has a follower that is a member of a topic with history get what is published from here on.
     pub(super) fn follow_from_here(&mut self, slot: u32, topic: &str) {
-        let latest = self.latest_id();
-        self.follow_all_after(slot, topic, latest);
+        self.follow_since(slot, topic, None);
     }
 
-    fn follow_all_after(&mut self, slot: u32, topic: &str, after: MessageId) {
-        if self.keeps_history(topic) && !self.following.follows(slot, topic) {
+    fn follow_since(&mut self, slot: u32, topic: &str, since: Option<MessageId>) {
+        let sources = self.sources();
+        if sources.keeps(topic) && !self.following.follows(slot, topic) {
+            let after = sources.latest_or(topic, since);
             self.following.follow_from_here(slot, topic, after);
         }
     }
@@ -95,7 +105,7 @@ impl Context {
             let connection = self.table.slots.at(slot);
             let memberships = connection.map_or(NO_MEMBERSHIP, |connection| connection.memberships);
             let topics: Vec<Box<str>> = self.topics.names(memberships).map(Box::from).collect();
-            topics.iter().for_each(|topic| self.follow_all_after(slot, topic, begun));
+            topics.iter().for_each(|topic| self.follow_since(slot, topic, Some(begun)));
         }
     }
 
@@ -117,11 +127,11 @@ impl Context {
     /// Has a follower not get a message that it published to others.
     pub(super) fn skip_own(&mut self, slot: u32, topic: &str, id: MessageId) {
         let Some(connection) = self.table.slots.at(slot) else { return };
-        let Some(histories) = &self.histories else { return };
         if !connection.flags.has(Flags::FOLLOWING) {
             return;
         }
-        self.following.skip(slot, topic, id, histories.start_of(topic));
+        let start = self.sources().start(topic);
+        self.following.skip(slot, topic, id, start);
     }
 
     /// Whether a follower can go on in this turn.
@@ -144,11 +154,17 @@ impl Context {
             self.end_following(slot);
             return None;
         }
-        let (histories, cursors) = (self.histories.as_ref()?, self.following.cursors(slot)?);
-        for cursor in cursors.iter_mut() {
-            cursor.is_told &= histories.resume(&cursor.topic, cursor.after) == Resume::Resumed;
+        let Context { histories, stores, following, .. } = self;
+        let sources = Sources { histories: histories.as_ref(), stores: stores.as_deref() };
+        let mut untold = 0;
+        for cursor in following.cursors(slot)? {
+            // What only a store knows is told later.
+            if let Some(resume) = sources.resume(cursor) {
+                cursor.is_told &= resume == Resume::Resumed;
+                untold += usize::from(!cursor.is_told);
+            }
         }
-        Some(cursors.iter().filter(|cursor| !cursor.is_told).count())
+        Some(untold)
     }
 
     fn gets_messages(&self, slot: u32) -> bool {
@@ -162,24 +178,22 @@ impl Context {
         if self.table.slots.at(slot)?.phase != Phase::Streaming {
             return None;
         }
-        let (histories, cursors) = (self.histories.as_ref()?, self.following.cursors(slot)?);
+        let Context { histories, stores, following, .. } = self;
+        let sources = Sources { histories: histories.as_ref(), stores: stores.as_deref() };
+        let cursors = following.cursors(slot)?;
         // With many topics, all are looked at once, and then the next one alone.
-        let next = cursors.iter().find(|cursor| !cursor.is_told)?;
-        let gap = histories.resume(&next.topic, next.after) != Resume::Resumed;
-        if !next.is_news(gap) {
-            return None;
-        }
-        let (mut news, mut oldest) = (None, histories.latest());
+        let mut untold = cursors.iter().filter(|cursor| !cursor.is_told);
+        let next = untold.find_map(|cursor| Some((cursor, sources.resume(cursor)?)));
+        next.filter(|(cursor, resume)| cursor.is_news(*resume != Resume::Resumed))?;
+        let (mut news, mut oldest) = (None, FROM_HERE);
         for cursor in cursors.iter_mut().filter(|cursor| !cursor.is_told) {
-            let resume = histories.resume(&cursor.topic, cursor.after);
+            // What only a store knows is news later.
+            let Some(resume) = sources.resume(cursor) else { continue };
             let gap = resume != Resume::Resumed;
             if cursor.tell(gap) {
                 news = Some(gap || news == Some(true));
             }
-            let start = histories.start_of(&cursor.topic);
-            if let Ok(Some(first)) = histories.next_after(&cursor.topic, start) {
-                oldest = oldest.min(first.id);
-            }
+            oldest = oldest.min(sources.oldest(cursor, resume));
         }
         news.map(|gap| (gap, oldest))
     }
@@ -190,10 +204,12 @@ impl Context {
         if !self.gets_messages(slot) {
             return None;
         }
-        let (histories, cursors) = (self.histories.as_ref()?, self.following.cursors(slot)?);
-        let cursor = cursors.iter_mut().find(|cursor| !cursor.is_told)?;
-        let resume = histories.resume(&cursor.topic, cursor.after);
-        cursor.resume(resume, histories.start_of(&cursor.topic));
+        let Context { histories, stores, following, .. } = self;
+        let sources = Sources { histories: histories.as_ref(), stores: stores.as_deref() };
+        let untold = following.cursors(slot)?.iter_mut().filter(|cursor| !cursor.is_told);
+        let mut known = untold.filter_map(|cursor| Some((sources.resume(cursor)?, cursor)));
+        let (resume, cursor) = known.next()?;
+        cursor.resume(resume, sources.start_of(cursor));
         Some((cursor.topic.clone(), resume))
     }
 
@@ -212,22 +228,26 @@ impl Context {
             Stop::GoesOn => self.following.queue(slot),
             Stop::GoesFirst => self.following.put_first(slot),
             Stop::Waits => {}
+            Stop::Asks => self.wait_for_stores(slot),
         }
     }
 
     /// Replays as much as one turn allows, and returns what that cost.
     fn replay_share(&mut self, slot: u32) -> (Stop, usize) {
-        let Context { table, delivery, histories, following, .. } = self;
+        let Context { table, delivery, histories, stores, following, .. } = self;
+        let sources = Sources { histories: histories.as_ref(), stores: stores.as_deref() };
         let (left, is_first) = (following.left(), following.is_first());
         let Some(mut at) = table.lease(slot) else { return (Stop::AtEnd, 0) };
-        let Some(histories) = histories else { return (Stop::AtEnd, 0) };
         let Some(cursors) = following.cursors(slot) else { return (Stop::AtEnd, 0) };
         let room = at.options().max_buffered / 2;
-        let mut order = Order::new(cursors, histories);
+        if !cursors.iter().all(|cursor| sources.is_readable(cursor)) {
+            return (Stop::Asks, 0);
+        }
+        let mut order = Order::new(cursors, sources);
         let (mut sent, mut cost) = (0, 0);
         while let Some(index) = order.next() {
             let cursor = &mut cursors[index];
-            let kept = match histories.next_after(&cursor.topic, cursor.after) {
+            let kept = match sources.next_after(&cursor.topic, cursor.after) {
                 Ok(Some(kept)) => kept,
                 Ok(None) => continue,
                 Err(Forgotten) => return (Stop::GoesOn, cost),
@@ -254,7 +274,10 @@ impl Context {
             }
             cost += MESSAGE;
             cursor.pass(kept.id);
-            order.push(index, cursor, histories);
+            if !sources.is_readable(cursor) {
+                return (Stop::Asks, cost);
+            }
+            order.push(index, cursor, sources);
         }
         (Stop::AtEnd, cost)
     }
@@ -264,18 +287,18 @@ impl Context {
 struct Order(BinaryHeap<Reverse<(MessageId, usize)>>);
 
 impl Order {
-    fn new(cursors: &[Cursor], histories: &Keeper) -> Order {
+    fn new(cursors: &[Cursor], sources: Sources<'_>) -> Order {
         let mut order = Order(BinaryHeap::with_capacity(cursors.len()));
         for (index, cursor) in cursors.iter().enumerate() {
-            order.push(index, cursor, histories);
+            order.push(index, cursor, sources);
         }
         order
     }
 
     /// Adds a cursor, unless it is at the end of its topic. One whose messages are forgotten comes
     /// first.
-    fn push(&mut self, index: usize, cursor: &Cursor, histories: &Keeper) {
-        let next = histories.next_after(&cursor.topic, cursor.after);
+    fn push(&mut self, index: usize, cursor: &Cursor, sources: Sources<'_>) {
+        let next = sources.next_after(&cursor.topic, cursor.after);
         if let Some(id) = next.map_or(Some(cursor.after), |kept| kept.map(|kept| kept.id)) {
             self.0.push(Reverse((id, index)));
         }

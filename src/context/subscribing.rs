@@ -2,6 +2,7 @@
 
 use super::conn::Conn;
 use super::replay::may_follow;
+use super::stores::{FROM_HERE, NO_ID};
 use crate::connection::{Flags, Phase};
 use crate::history::MessageId;
 
@@ -12,7 +13,11 @@ impl Conn<'_> {
         let Some(at) = self.cx.table.lease_live(self.id) else { return };
         if matches!(at.connection.phase, Phase::WebSocket(_) | Phase::Streaming) {
             self.cx.topics.join(topic, self.id.slot(), &mut at.connection.memberships);
-            if at.connection.flags.has(Flags::FOLLOWING) {
+            let follows = at.connection.flags.has(Flags::FOLLOWING);
+            if self.cx.stores.is_some() {
+                self.cx.open_stored(topic);
+            }
+            if follows {
                 self.cx.follow_from_here(self.id.slot(), topic);
             }
         }
@@ -90,6 +95,8 @@ impl Conn<'_> {
         let slot = self.id.slot();
         let phase = self.connection().map(|connection| connection.phase);
         if phase.is_some_and(may_follow) && self.cx.keeps_history(topic) {
+            // No store gives this id, which has a meaning of its own here.
+            let after = if after == FROM_HERE { NO_ID } else { after };
             self.cx.follow(slot, topic, after);
         }
     }

@@ -116,6 +116,8 @@
 //! | `switchboard_history_bytes` | gauge | | their bytes |
 //! | `switchboard_history_queued_bytes` | gauge | | kept no longer, waiting for slow readers |
 //! | `switchboard_history_evicted_total` | counter | | topics forgotten, since memory was full |
+//! | `switchboard_store_waiting` | gauge | | messages and questions that wait for a store |
+//! | `switchboard_store_failed_total` | counter | | those that failed, were late or refused |
 //! | `switchboard_panics_total` | counter | | panics of the program that were caught |
 //! | `switchboard_zone_open` | gauge | `zone` | WebSockets, event streams, takeovers |
 //! | `switchboard_zone_requests_total` | counter | `zone` | requests that the zone replied to |

@@ -11,6 +11,7 @@
 //! | [`topics`] | send one message to many: rooms, counts, event streams beside WebSockets |
 //! | [`history`] | give a page that reconnects what it missed, over each kind of connection |
 //! | [`presence`] | show which users are at a room, without a flicker at a reload |
+//! | [`stores`] | keep messages in a file, a database or a service that several servers share |
 //! | [`answering_later`] | let a thread or a tokio task answer a request |
 //! | [`time`] | run timers, and know every deadline with its default |
 //! | [`endings`] | learn why a connection ended, and what to do about it |
@@ -62,6 +63,7 @@ pub mod presence;
 pub mod security;
 pub mod slow_readers;
 pub mod state;
+pub mod stores;
 pub mod testing_handlers;
 pub mod time;
 pub mod tls;

@@ -187,12 +187,12 @@ impl Histories {
         stats.history_evicted += self.evicted;
     }
 
-    fn ring(&self, topic: &str) -> Option<&Ring> {
+    pub(super) fn ring(&self, topic: &str) -> Option<&Ring> {
         self.rings.find(topic).map(|at| &self.rings[at].ring)
     }
 
     /// Adds a topic, if a prefix covers it.
-    fn add(&mut self, name: &str) -> Option<u32> {
+    pub(super) fn add(&mut self, name: &str) -> Option<u32> {
         let history = self.prefixes.of(name)?;
         self.bytes += OVERHEAD + name.len();
         Some(self.rings.add(name, history, Ring::new(self.forgotten)))

@@ -72,6 +72,14 @@ impl Keeper {
         }
     }
 
+    /// Returns the bytes that all topics may count, if they were set.
+    pub(crate) fn memory(&self) -> Option<usize> {
+        match self {
+            Keeper::Own(histories) => histories.memory(),
+            Keeper::Shared(part) => part.memory(),
+        }
+    }
+
     /// Returns the moment at which something is to be forgotten.
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
         match self {

@@ -32,7 +32,7 @@ struct Texts {
 }
 
 impl Kept {
-    pub(super) fn new(message: &Outgoing<'_>, id: MessageId, second: u32) -> Kept {
+    pub(crate) fn new(message: &Outgoing<'_>, id: MessageId, second: u32) -> Kept {
         let Outgoing { message, event, key, uncompressed, id: _ } = *message;
         let texts = (event.is_some() || key.is_some())
             .then(|| Box::new(Texts { event: event.map(Box::from), key: key.map(Box::from) }));

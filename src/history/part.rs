@@ -102,6 +102,11 @@ impl Part {
         self.all.note_expiry(histories);
     }
 
+    /// Returns the bytes that all topics may count, if this reactor has set them.
+    pub(crate) fn memory(&self) -> Option<usize> {
+        self.all.lock().memory.get(&self.reader).copied()
+    }
+
     fn note_disagreement(&self, inner: &Inner) {
         self.all.disagrees.store(disagreement(inner).is_some(), Ordering::Release);
     }

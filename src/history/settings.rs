@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::gate::AheadBounds;
+
 /// What each topic of a prefix keeps, for [`Server::history`](crate::Server::history).
 ///
 /// A message is forgotten as soon as one of the bounds is passed, the oldest first. With the
@@ -54,6 +56,11 @@ impl History {
     pub const fn age(mut self, age: Duration) -> History {
         self.age = age;
         self
+    }
+
+    /// Returns the bounds of messages that wait for an earlier one.
+    pub(crate) fn ahead(self) -> AheadBounds {
+        AheadBounds { messages: self.messages.max(1), bytes: self.bytes }
     }
 }
 

@@ -42,6 +42,7 @@ impl Server {
         self.remote.move_waker(&remote);
         drop(self.remote.close());
         self.remote = remote;
+        self.wake_by_remote();
         let (stations, others) = (Arc::clone(&link.stations), link.stations.all().len() - 1);
         self.context.share_history(Part::join(Arc::clone(stations.history()), link.index));
         self.context.elsewhere = (others > 0).then(|| Box::new(Elsewhere::new(others, stations)));

@@ -3,7 +3,7 @@
 
 use super::server::Server;
 use crate::connection::{Phase, Terms};
-use crate::context::{Conn, EventStream};
+use crate::context::{Conn, EventStream, NO_ID};
 use crate::history::{MessageId, Resume};
 use crate::http1::{self, Request, event_stream};
 use crate::outbox::Kind;
@@ -38,8 +38,10 @@ impl Server {
         request: &mut Request<'_>,
     ) {
         let resumes = stream.topics.iter().any(|topic| self.context.keeps_history(topic));
-        let told =
-            asked(request).filter(|_| resumes).map(|asked| self.judge_resume(&stream, asked));
+        let asked = asked(request).filter(|_| resumes);
+        // The client is told once the store has answered.
+        let later = asked.filter(|_| stream.topics.iter().any(|it| self.context.has_store(it)));
+        let told = asked.filter(|_| later.is_none()).map(|asked| self.judge_resume(&stream, asked));
         if let Some(told) = &told {
             stream.response = stream.response.replace("Switchboard-Resume", told.as_str());
         }
@@ -54,9 +56,12 @@ impl Server {
         self.write_response(slot, terms, &stream.response, Some(http1::Framing::UntilClose));
         let options = self.context.table.books.number_of(stream.options);
         self.begin_open(slot, Phase::Streaming, options);
-        let latest = self.context.latest_id();
-        let first = resumes.then(|| told.as_ref().map_or(latest, |told| told.from));
-        self.subscribe_stream(slot, &stream.topics, told.as_ref(), latest);
+        let latest = self.context.latest_of(stream.topics.iter().map(|topic| &**topic));
+        let first = asked.map(Option::unwrap_or_default).or(latest.filter(|_| resumes));
+        match later {
+            Some(from) => self.ask_stores_for(slot, &stream.topics, from.unwrap_or(NO_ID)),
+            None => self.subscribe_stream(slot, &stream.topics, told.as_ref()),
+        }
         self.begin_stream(slot, &stream, first, told.as_ref());
         self.tell_open(slot, request);
     }
@@ -89,13 +94,8 @@ impl Server {
     }
 
     /// Subscribes a stream that has just opened: from now on, or from the id that its client named.
-    fn subscribe_stream(
-        &mut self,
-        slot: u32,
-        topics: &[Box<str>],
-        told: Option<&Told>,
-        latest: MessageId,
-    ) {
+    fn subscribe_stream(&mut self, slot: u32, topics: &[Box<str>], told: Option<&Told>) {
+        let latest = self.context.latest_id();
         let Some(connection) = self.context.table.slots.at(slot) else { return };
         let mut conn = Conn { id: connection.id, cx: &mut self.context };
         for topic in topics {
@@ -105,7 +105,7 @@ impl Server {
                     conn.cx.following.know(slot, topic, told.gap);
                 }
                 // Another reactor may have published since the first block was made.
-                None if conn.cx.shares_history() => {
+                None if conn.cx.shares_history() && !conn.cx.has_store(topic) => {
                     conn.subscribe_from(topic, latest);
                     conn.cx.following.tell_nothing(slot, topic);
                 }
@@ -126,7 +126,16 @@ impl Server {
     /// Returns the id of the oldest message that a topic keeps, or the latest id if it keeps none.
     fn oldest(&self, topic: &str) -> MessageId {
         let first = self.context.kept_after(topic, self.context.start_of(topic));
-        first.map_or_else(|| self.context.latest_id(), |kept| kept.id())
+        let latest = || self.context.latest_of([topic]).unwrap_or_default();
+        first.map_or_else(latest, |kept| kept.id())
+    }
+
+    /// Subscribes a stream from an id that only a store knows. The client is told once it has
+    /// answered.
+    fn ask_stores_for(&mut self, slot: u32, topics: &[Box<str>], from: MessageId) {
+        let Some(connection) = self.context.table.slots.at(slot) else { return };
+        let mut conn = Conn { id: connection.id, cx: &mut self.context };
+        topics.iter().for_each(|topic| conn.subscribe_from(topic, from));
     }
 
     /// Judges from where a stream goes on for a client that asked; `None` is a malformed id.

@@ -65,9 +65,7 @@ impl Server {
             if round == 0 && self.context.presence.is_some() {
                 self.tell_presence();
             }
-            if self.context.has_followers_due() {
-                self.visit_followers();
-            }
+            self.go_on_in_history();
             self.write();
             if writable {
                 self.tell_writable();
@@ -91,6 +89,17 @@ impl Server {
         debug_assert!(self.context.table.adds_up(), "{:?}", self.context.stats());
     }
 
+    /// Has followers go on, and asks stores what they and publishers wait for.
+    #[inline]
+    fn go_on_in_history(&mut self) {
+        if self.context.has_followers_due() {
+            self.visit_followers();
+        }
+        if self.context.stores.is_some() {
+            self.ask_stores();
+        }
+    }
+
     /// Whether another round has something to do.
     fn has_more(&self) -> bool {
         let (cx, table) = (&self.context.work, &self.context.table.books.work);
@@ -99,6 +108,7 @@ impl Server {
             && table.ended.is_empty()
             && table.dirty.is_empty()
             && !self.context.has_followers_due()
+            && !self.context.has_store_questions()
             && table.polls.is_empty()
             && self.context.delivery.fan_out.is_empty()
             && self.work.writing.is_empty())
@@ -125,6 +135,9 @@ impl Server {
         }
         if self.link.is_some() {
             self.take_mail();
+        }
+        if self.context.stores.is_some() {
+            self.context.take_store_answers();
         }
     }
 

@@ -77,6 +77,7 @@ mod securing;
 mod served;
 #[expect(clippy::module_inception)]
 mod server;
+mod storing;
 mod turn_budget;
 mod turns;
 mod zone;

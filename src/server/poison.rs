@@ -139,6 +139,12 @@ impl Server {
         for handler in self.zones.handlers.take_all() {
             contain(catch(|| drop(handler)));
         }
+        // A store ends its thread here. Its last answers do nothing.
+        let stores = self.context.stores.take();
+        contain(catch(|| drop(stores)));
+        for store in mem::take(&mut self.stores) {
+            contain(catch(|| drop(store)));
+        }
         let observer = self.observer.take();
         contain(catch(|| drop(observer)));
         first

@@ -2,10 +2,11 @@
 //! delivery wakes a poll (connection/polls.rs); `flush` answers those that are woken.
 
 use std::mem;
+use std::time::Duration;
 
 use super::server::Server;
 use crate::connection::{Exchange, Flags, Phase, Polling, Progress, Terms, ticks};
-use crate::context::{Answer, LongPoll, PollAnswer, poll_response};
+use crate::context::{Answer, BEHIND_ALL, Context, LongPoll, NO_ID, PollAnswer, poll_response};
 use crate::history::MessageId;
 use crate::http1::{self, Extensions, Request, Response};
 
@@ -60,21 +61,32 @@ impl Server {
         let after = request.query_value("after").filter(|after| !after.is_empty());
         let after = after.map(|after| after.parse::<MessageId>().ok());
         let answer = match after {
+            _ if topics.iter().any(|topic| self.context.has_store(topic)) => {
+                self.stored_answer(slot, &topics, after, poll.wait.is_zero())
+            }
             None => PollAnswer::empty(self.context.latest_id()),
             Some(after) => self.context.poll_answer(&topics, after),
         };
-        if after.is_none() || !answer.is_empty() || poll.wait.is_zero() || self.may_not_wait(slot) {
+        let is_latest = after.is_none() && answer.next != NO_ID;
+        if is_latest || !answer.is_empty() || poll.wait.is_zero() || self.may_not_wait(slot) {
             let response = poll_response(poll.headers.as_deref(), answer.body());
             return self.respond_to(slot, terms, &response, request.head());
         }
-        let polling = Polling {
-            after: (answer.next.a(), answer.next.b()),
-            is_woken: false,
-            is_due: false,
-            headers: poll.headers,
-        };
         // Neither its head nor what zones put beside it is needed again.
         drop(mem::take(request.extensions_mut()));
+        self.begin_poll((slot, terms), &topics, answer.next, (poll.headers, poll.wait));
+    }
+
+    /// Has a request wait for a message of its topics behind an id.
+    fn begin_poll(
+        &mut self,
+        (slot, terms): (u32, Terms),
+        topics: &[&str],
+        next: MessageId,
+        (headers, wait): (Option<Box<Response>>, Duration),
+    ) {
+        let polling =
+            Polling { after: (next.a(), next.b()), is_woken: false, is_due: false, headers };
         let exchange = Exchange {
             head: Vec::new(),
             extensions: Extensions::new(),
@@ -88,12 +100,50 @@ impl Server {
         }
         at.held().exchange = Some(Box::new(exchange));
         at.enter(Phase::Deferred);
-        at.arm(ticks(poll.wait));
+        at.arm(ticks(wait));
         if self.context.shares_history() {
             // Another reactor may have published before this one was a reader of the topics.
             self.context.catch_up();
             self.context.table.with(slot, |at| at.wake_poll());
         }
+        self.context.ask_stores_for_poll(slot, topics, next);
+    }
+
+    /// Answers a poll over topics of stores. It waits with an empty answer for what is not here.
+    #[cold]
+    fn stored_answer(
+        &mut self,
+        slot: u32,
+        topics: &[&str],
+        after: Option<Option<MessageId>>,
+        is_due: bool,
+    ) -> PollAnswer {
+        let after = after.map_or(NO_ID, |after| after.unwrap_or(BEHIND_ALL));
+        let is_due = is_due || self.may_not_wait(slot);
+        topics.iter().for_each(|topic| self.context.open_stored(topic));
+        match self.context.ready_for_poll(topics, after, is_due) {
+            None => PollAnswer::empty(after),
+            Some(Some(next)) => PollAnswer::empty(next),
+            Some(None) => self.context.poll_answer(topics, Context::known_id(after)),
+        }
+    }
+
+    /// Answers a poll without messages, or has it wait for a store; false if all is here.
+    #[cold]
+    fn waits_for_store(&mut self, slot: u32, topics: &[&str], after: MessageId) -> bool {
+        let Some(at) = self.context.table.lease(slot) else { return true };
+        let id = at.connection.id;
+        let Some(polling) = at.connection.polling() else { return true };
+        let (is_due, headers) = (polling.is_due, polling.headers.clone());
+        match self.context.ready_for_poll(topics, after, is_due) {
+            Some(None) => return false,
+            Some(Some(next)) => {
+                let body = PollAnswer::empty(next).body();
+                self.answer(id, Answer::Respond(poll_response(headers.as_deref(), body)));
+            }
+            None => self.context.ask_stores_for_poll(slot, topics, after),
+        }
+        true
     }
 
     /// Whether a poll that begins now is answered at once: its client has ended its side, or the
@@ -132,13 +182,22 @@ impl Server {
         };
         polling.is_woken = false;
         let (after, is_due) = (polling.after, polling.is_due);
+        let behind = MessageId::new(after.0, after.1);
+        let topics: Vec<&str> = self.context.topics.names(memberships).collect();
+        if topics.iter().any(|topic| self.context.has_store(topic)) {
+            let topics: Vec<String> = topics.iter().map(|topic| topic.to_string()).collect();
+            let topics: Vec<&str> = topics.iter().map(|topic| &**topic).collect();
+            if self.waits_for_store(slot, &topics, behind) {
+                return;
+            }
+        }
         let topics: Vec<&str> = self.context.topics.names(memberships).collect();
         let is_same = |asked: &Asked| {
             asked.after == after
                 && asked.topics.iter().map(|topic| &**topic).eq(topics.iter().copied())
         };
         if !polls.asked.as_ref().is_some_and(is_same) {
-            let answer = self.context.poll_answer(&topics, Some(MessageId::new(after.0, after.1)));
+            let answer = self.context.poll_answer(&topics, Context::known_id(behind));
             let topics = topics.into_iter().map(Box::from).collect();
             let body = answer.body();
             polls.asked = Some(Asked { topics, after, answer, body });

@@ -252,7 +252,7 @@ impl Server {
         let earliest = table.slots.earliest().min(cx.timeouts.next());
         let earliest = earliest.min(self.buffer_pool.next_check());
         let presence = cx.presence.as_ref().map_or(NEVER, |presence| presence.next());
-        let earliest = earliest.min(presence);
+        let earliest = earliest.min(presence).min(cx.next_store_deadline());
         let deadline = (earliest != NEVER).then(|| table.books.clock.instant(earliest));
         let retry = self.listeners.iter().flatten().filter_map(Acceptor::retry_at).min();
         let drain = cx.draining.as_ref().and_then(|it| it.next_step(now, table.slots.len()));
@@ -271,6 +271,7 @@ impl Server {
             && self.context.table.books.work.is_empty())
             || self.drains_on()
             || self.context.presence.as_ref().is_some_and(|presence| presence.is_busy())
+            || self.context.is_busy_with_stores()
             || self.context.elsewhere.as_ref().is_some_and(|elsewhere| !elsewhere.is_empty())
     }
 }

@@ -21,6 +21,7 @@ use super::zone::Zone;
 use super::zones::Zones;
 use crate::connection::{Cause, ConnId, NUMBERS, Options, SLOTS, ZoneId};
 use crate::context::{Conn, Context, Link, Remote, Reply, TimerId};
+use crate::history::Store;
 use crate::http1::Request;
 use crate::net::{Acceptor, Arrival, Resolver, Scripted};
 use crate::websocket::{Batch, CloseCode, Message};
@@ -102,6 +103,8 @@ pub struct Server {
     pub(super) link: Option<Box<Link>>,
     pub(super) resolver: Option<Resolver>,
     pub(super) observer: Option<Box<Observer>>,
+    /// What keeps messages elsewhere, by number.
+    pub(super) stores: Vec<Box<dyn Store>>,
     /// Attempts in the client role with more than one address.
     pub(super) races: HashMap<ConnId, Race>,
     /// Names and sockets of a simulation.
@@ -226,6 +229,7 @@ impl Server {
             link: None,
             resolver: None,
             observer: None,
+            stores: Vec::new(),
             races: HashMap::new(),
             scripted: None,
         }
