@@ -11,7 +11,8 @@ use switchboard::{
     Conn, EventStream, Handler, History, LongPoll, Reply, Request, Response, StorePage,
 };
 
-/// Streams at `/s/`, polls at `/p/`: the rest of the path is the topic, or topics with `+` between.
+/// Streams at `/s/`, those for MCP at `/m/`, polls at `/p/`: the rest of the path is the topic, or
+/// topics with `+` between.
 struct Pages;
 
 impl Handler for Pages {
@@ -20,6 +21,7 @@ impl Handler for Pages {
         let topics = topics.split('+').map(str::to_owned);
         match kind {
             "/s/" => topics.fold(EventStream::new(), EventStream::topic).into(),
+            "/m/" => topics.fold(EventStream::new().mcp(true), EventStream::topic).into(),
             "/p/" => topics.fold(LongPoll::new(), LongPoll::topic).into(),
             _ => Response::new(404).into(),
         }
@@ -214,4 +216,78 @@ fn long_poll_that_ends_leaves_the_store_alone() {
     let bob = sim.poll("/p/room/1?after=1-2");
     sim.answer();
     assert!(sim.polled(bob).contains("1-3"));
+}
+
+fn fresh(sim: &mut Sim, path: &str) -> Client {
+    let client = sim.world.connect();
+    sim.world.write(client, format!("GET {path} HTTP/1.1\r\nHost: example.com\r\n\r\n"));
+    sim.world.settle();
+    client
+}
+
+#[test]
+fn fresh_stream_learns_where_it_is_once_the_store_has_answered() {
+    let mut sim = Sim::after(&["a", "b"]);
+    let ada = fresh(&mut sim, "/s/room/1");
+    let text = String::from_utf8(sim.world.read(ada)).unwrap();
+    assert!(text.ends_with(":\n\n"), "open, and at no id yet: {text}");
+    assert_eq!(sim.blocks(ada), "id: 1-2\n\n");
+    // Cut before the first message, it misses nothing.
+    sim.world.end(ada);
+    sim.publish("c");
+    let ada = stream(&mut sim, "1-2");
+    assert!(sim.blocks(ada).ends_with("id: 1-3\ndata: c\n\n"));
+    // The topic is open by now, so the first block is.
+    let bob = fresh(&mut sim, "/s/room/1");
+    assert!(sim.blocks(bob).ends_with("\r\n\r\nid: 1-3\n\n"));
+}
+
+#[test]
+fn first_block_precedes_what_comes_meanwhile() {
+    let mut sim = Sim::after(&["a"]);
+    sim.world.server.history("lobby/", History::new());
+    let ada = fresh(&mut sim, "/s/room/1+lobby/1");
+    let mcp = fresh(&mut sim, "/m/room/1");
+    sim.world.read(ada);
+    sim.world.read(mcp);
+    sim.world.context().publish("lobby/1", "meanwhile");
+    sim.world.context().publish("room/1", "b");
+    sim.world.settle();
+    assert_eq!(sim.world.read(ada), b"");
+    let text = sim.blocks(ada);
+    let (first, rest) = text.split_once("\n\n").unwrap();
+    assert!(first.starts_with("id: ") && !first.contains("data"), "{text}");
+    assert!(rest.contains("data: meanwhile\n\n") && rest.contains("id: 1-2\ndata: b\n\n"));
+    assert_eq!(sim.blocks(mcp), "id: 1-1\ndata:\n\nid: 1-2\ndata: b\n\n");
+    sim.publish("c");
+    assert_eq!(sim.blocks(ada), "id: 1-3\ndata: c\n\n");
+    assert_eq!(sim.blocks(mcp), "id: 1-3\ndata: c\n\n");
+}
+
+#[test]
+fn fresh_stream_goes_on_without_the_store() {
+    let mut sim = Sim::after(&["a"]);
+    sim.world.server.history("lobby/", History::new());
+    let ada = fresh(&mut sim, "/s/room/1+lobby/1");
+    sim.world.read(ada);
+    sim.world.context().publish("lobby/1", "meanwhile");
+    sim.world.advance(seconds(11));
+    sim.script.take();
+    let text = sim.blocks(ada);
+    assert!(text.starts_with("id: ") && text.ends_with("data: meanwhile\n\n"), "{text}");
+    sim.publish("b");
+    assert_eq!(sim.blocks(ada), "id: 1-2\ndata: b\n\n");
+}
+
+#[test]
+fn poll_after_a_gap_begins_with_the_oldest_message_of_the_store() {
+    let mut sim = Sim::after(&["a", "b", "c", "d", "e"]);
+    sim.book.trim("room/1");
+    sim.book.trim("room/1");
+    let ada = sim.poll("/p/room/1?after=1-1");
+    sim.answer();
+    let messages = [("1-3", "c"), ("1-4", "d"), ("1-5", "e")];
+    let messages = messages.map(|(id, data)| format!(r#"{{"id":"{id}","data":"{data}"}}"#));
+    let rest = r#""next":"1-5","gap":true}"#;
+    assert_eq!(sim.polled(ada), format!(r#"{{"messages":[{}],{rest}"#, messages.join(",")));
 }

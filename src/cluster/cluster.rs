@@ -69,6 +69,8 @@ use crate::server::{Seat, Server};
 /// - **History**: a topic with [history](crate::Server::history) has one history and one order of
 ///   messages for all reactors, and the id of any reactor holds at each. All of it shares one bound
 ///   of memory.
+/// - **No stores**: a topic of a [store](crate::Server::store) is published to at one reactor. The
+///   others get what the program passes on by [`Context::stored`](crate::Context::stored).
 /// - **The end**: [`ClusterHandle::drain`] ends all.
 ///   [`Context::drain`](crate::Context::drain) ends one reactor, while the others go on. Do not
 ///   end the first one so with `hand_over(true)`: it accepts for all.

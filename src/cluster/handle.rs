@@ -105,7 +105,9 @@ impl ClusterHandle {
     }
 
     /// Publishes to the subscribers of all reactors. The messages of one thread keep their order. A
-    /// topic with [history](crate::Server::history) also keeps the message.
+    /// topic with [history](crate::Server::history) also keeps the message. For a topic of a
+    /// [store](crate::Server::store), the [home](ClusterHandle::home) of the topic has the message
+    /// stored, and delivers it; the program has the other reactors hear of it.
     ///
     /// # Errors
     /// `WouldBlock` when the queues of some reactors are full: their subscribers do not get this

@@ -82,6 +82,8 @@ pub(crate) struct Polling {
     pub(crate) is_woken: bool,
     /// The answer leaves at the next look, also without a message.
     pub(crate) is_due: bool,
+    /// Messages before the id may be missing, and the client does not know.
+    pub(crate) has_gap: bool,
     /// Header fields of the answer beside the usual ones.
     pub(crate) headers: Option<Box<Response>>,
 }

@@ -92,6 +92,9 @@ impl EventStream {
     ///   all messages. Its data is `{"oldest":"a-b"}`, the id of the oldest message that is kept,
     ///   or the latest id if none is. Behind a gap the stream goes on at the oldest message.
     /// - An id that is malformed, forged, or from before the last start of the server is a gap.
+    /// - For topics of a [store](crate::Server::store) the first block of a stream that does not
+    ///   ask to resume may wait for the store, and the messages wait behind it. One that asks has
+    ///   no header `Switchboard-Resume`: the store answers after the head has left.
     ///
     /// An id is no permission. Whether the client may read a topic is for the handler to decide,
     /// before it names the topic here. Topics without history are subscribed to as by

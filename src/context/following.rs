@@ -37,6 +37,8 @@ struct Follower {
     is_queued: bool,
     /// The turn in which it last had its share.
     served: u64,
+    /// A stream whose first block waits for stores, and whether it is for clients of MCP.
+    first: Option<bool>,
 }
 
 /// How far a follower has read one topic.
@@ -242,6 +244,22 @@ impl Following {
     pub(super) fn follow_from_here(&mut self, slot: u32, topic: &str, latest: MessageId) {
         let follower = self.followers.entry(slot).or_default();
         follower.cursors.push(Cursor::new(topic, latest, true));
+    }
+
+    /// Has a stream get its first block before all messages, once stores have said where it is.
+    pub(super) fn begin_later(&mut self, slot: u32, mcp: bool) {
+        self.followers.entry(slot).or_default().first = Some(mcp);
+        self.queue(slot);
+    }
+
+    /// Whether the first block of a stream waits for stores.
+    pub(super) fn begins_later(&self, slot: u32) -> bool {
+        self.followers.get(&slot).is_some_and(|follower| follower.first.is_some())
+    }
+
+    /// Takes the note that a stream has had no first block.
+    pub(super) fn begin_now(&mut self, slot: u32) -> Option<bool> {
+        self.followers.get_mut(&slot)?.first.take()
     }
 
     /// Whether a follower follows this topic.

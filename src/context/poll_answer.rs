@@ -31,6 +31,12 @@ impl PollAnswer {
         PollAnswer { messages: b"[]".to_vec(), next, gap: false, more: false }
     }
 
+    /// Has the answer say that messages may be missing, if so.
+    pub(crate) fn with_gap(mut self, gap: bool) -> PollAnswer {
+        self.gap |= gap;
+        self
+    }
+
     /// Whether the answer says nothing that its client does not know: it may wait.
     pub(crate) fn is_empty(&self) -> bool {
         self.messages == b"[]" && !self.gap && !self.more

@@ -237,6 +237,9 @@ impl Context {
         let Context { table, delivery, histories, stores, following, .. } = self;
         let sources = Sources { histories: histories.as_ref(), stores: stores.as_deref() };
         let (left, is_first) = (following.left(), following.is_first());
+        if following.begins_later(slot) {
+            return (Stop::Asks, 0);
+        }
         let Some(mut at) = table.lease(slot) else { return (Stop::AtEnd, 0) };
         let Some(cursors) = following.cursors(slot) else { return (Stop::AtEnd, 0) };
         let room = at.options().max_buffered / 2;

@@ -66,6 +66,13 @@ impl<'c> Sources<'c> {
         }
     }
 
+    /// Whether a follower begins with the next message of a topic, which only the store knows.
+    pub(super) fn is_opening(self, cursor: &Cursor) -> bool {
+        let Cursor { topic, after, .. } = cursor;
+        let stores = self.stores_of(topic).filter(|_| *after == FROM_HERE);
+        stores.is_some_and(|stores| stores.standing(topic, FROM_HERE) == Standing::Opening)
+    }
+
     /// Whether a follower can go on in a topic, so that what it lacks is nothing or is here.
     pub(super) fn is_readable(self, cursor: &Cursor) -> bool {
         matches!(self.standing(&cursor.topic, cursor.after), Standing::Here | Standing::Unknown)

@@ -173,6 +173,11 @@ impl Link {
         &self.stations.all[self.index]
     }
 
+    /// Whether this reactor is the home of a name.
+    pub(crate) fn is_home(&self, name: &str) -> bool {
+        self.stations.home(name) == self.index
+    }
+
     /// Sends messages to the other reactors. Returns how many messages the queues did not take,
     /// once for each reactor.
     pub(crate) fn send(&self, messages: &[Arc<Published>]) -> u64 {

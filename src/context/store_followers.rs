@@ -21,7 +21,10 @@ impl Context {
     pub(super) fn wait_for_stores(&mut self, slot: u32) {
         let sources = self.sources();
         let Some(cursors) = self.following.cursors_of(slot) else { return };
-        let waits = cursors.iter().filter(|cursor| !sources.is_readable(cursor));
+        let begins_later = self.following.begins_later(slot);
+        let waits = cursors.iter().filter(|cursor| {
+            !sources.is_readable(cursor) || begins_later && sources.is_opening(cursor)
+        });
         let waits = waits.map(|cursor| {
             let standing = sources.standing(&cursor.topic, cursor.after);
             (cursor.topic.clone(), cursor.after, standing, cursor.is_checked)
@@ -33,6 +36,32 @@ impl Context {
                 _ => self.wait_for_topic(slot, &topic),
             }
         }
+    }
+
+    /// Has an event stream, which is subscribed already, begin once the stores have said where.
+    #[cold]
+    pub(crate) fn begin_later(&mut self, slot: u32, mcp: bool) {
+        let Some(connection) = self.table.slots.at_mut(slot) else { return };
+        connection.flags.mark(Flags::FOLLOWING);
+        let topics = self.topics.names(connection.memberships);
+        let topics: Vec<Box<str>> = topics.map(Box::from).collect();
+        topics.iter().for_each(|topic| self.follow_from_here(slot, topic));
+        self.following.begin_later(slot, mcp);
+    }
+
+    /// Returns the first block of a stream, if it can have it by now: its id, and whether it is for
+    /// clients of MCP. Without the word of any store there is none.
+    pub(crate) fn first_block(&mut self, slot: u32) -> Option<(MessageId, bool)> {
+        if !self.following.begins_later(slot) {
+            return None;
+        }
+        let (sources, cursors) = (self.sources(), self.following.cursors_of(slot)?);
+        if cursors.iter().any(|cursor| sources.is_opening(cursor)) {
+            return None;
+        }
+        let known = cursors.iter().map(|cursor| cursor.after).filter(|after| *after != FROM_HERE);
+        let latest = known.max();
+        self.following.begin_now(slot).and_then(|mcp| Some((latest?, mcp)))
     }
 
     /// Has a follower go on with the next message of a topic.

@@ -49,13 +49,17 @@ impl Context {
         }
     }
 
-    /// Has a poll looked at that waited for a page. One that learns of a gap is behind all ids.
+    /// Has a poll looked at that waited for a page. One that learns of a gap goes on where its
+    /// topic does; one of several topics at the rings, since it has one id for all.
     pub(super) fn wake_stored_poll(&mut self, slot: u32, after: MessageId, word: Word) {
+        let memberships = self.table.slots.at(slot).map(|connection| connection.memberships);
+        let topics = memberships.map_or(0, |memberships| self.topics.names(memberships).count());
         self.table.with(slot, |at| {
-            if let (Word::Gap(_), Some(polling)) = (word, at.connection.polling())
+            if let (Word::Gap(from), Some(polling)) = (word, at.connection.polling())
                 && polling.after == (after.a(), after.b())
             {
-                polling.after = (FROM_HERE.a(), FROM_HERE.b());
+                let from = if topics == 1 { from } else { FROM_HERE };
+                (polling.after, polling.has_gap) = ((from.a(), from.b()), true);
             }
             at.wake_poll();
         });

@@ -1,5 +1,6 @@
 //! History and resume: a client whose connection broke gets what it missed, in order and once, over
-//! a WebSocket, an event stream, `fetch` or long polling.
+//! a WebSocket, an event stream, `fetch` or long polling. Who is at a room, and not what was said
+//! there, is the matter of [`presence`](super::presence).
 //!
 //! # What a user sees without it
 //!
@@ -221,6 +222,8 @@
 //! | age of a message | [`History::age`](crate::History::age) | 1 hour |
 //! | bytes of all topics | [`Server::history_memory`](crate::Server::history_memory) | 64 MiB |
 //!
+//! Topics of a [store](super::stores) have the same bounds here, and a second 64 MiB.
+//!
 //! At the first bound that is reached, the oldest message goes. When all topics together reach
 //! theirs, the topic that was published to least recently goes as a whole. A topic without
 //! subscribers goes after the age of its prefix.
@@ -247,6 +250,9 @@
 //! half of the ids by chance. So an id of before is a gap, and never the wrong place: each page
 //! renders anew, and all of them know it. The example's page shows a line that says so. Pages come
 //! back spread over time, because each one waits for a time of its own.
+//!
+//! Messages that must outlast the process go to a store: see [`stores`](super::stores). Clients
+//! resume in the same ways there, and an id holds after a start.
 //!
 //! # Streams of language models and tools
 //!

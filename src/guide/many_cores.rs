@@ -143,6 +143,10 @@
 //! - **Counters**: the first reactor that has not ended has those of the history, so that a sum
 //!   over all has them once.
 //!
+//! A topic of a [store](crate::Server::store) has none of this: the store has the order, and each
+//! reactor hears of what the others have stored from the program, as [`stores`](super::stores)
+//! shows.
+//!
 //! # One place for a name
 //!
 //! State for each room, such as the board of a game, needs one place.

@@ -25,6 +25,12 @@
 //! published meanwhile wait behind it. [`Handler::resumed`] is called when it is known whether
 //! something is missing.
 //!
+//! An event stream begins with the block `id: X` as soon as the store has answered where the topic
+//! stands; its messages wait behind it. A stream that asks to resume has no header
+//! `Switchboard-Resume`, since its head leaves before the store answers. The event
+//! `switchboard.resumed` or `switchboard.gap` follows. A long poll waits for the store. After a gap
+//! it goes on at the oldest message of its topic, or of the rings where it has several topics.
+//!
 //! # What may go wrong
 //!
 //! | the store | a publish | a subscriber that goes on | the members of a topic |
@@ -223,7 +229,42 @@
 //! An id that another server has given is good here, too. A client that comes from a server that
 //! is ahead misses nothing and gets nothing twice.
 //!
-//! In a [`Cluster`](crate::Cluster) each reactor counts as such a server.
+//! # A cluster
+//!
+//! In a [`Cluster`](crate::Cluster) each reactor counts as such a server. Each one has rings of its
+//! own, and asks the store by itself. So register the prefix at each, with stores that lead to the
+//! same service. A publish is delivered at its own reactor. One thread of the program hears of new
+//! messages, and passes each on to all reactors by their
+//! [`remote`](crate::ClusterHandle::remote). One that hears of its own message does nothing.
+//!
+//! ```
+//! # use switchboard::{ClusterHandle, Context, Handler, MessageId, StoredMessage, ZoneId};
+//! # struct Room;
+//! # impl Handler for Room {}
+//! /// A message that the service reports, with its id and the id before it.
+//! struct News { topic: String, id: MessageId, before: MessageId, message: StoredMessage }
+//!
+//! fn ring(cluster: &ClusterHandle, room: ZoneId<Room>, news: &News) {
+//!     let remotes = (0..).map_while(|reactor| cluster.remote(reactor));
+//!     for remote in remotes {
+//!         let News { topic, id, before, message } = news;
+//!         let (topic, id, before, message) = (topic.clone(), *id, *before, message.clone());
+//!         // A reactor that has ended hears of nothing.
+//!         let _ended = remote.call(room, move |_: &mut Room, cx: &mut Context| {
+//!             cx.stored(&topic, id, before, message);
+//!         });
+//!     }
+//! }
+//! # let cluster = switchboard::Cluster::new(2).handle();
+//! # let mut server = switchboard::Server::detached();
+//! # let room = server.zone("/", Room);
+//! # let (id, before) = (MessageId::new(1, 1), MessageId::default());
+//! # ring(&cluster, room, &News { topic: "room/1".into(), id, before, message: "a".into() });
+//! ```
+//!
+//! [`ClusterHandle::publish`](crate::ClusterHandle::publish) reaches one reactor alone for such a
+//! topic: its [`home`](crate::ClusterHandle::home), which has the message stored once. Topics with
+//! [`Server::history`] beside it are those of all reactors, as ever.
 //!
 //! # What ids must be
 //!
@@ -234,7 +275,8 @@
 //!
 //! One event stream over several topics resumes by one id. With a store this misses nothing only
 //! if the ids of all its topics are in one order, as with one sequence for all. Where each topic
-//! has ids of its own, as streams of Redis do, open one event stream for each topic.
+//! has ids of its own, as streams of Redis do, open one event stream for each topic. Do so also
+//! beside a topic with history in memory, whose ids are of another order.
 //!
 //! [`Server::history`]: crate::Server::history
 //! [`Server::store`]: crate::Server::store

@@ -87,13 +87,19 @@ impl Server {
         }
     }
 
-    /// Delivers what the other reactors have published.
+    /// Delivers what the other reactors and other threads have published. What is for a store was
+    /// published by a thread, for all reactors: the home of its topic has it stored.
     #[cold]
     pub(super) fn take_mail(&mut self) {
         let mail = self.link.as_ref().and_then(|link| link.own().take_mail());
         let Some(messages) = mail else { return };
         for message in messages {
-            self.context.publish_here(&message.topic, message.outgoing(), None);
+            let (topic, outgoing) = (&*message.topic, message.outgoing());
+            if !self.context.has_store(topic) {
+                self.context.publish_here(topic, outgoing, None);
+            } else if self.link.as_ref().is_some_and(|link| link.is_home(topic)) {
+                self.context.publish(topic, outgoing);
+            }
         }
         self.context.catch_up();
     }

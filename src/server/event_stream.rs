@@ -63,6 +63,9 @@ impl Server {
             None => self.subscribe_stream(slot, &stream.topics, told.as_ref()),
         }
         self.begin_stream(slot, &stream, first, told.as_ref());
+        if resumes && first.is_none() {
+            self.context.begin_later(slot, stream.mcp);
+        }
         self.tell_open(slot, request);
     }
 
@@ -91,6 +94,14 @@ impl Server {
                 encode_resume(own, told.gap, told.oldest, next);
             }
         });
+    }
+
+    /// Sends the first block of a stream that has waited for stores.
+    pub(super) fn send_first_block(&mut self, slot: u32, id: MessageId, mcp: bool) {
+        if let Some((mut at, delivery)) = self.context.lease(slot) {
+            let output = delivery.output(&mut at);
+            output.push(Kind::Bytes, |own| event_stream::encode_id(own, &id.to_string(), mcp));
+        }
     }
 
     /// Subscribes a stream that has just opened: from now on, or from the id that its client named.

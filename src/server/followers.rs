@@ -19,6 +19,9 @@ impl Server {
     /// Tells the handler what it does not know, and then goes on with the replay.
     fn visit(&mut self, slot: u32) {
         let Some(mut untold) = self.context.untold(slot) else { return };
+        if let Some((id, mcp)) = self.context.first_block(slot) {
+            self.send_first_block(slot, id, mcp);
+        }
         for _ in 0..untold {
             // All topics with the first one, then what a callback has changed.
             if let Some((gap, oldest)) = self.context.news(slot) {

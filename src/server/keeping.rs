@@ -37,8 +37,12 @@ impl Server {
     /// messages. A later resume there is a gap. Messages that no topic keeps any more count for as
     /// long as they wait for a slow reader. With 0 nothing is kept.
     ///
+    /// The latest messages of topics of a [store](Server::store) do not count here. They have a
+    /// second bound of the same number; what is forgotten there is read from the store.
+    ///
     /// In a [`Cluster`](crate::Cluster) this is the bound for all reactors together. Two reactors
-    /// that set different bounds cannot serve, as with [`history`](Server::history).
+    /// that set different bounds cannot serve, as with [`history`](Server::history). The second
+    /// bound, for topics of a store, is that of each reactor.
     ///
     /// ```
     /// use switchboard::testing::World;

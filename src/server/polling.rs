@@ -18,6 +18,7 @@ const BYTES: usize = 1 << 20;
 struct Asked {
     topics: Vec<Box<str>>,
     after: (u64, u64),
+    has_gap: bool,
     answer: PollAnswer,
     body: Vec<u8>,
 }
@@ -85,8 +86,13 @@ impl Server {
         next: MessageId,
         (headers, wait): (Option<Box<Response>>, Duration),
     ) {
-        let polling =
-            Polling { after: (next.a(), next.b()), is_woken: false, is_due: false, headers };
+        let polling = Polling {
+            after: (next.a(), next.b()),
+            is_woken: false,
+            is_due: false,
+            has_gap: false,
+            headers,
+        };
         let exchange = Exchange {
             head: Vec::new(),
             extensions: Extensions::new(),
@@ -134,11 +140,12 @@ impl Server {
         let Some(at) = self.context.table.lease(slot) else { return true };
         let id = at.connection.id;
         let Some(polling) = at.connection.polling() else { return true };
-        let (is_due, headers) = (polling.is_due, polling.headers.clone());
+        let (is_due, has_gap) = (polling.is_due, polling.has_gap);
+        let headers = polling.headers.clone();
         match self.context.ready_for_poll(topics, after, is_due) {
             Some(None) => return false,
             Some(Some(next)) => {
-                let body = PollAnswer::empty(next).body();
+                let body = PollAnswer::empty(next).with_gap(has_gap).body();
                 self.answer(id, Answer::Respond(poll_response(headers.as_deref(), body)));
             }
             None => self.context.ask_stores_for_poll(slot, topics, after),
@@ -181,7 +188,7 @@ impl Server {
             return;
         };
         polling.is_woken = false;
-        let (after, is_due) = (polling.after, polling.is_due);
+        let (after, is_due, has_gap) = (polling.after, polling.is_due, polling.has_gap);
         let behind = MessageId::new(after.0, after.1);
         let topics: Vec<&str> = self.context.topics.names(memberships).collect();
         if topics.iter().any(|topic| self.context.has_store(topic)) {
@@ -193,14 +200,15 @@ impl Server {
         }
         let topics: Vec<&str> = self.context.topics.names(memberships).collect();
         let is_same = |asked: &Asked| {
-            asked.after == after
+            (asked.after, asked.has_gap) == (after, has_gap)
                 && asked.topics.iter().map(|topic| &**topic).eq(topics.iter().copied())
         };
         if !polls.asked.as_ref().is_some_and(is_same) {
             let answer = self.context.poll_answer(&topics, Context::known_id(behind));
+            let answer = answer.with_gap(has_gap);
             let topics = topics.into_iter().map(Box::from).collect();
             let body = answer.body();
-            polls.asked = Some(Asked { topics, after, answer, body });
+            polls.asked = Some(Asked { topics, after, has_gap, answer, body });
         }
         let Some(Asked { answer, body, .. }) = &polls.asked else { return };
         let Some(at) = self.context.table.lease(slot) else { return };

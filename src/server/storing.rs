@@ -22,9 +22,15 @@ impl Server {
     /// `history`. A second call with a prefix replaces the store: what the old one has not answered
     /// fails. The server drops its stores when it is dropped; they end their threads then.
     ///
-    /// In a [`Cluster`](crate::Cluster) each reactor has stores and rings of its own, as if it
-    /// were a machine of its own: [`Context::stored`](crate::Context::stored) takes in what the
-    /// others have stored.
+    /// In a [`Cluster`](crate::Cluster) each reactor is a server of its own towards the store, with
+    /// rings of its own. Register the prefix at each of them. A publish reaches the subscribers of
+    /// its own reactor. The program has the others hear of it: by
+    /// [`Context::stored`](crate::Context::stored), or by
+    /// [`Context::ask_store`](crate::Context::ask_store). What
+    /// [`ClusterHandle::publish`](crate::ClusterHandle::publish) gets is stored once.
+    ///
+    /// Do not register a prefix of [`history`](Server::history) that also covers topics of the
+    /// store there: a handle would keep their messages in memory.
     ///
     /// See [`Store`] for an example, and the chapter [`stores`](crate::guide::stores).
     pub fn store(&mut self, prefix: &str, store: impl Store, history: History) {
