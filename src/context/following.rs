@@ -26,6 +26,8 @@ pub(crate) struct Following {
     later: VecDeque<u32>,
     /// The number of the turn.
     turn: u64,
+    /// The slot that was visited last in this turn. What begins there meanwhile has had its share.
+    visited: Option<u32>,
     /// Bytes that followers may still get in this turn.
     left: usize,
 }
@@ -124,6 +126,7 @@ impl Default for Following {
             ready: VecDeque::new(),
             later: VecDeque::new(),
             turn: 1,
+            visited: None,
             left: ALL_PER_TURN,
         }
     }
@@ -149,6 +152,7 @@ impl Following {
             self.ready.append(&mut self.later);
             self.left = ALL_PER_TURN;
             self.turn += 1;
+            self.visited = None;
         }
     }
 
@@ -170,6 +174,7 @@ impl Following {
             }
             follower.is_queued = false;
             follower.served = self.turn;
+            self.visited = Some(slot);
             return Some(slot);
         }
         None
@@ -215,7 +220,9 @@ impl Following {
 
     /// Has a follower go on after an id, as the last call for its topic says.
     pub(super) fn follow(&mut self, slot: u32, topic: &str, after: MessageId) {
-        let follower = self.followers.entry(slot).or_default();
+        let served = if self.visited == Some(slot) { self.turn } else { 0 };
+        let new = || Follower { served, ..Follower::default() };
+        let follower = self.followers.entry(slot).or_insert_with(new);
         let cursor = Cursor::new(topic, after, false);
         // A topic that is followed again and again lets the others go first.
         follower.cursors.retain(|known| known.topic != cursor.topic);
