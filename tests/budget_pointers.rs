@@ -19,7 +19,7 @@ const SIZE: usize = 10_000;
 /// may be dropped.
 const BUDGET: f64 = 32.0;
 /// Bytes that a waiting receiver needs once.
-const ONCE: usize = 256;
+const ONCE: usize = 288;
 
 const UPGRADE_REQUEST: &[u8] =
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

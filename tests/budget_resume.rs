@@ -4,6 +4,8 @@
 
 #[path = "budget/mod.rs"]
 mod budget;
+#[path = "common/processor_time.rs"]
+mod processor_time;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -12,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use budget::{EchoServer, note, serve_by};
-use rustix::time::{ClockId, clock_gettime};
+use processor_time::processor_time;
 use switchboard::{Conn, ConnId, Handler, History, Message, MessageId, Reactor};
 
 /// In debug only the test itself is tested.
@@ -80,12 +82,6 @@ fn serve() {
             WORST.fetch_max(u64::try_from(turn).unwrap(), Ordering::Relaxed);
         }
     });
-}
-
-/// The time of the processor that this thread has taken.
-fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap(), u32::try_from(time.tv_nsec).unwrap())
 }
 
 #[test]

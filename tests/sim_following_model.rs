@@ -5,7 +5,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Client, World};
+use common::{Client, World, is_announcement};
 use switchboard::{
     Conn, ConnId, EventStream, Handler, History, MessageId, Options, Reply, Request, Resume,
     Upgrade, ZoneId,
@@ -218,7 +218,8 @@ impl Run {
 
     fn hear(&mut self) {
         for model in &mut self.models {
-            for received in self.world.hear(model.client) {
+            let heard = self.world.hear(model.client).into_iter();
+            for received in heard.filter(|received| !is_announcement(received)) {
                 self.gaps += usize::from(received.text().starts_with('G'));
                 model.hear(received.text(), &self.published);
             }

@@ -175,7 +175,12 @@ fn follower_gets_its_share_of_each_turn() {
             let (mut turns, mut total, mut messages) = (0, 0, 0);
             loop {
                 world.turn();
-                let received = world.receive(client);
+                let mut received = world.receive(client);
+                if is_stream && turns == 0 {
+                    // The first event says that the stream goes on from the beginning.
+                    let end = received.windows(2).position(|end| end == b"\n\n").unwrap() + 2;
+                    assert!(received.drain(..end).as_slice().starts_with(b"event: switchboard."));
+                }
                 let several = count(&received, is_stream);
                 assert!(received.len() <= PER_TURN || several == 1, "{} B", received.len());
                 (turns, total, messages) = (turns + 1, total + received.len(), messages + several);

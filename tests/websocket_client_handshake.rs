@@ -1,6 +1,10 @@
 //! The client's opening handshake as tables: the request, the accepted responses, the error of each
 //! fault.
 
+#[path = "common/processor_time.rs"]
+mod processor_time;
+
+use processor_time::processor_time;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -451,9 +455,9 @@ fn field_row_03_client_reads_extensions_in_linear_time() {
         let head = ResponseHead::parse(input.as_bytes(), &mut slots, &limits).unwrap();
         let opening = demanding();
         let once = || {
-            let began = std::time::Instant::now();
+            let began = processor_time();
             assert_eq!(opening.check(&key(), &head), Ok(None));
-            began.elapsed()
+            processor_time() - began
         };
         (0..9).map(|_| once()).min().unwrap_or_default()
     };

@@ -1,8 +1,12 @@
 //! The negotiation by `Sec-WebSocket-Extensions` in both roles (RFC 7692 section 7.1), as tables.
 #![cfg(feature = "deflate")]
 
-use std::time::{Duration, Instant};
+#[path = "common/processor_time.rs"]
+mod processor_time;
 
+use std::time::Duration;
+
+use processor_time::processor_time;
 use switchboard::proto::http1::{HeadLimits, HeaderSlots, Request};
 use switchboard::proto::websocket::{
     Agreed, DeflateConfig, Disagreement, check_answer, encode_offer, negotiate,
@@ -192,9 +196,9 @@ fn field_row_03_server_reads_a_long_offer_in_linear_time() {
         let mut slots = HeaderSlots::new();
         let request = Request::parse(head.as_bytes(), &mut slots, &limits).unwrap();
         let time = |_| {
-            let begin = Instant::now();
+            let begin = processor_time();
             assert!(negotiate(&request, &DEDICATED).is_none());
-            begin.elapsed()
+            processor_time() - begin
         };
         (0..9).map(time).min().unwrap_or(Duration::MAX)
     };

@@ -12,7 +12,7 @@ use super::frame_buf::FrameBuf;
 #[cfg(feature = "deflate")]
 use super::shared_contexts::SharedContexts;
 use crate::connection::{Connection, Flags, Lane, Lease};
-use crate::outbox::{Droppable, Outbox, Shared};
+use crate::outbox::{Outbox, Shared};
 use crate::websocket::MaskingKeys;
 
 /// The way out of a server.
@@ -69,7 +69,8 @@ const KEPT: usize = 16 << 10;
 /// while its connection has the flag `POSTED`.
 #[derive(Debug, Default)]
 pub(crate) struct FanOut {
-    pub(super) frame: Option<(Shared, Droppable)>,
+    /// The frame, and the number of what it is the latest of; 0 is no key.
+    pub(super) frame: Option<(Shared, u64)>,
     pub(super) receivers: VecDeque<u32>,
 }
 
@@ -94,7 +95,7 @@ impl FanOut {
     /// stays pending until all its receivers have it.
     #[inline]
     pub(super) fn claim(&mut self, frame: &Shared, key: u64) -> bool {
-        let pending = || (Arc::clone(frame), Droppable::message(key));
+        let pending = || (Arc::clone(frame), key);
         let (pending, _) = self.frame.get_or_insert_with(pending);
         Arc::ptr_eq(pending, frame)
     }

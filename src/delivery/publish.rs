@@ -44,8 +44,8 @@ impl Delivery {
     #[inline(never)]
     pub(super) fn move_posted(&mut self, at: &mut Lease<'_>) {
         at.connection.flags.remove(Flags::POSTED);
-        if let Some((frame, droppable)) = self.fan_out.frame.clone() {
-            self.outbox(at).push_shared(frame, droppable);
+        if let Some((frame, key)) = self.fan_out.frame.clone() {
+            self.outbox(at).push_shared(frame, Droppable::message(key));
         }
     }
 
@@ -66,29 +66,23 @@ impl Delivery {
 
     #[inline]
     fn write_posted(&mut self, at: &mut Lease<'_>) {
-        let Some((frame, droppable)) = &self.fan_out.frame else { return };
+        let Some((frame, key)) = &self.fan_out.frame else { return };
         if !at.connection.flags.has(Flags::POSTED) {
             return;
         }
         at.connection.flags.remove(Flags::POSTED);
         let outcome = at.connection.transport.write(frame, &mut at.books.traffic);
         let mut refused = None;
-        at.after_write(outcome, |_, n| refused = Some((Arc::clone(frame), n, *droppable)));
-        if let Some((frame, n, droppable)) = refused {
-            self.keep_posted(at, frame, n, droppable);
+        at.after_write(outcome, |_, n| refused = Some((Arc::clone(frame), n, *key)));
+        if let Some((frame, n, key)) = refused {
+            self.keep_posted(at, frame, n, key);
         }
     }
 
     /// Keeps what the transport refused of the pending frame in the outbox.
     #[cold]
-    fn keep_posted(
-        &mut self,
-        at: &mut Lease<'_>,
-        frame: Shared,
-        sent: usize,
-        droppable: Droppable,
-    ) {
-        at.held().outbox.keep_shared(frame, sent, droppable);
+    fn keep_posted(&mut self, at: &mut Lease<'_>, frame: Shared, sent: usize, key: u64) {
+        at.held().outbox.keep_shared(frame, sent, Droppable::message(key));
         at.on_blocked(sent);
         self.police(at);
     }

@@ -83,8 +83,9 @@ pub fn encode_retry(out: &mut Vec<u8>, after: Duration) {
 /// range. The result has whole milliseconds.
 pub(crate) fn jittered(after: Duration, random: u32) -> Duration {
     let millis = after.as_millis();
-    let spread = ((millis / 4 * 2 + 1) * u128::from(random)) >> 32;
-    let jittered = millis - millis / 4 + spread;
+    let quarter = millis / 4;
+    let spread = ((2 * quarter + 1) * u128::from(random)) >> 32;
+    let jittered = millis - quarter + spread;
     Duration::from_millis(u64::try_from(jittered).unwrap_or(u64::MAX))
 }
 

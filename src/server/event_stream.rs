@@ -54,15 +54,15 @@ impl Server {
             return self.next_request(slot);
         }
         self.write_response(slot, terms, &stream.response, Some(http1::Framing::UntilClose));
-        let options = self.context.table.books.number_of(stream.options);
-        self.begin_open(slot, Phase::Streaming, options);
         let latest = self.context.latest_of(stream.topics.iter().map(|topic| &**topic));
         let first = asked.map(Option::unwrap_or_default).or(latest.filter(|_| resumes));
+        self.begin_stream(slot, &stream, first, told.as_ref());
+        let options = self.context.table.books.number_of(stream.options);
+        self.begin_open(slot, Phase::Streaming, options);
         match later {
             Some(from) => self.ask_stores_for(slot, &stream.topics, from.unwrap_or(NO_ID)),
             None => self.subscribe_stream(slot, &stream.topics, told.as_ref()),
         }
-        self.begin_stream(slot, &stream, first, told.as_ref());
         if resumes && first.is_none() {
             self.context.begin_later(slot, stream.mcp);
         }

@@ -24,7 +24,7 @@ pub use switchboard::testing::{Client, World};
 pub use bytes::Bytes;
 pub use pair::Pair;
 pub use recorder::{Log, Recorder};
-pub use words::{after_handshake, raw, words};
+pub use words::{after_handshake, is_announcement, raw, words};
 
 /// Runs a property this many times, and writes no file when it fails.
 pub fn cases(cases: u32) -> ProptestConfig {

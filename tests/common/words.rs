@@ -1,6 +1,7 @@
 //! Frames in words, for tests of WebSockets to compare.
 
 use super::frames::{BINARY, CLOSE, CONTINUATION, Frame, PING, PONG, TEXT, frame, frames};
+use switchboard::testing::Received;
 
 impl Frame {
     /// `text hello`, `binary 5`, `close 1000 bye`; one that is not final ends in two dots.
@@ -40,4 +41,10 @@ pub fn raw(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     let mut bytes = frame(true, 0, payload);
     bytes[0] = first;
     bytes
+}
+
+/// Whether this is the event with which an event stream begins that goes on from an id.
+pub fn is_announcement(event: &Received) -> bool {
+    let Received::Event { event: Some(name), .. } = event else { return false };
+    name.starts_with("switchboard.")
 }
