@@ -479,6 +479,24 @@ fn handler_that_subscribes_again_in_resumed_goes_round_once_a_turn() {
     assert!(world.receive(quiet).starts_with(b"HTTP/1.1 200 OK"));
 }
 
+/// So does one that leaves the topic before.
+#[test]
+fn handler_that_leaves_and_subscribes_again_in_resumed_goes_round_once_a_turn() {
+    let act: OnResumed = Box::new(|conn, topic, resume| {
+        conn.send(&*format!("{} {topic}", word(resume)));
+        conn.unsubscribe(topic);
+        conn.subscribe_from(topic, MessageId::default());
+    });
+    let reader = Reader { resumed: Some(act), ..reader() };
+    let (mut world, _) = world_with(Options::new(), History::new(), reader);
+    let client = world.raw_websocket("/");
+    world.push(client, text(&from("h1", MessageId::default())));
+    for _ in 0..10 {
+        world.turn();
+        assert_eq!(world.words(client).join(","), "text gap h1");
+    }
+}
+
 /// However a follower ends, nothing of it is left, and `topics` is complete in `close`.
 #[test]
 fn follower_that_ends_leaves_nothing_behind() {

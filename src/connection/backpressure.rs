@@ -11,8 +11,9 @@
 /// the limit.
 ///
 /// [`KeepLatest`](Backpressure::KeepLatest) also acts below the limit: a message takes the place of
-/// the waiting one with the same key at once. [`Stats::replaced`](crate::Stats::replaced) counts
-/// these.
+/// the waiting one with the same key at once. A message with an id, such as one of a topic with
+/// [history](crate::Server::history), goes to the end instead, so that a client can resume after
+/// each id. [`Stats::replaced`](crate::Stats::replaced) counts both.
 ///
 /// A message of a topic with [history](crate::Server::history) keeps its id in its new place, so
 /// ids of several keys do not ascend. The guide's chapter

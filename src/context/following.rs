@@ -26,6 +26,8 @@ pub(crate) struct Following {
     later: VecDeque<u32>,
     /// The number of the turn.
     turn: u64,
+    /// The slot that was visited last in this turn. What begins there meanwhile has had its share.
+    visited: Option<u32>,
     /// Bytes that followers may still get in this turn.
     left: usize,
 }
@@ -106,7 +108,14 @@ impl Cursor {
 
     /// Notes that the peer is told whether messages are missing. Returns whether this is news.
     pub(super) fn tell(&mut self, gap: bool) -> bool {
-        self.known_gap.replace(gap).is_none_or(|known| gap && !known)
+        let is_news = self.is_news(gap);
+        self.known_gap = Some(gap);
+        is_news
+    }
+
+    /// Whether the peer does not know whether messages are missing.
+    pub(super) fn is_news(&self, gap: bool) -> bool {
+        self.known_gap.is_none_or(|known| gap && !known)
     }
 }
 
@@ -117,6 +126,7 @@ impl Default for Following {
             ready: VecDeque::new(),
             later: VecDeque::new(),
             turn: 1,
+            visited: None,
             left: ALL_PER_TURN,
         }
     }
@@ -142,6 +152,7 @@ impl Following {
             self.ready.append(&mut self.later);
             self.left = ALL_PER_TURN;
             self.turn += 1;
+            self.visited = None;
         }
     }
 
@@ -158,11 +169,12 @@ impl Following {
                 continue;
             };
             if follower.served == self.turn {
-                self.later.push_back(slot);
+                // An entry of an earlier follower in this slot. Its own one is in `later`.
                 continue;
             }
             follower.is_queued = false;
             follower.served = self.turn;
+            self.visited = Some(slot);
             return Some(slot);
         }
         None
@@ -208,7 +220,9 @@ impl Following {
 
     /// Has a follower go on after an id, as the last call for its topic says.
     pub(super) fn follow(&mut self, slot: u32, topic: &str, after: MessageId) {
-        let follower = self.followers.entry(slot).or_default();
+        let served = if self.visited == Some(slot) { self.turn } else { 0 };
+        let new = || Follower { served, ..Follower::default() };
+        let follower = self.followers.entry(slot).or_insert_with(new);
         let cursor = Cursor::new(topic, after, false);
         // A topic that is followed again and again lets the others go first.
         follower.cursors.retain(|known| known.topic != cursor.topic);
@@ -320,5 +334,32 @@ impl Following {
     /// Returns the slots of all followers.
     pub(super) fn slots(&self) -> Vec<u32> {
         self.followers.keys().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A follower that ends and begins again leaves an entry in the queue each time. None of them
+    /// is there after the next turn, though the follower always has more to read.
+    #[test]
+    fn entries_of_earlier_followers_are_gone_after_a_turn() {
+        let mut following = Following::default();
+        for _ in 0..100 {
+            following.begin_turn();
+            for _ in 0..10 {
+                following.follow(7, "topic", MessageId::new(1, 1));
+                following.remove(7);
+            }
+            following.follow(7, "topic", MessageId::new(1, 1));
+            let mut visits = 0;
+            while let Some(slot) = following.next() {
+                visits += 1;
+                following.spend(0);
+                following.queue(slot);
+            }
+            assert_eq!((visits, following.ready.len(), following.later.len()), (1, 0, 1));
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::context::Context;
 use crate::delivery::{AsOutgoing, Outgoing};
-use crate::history::{Behind, Histories, History, Keeper, Kept, MessageId, Part};
+use crate::history::{Behind, CaughtUp, Histories, History, Keeper, Kept, MessageId, Part};
 
 /// History.
 impl Context {
@@ -119,6 +119,9 @@ impl Context {
         if let Some(elsewhere) = self.elsewhere.as_ref().filter(|_| !appended.woken.is_empty()) {
             elsewhere.wake(&appended.woken);
         }
+        if let Some(begun) = appended.begun {
+            self.follow_new_history(begun);
+        }
         if let Some(behind) = appended.before {
             self.deliver_behind(behind);
         }
@@ -129,18 +132,22 @@ impl Context {
     /// Delivers what other reactors of the cluster have published to topics that keep messages.
     pub(crate) fn catch_up(&mut self) {
         let Some(Keeper::Shared(part)) = self.histories.as_ref() else { return };
-        if let Some(behind) = part.catch_up(self.topics.all()) {
+        let CaughtUp { begun, behind } = part.catch_up(self.topics.all());
+        if let Some(begun) = begun {
+            self.follow_new_history(begun);
+        }
+        if let Some(behind) = behind {
             self.deliver_behind(behind);
         }
     }
 
     #[cold]
     fn deliver_behind(&mut self, behind: Behind) {
-        for (topic, kept) in behind.messages {
-            self.deliver_kept(&topic, kept.outgoing(), &kept, None);
-        }
         for topic in behind.gaps {
             self.follow_after_gap(&topic, behind.since);
+        }
+        for (topic, kept) in behind.messages {
+            self.deliver_kept(&topic, kept.outgoing(), &kept, None);
         }
     }
 
@@ -167,12 +174,15 @@ impl Context {
     pub(crate) fn keep_history(&mut self, prefix: &str, history: History) {
         let now = self.now();
         self.histories(now);
-        match self.histories.as_mut() {
-            Some(Keeper::Own(histories)) => histories.register(prefix, history),
+        let begun = match self.histories.as_mut() {
+            Some(Keeper::Own(histories)) => {
+                histories.register(prefix, history);
+                histories.latest()
+            }
             Some(Keeper::Shared(part)) => part.register(prefix, history, self.topics.all()),
-            None => {}
-        }
-        self.follow_new_history();
+            None => return,
+        };
+        self.follow_new_history(begun);
     }
 
     /// Sets the bytes that all kept messages may take.

@@ -7,8 +7,9 @@ use super::reading::KeptMessage;
 use crate::history::{Forgotten, MessageId, Resume};
 use crate::websocket::Message;
 
-/// The most bytes of JSON that one answer has, unless its only message is longer.
-const BYTES: usize = 64 << 10;
+/// The most bytes that the messages of one answer have in JSON, unless its only one is longer. What
+/// stands around them takes at most 80 more, and all together at most 64 KiB.
+const BYTES: usize = (64 << 10) - 80;
 /// The most messages that one answer looks at. Binary messages add no bytes to it.
 const LOOKS: usize = 4 << 10;
 

@@ -49,51 +49,63 @@ impl Context {
     /// The id may come from another reactor of a cluster, and be later than what this reactor has
     /// read. So this one reads on, now that the follower gets nothing but by its cursors.
     pub(super) fn follow(&mut self, slot: u32, topic: &str, after: MessageId) {
-        self.begin_following(slot, topic, after);
+        self.begin_following(slot, topic, after, None);
         self.catch_up();
     }
 
-    fn begin_following(&mut self, slot: u32, topic: &str, after: MessageId) {
+    /// `since` is the id after which the others come too; `None` is the latest.
+    fn begin_following(
+        &mut self,
+        slot: u32,
+        topic: &str,
+        after: MessageId,
+        since: Option<MessageId>,
+    ) {
         let Context { table, topics, histories, stores, following, .. } = self;
         let sources = Sources { histories: histories.as_ref(), stores: stores.as_deref() };
         let Some(connection) = table.slots.at_mut(slot) else { return };
         if connection.flags.mark(Flags::FOLLOWING) {
             let others = topics.names(connection.memberships).filter(|other| *other != topic);
             for other in others.filter(|other| sources.keeps(other)) {
-                following.follow_from_here(slot, other, sources.latest(other));
+                following.follow_from_here(slot, other, sources.latest_or(other, since));
             }
         }
         following.follow(slot, topic, after);
     }
 
     /// Has the members of a topic that has forgotten messages before this reactor got them go on
-    /// after an id. All other messages have been delivered.
+    /// after an id. They have had nothing later of any topic, so that they get all in one order.
     #[cold]
     pub(super) fn follow_after_gap(&mut self, topic: &str, after: MessageId) {
         for slot in self.topics.members(topic) {
             self.table.with(slot, |at| at.wake_poll());
             if self.gets_messages(slot) && !self.following.follows(slot, topic) {
-                self.begin_following(slot, topic, after);
+                self.begin_following(slot, topic, after, Some(after));
             }
         }
     }
 
     /// Has a follower that is a member of a topic with history get what is published from here on.
     pub(super) fn follow_from_here(&mut self, slot: u32, topic: &str) {
+        self.follow_since(slot, topic, None);
+    }
+
+    fn follow_since(&mut self, slot: u32, topic: &str, since: Option<MessageId>) {
         let sources = self.sources();
         if sources.keeps(topic) && !self.following.follows(slot, topic) {
-            let latest = sources.latest(topic);
-            self.following.follow_from_here(slot, topic, latest);
+            let after = sources.latest_or(topic, since);
+            self.following.follow_from_here(slot, topic, after);
         }
     }
 
-    /// Has all followers follow topics that keep messages from here on.
-    pub(super) fn follow_new_history(&mut self) {
+    /// Has all followers follow topics that keep the messages after an id, and kept none before.
+    #[cold]
+    pub(super) fn follow_new_history(&mut self, begun: MessageId) {
         for slot in self.following.slots() {
             let connection = self.table.slots.at(slot);
             let memberships = connection.map_or(NO_MEMBERSHIP, |connection| connection.memberships);
             let topics: Vec<Box<str>> = self.topics.names(memberships).map(Box::from).collect();
-            topics.iter().for_each(|topic| self.follow_from_here(slot, topic));
+            topics.iter().for_each(|topic| self.follow_since(slot, topic, Some(begun)));
         }
     }
 
@@ -168,9 +180,13 @@ impl Context {
         }
         let Context { histories, stores, following, .. } = self;
         let sources = Sources { histories: histories.as_ref(), stores: stores.as_deref() };
+        let cursors = following.cursors(slot)?;
+        // With many topics, all are looked at once, and then the next one alone.
+        let mut untold = cursors.iter().filter(|cursor| !cursor.is_told);
+        let next = untold.find_map(|cursor| Some((cursor, sources.resume(cursor)?)));
+        next.filter(|(cursor, resume)| cursor.is_news(*resume != Resume::Resumed))?;
         let (mut news, mut oldest) = (None, FROM_HERE);
-        let untold = following.cursors(slot)?.iter_mut().filter(|cursor| !cursor.is_told);
-        for cursor in untold {
+        for cursor in cursors.iter_mut().filter(|cursor| !cursor.is_told) {
             // What only a store knows is news later.
             let Some(resume) = sources.resume(cursor) else { continue };
             let gap = resume != Resume::Resumed;

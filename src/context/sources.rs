@@ -35,6 +35,12 @@ impl<'c> Sources<'c> {
         }
     }
 
+    /// As [`latest`](Sources::latest), for a reader that gets what follows an id of this server.
+    pub(super) fn latest_or(self, topic: &str, since: Option<MessageId>) -> MessageId {
+        let since = since.filter(|_| self.stores_of(topic).is_none());
+        since.unwrap_or_else(|| self.latest(topic))
+    }
+
     /// Returns the first message of a topic after an id, if it is here.
     ///
     /// # Errors

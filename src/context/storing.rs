@@ -215,7 +215,8 @@ impl Context {
             stores.rings.set_memory(memory);
         }
         let number = stores.register(prefix, history);
-        self.follow_new_history();
+        let latest = self.latest_id();
+        self.follow_new_history(latest);
         number
     }
 }

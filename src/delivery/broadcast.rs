@@ -73,7 +73,7 @@ impl Delivery {
     pub(crate) fn deliver(&mut self, at: &mut Lease<'_>, encoded: &mut EncodedOnce<'_>) {
         #[cfg(feature = "deflate")]
         if let Some((frame, droppable)) = self.compressed_for(at, encoded) {
-            return self.push_frame(at, frame, Kind::Frames, droppable, encoded.key);
+            return self.push_frame(at, frame, Kind::Frames, droppable, encoded);
         }
         let phase = at.connection.phase;
         let Some(frame) = encoded.form(phase) else { return at.wake_poll() };
@@ -90,7 +90,7 @@ impl Delivery {
             }
         };
         let droppable = Droppable::message(encoded.key);
-        self.push_frame(at, frame, kind, droppable, encoded.key);
+        self.push_frame(at, frame, kind, droppable, encoded);
     }
 
     /// Returns a compressed frame for one of many receivers, if that one takes compressed messages.
@@ -124,8 +124,9 @@ impl Delivery {
         frame: Shared,
         kind: Kind,
         droppable: Droppable,
-        key: u64,
+        encoded: &EncodedOnce<'_>,
     ) {
+        let (key, has_id) = (encoded.key, encoded.outgoing.id.is_some());
         at.books.stats.messages_sent += 1;
         if at.is_on_fast_path() {
             return self.push_fast(at, [&frame]);
@@ -136,7 +137,11 @@ impl Delivery {
         if joins_others && !droppable.deflates() {
             output.push(kind, |own| own.extend_from_slice(&frame));
         } else if keeps_latest {
-            let replaced = output.push_latest(frame, droppable);
+            // A receiver resumes after the last id that it has had.
+            let replaced = match has_id {
+                true => output.push_latest_last(frame, droppable),
+                false => output.push_latest(frame, droppable),
+            };
             at.books.stats.replaced += u64::from(replaced);
         } else {
             output.push_shared(frame, droppable);

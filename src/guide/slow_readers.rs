@@ -30,6 +30,11 @@
 //! only the last message of each key. So a message that must arrive is sent without a key, by
 //! [`Conn::send`](crate::Conn::send). The key of a publish is its topic, unless it names one.
 //!
+//! A message with an id, as each of a topic with [history](crate::guide::history) has, goes to the
+//! end instead. The waiting message with the same key goes, as above. So ids only rise, and a
+//! client that resumes after one misses no key. The queue is searched for the key, without the
+//! index below.
+//!
 //! ```
 //! use switchboard::testing::World;
 //! use switchboard::{Backpressure, Conn, Handler, Options, Outgoing, Request};

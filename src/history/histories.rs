@@ -79,9 +79,11 @@ impl Histories {
         while let Some(at) = next {
             next = self.rings.after(at);
             let topic = &mut self.rings[at];
-            topic.history = self.prefixes.of(&topic.name).unwrap_or(topic.history);
-            self.trim_to_bounds(at);
-            self.check_again(at);
+            let history = self.prefixes.of(&topic.name).unwrap_or(topic.history);
+            if history != std::mem::replace(&mut topic.history, history) {
+                self.trim_to_bounds(at);
+                self.check_again(at);
+            }
         }
     }
 

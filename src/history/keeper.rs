@@ -58,7 +58,7 @@ impl Keeper {
                 let id = histories.next_id();
                 let message = make(id);
                 let kept = histories.append(topic, &message.as_outgoing(), id, now);
-                Appended { id, message, kept, before: None, woken: Vec::new() }
+                Appended { id, message, kept, begun: None, before: None, woken: Vec::new() }
             }
             Keeper::Shared(part) => part.publish(topic, make, now),
         }

@@ -50,7 +50,7 @@ pub(crate) use part::Part;
 pub(crate) use questions::{Ended, PATIENCE, Purpose, Questions};
 pub use resume::Resume;
 pub use settings::History;
-pub(crate) use shared::{Behind, Forgotten, SharedHistories};
+pub(crate) use shared::{Behind, CaughtUp, Forgotten, SharedHistories};
 pub use store::Store;
 pub use store_answer::StoreAnswer;
 pub(crate) use store_answer::{Inbox, StoreReply};

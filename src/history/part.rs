@@ -11,7 +11,7 @@ use super::kept::Kept;
 use super::message_id::MessageId;
 use super::resume::Resume;
 use super::settings::History;
-use super::shared::{Appended, Behind, Forgotten, Inner, SharedHistories, take};
+use super::shared::{Appended, CaughtUp, Forgotten, Inner, SharedHistories, take};
 use crate::connection::Stats;
 use crate::delivery::AsOutgoing;
 
@@ -59,31 +59,35 @@ impl Part {
     }
 
     /// Registers a prefix. `topics` are those that this reactor has members of; other reactors may
-    /// have members of topics with the prefix too.
+    /// have members of topics with the prefix too. Returns the id after which topics keep messages
+    /// that kept none before.
     pub(crate) fn register<'t>(
         &self,
         prefix: &str,
         history: History,
         topics: impl Iterator<Item = &'t str>,
-    ) {
+    ) -> MessageId {
         let mut inner = self.all.lock();
+        let latest = inner.histories.latest();
+        let begun = inner.readers.take_begun(self.reader).unwrap_or(latest);
         let by_all = inner.registered.entry(prefix.into()).or_default();
         let is_known = by_all.values().any(|known| *known == history);
         by_all.insert(self.reader, history);
         self.note_disagreement(&inner);
         if is_known {
-            return;
+            return begun;
         }
         let Inner { histories, readers, .. } = &mut *inner;
         histories.register(prefix, history);
         let mut prefixes = self.all.prefixes.write().unwrap_or_else(PoisonError::into_inner);
         prefixes.insert(prefix, history);
         self.all.keeps_any.store(true, Ordering::Release);
-        readers.read_all_but(self.reader);
+        readers.read_all_but(self.reader, histories.latest());
         for topic in topics.filter(|topic| histories.keeps(topic)) {
             readers.begin(self.reader, topic);
         }
         self.all.note_expiry(histories);
+        begun
     }
 
     /// Sets the bytes that all topics may count.
@@ -162,9 +166,9 @@ impl Part {
     }
 
     /// Takes all that waits for this reactor. `topics` are those that it has members of.
-    pub(crate) fn catch_up<'t>(&self, topics: impl Iterator<Item = &'t str>) -> Option<Behind> {
+    pub(crate) fn catch_up<'t>(&self, topics: impl Iterator<Item = &'t str>) -> CaughtUp {
         if !self.all.keeps_any.load(Ordering::Acquire) {
-            return None;
+            return CaughtUp::default();
         }
         let mut inner = self.all.lock();
         self.all.is_fresh[self.reader].store(true, Ordering::Relaxed);
@@ -174,7 +178,8 @@ impl Part {
                 readers.begin(self.reader, topic);
             }
         }
-        take(histories, readers, self.reader)
+        let begun = readers.take_begun(self.reader);
+        CaughtUp { begun, behind: take(histories, readers, self.reader) }
     }
 
     /// Ends a turn: the next one sees what other reactors have published meanwhile.

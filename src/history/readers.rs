@@ -79,6 +79,8 @@ struct Reader {
     missed: Missed,
     /// Whether the reactor reads every topic, until it has said which ones it reads.
     reads_all: bool,
+    /// The id after which topics keep messages that kept none before, until the reactor knows.
+    begun: Option<MessageId>,
 }
 
 /// A topic, and the reactors that have members of it.
@@ -171,10 +173,18 @@ impl<T: Clone> Readers<T> {
 
     /// Has all other reactors read every topic, until each has named its own: topics that they have
     /// members of begin to keep messages.
-    pub(super) fn read_all_but(&mut self, own: usize) {
+    pub(super) fn read_all_but(&mut self, own: usize, latest: MessageId) {
         for (index, reader) in self.readers.iter_mut().enumerate() {
-            reader.reads_all |= reader.is_here && index != own;
+            if reader.is_here && index != own {
+                reader.reads_all = true;
+                reader.begun.get_or_insert(latest);
+            }
         }
+    }
+
+    /// Returns the id after which topics keep messages that kept none when the reactor asked last.
+    pub(super) fn take_begun(&mut self, reader: usize) -> Option<MessageId> {
+        self.readers[reader].begun.take()
     }
 
     /// Has a reactor read nothing but the topics that were added with [`begin`](Readers::begin).

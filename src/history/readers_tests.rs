@@ -129,7 +129,7 @@ fn reactor_that_leaves_keeps_nothing_back() {
 #[test]
 fn reactor_reads_all_topics_until_it_has_named_its_own() {
     let mut readers = joined(2, BOUNDS);
-    readers.read_all_but(1);
+    readers.read_all_but(1, id(0));
     assert_eq!(publish(&mut readers, "t", 1, Some(1)), [0]);
     assert_eq!(taken(&mut readers, 0), [1]);
     readers.begin(0, "t");

@@ -6,9 +6,8 @@
 //! reactor copies the pointers of all that it lacks. Nothing is delivered under the lock. A panic
 //! under the lock comes from that closure alone, before anything has changed, so all go on.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -41,6 +40,8 @@ pub(crate) struct SharedHistories {
     pub(super) is_fresh: Box<[AtomicBool]>,
     /// The second in which something is to be forgotten, for a question at each turn.
     pub(super) next_expiry: AtomicU32,
+    /// The thread that runs a closure of `publish_with`, or 0. The lock is held then.
+    making: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -64,10 +65,21 @@ pub(crate) struct Appended<M> {
     pub(crate) id: MessageId,
     pub(crate) message: M,
     pub(crate) kept: Arc<Kept>,
+    /// See [`CaughtUp::begun`]. Followers get these topics before all that follows.
+    pub(crate) begun: Option<MessageId>,
     /// What the publisher has to deliver before.
     pub(crate) before: Option<Behind>,
     /// The reactors to wake.
     pub(crate) woken: Vec<usize>,
+}
+
+/// What a reactor learns as it catches up.
+#[derive(Debug, Default)]
+pub(crate) struct CaughtUp {
+    /// The id after which topics keep messages that kept none before: another reactor has
+    /// registered a prefix.
+    pub(crate) begun: Option<MessageId>,
+    pub(crate) behind: Option<Behind>,
 }
 
 /// What a reactor has to deliver that was behind.
@@ -82,22 +94,28 @@ pub(crate) struct Behind {
 }
 
 thread_local! {
-    /// The history for which this thread runs a closure of `publish_with`, by its address.
-    static MAKING: Cell<usize> = const { Cell::new(0) };
+    /// Names this thread by its address.
+    static THREAD: u8 = const { 0 };
 }
 
-/// Marks that a closure runs, until it is dropped.
-struct Making(usize);
+/// The address of a variable of this thread, which no other thread that runs has; 0 is none.
+fn this_thread() -> usize {
+    THREAD.with(|name| std::ptr::from_ref(name).addr())
+}
 
-impl Making {
-    fn begin(address: usize) -> Making {
-        Making(MAKING.replace(address))
+/// Marks that a thread runs a closure of `publish_with`, until it is dropped.
+struct Making<'m>(&'m AtomicUsize);
+
+impl Making<'_> {
+    fn begin(making: &AtomicUsize) -> Making<'_> {
+        making.store(this_thread(), Ordering::Relaxed);
+        Making(making)
     }
 }
 
-impl Drop for Making {
+impl Drop for Making<'_> {
     fn drop(&mut self) {
-        MAKING.set(self.0);
+        self.0.store(0, Ordering::Relaxed);
     }
 }
 
@@ -118,6 +136,7 @@ impl SharedHistories {
             disagrees: AtomicBool::new(false),
             is_fresh: (0..reactors).map(|_| AtomicBool::new(false)).collect(),
             next_expiry: AtomicU32::new(NEVER),
+            making: AtomicUsize::new(0),
         }
     }
 
@@ -130,13 +149,10 @@ impl SharedHistories {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn address(&self) -> usize {
-        std::ptr::from_ref(self).addr()
-    }
-
     /// Whether this thread runs a closure of `publish_with`. No other method may be called then.
     pub(crate) fn is_making(&self) -> bool {
-        MAKING.get() == self.address()
+        // Only this thread stores its own name.
+        self.making.load(Ordering::Relaxed) == this_thread()
     }
 
     /// Whether a topic keeps messages.
@@ -159,11 +175,12 @@ impl SharedHistories {
         let Inner { histories, readers, evicted, .. } = &mut *inner;
         let (before, evicted_before) = (histories.latest(), histories.evicted());
         let id = histories.next_id();
-        let making = Making::begin(self.address());
+        let making = Making::begin(&self.making);
         let message = make(id);
         let outgoing = message.as_outgoing();
         drop(making);
         let kept = histories.append(topic, &outgoing, id, now);
+        let begun = by.and_then(|reader| readers.take_begun(reader));
         let behind = by.and_then(|reader| take(histories, readers, reader));
         if let Some(reader) = by {
             self.is_fresh[reader].store(true, Ordering::Relaxed);
@@ -174,7 +191,7 @@ impl SharedHistories {
         evicted[counts] += histories.evicted() - evicted_before;
         self.note_expiry(histories);
         drop(inner);
-        Appended { id, message, kept, before: behind, woken }
+        Appended { id, message, kept, begun, before: behind, woken }
     }
 
     /// Notes when something is to be forgotten next.

@@ -113,7 +113,7 @@ impl Outbox {
 
     /// Drops the segment at an index, and returns whether it may be dropped. The numbers of the
     /// segments before it change. From the front on, none of them is in the index of keys.
-    fn drop_at(&mut self, at: usize) -> bool {
+    pub(super) fn drop_at(&mut self, at: usize) -> bool {
         match self.segments.get(at) {
             Some(Segment::Shared { sent: 0, drop: drop @ Droppable::Message { .. }, frame }) => {
                 self.len -= frame.len();

@@ -2,7 +2,8 @@
 //! key. This file finds that place, and does not know which policy asks for it.
 //!
 //! A short queue is searched. A longer one has an index, so that a message costs the same however
-//! many wait.
+//! many wait. A message with an id goes to the end instead, and its queue is searched: a receiver
+//! that resumes after an id has had all messages with smaller ids.
 
 use super::outbox::Outbox;
 use super::places::Places;
@@ -27,6 +28,29 @@ impl Outbox {
             self.push_shared(frame, drop);
         }
         replaced
+    }
+
+    /// As [`push_latest`](Outbox::push_latest), for a message that stays behind all earlier ones:
+    /// the waiting one with the same key goes.
+    pub(crate) fn push_latest_last(&mut self, frame: Shared, drop: Droppable) -> bool {
+        let mut replaced = false;
+        if let Droppable::Message { key: key @ 1.., .. } = drop {
+            let behind = self.behind.as_deref_mut();
+            replaced = behind.is_some_and(|behind| behind.take_out(key)) || self.take_out(key);
+        }
+        self.push_shared(frame, drop);
+        replaced
+    }
+
+    /// Drops the last message with a key, if it has not begun to leave and is not of history.
+    fn take_out(&mut self, key: u64) -> bool {
+        let found = self.segments.iter().rposition(|segment| segment.key() == key);
+        let dropped = found.is_some_and(|at| self.drop_at(at));
+        if dropped {
+            // The numbers of earlier messages have changed.
+            self.places = None;
+        }
+        dropped
     }
 
     /// Puts a message in the place of the waiting one with the same key, if there is one.
