@@ -86,11 +86,11 @@ impl Histories {
         }
     }
 
-    /// Sets a topic's next check anew, since the time for which it keeps messages has changed. One
-    /// that keeps nothing is checked in the next turn.
+    /// Sets a topic's next check anew, since the time for which it keeps messages has changed.
     pub(super) fn check_again(&mut self, at: u32) {
-        let check = self.rings[at].next_check().unwrap_or(1);
-        self.set_check(at, check);
+        if let Some(check) = self.rings[at].next_check() {
+            self.set_check(at, check);
+        }
     }
 }
 

@@ -79,11 +79,9 @@ impl Histories {
         while let Some(at) = next {
             next = self.rings.after(at);
             let topic = &mut self.rings[at];
-            let history = self.prefixes.of(&topic.name).unwrap_or(topic.history);
-            if history != std::mem::replace(&mut topic.history, history) {
-                self.trim_to_bounds(at);
-                self.check_again(at);
-            }
+            topic.history = self.prefixes.of(&topic.name).unwrap_or(topic.history);
+            self.trim_to_bounds(at);
+            self.check_again(at);
         }
     }
 
@@ -137,11 +135,13 @@ impl Histories {
         let kept = Arc::new(Kept::new(message, id, second));
         let Some(at) = self.rings.find(topic).or_else(|| self.add(topic)) else { return kept };
         self.rings.touch(at);
+        let is_first = self.rings[at].ring.len() == 0;
         self.rings[at].ring.push(Arc::clone(&kept));
         self.messages += 1;
         self.bytes += kept.len();
         self.trim_to_bounds(at);
-        if self.rings[at].check == 0 {
+        // An empty topic is checked seldom, and by the settings of its last message.
+        if is_first {
             let check = self.rings[at].history.check_of(second);
             self.set_check(at, check);
         }

@@ -115,8 +115,13 @@ impl Model {
         let (b, second) = (self.latest, self.second);
         let (topic, text) = (topic.to_owned(), text.to_owned());
         let (lost, look) = (self.forgotten, too_old_at(second, bounds.age));
+        let is_first = self.kept(&topic).is_empty();
         let known = self.topics.entry(topic.clone());
-        known.or_insert(Topic { lost, last: b, look }).last = b;
+        let known = known.or_insert(Topic { lost, last: b, look });
+        known.last = b;
+        if is_first {
+            known.look = look;
+        }
         let message = Published { b, topic: topic.clone(), text, is_text, second, is_kept: true };
         self.all.push(message);
         self.in_flight = b;
