@@ -15,10 +15,6 @@
 /// [history](crate::Server::history), goes to the end instead, so that a client can resume after
 /// each id. [`Stats::replaced`](crate::Stats::replaced) counts both.
 ///
-/// A message of a topic with [history](crate::Server::history) keeps its id in its new place, so
-/// ids of several keys do not ascend. The guide's chapter
-/// [`slow_readers`](crate::guide::slow_readers) says what that means for a resume.
-///
 /// With compression in dedicated mode, a waiting message is compressed as it begins to leave. What
 /// is dropped or replaced has never entered the window that later messages refer to. Up to 16 KiB
 /// of compressed messages, and one message more, count as begun.

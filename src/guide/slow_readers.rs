@@ -61,11 +61,8 @@
 //! assert_eq!(world.context().stats().replaced, 1);
 //! ```
 //!
-//! A topic with [history](super::history) keeps what a policy drops or replaces, and a resume does
-//! not bring it back. Under [`KeepLatest`], a message that takes an earlier place has a later id
-//! than those behind it. A client that is cut off between the two resumes after both, and misses
-//! the other one. So a connection that is to resume follows one such topic and names no keys, or it
-//! has another policy.
+//! A topic with [history](super::history) keeps what a policy drops or replaces. A resume does not
+//! bring it back, since the client goes on after a later id.
 //!
 //! Options are for all connections, or for some: register a set with
 //! [`Context::add_options`](crate::Context::add_options) and name it in
