@@ -66,6 +66,9 @@ pub struct Context {
     pub(crate) roster_seat: Option<RosterSeat>,
     /// The messages that topics keep, once the first topic does.
     pub(crate) histories: Option<Keeper>,
+    /// Whether there is, or has been, `histories` or `presence`. Followers and long polls need the
+    /// first. So one test keeps the lists of all four off the path of a turn that needs none.
+    pub(crate) has_extras: bool,
     /// Sources of the program's own.
     pub(crate) watches: Watches<dyn Watched>,
 }
@@ -124,6 +127,7 @@ impl Context {
             presence: None,
             roster_seat: None,
             histories: None,
+            has_extras: false,
             watches: Watches::default(),
         }
     }
