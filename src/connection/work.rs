@@ -72,14 +72,15 @@ impl TableWork {
         }
     }
 
-    /// Whether no list has an entry. A list that is not named here does not compile.
+    /// Whether no list has an entry, but for those that `has_extras` names. A list that is not
+    /// named in either does not compile.
     pub(crate) fn is_empty(&self) -> bool {
-        let TableWork { dirty, ended, unread, writable, drained, polls } = self;
-        dirty.is_empty()
-            && ended.is_empty()
-            && unread.is_empty()
-            && writable.is_empty()
-            && drained.is_empty()
-            && polls.is_empty()
+        let TableWork { dirty, ended, unread, writable, drained: _, polls: _ } = self;
+        dirty.is_empty() && ended.is_empty() && unread.is_empty() && writable.is_empty()
+    }
+
+    /// Whether a list has an entry that a server without history never has.
+    pub(crate) fn has_extras(&self) -> bool {
+        !(self.drained.is_empty() && self.polls.is_empty())
     }
 }

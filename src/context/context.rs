@@ -69,6 +69,10 @@ pub struct Context {
     pub(crate) histories: Option<Keeper>,
     /// Topics whose messages a store keeps.
     pub(crate) stores: Option<Box<Stores<StoreCall>>>,
+    /// Whether there is, or has been, `histories`, `stores` or `presence`. Followers and long
+    /// polls need one of the first two. So one test keeps all their lists off the path of a turn
+    /// that needs none.
+    pub(crate) has_extras: bool,
     /// Sources of the program's own.
     pub(crate) watches: Watches<dyn Watched>,
 }
@@ -130,6 +134,7 @@ impl Context {
             roster_seat: None,
             histories: None,
             stores: None,
+            has_extras: false,
             watches: Watches::default(),
         }
     }

@@ -239,6 +239,7 @@ impl Context {
         }
         self.topics.part = Some(part.clone());
         self.histories = Some(Keeper::Shared(part));
+        self.has_extras = true;
     }
 
     /// Whether all reactors of a cluster share the history.
@@ -255,6 +256,7 @@ impl Context {
     }
 
     pub(super) fn histories(&mut self, now: Instant) -> &mut Keeper {
+        self.has_extras = true;
         self.histories.get_or_insert_with(|| Keeper::Own(Box::new(Histories::new(now))))
     }
 }

@@ -184,6 +184,7 @@ impl Context {
 
     /// Returns the presence of this server, which begins with the first join.
     fn presences(&mut self) -> &mut Presences {
+        self.has_extras = true;
         let (seat, drains) = (&self.roster_seat, self.draining.is_some());
         self.presence.get_or_insert_with(|| {
             let mut presences = Presences::new(seat.clone().unwrap_or_else(RosterSeat::alone));

@@ -256,7 +256,7 @@ impl Context {
                 Err(Forgotten) => return (Stop::GoesOn, cost),
             };
             let id = kept.id.text();
-            let key = kept.outgoing().key.unwrap_or(&cursor.topic);
+            let key = kept.key().unwrap_or(&cursor.topic);
             let mut encoded = kept.encoded(&id, delivery.number_of(key));
             let len = match cursor.skips(kept.id) {
                 true => 0,

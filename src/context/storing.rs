@@ -210,6 +210,7 @@ impl Context {
         let now = self.now();
         // A publish looks for stores only where messages are kept.
         let memory = self.histories(now).memory();
+        self.has_extras = true;
         let stores = self.stores.get_or_insert_with(|| Box::new(Stores::new(now)));
         if let Some(memory) = memory {
             stores.rings.set_memory(memory);

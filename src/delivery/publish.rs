@@ -5,11 +5,13 @@
 //! When this was written, the list reduced a delivery from 685 to 201 instructions. A second frame,
 //! and all later output to a receiver, is queued in the usual way, behind the pending frame.
 
+use std::io;
 use std::sync::Arc;
 
 use super::broadcast::EncodedOnce;
 use super::delivery::Delivery;
 use crate::connection::{Flags, Lease, Table};
+use crate::net::Wrote;
 use crate::outbox::{Droppable, Shared};
 
 impl Delivery {
@@ -50,6 +52,7 @@ impl Delivery {
     }
 
     /// Writes the pending frame to at most `max` receivers, and returns to how many.
+    #[inline]
     pub(crate) fn write_fan_out(&mut self, table: &mut Table, max: usize) -> usize {
         let count = self.fan_out.receivers.len().min(max);
         for _ in 0..count {
@@ -72,10 +75,26 @@ impl Delivery {
         }
         at.connection.flags.remove(Flags::POSTED);
         let outcome = at.connection.transport.write(frame, &mut at.books.traffic);
-        let mut refused = None;
-        at.after_write(outcome, |_, n| refused = Some((Arc::clone(frame), n, *key)));
-        if let Some((frame, n, key)) = refused {
-            self.keep_posted(at, frame, n, key);
+        if let Ok(Wrote::All) = outcome {
+            return at.on_drained();
+        }
+        let (frame, key) = (Arc::clone(frame), *key);
+        self.after_refusal(at, outcome, frame, key);
+    }
+
+    /// Goes on where the transport did not take all of the pending frame.
+    #[cold]
+    fn after_refusal(
+        &mut self,
+        at: &mut Lease<'_>,
+        outcome: io::Result<Wrote>,
+        frame: Shared,
+        key: u64,
+    ) {
+        let mut sent = None;
+        at.after_write(outcome, |_, n| sent = Some(n));
+        if let Some(sent) = sent {
+            self.keep_posted(at, frame, sent, key);
         }
     }
 

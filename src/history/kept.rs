@@ -59,6 +59,11 @@ impl Kept {
         texts.map_or((None, None), |texts| (texts.event.as_deref(), texts.key.as_deref()))
     }
 
+    /// Returns the key of the message, without a look at its text.
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.texts().1
+    }
+
     fn message(&self) -> Message<'_> {
         // This program wrote the header, so it is whole.
         let Decoded::Header(header, head) = Header::decode_with(&self.frame, true) else {

@@ -40,7 +40,9 @@ impl Server {
     /// Ends a turn, for a caller that poisons the server if a panic unwinds.
     pub(crate) fn flush_turn(&mut self, now: Instant) {
         self.context.table.books.clock.set_in_turn(now);
-        self.context.following.begin_turn();
+        if self.context.has_extras {
+            self.context.following.begin_turn();
+        }
         self.read_backlog();
         self.accept_again();
         self.run_arrivals();
@@ -49,28 +51,9 @@ impl Server {
         self.run_timers();
         self.sweep();
         self.drain_on();
-        let mut polls = None;
-        for round in 0..ROUNDS {
-            let writable = round == 0 && !self.context.table.books.work.writable.is_empty();
-            let presence = round == 0 && self.has_presence();
-            if !(writable || presence || self.has_more()) {
-                break;
-            }
-            self.run_calls();
-            self.run_answers();
-            if !self.context.table.books.work.polls.is_empty() {
-                self.run_polls(polls.get_or_insert_with(Polls::new));
-            }
-            self.free_ended();
-            if round == 0 && self.context.presence.is_some() {
-                self.tell_presence();
-            }
-            self.go_on_in_history();
-            self.write();
-            if writable {
-                self.tell_writable();
-            }
-            self.tell_observer();
+        let writable = !self.context.table.books.work.writable.is_empty();
+        if writable || self.has_more(0) {
+            self.run_rounds(writable);
         }
         if self.link.is_some() {
             self.send_mail();
@@ -80,38 +63,52 @@ impl Server {
         if self.work.writing.is_empty() && self.context.delivery.fan_out.is_empty() {
             self.context.table.books.pool.end_turn();
         }
-        if self.context.histories.is_some() {
+        if self.context.has_extras {
             self.context.forget_old();
         }
         if self.measures_turns() {
             self.record_turn(now);
         }
         debug_assert!(self.context.table.adds_up(), "{:?}", self.context.stats());
+        debug_assert!(self.context.has_extras || self.lacks_extras());
     }
 
-    /// Has followers go on, and asks stores what they and publishers wait for.
-    #[inline]
-    fn go_on_in_history(&mut self) {
-        if self.context.has_followers_due() {
-            self.visit_followers();
-        }
-        if self.context.stores.is_some() {
-            self.ask_stores();
+    /// Goes over the lists until nothing is left or the rounds of the turn are over. Most turns of
+    /// small messages need no round, so their path has nothing of this one's.
+    #[inline(never)]
+    fn run_rounds(&mut self, writable: bool) {
+        let mut polls = None;
+        for round in 0..ROUNDS {
+            if round > 0 && !self.has_more(round) {
+                break;
+            }
+            self.run_calls();
+            self.run_answers();
+            if self.context.has_extras && !self.context.table.books.work.polls.is_empty() {
+                self.run_polls(polls.get_or_insert_with(Polls::new));
+            }
+            self.free_ended();
+            if self.context.has_extras {
+                self.run_extras(round);
+            }
+            self.write();
+            if writable && round == 0 {
+                self.tell_writable();
+            }
+            self.tell_observer();
         }
     }
 
     /// Whether another round has something to do.
-    fn has_more(&self) -> bool {
+    fn has_more(&self, round: usize) -> bool {
         let (cx, table) = (&self.context.work, &self.context.table.books.work);
         !(cx.calls.is_empty()
             && cx.answered.is_empty()
             && table.ended.is_empty()
             && table.dirty.is_empty()
-            && !self.context.has_followers_due()
-            && !self.context.has_store_questions()
-            && table.polls.is_empty()
             && self.context.delivery.fan_out.is_empty()
-            && self.work.writing.is_empty())
+            && self.work.writing.is_empty()
+            && !(self.context.has_extras && self.extras_have_more(round)))
     }
 
     /// Reads from the connections that had more input than one turn takes.
@@ -202,12 +199,16 @@ impl Server {
     }
 
     pub(super) fn run_answers(&mut self) {
+        if self.context.work.answered.is_empty() {
+            return;
+        }
         for (id, answer) in mem::take(&mut self.context.work.answered) {
             self.answer(id, answer);
         }
     }
 
     /// Offers waiting output to the kernel, a slice at a time.
+    #[inline(never)]
     fn write(&mut self) {
         let Context { table, delivery, .. } = &mut self.context;
         let posted = delivery.write_fan_out(table, WRITES);
@@ -238,6 +239,7 @@ impl Server {
 
     /// Calls `close` and `cancelled` for exchanges that ended, and frees the connections that are
     /// gone. Connections that end meanwhile wait for the next round.
+    #[inline(never)]
     fn free_ended(&mut self) {
         let before = self.context.table.slots.len();
         let count = self.context.table.books.work.ended.slots().len();

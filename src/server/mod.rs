@@ -17,6 +17,7 @@
 //! | where does a deadline end a connection | `deadlines` |
 //! | where does a listener reach some zones only | `internal` |
 //! | where does a zone learn of its users | `presence` |
+//! | where does a turn do what history and presence need | `extras` |
 //! | where is a zone counted, and a turn measured | `counted`, `counting`, `turns` |
 //! | where is an observer told what happens | `observing` |
 //! | where are topics registered that keep messages | `keeping` |
@@ -43,6 +44,7 @@ mod declining;
 mod dialing;
 mod draining;
 mod event_stream;
+mod extras;
 mod fast_path;
 mod flush;
 mod followers;

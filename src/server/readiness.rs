@@ -251,12 +251,14 @@ impl Server {
         let (cx, table) = (&self.context, &self.context.table);
         let earliest = table.slots.earliest().min(cx.timeouts.next());
         let earliest = earliest.min(self.buffer_pool.next_check());
-        let presence = cx.presence.as_ref().map_or(NEVER, |presence| presence.next());
-        let earliest = earliest.min(presence).min(cx.next_store_deadline());
+        let earliest = match cx.has_extras {
+            true => earliest.min(self.next_of_extras()),
+            false => earliest,
+        };
         let deadline = (earliest != NEVER).then(|| table.books.clock.instant(earliest));
         let retry = self.listeners.iter().flatten().filter_map(Acceptor::retry_at).min();
         let drain = cx.draining.as_ref().and_then(|it| it.next_step(now, table.slots.len()));
-        let expiry = cx.next_expiry();
+        let expiry = if cx.has_extras { cx.next_expiry() } else { None };
         let next =
             [deadline, cx.timers.next(), retry, drain, expiry].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(now))
@@ -266,12 +268,10 @@ impl Server {
     fn is_busy(&self) -> bool {
         !(self.work.is_empty()
             && self.context.work.is_empty()
-            && !self.context.following.is_busy()
             && self.context.delivery.fan_out.is_empty()
             && self.context.table.books.work.is_empty())
             || self.drains_on()
-            || self.context.presence.as_ref().is_some_and(|presence| presence.is_busy())
-            || self.context.is_busy_with_stores()
+            || self.context.has_extras && self.has_busy_extras()
             || self.context.elsewhere.as_ref().is_some_and(|elsewhere| !elsewhere.is_empty())
     }
 }
