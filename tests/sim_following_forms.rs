@@ -4,7 +4,9 @@
 mod common;
 
 use common::dialling::URL;
-use common::{Bytes, Client, Log, Pair, Recorder, World, http, is_announcement};
+#[cfg(feature = "deflate")]
+use common::http;
+use common::{Bytes, Client, Log, Pair, Recorder, World, is_announcement};
 use switchboard::testing::Received;
 use switchboard::{
     Backpressure, Conn, ConnId, Connect, EventStream, Handler, History, MessageId, Options,
