@@ -1,13 +1,16 @@
-//! A map from connections to a handler's own values, in a dense array. This file does not know when
-//! a connection ends: the handler removes its value in `close`.
+//! A map from connections to a handler's own values, in an array of pages. This file does not know
+//! when a connection ends: the handler removes its value in `close`.
+//!
+//! Slots are used again from anywhere, so the first value may have a high slot. One array would
+//! then grow by tens of megabytes in one call, and hold the loop.
 
 use crate::connection::ConnId;
 
 /// A map from [`ConnId`] to a value of the handler's own, as fast as an array.
 ///
-/// The map has one entry for each slot of the server up to the highest one used. An entry takes the
-/// size of `Option<(ConnId, T)>`, and the array is freed when the last value is removed. Values of
-/// connections that ended stay until the handler removes them, best in
+/// The map has a page for each 1,024 slots of the server of which one has a value. A page has 1,024
+/// entries of the size of `Option<(ConnId, T)>`, and is freed when its last value is removed.
+/// Values of connections that ended stay until the handler removes them, best in
 /// [`Handler::close`](crate::Handler::close).
 ///
 /// ```
@@ -43,14 +46,34 @@ use crate::connection::ConnId;
 /// ```
 #[derive(Clone, Debug)]
 pub struct ConnMap<T> {
+    pages: Vec<Page<T>>,
+    len: usize,
+}
+
+/// Entries in a page.
+const PAGE: usize = 1 << 10;
+
+#[derive(Clone, Debug)]
+struct Page<T> {
+    /// None while no connection has a value, else [`PAGE`].
     entries: Vec<Option<(ConnId, T)>>,
     len: usize,
 }
 
+impl<T> Page<T> {
+    const EMPTY: Page<T> = Page { entries: Vec::new(), len: 0 };
+}
+
 impl<T> Default for ConnMap<T> {
     fn default() -> ConnMap<T> {
-        ConnMap { entries: Vec::new(), len: 0 }
+        ConnMap { pages: Vec::new(), len: 0 }
     }
+}
+
+/// Returns the page of a connection, and the place in it.
+fn place_of(id: ConnId) -> (usize, usize) {
+    let slot = id.slot() as usize;
+    (slot / PAGE, slot % PAGE)
 }
 
 impl<T> ConnMap<T> {
@@ -63,14 +86,19 @@ impl<T> ConnMap<T> {
     /// Inserts a value, and returns the value that this connection had before. A value left behind
     /// by an earlier connection in the slot is dropped.
     pub fn insert(&mut self, id: ConnId, value: T) -> Option<T> {
-        let slot = id.slot() as usize;
-        if slot >= self.entries.len() {
-            self.entries.resize_with(slot + 1, || None);
+        let (at, place) = place_of(id);
+        if at >= self.pages.len() {
+            self.pages.resize_with(at + 1, || Page::EMPTY);
         }
-        match self.entries[slot].replace((id, value)) {
+        let page = &mut self.pages[at];
+        if page.entries.is_empty() {
+            page.entries.resize_with(PAGE, || None);
+        }
+        match page.entries[place].replace((id, value)) {
             Some((same, old)) if same == id => Some(old),
             Some(_) => None,
             None => {
+                page.len += 1;
                 self.len += 1;
                 None
             }
@@ -80,7 +108,8 @@ impl<T> ConnMap<T> {
     /// Returns the value of a connection.
     #[must_use]
     pub fn get(&self, id: ConnId) -> Option<&T> {
-        match self.entries.get(id.slot() as usize) {
+        let (at, place) = place_of(id);
+        match self.pages.get(at)?.entries.get(place) {
             Some(Some((same, value))) if *same == id => Some(value),
             _ => None,
         }
@@ -89,7 +118,8 @@ impl<T> ConnMap<T> {
     /// Returns the value of a connection, to be changed.
     #[must_use]
     pub fn get_mut(&mut self, id: ConnId) -> Option<&mut T> {
-        match self.entries.get_mut(id.slot() as usize) {
+        let (at, place) = place_of(id);
+        match self.pages.get_mut(at)?.entries.get_mut(place) {
             Some(Some((same, value))) if *same == id => Some(value),
             _ => None,
         }
@@ -98,10 +128,16 @@ impl<T> ConnMap<T> {
     /// Removes and returns the value of a connection.
     pub fn remove(&mut self, id: ConnId) -> Option<T> {
         self.get(id)?;
+        let (at, place) = place_of(id);
+        let page = &mut self.pages[at];
+        let value = page.entries[place].take().map(|(_, value)| value);
+        page.len -= 1;
         self.len -= 1;
-        let value = self.entries[id.slot() as usize].take().map(|(_, value)| value);
+        if page.len == 0 {
+            *page = Page::EMPTY;
+        }
         if self.len == 0 {
-            self.entries = Vec::new();
+            self.pages = Vec::new();
         }
         value
     }
@@ -120,11 +156,13 @@ impl<T> ConnMap<T> {
 
     /// Iterates over all connections and their values, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (ConnId, &T)> {
-        self.entries.iter().flatten().map(|(id, value)| (*id, value))
+        let entries = self.pages.iter().flat_map(|page| &page.entries);
+        entries.flatten().map(|(id, value)| (*id, value))
     }
 
     /// Iterates over all connections and their values, to be changed, in no particular order.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (ConnId, &mut T)> {
-        self.entries.iter_mut().flatten().map(|(id, value)| (*id, value))
+        let entries = self.pages.iter_mut().flat_map(|page| &mut page.entries);
+        entries.flatten().map(|(id, value)| (*id, value))
     }
 }
