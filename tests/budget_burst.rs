@@ -6,12 +6,12 @@
 mod budget;
 mod heap;
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use budget::{EchoServer, note};
+use budget::{EchoServer, answer, note};
 use heap::heap;
 use socket2::{Domain, Socket, Type};
 use switchboard::{Conn, ConnId, Handler, Message, Reactor};
@@ -204,17 +204,4 @@ fn ask(stream: &mut TcpStream, text: &str) {
 
 fn number(stream: &mut TcpStream, text: &str) -> usize {
     answer(stream, text).parse().unwrap()
-}
-
-fn answer(stream: &mut TcpStream, text: &str) -> String {
-    // Masked with zeros (RFC 6455 section 5.3).
-    let mut frame = vec![0x81, 0x80 | text.len() as u8, 0, 0, 0, 0];
-    frame.extend_from_slice(text.as_bytes());
-    stream.write_all(&frame).unwrap();
-    let mut head = [0; 2];
-    stream.read_exact(&mut head).unwrap();
-    assert!(head[0] == 0x81 && head[1] < 126, "{head:?}");
-    let mut text = vec![0; usize::from(head[1])];
-    stream.read_exact(&mut text).unwrap();
-    String::from_utf8(text).unwrap()
 }

@@ -7,13 +7,13 @@ mod budget;
 #[path = "common/processor_time.rs"]
 mod processor_time;
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use budget::{EchoServer, note, serve_by};
+use budget::{EchoServer, answer, note, serve_by};
 use processor_time::processor_time;
 use switchboard::{Conn, ConnId, Handler, History, Message, MessageId, Reactor};
 
@@ -103,8 +103,8 @@ fn round(count: usize, len: usize) -> Duration {
     let server = EchoServer::start_as("serve", &environment);
     let mut control = server.connect();
     let mut clients: Vec<TcpStream> = (0..CLIENTS).map(|_| server.connect()).collect();
-    clients.iter_mut().for_each(|client| assert_eq!(ask(client, "follow"), "follow"));
-    assert_eq!(ask(&mut control, "resume"), "resume");
+    clients.iter_mut().for_each(|client| assert_eq!(answer(client, "follow"), "follow"));
+    assert_eq!(answer(&mut control, "resume"), "resume");
     // Frames below 126 bytes have a header of 2 bytes, those below 64 KiB one of 4.
     let bytes = count * (len + if len < 126 { 2 } else { 4 });
     thread::scope(|scope| {
@@ -113,27 +113,13 @@ fn round(count: usize, len: usize) -> Duration {
             .map(|clients| scope.spawn(|| clients.iter_mut().for_each(|it| take(it, bytes))))
             .collect();
         while readers.iter().any(|reader| !reader.is_finished()) {
-            assert_eq!(ask(&mut control, "quiet"), "quiet");
+            assert_eq!(answer(&mut control, "quiet"), "quiet");
         }
     });
-    Duration::from_micros(ask(&mut control, "worst").parse().unwrap())
+    Duration::from_micros(answer(&mut control, "worst").parse().unwrap())
 }
 
 fn take(stream: &mut TcpStream, bytes: usize) {
     let mut received = vec![0; bytes];
     stream.read_exact(&mut received).unwrap();
-}
-
-/// Sends a message, and returns its answer.
-fn ask(stream: &mut TcpStream, text: &str) -> String {
-    // Masked with zeros (RFC 6455 section 5.3).
-    let mut frame = vec![0x81, 0x80 | text.len() as u8, 0, 0, 0, 0];
-    frame.extend_from_slice(text.as_bytes());
-    stream.write_all(&frame).unwrap();
-    let mut head = [0; 2];
-    stream.read_exact(&mut head).unwrap();
-    assert!(head[0] == 0x81 && head[1] < 126, "{head:?}");
-    let mut text = vec![0; usize::from(head[1])];
-    stream.read_exact(&mut text).unwrap();
-    String::from_utf8(text).unwrap()
 }

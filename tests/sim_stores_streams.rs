@@ -168,8 +168,9 @@ fn long_poll_without_an_id_is_told_the_latest_one() {
 
 #[test]
 fn long_poll_learns_of_gaps() {
-    let last = "18446744073709551615-18446744073709551615";
-    for after in ["0-0", "nonsense", "1-9", last] {
+    let greatest = "18446744073709551615-18446744073709551615";
+    let next_to_it = "18446744073709551615-18446744073709551614";
+    for after in ["0-0", "nonsense", "1-9", greatest, next_to_it] {
         let mut sim = Sim::after(&["a", "b", "c"]);
         sim.book.trim("room/1");
         let ada = sim.poll(&format!("/p/room/1?after={after}"));

@@ -75,22 +75,33 @@ impl Delivery {
         if let Some((frame, droppable)) = self.compressed_for(at, encoded) {
             return self.push_frame(at, frame, Kind::Frames, droppable, encoded);
         }
-        let phase = at.connection.phase;
-        let Some(frame) = encoded.form(phase) else { return at.wake_poll() };
-        let kind = if phase == Phase::Streaming { Kind::Bytes } else { Kind::Frames };
-        let frame = match at.connection.flags.has(Flags::CLIENT) {
-            false => Arc::clone(frame),
-            // A client masks every frame by a key of its own (RFC 6455 5.3): nothing is shared.
-            true => {
-                let mut own = Vec::new();
-                let message = encoded.outgoing.message;
-                let key = self.masking_key(at);
-                websocket::encode(&mut own, true, message.opcode(), message.as_bytes(), key);
-                Arc::new(own)
-            }
+        let Some(frame) = self.frame_for(at, encoded) else { return at.wake_poll() };
+        let kind = match at.connection.phase {
+            Phase::Streaming => Kind::Bytes,
+            _ => Kind::Frames,
         };
         let droppable = Droppable::message(encoded.key);
         self.push_frame(at, frame, kind, droppable, encoded);
+    }
+
+    /// Returns the uncompressed form for one of many receivers; `None` where the message cannot be
+    /// sent.
+    #[inline]
+    pub(super) fn frame_for(
+        &mut self,
+        at: &Lease<'_>,
+        encoded: &mut EncodedOnce<'_>,
+    ) -> Option<Shared> {
+        let frame = encoded.form(at.connection.phase)?;
+        if !at.connection.flags.has(Flags::CLIENT) {
+            return Some(Arc::clone(frame));
+        }
+        // A client masks every frame by a key of its own (RFC 6455 5.3): nothing is shared.
+        let mut own = Vec::new();
+        let message = encoded.outgoing.message;
+        let key = self.masking_key(at);
+        websocket::encode(&mut own, true, message.opcode(), message.as_bytes(), key);
+        Some(Arc::new(own))
     }
 
     /// Returns a compressed frame for one of many receivers, if that one takes compressed messages.

@@ -1,13 +1,10 @@
 //! Sends a message of history to one connection. No policy drops the message, and no limit counts
 //! it, so this file never polices. Its caller adds only what the reader has room for.
 
-use std::sync::Arc;
-
 use super::broadcast::EncodedOnce;
 use super::delivery::Delivery;
 use crate::connection::{Flags, Lease};
 use crate::outbox::{Droppable, Shared};
-use crate::websocket;
 
 /// What compression costs, in bytes that would be sent as they are.
 #[cfg(feature = "deflate")]
@@ -22,18 +19,7 @@ impl Delivery {
             let cost = COMPRESSION * encoded.outgoing.message.len();
             return cost + self.push_replayed(at, frame, encoded.key, droppable.deflates());
         }
-        let Some(frame) = encoded.form(at.connection.phase) else { return 0 };
-        let frame = match at.connection.flags.has(Flags::CLIENT) {
-            false => Arc::clone(frame),
-            // A client masks every frame by a key of its own (RFC 6455 5.3).
-            true => {
-                let mut own = Vec::new();
-                let message = encoded.outgoing.message;
-                let key = self.masking_key(at);
-                websocket::encode(&mut own, true, message.opcode(), message.as_bytes(), key);
-                Arc::new(own)
-            }
-        };
+        let Some(frame) = self.frame_for(at, encoded) else { return 0 };
         self.push_replayed(at, frame, encoded.key, false)
     }
 

@@ -124,7 +124,9 @@ impl Server {
         after: Option<Option<MessageId>>,
         is_due: bool,
     ) -> PollAnswer {
-        let after = after.map_or(NO_ID, |after| after.unwrap_or(BEHIND_ALL));
+        // A client that sends the id which stands for none has sent one that no store has given.
+        let given = after.map(|after| after.filter(|after| *after != NO_ID));
+        let after = given.map_or(NO_ID, |after| after.unwrap_or(BEHIND_ALL));
         let is_due = is_due || self.may_not_wait(slot);
         topics.iter().for_each(|topic| self.context.open_stored(topic));
         match self.context.ready_for_poll(topics, after, is_due) {

@@ -3,10 +3,10 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { accessSync, constants, mkdirSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { onPath } from "./on-path.mjs";
 
 const PATIENCE = 15_000;
 
@@ -106,16 +106,6 @@ const { CHAT_URL, TRUSTED_KEY } = process.env;
 export const chat = CHAT_URL ? Object.assign(new Chat(null, CHAT_URL), { running: false }) : await Chat.start();
 
 // ---- the browser -------------------------------------------------------------------------------------------------
-
-function onPath(name) {
-  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
-    try {
-      accessSync(join(folder, name), constants.X_OK);
-      return join(folder, name);
-    } catch { /* the next one */ }
-  }
-  throw new Error(`no ${name} on the PATH`);
-}
 
 const browser = await chromium.launch({
   executablePath: onPath("chromium"),

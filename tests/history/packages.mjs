@@ -1,8 +1,7 @@
 // The packages of the sibling folders, each with its own pins: ws of tests/clients, Chromium's driver of tests/browser.
 
 import { createRequire } from "node:module";
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { onPath } from "../browser/on-path.mjs";
 
 const from = (folder, name) => createRequire(new URL(`../${folder}/`, import.meta.url))(name);
 
@@ -16,16 +15,6 @@ export class WebSocket extends Ws {
     super(...given);
     this.on("error", () => {});
   }
-}
-
-function onPath(name) {
-  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
-    try {
-      accessSync(join(folder, name), constants.X_OK);
-      return join(folder, name);
-    } catch { /* the next one */ }
-  }
-  throw new Error(`no ${name} on the PATH`);
 }
 
 export const launch = () => chromium.launch({
